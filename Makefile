@@ -1,0 +1,101 @@
+# Every verb a developer needs; `make` alone lists them. What CI runs is `make check`, nothing else.
+# GNU make 3.81 or newer and a POSIX shell. Nothing is installed outside of the three folders below.
+
+VENV     = .venv
+RUN      = .venv-run
+FUNCTION = .venv-function
+LOCK     = .venv-lock
+
+ALERT = examples/alerts/primary-down.json
+STATE =
+ARGS  =
+
+# The newest Python that will do; PYTHON=/some/python3.12 overrides it.
+USABLE  = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	if $$p -c '$(USABLE)' >/dev/null 2>&1; then command -v $$p; break; fi; done)
+# The oldest Python served compiles the pins: newer ones only need fewer packages, never other ones.
+LOCK_PYTHON = python3.11
+
+INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+
+.PHONY: help setup run test check fmt lock invoke bench-cold clean
+
+help: ## list the verbs (the default)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+setup: $(VENV)/.installed ## install what developing needs into .venv
+
+run: $(RUN)/.installed ## the laptop world: regions fail, traffic moves, the screen shows it (ARGS=...)
+	@$(RUN)/bin/python -m orchestrator.local.run $(ARGS)
+
+test: $(VENV)/.installed ## the tests (ARGS='-k fence -x')
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, tests
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/python -m pytest
+
+fmt: $(VENV)/.installed ## format, and repair what lint can repair
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+
+lock: $(LOCK)/.installed ## compile requirements.in and the extras into pins with hashes (ARGS=--upgrade)
+	$(COMPILE) --output-file requirements.txt requirements.in
+	$(COMPILE) --extra local --constraint requirements.txt \
+		--output-file orchestrator/local/requirements.txt pyproject.toml
+	$(COMPILE) --extra local --extra dev --constraint orchestrator/local/requirements.txt \
+		--output-file tests/requirements.txt pyproject.toml
+	@rm -rf region_failover_orchestrator.egg-info
+
+COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(LOCK)/bin/pip-compile --quiet --generate-hashes --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(ARGS)
+
+invoke: $(RUN)/.installed ## one alert to the function under functions-framework, by curl (ALERT=file STATE=folder)
+	@PYTHON=$(RUN)/bin/python STATE='$(STATE)' sh examples/invoke.sh '$(ALERT)'
+
+bench-cold: $(FUNCTION)/.installed ## how long a cold instance takes to answer (ARGS='--pairs 15')
+	@$(FUNCTION)/bin/python tests/bench/cold_start.py $(ARGS)
+
+clean: ## remove what the other verbs made
+	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist region_failover_orchestrator.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- environments: made anew when their pins change, otherwise left alone ---------------------------
+
+$(VENV)/.installed: tests/requirements.txt
+	@$(make_venv)
+	@$(install)
+
+$(RUN)/.installed: orchestrator/local/requirements.txt
+	@$(make_venv)
+	@$(install)
+
+$(FUNCTION)/.installed: requirements.txt
+	@$(make_venv)
+	@$(install)
+
+$(LOCK)/.installed: Makefile
+	@command -v $(LOCK_PYTHON) >/dev/null || { echo 'make lock needs $(LOCK_PYTHON) (LOCK_PYTHON=...).' >&2; exit 1; }
+	@$(LOCK_PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+	@touch $@
+
+define make_venv
+python='$(PYTHON)'; \
+if [ -z "$$python" ] || ! "$$python" -c '$(USABLE)' >/dev/null 2>&1; then \
+	echo "Python 3.11 or newer with venv is needed$${python:+, and $$python is not}." >&2; \
+	echo 'On Debian and Ubuntu: apt-get install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3.12 ...' >&2; \
+	exit 1; \
+fi; \
+echo "Making $(@D) with $$python: once, about half a minute." >&2; \
+"$$python" -m venv --clear $(@D)
+endef
+
+define install
+$(@D)/bin/python $(INSTALL) -r $< && touch $@
+endef

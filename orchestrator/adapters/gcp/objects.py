@@ -1,0 +1,82 @@
+"""Objects in Google Cloud Storage, by google-cloud-storage.
+
+The library's own retries are off: a retried upload can answer 412 for a write that its first try
+made, and only the flow, which knows its `writer`, can tell. `ifGenerationMatch` goes with every
+upload; the multipart upload that `upload_from_string` makes is one request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from google.api_core import exceptions as google
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.storage import Client
+from requests import RequestException
+
+from orchestrator.core.errors import Conflict, FailoverError, Unavailable
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+TIMEOUT = (2.0, 5.0)
+"""Seconds to connect and to read, each request; the function's own deadline is minutes."""
+
+
+class GcsObjects:
+    """Implements `orchestrator.ports.Objects` in one bucket, below `prefix`."""
+
+    def __init__(
+        self,
+        project: str,
+        bucket: str,
+        prefix: str,
+        credentials: Credentials | None,
+        endpoint: str | None,
+    ) -> None:
+        options = {"api_endpoint": endpoint} if endpoint else None
+        client = Client(project=project, credentials=credentials, client_options=options)
+        self._bucket = client.bucket(bucket)
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    def get(self, name: str) -> tuple[bytes, int] | None:
+        """The object's bytes and generation in one request, or None. Raises Unavailable."""
+        blob = self._bucket.blob(self._prefix + name)
+        try:
+            data = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
+            return data, int(blob.generation)
+        except google.NotFound:
+            return None
+        except Exception as error:
+            raise self._translated(error, name) from error
+
+    def put(self, name: str, data: bytes, generation: int) -> int:
+        """Replace exactly this generation, in one request. Raises Conflict or Unavailable."""
+        blob = self._bucket.blob(self._prefix + name)
+        try:
+            blob.upload_from_string(
+                data,
+                content_type="application/json",
+                if_generation_match=generation,
+                timeout=TIMEOUT,
+                retry=None,
+            )
+            return int(blob.generation)
+        except Exception as error:
+            raise self._translated(error, name) from error
+
+    def _translated(self, error: Exception, name: str) -> Exception:
+        """Every foreign error as one of ours. A write that raised Unavailable may have happened."""
+        where = f"gs://{self._bucket.name}/{self._prefix}{name}"
+        match error:
+            case FailoverError():
+                return error
+            case google.PreconditionFailed():
+                return Conflict(f"{where} was changed by somebody else meanwhile")
+            case google.Forbidden() | google.Unauthorized() | google.NotFound():
+                text = f"{where}: {error.message}. Health and epoch cannot be kept; see the bucket's IAM"
+                return Unavailable(text, page=True)
+            case google.GoogleAPIError() | RequestException() | GoogleAuthError() | OSError():
+                return Unavailable(f"{where}: {type(error).__name__}: {error}")
+            case _:
+                return error

@@ -1,0 +1,205 @@
+"""The backend service, by the Compute API's own JSON.
+
+The hot path (read, patch, wait) is raw JSON over one authorised session: google-cloud-compute's
+typed messages drop fields that they do not know when a backend list is read and sent back, and its
+import costs a second. Off the hot path, where nothing is written back, that library serves: types
+of network endpoint groups and the load balancer's own view of health.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from orchestrator.core.errors import Conflict, FailoverError, Unavailable
+from orchestrator.core.model import Backend, Json, Routing
+from orchestrator.core.plan import group_path
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+TIMEOUT = (2.0, 10.0)
+"""Seconds to connect and to read, each request but the wait."""
+
+WAIT_READ = 125.0
+"""Seconds to read the answer of `operations.wait`, which blocks for two minutes at most."""
+
+OPERATION_DEADLINE = 300.0
+"""Seconds that an accepted operation may take before it counts as unknown; below the function's 540."""
+
+PASSING = frozenset({"rateLimitExceeded", "quotaExceeded", "resourceNotReady", "backendError"})
+"""Reasons in Google's errors that only time cures, whatever their status."""
+
+
+class BackendServices:
+    """Implements `orchestrator.ports.Traffic` for one project's global backend services.
+
+    session: an authorised one, made on first use. endpoint: the API's, `https://compute.googleapis.com`
+    or an emulator's.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        endpoint: str,
+        session: Callable[[], requests.Session],
+        credentials: Callable[[], Credentials | None],
+    ) -> None:
+        self._root = f"{endpoint}/compute/v1/projects/{project}"
+        self._endpoint = endpoint
+        self._project = project
+        self._session = session
+        self._credentials = credentials
+
+    def read(self, name: str) -> Routing:
+        """The backend service as it is. Raises Unavailable."""
+        resource = self._call("GET", f"global/backendServices/{name}")
+        backends = resource.get("backends") or []
+        if not isinstance(backends, list):
+            raise Unavailable(f"backend service {name}: `backends` is no list", page=True)
+        return Routing(
+            name=name,
+            fingerprint=str(resource.get("fingerprint") or ""),
+            description=str(resource.get("description") or ""),
+            backends=tuple(Backend(group_path(str(b.get("group"))), b) for b in backends),
+            resource=resource,
+        )
+
+    def patch(self, name: str, body: Json) -> str:
+        """Send one change; give the operation's name. Raises Conflict or Unavailable.
+
+        Refuses to send an empty or absent `backends`: the API would take all traffic away.
+        """
+        if not body.get("backends") or not body.get("fingerprint"):
+            raise Unavailable(f"refused to patch {name} without backends or fingerprint", page=True)
+        operation = self._call(
+            "PATCH",
+            f"global/backendServices/{name}",
+            params={"requestId": str(uuid.uuid4())},
+            json=body,
+        )
+        return str(operation["name"])
+
+    def wait(self, operation: str) -> None:
+        """Return when the operation is done. Raises Unavailable with its own error, or on deadline."""
+        until = time.monotonic() + OPERATION_DEADLINE
+        while time.monotonic() < until:
+            found = self._call(
+                "POST",
+                f"global/operations/{operation}/wait",
+                timeout=(TIMEOUT[0], min(WAIT_READ, until - time.monotonic() + 1)),
+            )
+            if found.get("status") == "DONE":
+                if found.get("error"):
+                    raise Unavailable(f"operation {operation} failed: {_operation_error(found)}")
+                return
+        raise Unavailable(f"operation {operation} is not done after {OPERATION_DEADLINE:.0f} s")
+
+    def kinds(self, groups: Iterable[str]) -> Mapping[str, str]:
+        """Types of regional network endpoint groups, by group. Raises Unavailable."""
+        from google.cloud import compute_v1  # a second to import: never on the hot path
+
+        client = compute_v1.RegionNetworkEndpointGroupsClient(
+            **self._client(
+                compute_v1.services.region_network_endpoint_groups, "RegionNetworkEndpointGroups"
+            )
+        )
+        found = {}
+        for group in groups:
+            _, project, _, region, _, name = group.split("/")
+            try:
+                neg = client.get(
+                    project=project, region=region, network_endpoint_group=name, timeout=TIMEOUT[1]
+                )
+            except Exception as error:
+                raise _translated(error, group) from error
+            found[group] = neg.network_endpoint_type
+        return found
+
+    def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
+        """How many endpoints of each group the load balancer itself finds healthy. Raises Unavailable."""
+        from google.cloud import compute_v1  # a second to import: never on the hot path
+
+        client = compute_v1.BackendServicesClient(
+            **self._client(compute_v1.services.backend_services, "BackendServices")
+        )
+        found = {}
+        for group in groups:
+            reference = compute_v1.ResourceGroupReference(
+                group=f"https://www.googleapis.com/compute/v1/{group}"
+            )
+            try:
+                answer = client.get_health(
+                    project=self._project,
+                    backend_service=name,
+                    resource_group_reference_resource=reference,
+                    timeout=TIMEOUT[1],
+                )
+            except Exception as error:
+                raise _translated(error, group) from error
+            states = [endpoint.health_state for endpoint in answer.health_status]
+            found[group] = states.count("HEALTHY")
+        return found
+
+    def _client(self, service: Any, kind: str) -> dict[str, Any]:  # a module of the library
+        """Arguments for one of the library's REST clients, pointed where our own session points."""
+        scheme, _, host = self._endpoint.partition("://")
+        transport = getattr(service.transports, f"{kind}RestTransport")
+        made = transport(host=host, url_scheme=scheme, credentials=self._credentials())
+        return {"transport": made}
+
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:  # passed to requests
+        arguments.setdefault("timeout", TIMEOUT)
+        try:
+            answer = self._session().request(method, f"{self._root}/{path}", **arguments)
+            if answer.ok:
+                found = answer.json()
+                return found if isinstance(found, dict) else {}
+        except Exception as error:
+            raise _translated(error, path) from error
+        raise _refused(answer, f"{method} {path}")
+
+
+def _refused(answer: requests.Response, what: str) -> FailoverError:
+    """An answer that is not 2xx, as one of our errors."""
+    reason, message = _reason(answer)
+    text = f"Compute API, {what}: {answer.status_code} {reason} {message}".strip()
+    if answer.status_code == requests.codes.precondition_failed:
+        return Conflict(text)
+    passing = answer.status_code >= 500 or answer.status_code in {408, 429} or reason in PASSING
+    if passing:
+        return Unavailable(text)
+    return Unavailable(
+        f"{text}. The traffic is as it was; mend the name, the permission or the request", page=True
+    )
+
+
+def _reason(answer: requests.Response) -> tuple[str, str]:
+    try:
+        error = answer.json()["error"]
+        first = (error.get("errors") or [{}])[0]
+        return str(first.get("reason", "")), str(error.get("message", ""))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return "", answer.text[:200]
+
+
+def _operation_error(operation: Mapping[str, Any]) -> str:
+    errors = operation["error"].get("errors") or [{}]
+    listed = "; ".join(f"{e.get('code', '')} {e.get('message', '')}".strip() for e in errors)
+    status = operation.get("httpErrorStatusCode", "")
+    return f"{status} {operation.get('httpErrorMessage', '')} {listed}".strip()
+
+
+def _translated(error: Exception, what: str) -> Exception:
+    from google.api_core.exceptions import GoogleAPIError  # only when something failed
+    from google.auth.exceptions import GoogleAuthError  # only when something failed
+
+    if isinstance(
+        error, requests.RequestException | GoogleAPIError | GoogleAuthError | OSError | ValueError
+    ):
+        return Unavailable(f"Compute API, {what}: {type(error).__name__}: {error}")
+    return error

@@ -1,0 +1,95 @@
+"""Objects in a folder: the embedded default for local use, `file:///some/folder`.
+
+The object's bytes are a plain file that applications can read. Its generation is a counter, kept
+beside it under `.generations/` with the digest of the bytes it counts. A file whose bytes have
+another digest (edited or restored by hand, or a crash between the two writes) counts as one
+generation newer, so the counter only grows and a write never overwrites what it has not seen.
+Writers of all processes take one lock file; each file is replaced by an atomic rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from orchestrator.core.errors import Conflict, Unavailable
+
+
+class FileObjects:
+    """Implements `orchestrator.ports.Objects` on a local folder, which is made when it is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, name: str) -> tuple[bytes, int] | None:
+        """The object's bytes and generation, or None. Raises Unavailable."""
+        with self._locked(fcntl.LOCK_SH):
+            return self._read(name)
+
+    def put(self, name: str, data: bytes, generation: int) -> int:
+        """Replace exactly this generation. Raises Conflict, or Unavailable when nothing is sure."""
+        with self._locked(fcntl.LOCK_EX):
+            found = self._read(name)
+            at = found[1] if found else 0
+            if at != generation:
+                raise Conflict(f"{name} is at generation {at}, not {generation}")
+            made = max(at, self._counted(name)[0]) + 1
+            counter = {"generation": made, "sha256": hashlib.sha256(data).hexdigest()}
+            self._replace(self._counter(name), json.dumps(counter).encode())
+            self._replace(self._path(name), data)
+            return made
+
+    def _read(self, name: str) -> tuple[bytes, int] | None:
+        try:
+            data = self._path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+        generation, digest = self._counted(name)
+        if hashlib.sha256(data).hexdigest() != digest:
+            generation += 1
+        return data, generation
+
+    def _counted(self, name: str) -> tuple[int, str]:
+        try:
+            counter = json.loads(self._counter(name).read_bytes())
+            return int(counter["generation"]), str(counter["sha256"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return 0, ""
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name
+
+    def _counter(self, name: str) -> Path:
+        return self._folder / ".generations" / name
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(made, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(made)
+            raise
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with open(self._folder / ".lock", "ab") as lock:
+                fcntl.flock(lock, kind)
+                yield
+        except OSError as error:
+            raise Unavailable(
+                f"the state folder {self._folder} cannot be used: {error}", page=True
+            ) from error

@@ -1,0 +1,68 @@
+"""The fence: why a late or doubled writer cannot move traffic.
+
+Every change of the desired routing takes a new *epoch*, handed out by compare-and-set of the state
+document; so two handlers never hold the same epoch for different wishes. The commit that makes an
+epoch also fixes its *revision*, the generation of the object that it replaced. The pair (epoch,
+revision), compared in that order, is written into the routing resource itself, in the same atomic
+request as the traffic, guarded by the resource's fingerprint F.
+
+A handler shifts in three steps: it reads the resource and gets F and the pair (R, W) on it; it
+stops if (R, W) is higher than its own pair; it writes traffic, its own pair and F at once. Suppose
+handler A holds a lower pair than handler B, and A is stopped for an hour anywhere along the way:
+
+- B wrote before A's read: A sees the higher pair and stops.
+- B wrote after A's read: F has changed, A's write is refused (412), A reads again and stops.
+- A wrote first: B's own write is refused by F or sees A's lower pair; B writes over it.
+
+In every order the resource ends at the highest pair that was committed and sent. A lost answer
+costs nothing: what was asked for is read again and compared, and a repeat carries the old F.
+
+One case is left. The mark may be wiped (an infrastructure tool resets the description), and then a
+stale A that reads afterwards sees no pair. So a resource without a pair is written only after the
+state was read once more, *later* than that resource, and is still at the commit that the handler
+carries out. If it is, nobody had decided anything newer by then; whoever does so later changes F
+with their own write or meets ours and overwrites it. The extra read is spared where our own commit
+came after the read of the resource, for that commit is itself such a proof.
+
+This module reads and writes the mark. It does not decide and does not compare.
+"""
+
+from __future__ import annotations
+
+import re
+
+from orchestrator.core.model import NO_PAIR, Pair
+
+MAX_DESCRIPTION = 2048
+"""Characters that the API keeps of a description (reference of backendServices)."""
+
+_MARK = re.compile(r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d{1,20})(?!\d)")
+
+
+def read_mark(description: str, service: str) -> Pair:
+    """The highest pair that the description carries for this service, wherever it stands in it.
+
+    The mark of another service counts as none.
+    """
+    pairs = [
+        Pair(int(found[1]), int(found[3]))
+        for found in _MARK.finditer(description)
+        if found[2] == service
+    ]
+    return max(pairs, default=NO_PAIR)
+
+
+def bare(description: str, service: str) -> str:
+    """The description without this service's marks: what people have written there."""
+    return _MARK.sub(lambda found: "" if found[2] == service else found[0], description).strip()
+
+
+def write_mark(description: str, service: str, pair: Pair) -> str:
+    """The description with this pair as its beginning, other text kept, cut to fit the API."""
+    mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}"
+    return f"{mark} {bare(description, service)}".strip()[:MAX_DESCRIPTION]
+
+
+def is_cut(description: str, service: str, pair: Pair) -> bool:
+    """Whether writing this pair loses some of people's text."""
+    return not write_mark(description, service, pair).endswith(bare(description, service))

@@ -1,0 +1,274 @@
+"""Health from incidents: a join, so that the order and number of messages do not matter.
+
+The state keeps a set of incidents by id. Merging a message is a join: of two accounts of one
+incident the later state wins (open < stale < closed), times go to the earliest start and latest
+end, and "an open was seen" is an or. A join is commutative, associative and idempotent; so any
+order and any number of copies of the same messages end in the same set. A region's status is a
+function of that set alone:
+
+- `down`: at least `min_incidents` open incidents that the second signal does not contradict;
+- `recovering`: not down, but at least that many that were opened, not contradicted and not settled;
+- `up`: otherwise.
+
+`settled` is the proof: a tick has seen the region healthy `recovery_probes` times in a row. It
+settles every incident of the region and makes one that Monitoring still calls open `stale`. A
+close is no proof, for Monitoring closes incidents on missing data too.
+
+This module does not choose regions and does not know routing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.core.model import (
+    AlertClosed,
+    AlertOpened,
+    Incident,
+    IncidentState,
+    Probe,
+    RegionState,
+    Signal,
+    State,
+    Status,
+    Tick,
+    Verdict,
+)
+from orchestrator.core.policy import Confirm, Policy
+
+TOMBSTONE_LIFE = timedelta(hours=24)
+"""How long a finished incident is kept, so that a late copy of its messages finds it."""
+
+PROBE_SPACING = timedelta(seconds=45)
+"""Probes closer than this count once: two orchestrators tick every minute, each on its own."""
+
+TICK_PREFIX = "tick-"
+"""Incidents that a tick opened itself, after as many failing probes as recovery needs."""
+
+_ORDER = {IncidentState.OPEN: 0, IncidentState.STALE: 1, IncidentState.CLOSED: 2}
+_NOT_ANSWERS = ("timeout", "refused", "reset", "name", "unreachable", "tls")
+
+Incidents = Mapping[str, Incident]
+Probes = Mapping[str, Probe]
+
+
+def join(one: Incident, other: Incident) -> Incident:
+    """Two accounts of one incident as one. Commutative, associative, idempotent."""
+    ended = [at for at in (one.ended_at, other.ended_at) if at]
+    return Incident(
+        id=one.id,
+        region=min(one.region, other.region),
+        state=max(one.state, other.state, key=_ORDER.__getitem__),
+        started_at=min(one.started_at, other.started_at),
+        ended_at=max(ended, default=None),
+        opened=one.opened or other.opened,
+        contradicted=one.contradicted or other.contradicted,
+        settled=one.settled or other.settled,
+        refused=tuple(sorted({*one.refused, *other.refused})),
+    )
+
+
+def from_message(signal: AlertOpened | AlertClosed) -> Incident:
+    """The account that one message gives of its incident."""
+    match signal:
+        case AlertOpened():
+            return Incident(
+                signal.incident_id, signal.region, IncidentState.OPEN, signal.started_at
+            )
+        case AlertClosed():
+            return Incident(
+                signal.incident_id,
+                signal.region,
+                IncidentState.CLOSED,
+                signal.started_at,
+                ended_at=signal.ended_at,
+                opened=False,
+            )
+
+
+def too_old(signal: Signal, incidents: Incidents, now: datetime) -> bool:
+    """Whether the message may speak of an incident whose tombstone is gone, and is not merged.
+
+    One whose incident is still known is merged however old it is.
+    """
+    if isinstance(signal, Tick) or signal.incident_id in incidents:
+        return False
+    return signal.started_at < now - TOMBSTONE_LIFE
+
+
+def believable(probes: Probes) -> Probes:
+    """The probes as they may be believed.
+
+    When every region that was asked fails to answer in the same way at once, it may be us who are
+    cut off: then none of them says anything (their detail begins with `blind`).
+    """
+    asked = [probe for probe in probes.values() if probe.verdict is not Verdict.SILENT]
+    details = {probe.detail for probe in asked}
+    alike = len(asked) > 1 and len(details) == 1 and details <= set(_NOT_ANSWERS)
+    if not alike:
+        return probes
+    blind = Probe(Verdict.SILENT, f"blind: every region answers alike ({details.pop()})")
+    return {
+        region: probe if probe.verdict is Verdict.SILENT else blind
+        for region, probe in probes.items()
+    }
+
+
+def is_blind(probes: Probes) -> bool:
+    """Whether `believable` found that we may be the ones who are cut off."""
+    return any(probe.detail.startswith("blind") for probe in probes.values())
+
+
+def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:
+    """The region's open incidents that the second signal does not contradict, by id."""
+    return tuple(
+        incident
+        for _, incident in sorted(incidents.items())
+        if incident.region == region
+        and incident.opened
+        and not incident.contradicted
+        and incident.state is IncidentState.OPEN
+    )
+
+
+def status(incidents: Incidents, region: str, policy: Policy) -> Status:
+    """The region's status: a function of the set of incidents alone."""
+    if _weight(live(incidents, region), policy) >= policy.min_incidents:
+        return Status.DOWN
+    unproven = [
+        incident
+        for incident in incidents.values()
+        if incident.region == region
+        and incident.opened
+        and not (incident.contradicted or incident.settled)
+        and not (policy.trust_close and incident.state is IncidentState.CLOSED)
+    ]
+    return Status.RECOVERING if _weight(unproven, policy) >= policy.min_incidents else Status.UP
+
+
+def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
+    """How many incidents these count as: what a tick has seen itself needs no second witness."""
+    return sum(
+        policy.min_incidents if incident.id.startswith(TICK_PREFIX) else 1 for incident in incidents
+    )
+
+
+def assess(state: State, signal: Signal, probes: Probes, policy: Policy, now: datetime) -> State:
+    """The state with this signal merged and every region's health as it then follows.
+
+    probes: believable ones. Routing and epoch are left alone.
+    """
+    incidents = dict(state.incidents)
+    if not isinstance(signal, Tick) and not too_old(signal, incidents, now):
+        _merge(incidents, signal, probes, policy)
+    _lift_contradictions(incidents, probes)
+    regions = dict(state.regions)
+    if isinstance(signal, Tick):
+        for region, entry in state.regions.items():
+            if region in probes:
+                regions[region] = _count(
+                    incidents, region, entry, probes[region], state, policy, now
+                )
+        _bury(incidents, policy, now)
+    for region, entry in regions.items():
+        found = status(incidents, region, policy)
+        if found is not entry.status:
+            regions[region] = replace(entry, status=found, since=now)
+    return replace(state, incidents=incidents, regions=regions)
+
+
+def _merge(
+    incidents: dict[str, Incident],
+    signal: AlertOpened | AlertClosed,
+    probes: Probes,
+    policy: Policy,
+) -> None:
+    message = from_message(signal)
+    known = incidents.get(message.id)
+    first_open = message.opened and not (known and known.opened)
+    merged = join(known, message) if known else message
+    probe = probes.get(merged.region)
+    if first_open and policy.confirm is Confirm.PROBE and probe is not None:
+        merged = replace(merged, contradicted=probe.verdict is Verdict.HEALTHY)
+    incidents[merged.id] = merged
+
+
+def _lift_contradictions(incidents: dict[str, Incident], probes: Probes) -> None:
+    """A contradiction ends when our own probe fails too; it never begins later than the alert."""
+    for key, incident in incidents.items():
+        probe = probes.get(incident.region)
+        still_open = incident.contradicted and incident.state is IncidentState.OPEN
+        if still_open and probe is not None and probe.verdict is Verdict.FAILING:
+            incidents[key] = replace(incident, contradicted=False)
+
+
+def _count(
+    incidents: dict[str, Incident],
+    region: str,
+    entry: RegionState,
+    probe: Probe,
+    state: State,
+    policy: Policy,
+    now: datetime,
+) -> RegionState:
+    """Count one tick's probe of one region; settle or open incidents when enough have agreed."""
+    pending = [
+        incident
+        for incident in incidents.values()
+        if incident.region == region and not _is_over(incident, policy)
+    ]
+    down = status(incidents, region, policy) is Status.DOWN
+    spaced = entry.counted_at is None or now - entry.counted_at >= PROBE_SPACING
+    match probe.verdict:
+        case Verdict.HEALTHY if pending:
+            proofs = entry.proofs + 1 if spaced else entry.proofs
+            if proofs < policy.recovery_probes:
+                return _counted(entry, proofs, 0, now if spaced else entry.counted_at)
+            for incident in pending:
+                incidents[incident.id] = _settle(incident, now)
+            return _counted(entry, 0, 0, None)
+        case Verdict.HEALTHY:
+            return _counted(entry, 0, 0, None)
+        case Verdict.FAILING if down:
+            return _counted(entry, 0, 0, None)
+        case Verdict.FAILING:
+            failures = entry.failures + 1 if spaced else entry.failures
+            if failures < policy.recovery_probes:
+                return _counted(entry, 0, failures, now if spaced else entry.counted_at)
+            own = Incident(
+                f"{TICK_PREFIX}{region}-{state.revision}", region, IncidentState.OPEN, now
+            )
+            incidents[own.id] = own
+            return _counted(entry, 0, 0, None)
+        case Verdict.SILENT:
+            return entry
+
+
+def _counted(
+    entry: RegionState, proofs: int, failures: int, counted_at: datetime | None
+) -> RegionState:
+    return replace(entry, proofs=proofs, failures=failures, counted_at=counted_at)
+
+
+def _settle(incident: Incident, now: datetime) -> Incident:
+    if incident.state is not IncidentState.OPEN:
+        return replace(incident, settled=True)
+    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=now)
+
+
+def _is_over(incident: Incident, policy: Policy) -> bool:
+    """Whether the incident no longer says anything about its region's health."""
+    closed = incident.state is IncidentState.CLOSED
+    forgiven = closed and (incident.contradicted or policy.trust_close)
+    return incident.settled or forgiven or not incident.opened
+
+
+def _bury(incidents: dict[str, Incident], policy: Policy, now: datetime) -> None:
+    """Forget what nobody needs: finished incidents whose tombstones have had their time."""
+    for key, incident in list(incidents.items()):
+        finished = incident.state is not IncidentState.OPEN and _is_over(incident, policy)
+        last = max(incident.ended_at or incident.started_at, incident.started_at)
+        if finished and last < now - TOMBSTONE_LIFE:
+            del incidents[key]

@@ -1,0 +1,300 @@
+"""The nouns: signals, incidents, regions, routing, state, observations, decisions.
+
+Frozen values with no behaviour beyond what their own fields answer. Times are aware UTC datetimes,
+durations timedeltas. Mappings are treated as immutable everywhere: a change makes a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from orchestrator.core.policy import Lever, Stamp
+
+Json = Mapping[str, object]
+NOTHING: Json = {}
+
+
+# --- the fence ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """The fence: the epoch of the desired routing, and the revision of the commit that made it.
+
+    Compared in that order. A resource that carries none counts as (0, 0).
+    """
+
+    epoch: int = 0
+    rev: int = 0
+
+
+NO_PAIR = Pair()
+
+
+# --- what came in ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AlertOpened:
+    """Monitoring says that a region has begun to fail. `started_at` is the incident's."""
+
+    incident_id: str
+    region: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertClosed:
+    """Monitoring has closed an incident. No proof of health: it closes on missing data too."""
+
+    incident_id: str
+    region: str
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: finish what a crash left, repair drift, look at health again."""
+
+
+Signal = AlertOpened | AlertClosed | Tick
+
+
+# --- what is known -----------------------------------------------------------------------------
+
+
+class IncidentState(StrEnum):
+    """Of an incident. `stale`: still open for Monitoring, but the region proved healthy."""
+
+    OPEN = "open"
+    STALE = "stale"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident of one region.
+
+    opened: an open message was seen (a close alone changes no region). contradicted: the second
+    signal said, when the incident was first seen, that the region was fine. settled: the region has
+    since proven healthy. refused: names of the rules that have refused to act on it, each recorded
+    once.
+    """
+
+    id: str
+    region: str
+    state: IncidentState
+    started_at: datetime
+    ended_at: datetime | None = None
+    opened: bool = True
+    contradicted: bool = False
+    settled: bool = False
+    refused: tuple[str, ...] = ()
+
+
+class Status(StrEnum):
+    """Of a region. Only `up` is healthy; `recovering` was down and is not yet proven."""
+
+    UP = "up"
+    DOWN = "down"
+    RECOVERING = "recovering"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionState:
+    """What the document says of a region.
+
+    proofs, failures: probes in a row that a tick has counted, at least 45 s apart; counted_at: the
+    last that counted.
+    """
+
+    endpoint: str
+    status: Status
+    since: datetime
+    proofs: int = 0
+    failures: int = 0
+    counted_at: datetime | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """What applications read: true only when up."""
+        return self.status is Status.UP
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One automatic move, remembered for the cooldown and for `max_auto_failovers`."""
+
+    at: datetime
+    epoch: int
+    left: tuple[str, ...]
+    to: tuple[str, ...]
+
+
+class Phase(StrEnum):
+    """How far the shift of the current epoch has come, for people: no path decides by it."""
+
+    COMMITTED = "committed"
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The shift of the current epoch."""
+
+    pair: Pair
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state document of one service.
+
+    revision: the generation that this commit replaced. routing: share of traffic by region.
+    restore: what a drained or detached backend was before, by group. raw: the document as read, so
+    that fields unknown to this version survive a rewrite.
+    """
+
+    service: str
+    revision: int
+    epoch: int
+    stamp: Stamp
+    primary: str
+    regions: Mapping[str, RegionState]
+    routing: Mapping[str, float]
+    incidents: Mapping[str, Incident] = field(default_factory=dict)
+    shift: Shift | None = None
+    restore: Mapping[str, Json] = field(default_factory=dict)
+    lever: Lever | None = None
+    moves: tuple[Move, ...] = ()
+    acknowledged_at: datetime | None = None
+    history: tuple[Json, ...] = ()
+    writer: str = ""
+    updated_at: datetime | None = None
+    raw: Json = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def pair(self) -> Pair:
+        """The fence of the current epoch; (0, 0) while nothing has been decided."""
+        return self.shift.pair if self.shift else NO_PAIR
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A state as read, with the generation of the object that holds it (0: there is none yet)."""
+
+    state: State | None
+    generation: int
+
+
+# --- what was seen -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One backend of a backend service: its group (from `projects/` on) and all its settings."""
+
+    group: str
+    settings: Json
+
+    @property
+    def scaler(self) -> float:
+        """Its capacityScaler; absent means 1.0 to the API."""
+        value = self.settings.get("capacityScaler")
+        return float(value) if isinstance(value, int | float) else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """A backend service as read: its backends, its description, and the fingerprint F.
+
+    `resource` is the whole resource, so that a writer loses nothing that this version does not
+    know.
+    """
+
+    name: str
+    fingerprint: str
+    description: str
+    backends: tuple[Backend, ...]
+    resource: Json = field(default_factory=dict, compare=False, repr=False)
+
+
+class Verdict(StrEnum):
+    """What a probe says of health. `silent`: nothing, one way or the other."""
+
+    HEALTHY = "healthy"
+    FAILING = "failing"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Our own look at a region's health URL. detail: `200`, `503`, `refused`, `timeout`, ..."""
+
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One observation of the world.
+
+    routing: None when the Compute API could not be read. kinds: types of the regional groups that
+    were asked for (ticks only), by group.
+    """
+
+    stored: Stored
+    routing: Routing | None
+    probes: Mapping[str, Probe]
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- what is decided ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One gate of a decision: the rule, whether it let the decision pass, and the value it saw."""
+
+    rule: str
+    passed: bool
+    value: str
+    limit: str = ""
+    region: str = ""
+
+    def __str__(self) -> str:
+        where = f" [{self.region}]" if self.region else ""
+        limit = f" (limit {self.limit})" if self.limit else ""
+        return f"{'passed' if self.passed else 'refused'} {self.rule}{where}: {self.value}{limit}"
+
+
+class Outcome(StrEnum):
+    """What a decision came to."""
+
+    UNCHANGED = "unchanged"
+    HEALTH = "health"
+    HELD = "held"
+    MOVED = "moved"
+    ADOPTED = "adopted"
+    CONFIGURED = "configured"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be, and why.
+
+    state: the next state document; equal to the observed one when nothing is to be written.
+    recorded: it belongs into the history and the journal. page: why a human is needed now.
+    """
+
+    state: State
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    changed: bool
+    recorded: bool
+    page: str = ""

@@ -1,0 +1,237 @@
+"""What to change so that the routing is as desired. Verify is this question asked again.
+
+`plan` compares the desired routing of the state's epoch with a backend service as read. An empty
+plan is the proof that nothing is left to do: the traffic *and* the pair are as desired. `body` turns
+a plan into the one write that carries it out. Nothing here talks to the API.
+
+Two levers. *Capacity*: `capacityScaler` of the region's groups, exactly 0 or what it was before.
+*Membership*: the region's groups attached or not, for serverless network endpoint groups, on which
+scalers do not exist. Fields that this version does not know are carried along at every depth, and
+backends that no region claims are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from orchestrator.core.errors import UnsafePlan
+from orchestrator.core.fence import bare, is_cut, read_mark, write_mark
+from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
+from orchestrator.core.policy import Lever, Service
+
+DESCRIPTION = "description"
+"""Key under `restore` that keeps a description which was too long to be kept beside the mark."""
+
+
+class Verb(StrEnum):
+    """What is done to one backend."""
+
+    SCALE = "scale"
+    ATTACH = "attach"
+    DETACH = "detach"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One backend's change. `backend` is as it shall be; for a detach, as it was."""
+
+    verb: Verb
+    region: str
+    backend: Backend
+
+    def __str__(self) -> str:
+        to = f" to {self.backend.scaler:g}" if self.verb is Verb.SCALE else ""
+        return f"{self.verb} {self.region} {self.backend.group.rsplit('/', 1)[-1]}{to}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The changes, the pair on the resource, and the pair they are to be written with."""
+
+    resource: str
+    lever: Lever
+    changes: tuple[Change, ...]
+    seen: Pair
+    wanted: Pair
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is left to do."""
+        return not self.changes and self.seen == self.wanted
+
+    @property
+    def superseded(self) -> bool:
+        """The resource carries a higher pair: somebody newer was here, and this plan is void."""
+        return self.seen > self.wanted
+
+    @property
+    def drift(self) -> bool:
+        """Traffic differs although the pair is ours: half-done work, or somebody else's hand."""
+        return bool(self.changes) and self.seen == self.wanted
+
+    def __str__(self) -> str:
+        if self.empty:
+            return f"{self.resource}: as desired"
+        changes = ", ".join(map(str, self.changes)) or "the mark only"
+        return f"{self.resource} by {self.lever}: {changes} (epoch {self.wanted.epoch})"
+
+
+def group_path(url: str) -> str:
+    """A group's URL from `projects/` on: hosts, versions and partial paths compare equal."""
+    at = url.find("projects/")
+    return url[at:] if at >= 0 else url.lstrip("/")
+
+
+def lever_of(service: Service, remembered: Lever | None) -> Lever:
+    """How this service is moved: as stated, else as learnt from the API, else by its groups' URLs.
+
+    A regional group of a global load balancer has no balancing mode whatever its type, so its URL
+    is enough until the API has been asked.
+    """
+    if service.stated_lever or remembered:
+        return service.stated_lever or remembered or Lever.CAPACITY
+    groups = [group for region in service.regions for group in region.backends]
+    regional = any("/regions/" in g and "/networkEndpointGroups/" in g for g in groups)
+    return Lever.MEMBERSHIP if regional else Lever.CAPACITY
+
+
+def lever_from_kinds(kinds: Iterable[str]) -> Lever | None:
+    """The lever that these network endpoint group types allow, None when none was learnt."""
+    found = set(kinds)
+    if not found:
+        return None
+    scaled = {"GCE_VM_IP_PORT", "NON_GCP_PRIVATE_IP_PORT"}
+    return Lever.CAPACITY if found <= scaled else Lever.MEMBERSHIP
+
+
+def seen_pair(routing: Routing, service: Service) -> Pair:
+    """The pair that the resource carries for this service; (0, 0) for none."""
+    return read_mark(routing.description, service.name)
+
+
+def carrying(routing: Routing, service: Service, lever: Lever) -> tuple[str, ...]:
+    """The configured regions that get traffic as the resource stands, in order of preference."""
+    getting = {
+        service.owner(backend.group)
+        for backend in routing.backends
+        if lever is Lever.MEMBERSHIP or backend.scaler > 0
+    }
+    return tuple(name for name in service.names if name in getting)
+
+
+def movable(routing: Routing, service: Service, lever: Lever, region: str) -> bool:
+    """Whether traffic can be given to the region with this lever as the resource stands."""
+    groups = service.region(region).backends
+    if lever is Lever.MEMBERSHIP:
+        return bool(groups)
+    return any(backend.group in groups for backend in routing.backends)
+
+
+def plan(state: State, routing: Routing, service: Service) -> Plan:
+    """What to change so that the resource is as the state's epoch desires.
+
+    At epoch 0 nothing has been decided and the plan is empty. Raises UnsafePlan when the result
+    would leave the service without traffic.
+    """
+    lever = lever_of(service, state.lever)
+    seen = seen_pair(routing, service)
+    if state.pair.epoch == 0:
+        return Plan(routing.name, lever, (), seen, seen)
+    wanted = set(state.routing)
+    if lever is Lever.CAPACITY:
+        changes = tuple(_scales(state, routing, service, wanted))
+    else:
+        changes = tuple(_memberships(state, routing, service, wanted))
+    made = Plan(routing.name, lever, changes, seen, state.pair)
+    _refuse_unsafe(made, routing, service)
+    return made
+
+
+def _scales(
+    state: State, routing: Routing, service: Service, wanted: Collection[str]
+) -> Iterable[Change]:
+    for backend in routing.backends:
+        region = service.owner(backend.group)
+        if region is None:
+            continue
+        before = state.restore.get(backend.group, NOTHING).get("capacityScaler")
+        full = float(before) if isinstance(before, int | float) and before > 0 else 1.0
+        to = (backend.scaler or full) if region in wanted else 0.0
+        if to != backend.scaler:
+            settings = {**backend.settings, "capacityScaler": to}
+            yield Change(Verb.SCALE, region, replace(backend, settings=settings))
+
+
+def _memberships(
+    state: State, routing: Routing, service: Service, wanted: Collection[str]
+) -> Iterable[Change]:
+    attached = {backend.group: backend for backend in routing.backends}
+    for region in service.regions:
+        for group in region.backends:
+            if region.name in wanted and group not in attached:
+                settings = {**state.restore.get(group, NOTHING)}
+                settings.setdefault("group", _full_url(group))
+                yield Change(Verb.ATTACH, region.name, Backend(group, settings))
+            elif region.name not in wanted and group in attached:
+                yield Change(Verb.DETACH, region.name, attached[group])
+
+
+def _full_url(group: str) -> str:
+    return f"https://www.googleapis.com/compute/v1/{group}"
+
+
+def _refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
+    """Never an empty `backends`, never every scaler 0."""
+    after = backends_after(made, routing)
+    left = [b for b in after if made.lever is Lever.MEMBERSHIP or b.scaler > 0]
+    if any(service.owner(backend.group) for backend in left):
+        return
+    raise UnsafePlan(
+        "last_region",
+        f"{routing.name}: after this change no region of {service.name} would get traffic; nothing"
+        " is sent. Attach a backend of the primary region again, or choose another primary",
+    )
+
+
+def backends_after(made: Plan, routing: Routing) -> tuple[Backend, ...]:
+    """The backends as they will stand, in their order, new ones last."""
+    changed = {change.backend.group: change for change in made.changes}
+    after = []
+    for backend in routing.backends:
+        change = changed.pop(backend.group, None)
+        if change is None:
+            after.append(backend)
+        elif change.verb is Verb.SCALE:
+            after.append(change.backend)
+    after += [change.backend for change in changed.values() if change.verb is Verb.ATTACH]
+    return tuple(after)
+
+
+def body(made: Plan, routing: Routing, service: Service) -> Json:
+    """The one write that carries out the plan: traffic, pair and fingerprint together."""
+    return {
+        "backends": [dict(backend.settings) for backend in backends_after(made, routing)],
+        "description": write_mark(routing.description, service.name, made.wanted),
+        "fingerprint": routing.fingerprint,
+    }
+
+
+def remember(
+    state: State, routing: Routing, service: Service, wanted: Collection[str]
+) -> Mapping[str, Json]:
+    """The state's `restore`, with what this epoch is about to drain or detach added as it is now."""
+    lever = lever_of(service, state.lever)
+    kept = dict(state.restore)
+    for backend in routing.backends:
+        region = service.owner(backend.group)
+        if region is None or region in wanted:
+            continue
+        if lever is Lever.MEMBERSHIP:
+            kept[backend.group] = backend.settings
+        elif backend.scaler > 0:
+            kept[backend.group] = {"capacityScaler": backend.scaler}
+    if is_cut(routing.description, service.name, state.pair):
+        kept[DESCRIPTION] = {"text": bare(routing.description, service.name)}
+    return kept

@@ -1,0 +1,129 @@
+"""What a human has decided beforehand: services, their regions, their traffic, their policy.
+
+Values only. `orchestrator.config` makes them from `failover.yaml`; the meaning of each field for
+the users of that file is documented there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How many regions carry traffic at a time."""
+
+    ACTIVE_PASSIVE = "active-passive"
+    ACTIVE_ACTIVE = "active-active"
+
+
+class Lever(StrEnum):
+    """How a backend service is moved: by scaling backends, or by attaching and detaching them."""
+
+    CAPACITY = "capacity"
+    MEMBERSHIP = "membership"
+
+
+class Confirm(StrEnum):
+    """The second signal that an alert needs before traffic moves."""
+
+    NONE = "none"
+    PROBE = "probe"
+
+
+class OnUnconfirmed(StrEnum):
+    """What to do when the second signal is not to be had."""
+
+    PROCEED = "proceed"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoFailovers:
+    """At most `count` automatic moves `within` this time; then a human must acknowledge."""
+
+    count: int = 3
+    within: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """More than `share` of a service's regions down `within` this time: suspect the observer."""
+
+    share: float = 0.7
+    within: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules' limits for one service."""
+
+    confirm: Confirm = Confirm.PROBE
+    on_unconfirmed: OnUnconfirmed = OnUnconfirmed.PROCEED
+    trust_close: bool = False
+    min_incidents: int = 1
+    recovery_probes: int = 3
+    cooldown: timedelta = timedelta(minutes=10)
+    max_auto_failovers: AutoFailovers = field(default_factory=AutoFailovers)
+    max_event_age: timedelta = timedelta(minutes=15)
+    brake: Brake = field(default_factory=Brake)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One region of a service.
+
+    backends: the groups that serve it, as API paths from `projects/` on; they move together.
+    """
+
+    name: str
+    endpoint: str
+    health_url: str | None
+    check_id: str | None
+    backends: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which configuration a decision was made with.
+
+    serial: raised by a human with every change of the file. digest: of the service's part of it.
+    """
+
+    serial: int
+    digest: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service as configured. `regions` are in order of preference, the first preferred."""
+
+    name: str
+    project: str
+    mode: Mode
+    regions: tuple[Region, ...]
+    backend_service: str
+    stated_lever: Lever | None
+    policy: Policy
+    stamp: Stamp
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The regions' names, in order of preference."""
+        return tuple(region.name for region in self.regions)
+
+    def region(self, name: str) -> Region:
+        """The region of that name. Raises KeyError for one that is not configured."""
+        for region in self.regions:
+            if region.name == name:
+                return region
+        raise KeyError(name)
+
+    def owner(self, group: str) -> str | None:
+        """The region that claims this backend group, if any."""
+        for region in self.regions:
+            if group in region.backends:
+                return region.name
+        return None

@@ -1,0 +1,134 @@
+"""The rules: each a small pure function over values, each giving one `Reason`.
+
+A rule says what it saw, what its limit is and whether it lets the move pass. It never acts, and it
+is evaluated even when another has refused already, so that the record is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from orchestrator.core.model import (
+    AlertClosed,
+    AlertOpened,
+    Move,
+    Probe,
+    Reason,
+    RegionState,
+    Signal,
+    Status,
+    Verdict,
+)
+from orchestrator.core.policy import Confirm, OnUnconfirmed, Policy
+
+PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing"})
+"""Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
+
+
+def duration(value: timedelta) -> str:
+    """A duration in the words of the configuration: `500ms`, `90s`, `10m`, `24h`."""
+    seconds = value.total_seconds()
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{round(seconds / size)}{unit}"
+    return f"{seconds:g}s" if seconds < 60 else f"{round(seconds)}s"
+
+
+def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
+    """The failed region is failing by the second, independent signal too."""
+    if policy.confirm is Confirm.NONE:
+        return Reason("confirm", True, "no second signal asked for", "none", region)
+    limit = f"probe, else {policy.on_unconfirmed}"
+    match probe.verdict:
+        case Verdict.FAILING:
+            return Reason("confirm", True, f"probe fails too: {probe.detail}", limit, region)
+        case Verdict.HEALTHY:
+            return Reason("confirm", False, f"probe says healthy: {probe.detail}", limit, region)
+        case Verdict.SILENT:
+            passed = policy.on_unconfirmed is OnUnconfirmed.PROCEED
+            return Reason("confirm", passed, f"no second signal: {probe.detail}", limit, region)
+
+
+def max_event_age(policy: Policy, signal: Signal, now: datetime) -> Reason:
+    """The signal speaks of something recent. A tick always does."""
+    limit = duration(policy.max_event_age)
+    match signal:
+        case AlertOpened() | AlertClosed():
+            age = now - signal.started_at
+            passed = age <= policy.max_event_age
+            value = f"incident began {duration(timedelta(seconds=round(age.total_seconds())))} ago"
+            return Reason("max_event_age", passed, value, limit)
+        case _:
+            return Reason("max_event_age", True, "a tick sees for itself", limit)
+
+
+def brake(
+    policy: Policy, regions: Mapping[str, RegionState], now: datetime, *, blind: bool
+) -> Reason:
+    """Not so many regions have failed at once that the observer is the likelier fault."""
+    since = now - policy.brake.within
+    newly = [
+        name
+        for name, entry in regions.items()
+        if entry.status is Status.DOWN and entry.since >= since
+    ]
+    share = len(newly) / len(regions) if regions else 0.0
+    limit = f"{policy.brake.share:g} within {duration(policy.brake.within)}"
+    if blind:
+        return Reason("brake", False, "every probe fails alike: we may be blind", limit)
+    value = f"{len(newly)} of {len(regions)} regions newly down"
+    return Reason("brake", share <= policy.brake.share, value, limit)
+
+
+def max_auto_failovers(
+    policy: Policy, moves: Iterable[Move], acknowledged_at: datetime | None, now: datetime
+) -> Reason:
+    """Automation has not moved too often since a human last acknowledged."""
+    since = now - policy.max_auto_failovers.within
+    if acknowledged_at is not None:
+        since = max(since, acknowledged_at)
+    count = sum(1 for move in moves if move.at > since)
+    limit = f"{policy.max_auto_failovers.count} within {duration(policy.max_auto_failovers.within)}"
+    passed = count < policy.max_auto_failovers.count
+    return Reason("max_auto_failovers", passed, f"{count} automatic moves", limit)
+
+
+def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) -> Reason:
+    """The target is not a region that automation has left within the cooldown."""
+    limit = duration(policy.cooldown)
+    left = [move.at for move in moves if region in move.left]
+    if not left:
+        return Reason("cooldown", True, "not left by automation", limit, region)
+    ago = now - max(left)
+    value = f"left {duration(timedelta(seconds=round(ago.total_seconds())))} ago"
+    return Reason("cooldown", ago >= policy.cooldown, value, limit, region)
+
+
+def target_healthy(
+    policy: Policy, region: str, entry: RegionState, probe: Probe, *, asked: bool, movable: bool
+) -> Reason:
+    """The target is up and answers its probe now.
+
+    asked: it has a health URL. One that has none passes under `on_unconfirmed: proceed`. movable:
+    the load balancer has a backend of it that the lever can move.
+    """
+    if not movable:
+        text = "none of its backends is attached, and capacity cannot attach one"
+        return Reason("target_healthy", False, text, "attached", region)
+    if entry.status is not Status.UP:
+        return Reason("target_healthy", False, f"status {entry.status}", "up", region)
+    trusted = not asked and policy.on_unconfirmed is OnUnconfirmed.PROCEED
+    passed = trusted or probe.verdict is Verdict.HEALTHY
+    return Reason("target_healthy", passed, f"up, probe: {probe.detail}", "up and 2xx", region)
+
+
+def pages(reason: Reason) -> bool:
+    """Whether this refusal needs a human now."""
+    if reason.passed:
+        return False
+    return reason.rule in PAGING or (
+        reason.rule == "confirm" and reason.value.startswith("no second signal")
+    )

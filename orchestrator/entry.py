@@ -1,0 +1,77 @@
+"""What the function answers: one request in, acknowledged or given back for redelivery.
+
+2xx for everything that is handled: moved, refused by a rule, a duplicate, a test, poison. An
+exception, and so 5xx, only for what a redelivery can cure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from orchestrator import telemetry
+from orchestrator.core.errors import BadConfig, BadEvent, FailoverError, Outdated
+from orchestrator.core.policy import Service
+from orchestrator.flow import record
+from orchestrator.flow.pipeline import handle
+from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control, unwrap
+from orchestrator.wiring import Wiring, World
+
+Parser = Callable[[Message, Mapping[str, Service]], tuple[Addressed, ...] | Ignored]
+
+
+def alert(body: object, wiring: Wiring) -> str:
+    """Handle one message of the alerts topic; say in a word what became of it."""
+    return _take(body, wiring, parse_alert)
+
+
+def control(body: object, wiring: Wiring) -> str:
+    """Handle one message of the control topic; say in a word what became of it."""
+    return _take(body, wiring, parse_control)
+
+
+def _take(body: object, wiring: Wiring, parser: Parser) -> str:
+    try:
+        world = wiring.world()
+        return _handle(body, world, parser)
+    except FailoverError as error:
+        if isinstance(error, Outdated):
+            wiring.forget()
+        page = isinstance(error, BadConfig) or getattr(error, "page", False)
+        telemetry.log(
+            "CRITICAL" if page else "ERROR",
+            f"{error}. Answered 5xx: the message will be redelivered",
+            **({"page": True} if page else {}),
+        )
+        raise
+
+
+def _handle(body: object, world: World, parser: Parser) -> str:
+    context = world.context
+    data = body if isinstance(body, bytes) else str(body).encode()
+    try:
+        message = unwrap(body, context.now())
+        data = message.data
+        addressed = parser(message, world.config.services)
+    except BadEvent as error:
+        telemetry.log("ERROR", f"poison, acknowledged and journaled: {error}", poison=True)
+        record.poison(data, error, context)
+        return "poison"
+    if isinstance(addressed, Ignored):
+        telemetry.log("INFO", f"ignored: {addressed.reason}")
+        return "ignored"
+    return _each(addressed, world)
+
+
+def _each(addressed: tuple[Addressed, ...], world: World) -> str:
+    """Every service the signal is for, side by side; one that fails does not stop the others."""
+
+    def one(to: Addressed) -> str:
+        report = handle(world.config.services[to.service], to.signal, world.context)
+        return report.decision.outcome
+
+    if len(addressed) == 1:
+        return one(addressed[0])
+    with ThreadPoolExecutor(len(addressed)) as pool:
+        futures = [pool.submit(one, to) for to in addressed]
+    return ", ".join(future.result() for future in futures)

@@ -1,0 +1,73 @@
+"""What one invocation works with: the ports, the clock, identifiers, and its patience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestrator.core.errors import FailoverError, Outdated
+from orchestrator.ports import Log, Objects, Prober, Traffic
+
+PATIENCE = 20.0
+"""Seconds that an invocation retries before it gives up: a redelivery costs at least 10 s."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a process has learnt once and need not ask again."""
+
+    documents: set[str] = field(default_factory=set)
+    kinds: dict[str, str] = field(default_factory=dict)
+    flat_file: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The world as the flow sees it.
+
+    now: the one clock. monotonic, rest: in seconds. jitter: a number between 0.5 and 1.5.
+    only_service: no other service shares the state folder.
+    """
+
+    objects: Objects
+    traffic: Traffic
+    prober: Prober
+    log: Log
+    executor: ThreadPoolExecutor
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    monotonic: Callable[[], float]
+    rest: Callable[[float], None]
+    jitter: Callable[[], float]
+    only_service: bool
+    memory: Memory = field(default_factory=Memory)
+
+
+class Patience:
+    """Jittered pauses between tries, until it is spent; then the error is raised."""
+
+    def __init__(self, context: Context, seconds: float = PATIENCE) -> None:
+        self._context = context
+        self._seconds = seconds
+        self._since: float | None = None
+        self._pause = FIRST_PAUSE
+
+    def pause(self, error: FailoverError) -> None:
+        """Rest a moment before the next try.
+
+        Raises the error when no time is left for one, or when trying again cannot cure it.
+        """
+        if getattr(error, "page", False) or isinstance(error, Outdated):
+            raise error
+        now = self._context.monotonic()
+        self._since = now if self._since is None else self._since
+        rest = self._pause * self._context.jitter()
+        if now + rest - self._since > self._seconds:
+            raise error
+        self._context.log("INFO", f"trying again in {rest:.1f} s: {error}")
+        self._context.rest(rest)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)

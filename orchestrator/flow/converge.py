@@ -1,0 +1,124 @@
+"""Shift and verify: plan, write once, read both again, plan again, until the plan is empty.
+
+An empty plan is the proof. Whatever the outcome of a write, known or not, the next step is the
+same: read state and routing and compare. So a redelivery, a tick, a lost answer and a plain success
+all take this one way. The fence (see `orchestrator.core.fence`) is checked before every write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.core.decide import Standing, standing
+from orchestrator.core.errors import Conflict, Outdated, Unavailable, Unverified
+from orchestrator.core.model import NO_PAIR, Routing, Stored
+from orchestrator.core.plan import Plan, body, plan
+from orchestrator.core.policy import Service
+from orchestrator.flow.context import Context, Patience
+from orchestrator.flow.observe import read_state
+
+MAX_SHIFTS = 2
+"""Writes that were done and read back without effect before the next tick must look."""
+
+
+class Superseded(Conflict):
+    """The resource carries a higher pair than the state: go on as a tick, with fresh eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """The state that the routing now equals, and the plans that were carried out on the way."""
+
+    stored: Stored
+    plans: tuple[Plan, ...]
+
+
+def converge(
+    service: Service,
+    stored: Stored,
+    routing: Routing,
+    context: Context,
+    patience: Patience,
+    *,
+    committed: bool,
+) -> Converged:
+    """Make the routing what the state's epoch desires.
+
+    committed: our own commit came after `routing` was read, which stands for the lost fence's extra
+    read. Raises Superseded, UnsafePlan, Unverified, and Unavailable when patience ends.
+    """
+    done: list[Plan] = []
+    while True:
+        made = _plan(service, stored, routing)
+        if made.empty:
+            return Converged(stored, tuple(done))
+        if len(done) == MAX_SHIFTS:
+            raise Unverified(
+                f"{made.resource} was written {MAX_SHIFTS} times and still is not as desired"
+                f" ({made}); the next tick looks again. See who else writes to it"
+            )
+        if not _allowed(service, stored, made, context):
+            return Converged(stored, tuple(done))
+        try:
+            _lost_fence(stored, made, context, committed=committed)
+            context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
+            context.log("NOTICE", f"shifted {made}", service=service.name, epoch=made.wanted.epoch)
+            done.append(made)
+        except Conflict as error:
+            context.log("INFO", f"read again: {error}", service=service.name)
+        except Unavailable as error:
+            patience.pause(error)
+        stored, routing = read_both(service, context, patience)
+        committed = False
+
+
+def _plan(service: Service, stored: Stored, routing: Routing) -> Plan:
+    if stored.state is None:
+        raise Superseded(f"the state document of {service.name} is gone")
+    made = plan(stored.state, routing, service)
+    if made.superseded:
+        raise Superseded(
+            f"{made.resource} carries epoch {made.seen.epoch} rev {made.seen.rev}, newer than"
+            f" {made.wanted.epoch} rev {made.wanted.rev}: this shift is void"
+        )
+    return made
+
+
+def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> bool:
+    """Whether this instance may write: never with another configuration than the epoch's own.
+
+    Drift is left alone, loudly. An epoch that was not carried out yet must be, so that raises.
+    """
+    if stored.state is None or standing(stored.state.stamp, service.stamp) is Standing.SAME:
+        return True
+    theirs = stored.state.stamp
+    text = (
+        f"{made.resource} is not as epoch {made.wanted.epoch} desires, but that epoch was decided"
+        f" with configuration serial {theirs.serial} digest {theirs.digest}, and this instance has"
+        f" {service.stamp.serial} {service.stamp.digest}: it shifts nothing."
+        " Raise `serial` with every change of the file and deploy it everywhere"
+    )
+    if made.seen != made.wanted:
+        raise Outdated(text)
+    context.log("ERROR", text, service=service.name)
+    return False
+
+
+def _lost_fence(stored: Stored, made: Plan, context: Context, *, committed: bool) -> None:
+    """On a resource without a pair: the state, read once more, must still be at this epoch."""
+    if made.seen != NO_PAIR or committed or stored.state is None:
+        return
+    now = read_state(stored.state.service, context)
+    if now.state is None or now.state.pair != stored.state.pair:
+        raise Conflict(f"{made.resource} has lost its mark, and the state has moved on")
+
+
+def read_both(service: Service, context: Context, patience: Patience) -> tuple[Stored, Routing]:
+    """State and routing, read at the same time, tried again while patience lasts."""
+    while True:
+        state = context.executor.submit(read_state, service.name, context)
+        try:
+            routing = context.traffic.read(service.backend_service)
+            return state.result(), routing
+        except Unavailable as error:
+            patience.pause(error)

@@ -1,0 +1,121 @@
+"""Observe: one parallel round over everything that a decision looks at.
+
+The state document, the routing and the second signal are asked for at the same time. The state that
+cannot be read stops the invocation; routing that cannot be read is reported as absent, so that
+health can still be recorded before the message is redelivered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+from orchestrator.core import codec
+from orchestrator.core.decide import create
+from orchestrator.core.errors import Unavailable
+from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Signal, State, Stored, Tick
+from orchestrator.core.plan import seen_pair
+from orchestrator.core.policy import Service
+from orchestrator.flow.context import Context
+
+FLAT_FILE = "dynamodb_regions.json"
+"""The older format, beside the documents."""
+
+
+def document_name(service: str) -> str:
+    """The name of the service's state document below the state folder or bucket."""
+    return f"{service}.json"
+
+
+def observe(
+    service: Service, signal: Signal, context: Context
+) -> tuple[Observed, Unavailable | None]:
+    """One observation, and why the routing could not be read if it could not.
+
+    Raises Unavailable when the state cannot be read or is corrupt.
+    """
+    submit = context.executor.submit
+    wants_flat = context.only_service and service.name not in context.memory.documents
+    stored = submit(read_state, service.name, context)
+    routing = submit(context.traffic.read, service.backend_service)
+    flat = submit(context.objects.get, FLAT_FILE) if wants_flat else None
+    kinds = submit(_kinds, service, signal, context)
+    probes = context.prober.probe(service.regions)
+    seen, lost = _routing(routing)
+    found = _upgraded(service, stored.result(), flat, seen, context)
+    if seen is not None and seen_pair(seen, service) > _pair(found):
+        found = read_state(service.name, context)
+    return Observed(found, seen, probes, kinds.result()), lost
+
+
+def read_state(service: str, context: Context) -> Stored:
+    """The state document with its generation. Raises Unavailable, also for a corrupt one."""
+    got = context.objects.get(document_name(service))
+    if got is None:
+        return Stored(None, 0)
+    data, generation = got
+    context.memory.documents.add(service)
+    try:
+        return Stored(codec.decode(data, service), generation)
+    except codec.NewerSchema as error:
+        raise Unavailable(
+            f"{document_name(service)}: {error}; a newer instance must act"
+        ) from error
+    except codec.Corrupt as error:
+        raise Unavailable(
+            f"{document_name(service)} is corrupt ({error}) and is left as it is: no failover of"
+            f" {service} happens until it is mended. Restore the last good version of the object",
+            page=True,
+        ) from error
+
+
+def _pair(stored: Stored) -> Pair:
+    return stored.state.pair if stored.state else NO_PAIR
+
+
+def _routing(future: Future[Routing]) -> tuple[Routing | None, Unavailable | None]:
+    try:
+        return future.result(), None
+    except Unavailable as error:
+        return None, error
+
+
+def _upgraded(
+    service: Service,
+    stored: Stored,
+    flat: Future[tuple[bytes, int] | None] | None,
+    routing: Routing | None,
+    context: Context,
+) -> Stored:
+    """The document, or a new one from the older flat file when there is only that."""
+    older = flat.result() if flat else None
+    if flat:
+        context.memory.flat_file = older is not None
+    if stored.state is not None or older is None or routing is None:
+        return stored
+    now = context.now()
+    try:
+        state: State = codec.upgrade(
+            create(service, routing, now), codec.decode_flat(older[0]), now
+        )
+    except codec.Corrupt as error:
+        raise Unavailable(
+            f"{FLAT_FILE} is corrupt ({error}) and is left as it is: {service.name} has no document"
+            " yet and cannot be upgraded from it. Mend or remove it",
+            page=True,
+        ) from error
+    return Stored(state, 0)
+
+
+def _kinds(service: Service, signal: Signal, context: Context) -> Mapping[str, str]:
+    """Types of the regional groups, asked once in a process's life and only by a tick."""
+    groups = [group for region in service.regions for group in region.backends]
+    regional = [g for g in groups if "/regions/" in g and "/networkEndpointGroups/" in g]
+    asked = context.memory.kinds
+    unknown = [group for group in regional if group not in asked]
+    if unknown and isinstance(signal, Tick) and service.stated_lever is None:
+        try:
+            asked.update(context.traffic.kinds(unknown))
+        except Unavailable as error:
+            context.log("WARNING", f"types of network endpoint groups not learnt: {error}")
+    return {group: asked[group] for group in regional if group in asked}

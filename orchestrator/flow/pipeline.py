@@ -1,0 +1,147 @@
+"""The pipeline, for one service and one signal. Read it as its sentence:
+
+    observe -> decide -> commit -> shift -> verify -> record
+
+From the alert to the patch there are three sequential network rounds: observe, commit, shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from orchestrator.core.decide import Standing, decide, standing
+from orchestrator.core.errors import Conflict, Unavailable, UnsafePlan, Unverified
+from orchestrator.core.model import Decision, Observed, Phase, Signal, Stored, Tick
+from orchestrator.core.plan import Plan
+from orchestrator.core.policy import Service
+from orchestrator.flow import record
+from orchestrator.flow.commit import Raced, commit
+from orchestrator.flow.context import Context, Patience
+from orchestrator.flow.converge import Converged, Superseded, converge
+from orchestrator.flow.observe import observe
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an invocation came to: the decision, and the plans that it carried out."""
+
+    decision: Decision
+    plans: tuple[Plan, ...]
+
+
+def handle(service: Service, signal: Signal, context: Context) -> Report:
+    """Take one signal through the pipeline.
+
+    Conflict and Unavailable are tried again for a while first; what is raised then, a redelivery
+    can cure. A refusal is no error: it is in the report.
+    """
+    patience = Patience(context)
+    seen: tuple[Observed, Unavailable | None] | None = None
+    while True:
+        try:
+            seen = seen or observe(service, signal, context)
+            return _once(service, signal, *seen, context, patience)
+        except Raced as race:
+            patience.pause(race)
+            seen = (replace(seen[0], stored=race.stored), seen[1]) if seen else None
+        except Superseded as newer:
+            patience.pause(newer)
+            signal, seen = Tick(), None
+        except (Conflict, Unavailable) as error:
+            patience.pause(error)
+            seen = None
+
+
+def _once(
+    service: Service,
+    signal: Signal,
+    observed: Observed,
+    lost_routing: Unavailable | None,
+    context: Context,
+    patience: Patience,
+) -> Report:
+    now = context.now()
+    _warn_of_clash(service, observed.stored, context)
+    decision = decide(service, observed, signal, now)
+    made = record.entry(decision, signal, observed.stored, now, context.new_id())
+    stored = observed.stored
+    if decision.changed:
+        state = decision.state
+        if decision.recorded:
+            state = replace(state, history=(made, *state.history))
+        stored = commit(state, stored.generation, context)
+    try:
+        if lost_routing is not None or observed.routing is None:
+            raise lost_routing or Unavailable("the routing was not read")
+        converged = converge(
+            service,
+            stored,
+            observed.routing,
+            context,
+            patience,
+            committed=decision.changed,
+        )
+        _after(signal, converged, context)
+        return Report(decision, converged.plans)
+    except UnsafePlan as unsafe:
+        context.log("CRITICAL", str(unsafe), service=service.name, page=True, rule=unsafe.rule)
+        return Report(decision, ())
+    except Unverified as unverified:
+        context.log("ERROR", str(unverified), service=service.name, unverified=True)
+        record.phase(stored, Phase.UNVERIFIED, context)
+        return Report(decision, ())
+    finally:
+        _say(service, signal, decision, stored, context)
+        if decision.recorded:
+            record.journal(service.name, made, context)
+        if _has_flat_file(signal, decision, context):
+            record.flat_file(service.name, context)
+
+
+def _after(signal: Signal, converged: Converged, context: Context) -> None:
+    """Tell people that the routing is as the document says, when we made or a tick found it so."""
+    if converged.plans or isinstance(signal, Tick):
+        record.phase(converged.stored, Phase.VERIFIED, context)
+
+
+def _has_flat_file(signal: Signal, decision: Decision, context: Context) -> bool:
+    """Whether the older flat file may need an update: after a change, and on every tick."""
+    due = (decision.changed and context.memory.flat_file) or isinstance(signal, Tick)
+    return context.only_service and due
+
+
+def _warn_of_clash(service: Service, stored: Stored, context: Context) -> None:
+    """Name a configuration that was changed without raising its serial."""
+    state = stored.state
+    if state is None or standing(state.stamp, service.stamp) is not Standing.CLASH:
+        return
+    context.log(
+        "ERROR",
+        f"{service.name}: two configurations share serial {state.stamp.serial}: the document was"
+        f" made with digest {state.stamp.digest}, this instance has {service.stamp.digest}. It"
+        " repairs no drift. Raise `serial` with every change of the file",
+        service=service.name,
+    )
+
+
+def _say(
+    service: Service, signal: Signal, decision: Decision, stored: Stored, context: Context
+) -> None:
+    """One line for the decision, in the severity that it deserves."""
+    severity = {"held": "WARNING", "unchanged": "INFO", "health": "NOTICE"}.get(
+        decision.outcome, "NOTICE"
+    )
+    state = decision.state
+    carrying = ", ".join(state.routing)
+    context.log(
+        "CRITICAL" if decision.page else severity,
+        f"{service.name}: {record.describe(signal)} -> {decision.outcome};"
+        f" {carrying} carries traffic (epoch {state.epoch})"
+        + (f"; a human is needed: {decision.page}" if decision.page else ""),
+        service=service.name,
+        epoch=state.epoch,
+        revision=stored.state.revision if stored.state else None,
+        outcome=decision.outcome,
+        reasons=[str(value) for value in decision.reasons],
+        **({"page": True} if decision.page else {}),
+    )

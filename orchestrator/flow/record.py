@@ -1,0 +1,148 @@
+"""Record: what happened, after it happened. Nothing here can fail or delay a failover.
+
+Each part that could not be written is named in a log line and left out. The decision itself stands
+in the document's `history`, which was committed with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.core import codec
+from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Unavailable
+from orchestrator.core.model import (
+    AlertClosed,
+    AlertOpened,
+    Decision,
+    Json,
+    Phase,
+    Reason,
+    Signal,
+    Stored,
+    Tick,
+)
+from orchestrator.flow.commit import commit
+from orchestrator.flow.context import Context
+from orchestrator.flow.observe import FLAT_FILE, read_state
+
+POISON_BYTES = 4096
+"""How much of an unreadable message the journal keeps."""
+
+
+def describe(signal: Signal) -> str:
+    """The signal in a few words."""
+    match signal:
+        case AlertOpened():
+            return f"alert {signal.incident_id} open {signal.region}"
+        case AlertClosed():
+            return f"alert {signal.incident_id} closed {signal.region}"
+        case Tick():
+            return "tick"
+
+
+def reason(value: Reason) -> Json:
+    """A reason as data."""
+    return {
+        "rule": value.rule,
+        "passed": value.passed,
+        "value": value.value,
+        "limit": value.limit,
+        "region": value.region,
+    }
+
+
+def entry(decision: Decision, signal: Signal, before: Stored, now: datetime, id: str) -> Json:  # noqa: A002  # the JSON's word
+    """One decision as the history and the journal keep it."""
+    state = decision.state
+    return {
+        "id": id,
+        "at": codec.stamp_time(now),
+        "signal": describe(signal),
+        "outcome": decision.outcome,
+        "epoch": state.epoch,
+        "epoch_before": before.state.epoch if before.state else None,
+        "primary": state.primary,
+        "routing": dict(state.routing),
+        "routing_before": dict(before.state.routing) if before.state else None,
+        "health": {name: region.status for name, region in state.regions.items()},
+        "reasons": [reason(value) for value in decision.reasons],
+        "page": decision.page,
+    }
+
+
+def journal(service: str, made: Json, context: Context) -> None:
+    """Keep one decision for good: an immutable object, created once."""
+    time = str(made["at"]).replace("-", "").replace(":", "")
+    name = f"journal/{service}/{made['epoch']:>08}-{time}-{made['id']}.json"
+    data = json.dumps({"service": service, **made}, indent=1).encode()
+    _try("journal", context, lambda: _create(name, data, context))
+
+
+def poison(data: bytes, error: BadEvent, context: Context) -> None:
+    """Keep an unreadable message once by its content, with its reason and its first 4 KB."""
+    digest = hashlib.sha256(data).hexdigest()
+    kept = {
+        "sha256": digest,
+        "reason": str(error),
+        "bytes": len(data),
+        "first": data[:POISON_BYTES].decode("utf-8", "replace"),
+    }
+    body = json.dumps(kept, indent=1).encode()
+    _try("journal", context, lambda: _create(f"journal/_poison/{digest}.json", body, context))
+
+
+def phase(stored: Stored, to: Phase, context: Context) -> None:
+    """Say in the document how far the shift came: one write, dropped when somebody was faster."""
+    state = stored.state
+    if state is None or state.shift is None or state.shift.phase is to:
+        return
+    after = replace(state, shift=replace(state.shift, phase=to))
+    try:
+        commit(after, stored.generation, context)
+    except (Conflict, Unavailable) as error:
+        context.log("INFO", f"phase {to} not written: {error}", service=state.service)
+
+
+def flat_file(service: str, context: Context) -> None:
+    """Bring the older flat file up to date where it exists, never backwards.
+
+    The state is read after the file, and the file is replaced only if nobody replaced it since; so
+    what is written is never older than what was there.
+    """
+    _try("flat file", context, lambda: _flat_file(service, context))
+
+
+def _flat_file(service: str, context: Context) -> None:
+    for _ in range(3):
+        got = context.objects.get(FLAT_FILE)
+        context.memory.flat_file = got is not None
+        state = read_state(service, context).state
+        if got is None or state is None:
+            return
+        data, generation = got
+        after = codec.encode_flat(state, codec.decode_flat(data))
+        if json.loads(after) == json.loads(data):
+            return
+        try:
+            context.objects.put(FLAT_FILE, after, generation)
+        except Conflict:
+            continue
+        return
+
+
+def _create(name: str, data: bytes, context: Context) -> None:
+    try:
+        context.objects.put(name, data, 0)
+    except Conflict:
+        return
+
+
+def _try(what: str, context: Context, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except (FailoverError, codec.Corrupt) as error:
+        context.log("ERROR", f"{what} not written; the failover itself is not affected: {error}")

@@ -1,0 +1,7 @@
+"""The laptop world: everything around the orchestrator, as real processes on loopback.
+
+The law of this package: it plays the world and never the orchestrator. It imports nothing of the
+decision core, so that a drill on it tests the orchestrator against an independent reading of the
+outside; every process it starts dies with the process that started it, and nothing it writes
+outlives the `World` (or the caller's own folder) that it was written in.
+"""

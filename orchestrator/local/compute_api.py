@@ -1,0 +1,280 @@
+"""A small Compute Engine API for the laptop: backend services, their operations, endpoint groups.
+
+    python -m orchestrator.local.compute_api --config FILE --port N [--envoy-dir DIR]
+
+It listens on the loopback interface, needs no credentials, and keeps everything in memory. What it
+answers is what the real API is known to answer; where that is not known it is strict. The rules are
+in `backend_services`, the time in `operations`, what Envoy is told in `envoy`, and the faults under
+`/_laptop/` in `faults`. It must not know anything of the orchestrator that calls it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from orchestrator.local import envoy
+from orchestrator.local.backend_services import (
+    BackendService,
+    backends_of,
+    first_version,
+    group_path,
+    patched,
+    updated,
+)
+from orchestrator.local.faults import (
+    Controls,
+    Handler,
+    error_response,
+    operation_failure,
+    seconds_in,
+)
+from orchestrator.local.groups import Group, health_of, parse_group
+from orchestrator.local.loopback import HOST
+from orchestrator.local.operations import Change, Operations, OperationType
+from orchestrator.local.wire import API_ROOT, ApiError, JsonObject, not_found, parse_object
+
+BASE = "/compute/v1/projects/{project}/"
+SHUTDOWN_SECONDS = 0.5  # for answers under way when the process is asked to end
+_LOG = logging.getLogger(__name__)
+
+Publish = Callable[[Iterable[BackendService]], None]
+Mutation = Callable[[BackendService, JsonObject, Mapping[str, Group]], BackendService]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the server begins with: `operation_seconds` is how long an operation takes."""
+
+    project: str
+    operation_seconds: float
+    services: tuple[BackendService, ...]
+    groups: Mapping[str, Group]
+
+
+def load_world(text: str, now: datetime) -> World:
+    """The world that the JSON of a configuration file describes. Raises ValueError, saying why."""
+    try:
+        raw = parse_object(text)
+        groups = _groups(raw)
+        project, services = raw.get("project"), raw.get("backend_services")
+        if not (isinstance(project, str) and isinstance(services, list) and services):
+            raise ValueError("needs a `project` and at least one of `backend_services`")
+        first = tuple(first_version(item, project, groups, now) for item in services)
+        seconds = seconds_in({"seconds": raw.get("operation_seconds", 0.3)})
+        return World(project, seconds, first, groups)
+    except ApiError as error:
+        raise ValueError(error.message) from error
+
+
+def _groups(raw: JsonObject) -> dict[str, Group]:
+    groups = raw.get("groups")
+    if not isinstance(groups, dict):
+        raise ValueError("needs `groups`")
+    found: dict[str, Group] = {}
+    for path, value in groups.items():
+        try:
+            found[path] = parse_group(path, value)
+        except ValueError as error:
+            raise ValueError(f"group {path}: {error}") from error
+    return found
+
+
+class ComputeApi:
+    """The API's handlers over one world.
+
+    `publish` is given all backend services at the start and whenever a change is applied; a change
+    for which it raises is not applied, and its operation ends with an error.
+    """
+
+    def __init__(self, world: World, operations: Operations, publish: Publish) -> None:
+        self._project = world.project
+        self._groups = world.groups
+        self._services = {service.path: service for service in world.services}
+        self._operations = operations
+        self._publish = publish
+        self._session: aiohttp.ClientSession | None = None
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of the API."""
+        service = BASE + "global/backendServices/{name}"
+        return [
+            web.get(BASE + "global/backendServices", self._list),
+            web.get(service, self._get),
+            web.patch(service, self._patch),
+            web.put(service, self._update),
+            web.post(service + "/getHealth", self._get_health),
+            web.get(BASE + "global/operations/{name}", self._get_operation),
+            web.post(BASE + "global/operations/{name}/wait", self._wait_operation),
+            web.get(
+                BASE + "{place:global|(zones|regions)/[^/]+}/networkEndpointGroups/{name}",
+                self._get_group,
+            ),
+            web.put("/_laptop/operation_seconds", self._set_operation_seconds),
+        ]
+
+    async def life(self, _: web.Application) -> AsyncIterator[None]:
+        """What lives as long as the server: the health checks' session, and the operations."""
+        connector = aiohttp.TCPConnector(force_close=True)  # each check proves a new connection
+        async with aiohttp.ClientSession(connector=connector) as self._session:
+            self._publish(self._services.values())
+            yield
+            await self._operations.stop()
+
+    async def _list(self, request: web.Request) -> web.Response:
+        self._check_project(request)
+        if request.query.get("filter"):
+            raise ApiError(400, "invalid", "This server knows no `filter`.")
+        answer: JsonObject = {
+            "kind": "compute#backendServiceList",
+            "id": f"projects/{self._project}/global/backendServices",
+            "items": [service.resource() for service in self._services.values()],
+            "selfLink": f"{API_ROOT}projects/{self._project}/global/backendServices",
+        }
+        return web.json_response(answer)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        return web.json_response(self._service(request).resource())
+
+    async def _patch(self, request: web.Request) -> web.Response:
+        return await self._mutate(request, "patch", patched)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        return await self._mutate(request, "update", updated)
+
+    async def _mutate(
+        self, request: web.Request, kind: OperationType, mutation: Mutation
+    ) -> web.Response:
+        body = parse_object(await request.read())
+        request_id = request.query.get("requestId", "")
+        operation = self._operations.begun_by(request_id)
+        if operation is None:
+            current = self._service(request)
+            self._operations.check_idle(current.path)
+            changed = mutation(current, body, self._groups)
+            failure = operation_failure(request)
+            change = Change(kind, current.path, current.id, lambda: self._store(changed), failure)
+            operation = self._operations.begin(change, request_id)
+        return web.json_response(operation.resource())
+
+    async def _get_health(self, request: web.Request) -> web.Response:
+        service = self._service(request)
+        wanted = group_path(parse_object(await request.read()), "resource.group")
+        if wanted not in self._groups:
+            raise not_found(wanted)
+        if wanted not in [group_path(backend) for backend in backends_of(service.content)]:
+            raise ApiError(400, "invalid", f"'{wanted}' is not a backend of '{service.path}'.")
+        assert self._session is not None  # `life` precedes the first request
+        return web.json_response(await health_of(self._groups[wanted], self._session))
+
+    async def _get_operation(self, request: web.Request) -> web.Response:
+        return web.json_response(self._operations.get(self._path(request)).resource())
+
+    async def _wait_operation(self, request: web.Request) -> web.Response:
+        path = self._path(request).removesuffix("/wait")
+        return web.json_response((await self._operations.wait(path)).resource())
+
+    async def _get_group(self, request: web.Request) -> web.Response:
+        path = self._path(request)
+        if path not in self._groups:
+            raise not_found(path)
+        return web.json_response(self._groups[path].resource())
+
+    async def _set_operation_seconds(self, request: web.Request) -> web.Response:
+        seconds = seconds_in(parse_object(await request.read()))
+        self._operations.set_seconds(seconds)
+        return web.json_response({"seconds": seconds})
+
+    def _service(self, request: web.Request) -> BackendService:
+        self._check_project(request)
+        path = f"projects/{self._project}/global/backendServices/{request.match_info['name']}"
+        if path not in self._services:
+            raise not_found(path)
+        return self._services[path]
+
+    def _path(self, request: web.Request) -> str:
+        self._check_project(request)
+        return request.path.removeprefix("/compute/v1/")
+
+    def _check_project(self, request: web.Request) -> None:
+        if request.match_info["project"] != self._project:
+            raise not_found(f"projects/{request.match_info['project']}")
+
+    def _store(self, changed: BackendService) -> None:
+        """Publish the change, then keep it: what could not be published is not applied."""
+        services = self._services | {changed.path: changed}
+        self._publish(services.values())
+        self._services = services
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error in Google's form, the framework's own and the unexpected ones too."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error_response(error)
+    except web.HTTPException as error:
+        if error.status in (404, 405):
+            return error_response(ApiError(404, "notFound", f"No {request.method} {request.path}"))
+        return error_response(ApiError(error.status, "invalid", error.reason))
+    except Exception as error:  # noqa: BLE001  # a caller must get an answer, and the log the trace
+        _LOG.exception("%s %s", request.method, request.path)
+        return error_response(ApiError(503, "backendError", f"Internal error: {error}"))
+
+
+def application(world: World, clock: Callable[[], datetime], publish: Publish) -> web.Application:
+    """The server as an aiohttp application. `clock` gives aware times."""
+    controls = Controls()
+    operations = Operations(world.project, clock, world.operation_seconds)
+    api = ComputeApi(world, operations, publish)
+
+    @web.middleware
+    async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await controls.watch(request, handler)
+
+    app = web.Application(middlewares=[watch, answer_errors])
+    app.add_routes([*controls.routes(), *api.routes()])
+    app.cleanup_ctx.append(api.life)
+    return app
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(description="A small Compute Engine API for the laptop")
+    parser.add_argument("--config", type=Path, required=True, help="the world, a JSON file")
+    parser.add_argument("--port", type=int, required=True, help="to listen on, loopback only")
+    parser.add_argument("--envoy-dir", type=Path, help="folder of Envoy's configuration")
+    options = parser.parse_args()
+    try:
+        world = load_world(options.config.read_text(), datetime.now(UTC))
+    except (OSError, ValueError) as error:
+        parser.error(f"{options.config}: {error}")
+    publish = _publisher(options.envoy_dir, world.groups)
+    app = application(world, lambda: datetime.now(UTC), publish)
+    web.run_app(
+        app,
+        host=HOST,
+        port=options.port,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+
+
+def _publisher(folder: Path | None, groups: Mapping[str, Group]) -> Publish:
+    if folder is None:
+        return lambda _: None
+    return lambda services: envoy.write_clusters(
+        folder, {service.name: service.content for service in services}, groups
+    )
+
+
+if __name__ == "__main__":
+    main()

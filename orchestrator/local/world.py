@@ -1,0 +1,224 @@
+"""The whole laptop world, composed: regions, load balancer, Cloud Storage, functions and users.
+
+    with World(lever="capacity") as world:
+        world.regions["us-east-1"].kill()
+        world.push(opened(world.check("us-east-1"), "0.abc", datetime.now(UTC)))
+
+Everything is a real process on the loopback interface, and gone when the block is left. This module
+puts the parts together and reads what they say; it decides nothing and repairs nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import yaml
+
+from orchestrator.local.ask import answers
+from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, Lever, Mode, Site
+from orchestrator.local.function import Function
+from orchestrator.local.gcs import FakeGcs
+from orchestrator.local.load_balancer import ROOT, LoadBalancer
+from orchestrator.local.loopback import HOST
+from orchestrator.local.notification import UptimeCheck
+from orchestrator.local.proxy import FaultProxy
+from orchestrator.local.push import Delivery, Form, Subscription, Topic
+from orchestrator.local.region import Region
+from orchestrator.local.traffic import Traffic
+from orchestrator.local.wait import wait_until
+from orchestrator.local.wire import Json
+
+BUCKET = "laptop-failover"
+TOPIC = "dynamodb-failover-alerts"
+
+_Part = Function | LoadBalancer | Region | Traffic
+
+
+class World:
+    """One service in several regions, what serves it and who uses it. A context manager.
+
+    `lever`, `mode`, `regions` (the preferred one first) and
+    `overrides` (merged into `failover.yaml`; None removes a key) shape the service; `state` says
+    where the orchestrator keeps its documents; `functions` how many instances of `source` run, with
+    `env` laid over their environment; with `proxies` each of them reaches Cloud Storage and the
+    Compute API through fault proxies of its own (links in answers of Cloud Storage lead to those of
+    the first); `traffic_rate` is in user requests a second, 0 for none; `form` is how messages are
+    pushed; `operation_seconds` how long a Compute operation takes.
+    """
+
+    regions: dict[str, Region]
+    functions: tuple[Function, ...]
+    load_balancer: LoadBalancer
+    gcs: FakeGcs | None
+    gcs_proxies: tuple[FaultProxy, ...]
+    compute_proxies: tuple[FaultProxy, ...]
+    topic: Topic
+    traffic: Traffic
+    folder: Path
+
+    def __init__(  # noqa: PLR0913 - each is a wish of its own, and has a default
+        self,
+        *,
+        lever: Lever = "capacity",
+        mode: Mode = "active-passive",
+        regions: Sequence[str] = ("us-east-1", "us-west-2", "eu-west-1"),
+        state: Literal["gcs", "file"] = "gcs",
+        functions: int = 1,
+        traffic_rate: float = 50.0,
+        proxies: bool = False,
+        overrides: Mapping[str, Json] | None = None,
+        source: Path = ROOT / "main.py",
+        env: Mapping[str, str] | None = None,
+        form: Form = Form.PUSH,
+        operation_seconds: float = 0.3,
+    ) -> None:
+        self._lever, self._mode, self._state = lever, mode, state
+        self._region_names = tuple(regions)
+        self._overrides = overrides or {}
+        self._operation_seconds = operation_seconds
+        self._function_count, self._source, self._env = functions, source, env or {}
+        self._proxied = proxies
+        self._form = form
+        self._rate = traffic_rate
+        self._life = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="laptop-")))
+            self._build(stack)
+            stack.callback(_all_at_once, self._stops())
+            _all_at_once(self._starts())
+            self._let_users_in()
+            self._life = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._life.close()
+
+    @property
+    def config(self) -> Path:
+        """The orchestrator's configuration file."""
+        return self.folder / "failover.yaml"
+
+    def push(self, body: object, function: int = 0, message_id: str | None = None) -> Delivery:
+        """Deliver a notification to one function and wait until it is acknowledged or given up."""
+        return self.send(body, function, message_id).result()
+
+    def send(
+        self, body: object, function: int = 0, message_id: str | None = None
+    ) -> Future[Delivery]:
+        """The same without waiting. The same `message_id` makes it the same message."""
+        message = self.topic.message(body, message_id)
+        return self.topic.send(message, self.topic.subscriptions[function])
+
+    def publish(self, body: object, message_id: str | None = None) -> tuple[Future[Delivery], ...]:
+        """Deliver a notification to all functions, without waiting."""
+        return self.topic.publish(body, message_id)
+
+    def check(self, region: str) -> UptimeCheck:
+        """The uptime check of a region, for making notifications."""
+        return UptimeCheck(SERVICE, region, HOST)
+
+    def document(self, name: str = f"{SERVICE}.json") -> Any:
+        """The state document (or another in the state's folder) as JSON, None if there is none."""
+        if self.gcs is not None:
+            return self.gcs.read_json(name)
+        path = self.folder / "state" / name
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def backend_service(self) -> Any:
+        """The backend service as the Compute API returns it now."""
+        return self.load_balancer.backend_service()
+
+    def patches(self) -> list[dict[str, Any]]:
+        """The mutations that the Compute API has accepted so far."""
+        return self.load_balancer.patches()
+
+    @property
+    def routed_regions(self) -> tuple[str, ...]:
+        """The regions that the load balancer sends users to now, as the Compute API has it."""
+        return self._blueprint.routed(self.backend_service())
+
+    def _build(self, stack: ExitStack) -> None:
+        """Make all parts and files; nothing runs yet but the proxies."""
+        folder = self.folder
+        self.regions = {name: Region(name, folder) for name in self._region_names}
+        self.gcs = FakeGcs(BUCKET, folder) if self._state == "gcs" else None
+        self._blueprint = self._draw()
+        content = self._blueprint.failover(self._overrides)
+        self.config.write_text(yaml.safe_dump(content, sort_keys=False))
+        compute = self._blueprint.compute(self._operation_seconds)
+        self.load_balancer = LoadBalancer(compute, SERVICE, folder)
+        self._build_proxies(stack)
+        self.functions = tuple(self._function(number) for number in range(self._function_count))
+        subscriptions = (Subscription(f.name, f.url, self._form) for f in self.functions)
+        self.topic = Topic(TOPIC, *subscriptions)
+        self.traffic = Traffic(self.load_balancer.url, self._rate)
+
+    def _draw(self) -> Blueprint:
+        sites = tuple(Site(r.name, r.address, r.health_url) for r in self.regions.values())
+        state = f"gs://{BUCKET}" if self.gcs else (self.folder / "state").as_uri()
+        return Blueprint(self._lever, self._mode, sites, state)
+
+    def _build_proxies(self, stack: ExitStack) -> None:
+        def before(url: str) -> tuple[FaultProxy, ...]:
+            count = self._function_count if self._proxied else 0
+            return tuple(stack.enter_context(FaultProxy(url)) for _ in range(count))
+
+        self.compute_proxies = before(self.load_balancer.api_url)
+        self.gcs_proxies = before(self.gcs.url) if self.gcs else ()
+        if self.gcs and self.gcs_proxies:
+            self.gcs.public_url = self.gcs_proxies[0].url
+
+    def _function(self, number: int) -> Function:
+        compute = _of(self.compute_proxies, number, self.load_balancer.api_url)
+        env = {
+            "FAILOVER_CONFIG": str(self.config),
+            "COMPUTE_EMULATOR_HOST": compute,
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+        }
+        if self.gcs:
+            env["STORAGE_EMULATOR_HOST"] = _of(self.gcs_proxies, number, self.gcs.url)
+        name = f"function-{number}"
+        return Function(name, self._source, self.folder, {**env, **self._env})
+
+    def _starts(self) -> list[Callable[[], None]]:
+        parts: list[_Part] = [*self.functions, self.load_balancer, *self.regions.values()]
+        return [part.start for part in parts] + ([self.gcs.start] if self.gcs else [])
+
+    def _stops(self) -> list[Callable[[], None]]:
+        parts: list[_Part] = [
+            self.traffic,
+            *self.functions,
+            self.load_balancer,
+            *self.regions.values(),
+        ]
+        stops = [part.stop for part in parts] + [self.topic.close]
+        return stops + ([self.gcs.stop] if self.gcs else [])
+
+    def _let_users_in(self) -> None:
+        wait_until(lambda: answers(self.load_balancer.url), 10, "the load balancer to serve users")
+        if self._rate > 0:
+            self.traffic.start()
+
+
+def _of(proxies: tuple[FaultProxy, ...], number: int, direct: str) -> str:
+    return proxies[number].url if proxies else direct
+
+
+def _all_at_once(calls: Iterable[Callable[[], None]]) -> None:
+    """Make all calls in parallel and wait for every one; the first failure is raised then."""
+    with ThreadPoolExecutor(16) as pool:
+        futures = [pool.submit(call) for call in calls]
+    for future in futures:
+        future.result()

@@ -1,0 +1,65 @@
+"""What the flow needs of the world: four small Protocols.
+
+Each implementation is held to the same contract by one suite in `tests/contracts/`. Every method
+has its own deadline, well below the function's, and raises only the errors of
+`orchestrator.core.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from orchestrator.core.model import Json, Probe, Routing
+from orchestrator.core.policy import Region
+
+
+class Objects(Protocol):
+    """Small objects with generations: Google Cloud Storage, a folder, or memory."""
+
+    def get(self, name: str) -> tuple[bytes, int] | None:
+        """The object's bytes and generation; None when there is none. Raises Unavailable."""
+
+    def put(self, name: str, data: bytes, generation: int) -> int:
+        """Replace exactly this generation (0: create) and give the new one, which is higher.
+
+        Raises Conflict when the object is at another generation. Raises Unavailable when it is not
+        known whether the write happened: read again and compare.
+        """
+
+
+class Traffic(Protocol):
+    """The backend service that carries a service's traffic."""
+
+    def read(self, name: str) -> Routing:
+        """The resource with its fingerprint. Raises Unavailable."""
+
+    def patch(self, name: str, body: Json) -> str:
+        """Send one change, guarded by the fingerprint in it; give the operation's name.
+
+        Raises Conflict on a stale fingerprint (412), Unavailable when it is busy, limited, refused
+        or not known whether it was taken.
+        """
+
+    def wait(self, operation: str) -> None:
+        """Return when the operation is done. Raises Unavailable with its error, or on deadline."""
+
+    def kinds(self, groups: Iterable[str]) -> Mapping[str, str]:
+        """Types of regional network endpoint groups, by group; off the hot path.
+
+        Raises Unavailable.
+        """
+
+
+class Prober(Protocol):
+    """Our own look at the regions' health URLs."""
+
+    def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
+        """One answer for each region, all asked at once, within the timeout. Never raises."""
+
+
+class Log(Protocol):
+    """One structured line."""
+
+    def __call__(self, severity: str, message: str, **fields: object) -> None:
+        """severity: Cloud Logging's. fields: JSON-ready values beside the message."""

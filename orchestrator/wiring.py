@@ -1,0 +1,190 @@
+"""The one place that builds things, and the one clock.
+
+Nothing is read or imported before the first event: a cold instance answers at once and pays only
+for what its first alert uses. Configuration is read once in a process's life, and again after an
+error, so that an instance that was told of a newer one looks for it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from orchestrator import telemetry
+from orchestrator.core.errors import BadConfig, Problem, Unavailable
+from orchestrator.flow.context import Context, Memory
+
+if TYPE_CHECKING:
+    import requests
+    from google.auth.credentials import Credentials
+
+    from orchestrator.config import Config
+    from orchestrator.ports import Objects, Traffic
+
+COMPUTE = "https://compute.googleapis.com"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TOKEN_LIFE = 2400.0
+"""Seconds that an identity token is kept; Google's live for an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The configuration and everything that the flow needs to act on it."""
+
+    config: Config
+    context: Context
+
+
+class Wiring:
+    """Builds the world on first use and keeps it. environ: the process's environment."""
+
+    def __init__(self, environ: Mapping[str, str], root: Path) -> None:
+        self._environ = environ
+        self._root = root
+        self._lock = threading.Lock()
+        self._world: World | None = None
+        self._credentials: Credentials | None = None
+        self._local = threading.local()
+
+    def world(self) -> World:
+        """The world, built now if it was not. Raises BadConfig or Unavailable."""
+        with self._lock:
+            if self._world is None:
+                self._world = self._build()
+            return self._world
+
+    def forget(self) -> None:
+        """Have the configuration read afresh by the next event."""
+        with self._lock:
+            self._world = None
+
+    # --- building
+
+    def _build(self) -> World:
+        from orchestrator.config import load  # not before the first event
+
+        source = self._environ.get("FAILOVER_CONFIG") or str(self._root / "failover.yaml")
+        config = load(self._read(source), source)
+        context = Context(
+            objects=self._objects(config.state, config.project),
+            traffic=self._traffic(config.project),
+            prober=self._prober(config),
+            log=telemetry.log,
+            executor=ThreadPoolExecutor(32, thread_name_prefix="observe"),
+            now=lambda: datetime.now(UTC),
+            new_id=lambda: uuid.uuid4().hex[:16],
+            monotonic=time.monotonic,
+            rest=time.sleep,
+            jitter=lambda: random.uniform(0.5, 1.5),  # noqa: S311  # spreads retries, guards nothing
+            only_service=len(config.services) == 1,
+            memory=Memory(),
+        )
+        return World(config, context)
+
+    def _read(self, source: str) -> str:
+        if source.startswith("gs://"):
+            bucket, _, name = source.removeprefix("gs://").partition("/")
+            got = self._gcs(bucket, "", None).get(name)
+            if got is None:
+                raise BadConfig(source, [Problem("(file)", "there is no such object")])
+            return got[0].decode()
+        try:
+            return Path(source).read_text(encoding="utf-8")
+        except OSError as error:
+            hint = f"cannot be read ({error.strerror}); FAILOVER_CONFIG names the file"
+            raise BadConfig(source, [Problem("(file)", hint)]) from error
+
+    def _objects(self, state: str, project: str) -> Objects:
+        parts = urlsplit(state)
+        if parts.scheme == "gs":
+            return self._gcs(parts.netloc, parts.path, project)
+        from orchestrator.adapters.local.files import FileObjects  # not in the cloud
+
+        return FileObjects(Path(unquote(parts.path)))
+
+    def _gcs(self, bucket: str, prefix: str, project: str | None) -> Objects:
+        from orchestrator.adapters.gcp.objects import GcsObjects  # not for files
+
+        endpoint = self._emulator("STORAGE_EMULATOR_HOST")
+        name = project or self._environ.get("GOOGLE_CLOUD_PROJECT") or "none"
+        return GcsObjects(name, bucket, prefix, self._identity(endpoint), endpoint)
+
+    def _traffic(self, project: str) -> Traffic:
+        from orchestrator.adapters.gcp.traffic import BackendServices  # lazily, as all
+
+        endpoint = self._emulator("COMPUTE_EMULATOR_HOST")
+        return BackendServices(
+            project,
+            endpoint or COMPUTE,
+            lambda: self._session(endpoint),
+            lambda: self._identity(endpoint),
+        )
+
+    def _prober(self, config: Config):  # type: ignore[no-untyped-def]  # imported lazily
+        from orchestrator.adapters.probe import HttpProber  # lazily, as all
+
+        token = self._token() if config.probe.auth == "oidc" else None
+        return HttpProber(config.probe.timeout.total_seconds(), config.probe.attempts, token)
+
+    # --- identity
+
+    def _emulator(self, variable: str) -> str | None:
+        """An emulator's endpoint, `http://host:port`, when the conventional variable names one."""
+        host = self._environ.get(variable, "").rstrip("/")
+        return (host if "://" in host else f"http://{host}") if host else None
+
+    def _identity(self, emulator: str | None) -> Credentials:
+        """Application default credentials, found once; anonymous ones for an emulator."""
+        import google.auth  # lazily, as all
+        from google.auth.credentials import AnonymousCredentials  # lazily, as all
+        from google.auth.exceptions import GoogleAuthError  # lazily, as all
+
+        if emulator:
+            return AnonymousCredentials()
+        if self._credentials is None:
+            try:
+                self._credentials, _ = google.auth.default(scopes=[SCOPE])
+            except GoogleAuthError as error:
+                raise Unavailable(f"no Google credentials: {error}", page=True) from error
+        return self._credentials
+
+    def _session(self, emulator: str | None) -> requests.Session:
+        """One HTTP session a thread: requests' sessions are not made to be shared."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._new_session(emulator)
+            self._local.session = session
+        return session
+
+    def _new_session(self, emulator: str | None) -> requests.Session:
+        import requests  # lazily, as all
+        from google.auth.transport.requests import AuthorizedSession  # lazily, as all
+
+        return requests.Session() if emulator else AuthorizedSession(self._identity(None))
+
+    def _token(self) -> Callable[[str], str]:
+        """Identity tokens by origin, each kept for a while."""
+        from google.auth.transport.requests import Request  # only with auth: oidc
+        from google.oauth2 import id_token  # only with auth: oidc
+
+        kept: dict[str, tuple[float, str]] = {}
+
+        def token(url: str) -> str:
+            parts = urlsplit(url)
+            origin = f"{parts.scheme}://{parts.netloc}"
+            at, value = kept.get(origin, (0.0, ""))
+            if not value or time.monotonic() - at > TOKEN_LIFE:
+                value = str(id_token.fetch_id_token(Request(), origin))
+                kept[origin] = (time.monotonic(), value)
+            return value
+
+        return token

@@ -1,0 +1,287 @@
+"""Fakes of our own ports, and small builders: a world in memory on a clock that we turn."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.config import load
+from orchestrator.core.codec import decode
+from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.model import (
+    AlertClosed,
+    AlertOpened,
+    Backend,
+    Json,
+    Probe,
+    Routing,
+    Signal,
+    State,
+    Tick,
+    Verdict,
+)
+from orchestrator.core.plan import group_path
+from orchestrator.core.policy import Region, Service
+from orchestrator.flow.context import Context, Memory
+from orchestrator.flow.pipeline import Report, handle
+
+START = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
+HEALTHY = Probe(Verdict.HEALTHY, "200")
+FAILING = Probe(Verdict.FAILING, "503")
+
+
+def group(region: str, *, serverless: bool = False, zone: str = "a") -> str:
+    """The group of one region, from `projects/` on."""
+    if serverless:
+        return f"projects/laptop/regions/{region}/networkEndpointGroups/checkout-{region}"
+    return f"projects/laptop/zones/{region}-{zone}/instanceGroups/checkout-{region}"
+
+
+def configuration(**overrides: Any) -> dict[str, Any]:  # noqa: ANN401  # any JSON
+    """A whole failover.yaml as data; `policy`, `mode`, `serial`, `lever`, `regions` override."""
+    serverless = overrides.get("lever") == "membership"
+    names = overrides.get("regions", REGIONS)
+    traffic = {"kind": "backend-service", "backend_service": "checkout"}
+    if "lever" in overrides:
+        traffic["lever"] = overrides["lever"]
+    return {
+        "version": 1,
+        "serial": overrides.get("serial", 1),
+        "project": "laptop",
+        "state": "gs://laptop-failover",
+        "services": {
+            "checkout": {
+                "mode": overrides.get("mode", "active-passive"),
+                "regions": {
+                    name: {
+                        "endpoint": f"dynamodb.{name}.amazonaws.com",
+                        "health_url": f"https://{name}.checkout.example.com/healthz",
+                        "check_id": f"checkout-{name}",
+                        "backend": group(name, serverless=serverless),
+                    }
+                    for name in names
+                },
+                "traffic": traffic,
+                "policy": overrides.get("policy", {}),
+            }
+        },
+    }
+
+
+def service(**overrides: Any) -> Service:  # noqa: ANN401  # any JSON
+    """The service `checkout`, as `configuration` says."""
+    return load(json.dumps(configuration(**overrides)), "test").services["checkout"]
+
+
+class FakeTraffic:
+    """A backend service in memory, with fingerprints, that keeps every change it took."""
+
+    def __init__(self, backends: Iterable[Mapping[str, object]], description: str = "") -> None:
+        self.resource: dict[str, Any] = {
+            "name": "checkout",
+            "description": description,
+            "backends": [dict(b) for b in backends],
+            "fingerprint": "f0",
+        }
+        self.applied: list[dict[str, Any]] = []
+        self.before_patch: list[Callable[[], None]] = []
+        self.after_patch: list[Callable[[], None]] = []
+        self.before_read: list[Callable[[], None]] = []
+        self.operation_error: list[str] = []
+
+    def read(self, name: str) -> Routing:
+        """The resource as it is."""
+        _next(self.before_read)
+        found = copy.deepcopy(self.resource)
+        backends = tuple(Backend(group_path(b["group"]), b) for b in found["backends"])
+        return Routing(name, found["fingerprint"], found["description"], backends, found)
+
+    def patch(self, name: str, body: Json) -> str:
+        """Apply a change if its fingerprint is the resource's."""
+        _next(self.before_patch)
+        if body["fingerprint"] != self.resource["fingerprint"]:
+            raise Conflict(f"412 on {name}")
+        if self.operation_error:
+            return self.operation_error.pop(0)
+        self.change(dict(body))
+        _next(self.after_patch)
+        return "done"
+
+    def wait(self, operation: str) -> None:
+        """Raise what the operation ended with."""
+        if operation != "done":
+            raise Unavailable(f"operation failed: {operation}")
+
+    def kinds(self, groups: Iterable[str]) -> Mapping[str, str]:
+        """All regional groups are serverless here."""
+        return dict.fromkeys(groups, "SERVERLESS")
+
+    def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
+        """Every group has one healthy endpoint."""
+        del name
+        return dict.fromkeys(groups, 1)
+
+    def change(self, body: dict[str, Any]) -> None:
+        """Merge a change, whoever makes it."""
+        self.applied.append(copy.deepcopy(body))
+        self.resource.update(copy.deepcopy(body))
+        self.resource["fingerprint"] = f"f{len(self.applied)}"
+
+    def scalers(self) -> dict[str, float]:
+        """capacityScaler by region."""
+        return {
+            b["group"].rsplit("checkout-", 1)[-1]: b.get("capacityScaler", 1.0)
+            for b in self.resource["backends"]
+        }
+
+
+class FakeProber:
+    """Health URLs whose answers a test sets."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Probe] = {}
+
+    def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
+        """What was set, else healthy; silent without a health URL."""
+        silent = Probe(Verdict.SILENT, "no health_url")
+        return {r.name: self.answers.get(r.name, HEALTHY) if r.health_url else silent for r in regions}
+
+
+def _next(hooks: list[Callable[[], None]]) -> None:
+    if hooks:
+        hooks.pop(0)()
+
+
+@dataclass
+class Clock:
+    """A clock that only moves when it is told to, or when somebody rests."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        """The time."""
+        return self.at
+
+    def monotonic(self) -> float:
+        """The time, in seconds."""
+        return self.at.timestamp()
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass."""
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class Lab:
+    """A service in a world of fakes."""
+
+    service: Service
+    traffic: FakeTraffic
+    objects: MemoryObjects = field(default_factory=MemoryObjects)
+    prober: FakeProber = field(default_factory=FakeProber)
+    clock: Clock = field(default_factory=Clock)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    memory: Memory = field(default_factory=Memory)
+    executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
+    only_service: bool = True
+
+    def __post_init__(self) -> None:
+        self._ids = count(1)
+
+    def context(self, **changes: Any) -> Context:  # noqa: ANN401  # any port
+        """The world as the flow sees it."""
+        ports = {
+            "objects": self.objects,
+            "traffic": self.traffic,
+            "prober": self.prober,
+            "log": self.log,
+            "executor": self.executor,
+            "now": self.clock.now,
+            "new_id": lambda: f"id{next(self._ids)}",
+            "monotonic": self.clock.monotonic,
+            "rest": self.clock.rest,
+            "jitter": lambda: 1.0,
+            "only_service": self.only_service,
+            "memory": self.memory,
+        }
+        return Context(**{**ports, **changes})
+
+    def log(self, severity: str, message: str, **fields: object) -> None:
+        """Keep a line."""
+        self.lines.append({"severity": severity, "message": message, **fields})
+
+    def handle(self, signal: Signal, **changes: Any) -> Report:  # noqa: ANN401  # any port
+        """Take one signal through the pipeline."""
+        return handle(changes.pop("service", self.service), signal, self.context(**changes))
+
+    def opened(self, region: str, incident: str = "", ago: float = 0) -> AlertOpened:
+        """An alert that an incident began so many seconds ago."""
+        return AlertOpened(
+            incident or f"0.{region}", region, self.clock.at - timedelta(seconds=ago)
+        )
+
+    def closed(self, region: str, incident: str = "", ago: float = 0) -> AlertClosed:
+        """The close of that incident."""
+        began = self.clock.at - timedelta(seconds=ago)
+        return AlertClosed(incident or f"0.{region}", region, began, self.clock.at)
+
+    def tick(self, times: int = 1, every: float = 60) -> Report:
+        """Ticks, the given seconds apart; the last one's report."""
+        report = self.handle(Tick())
+        for _ in range(times - 1):
+            self.clock.rest(every)
+            report = self.handle(Tick())
+        return report
+
+    def down(self, *regions: str) -> None:
+        """From now on these regions answer 503 and all others 200."""
+        self.prober.answers = dict.fromkeys(regions, FAILING)
+
+    @property
+    def state(self) -> State:
+        """The document."""
+        got = self.objects.get("checkout.json")
+        assert got is not None
+        return decode(got[0], "checkout")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document as JSON."""
+        got = self.objects.get("checkout.json")
+        assert got is not None
+        document = json.loads(got[0])
+        assert isinstance(document, dict)
+        return document
+
+    @property
+    def pages(self) -> list[str]:
+        """What was paged."""
+        return [line["message"] for line in self.lines if line.get("page")]
+
+
+def lab(**overrides: Any) -> Lab:  # noqa: ANN401  # any JSON
+    """A world in which the first region carries all traffic (active-active: every region)."""
+    made = service(**overrides)
+    everywhere = overrides.get("mode") == "active-active"
+    if overrides.get("lever") == "membership":
+        names = made.names if everywhere else made.names[:1]
+        backends = [{"group": group(name, serverless=True)} for name in names]
+        return Lab(made, FakeTraffic(backends))
+    backends = [
+        {
+            "group": f"https://www.googleapis.com/compute/v1/{group(name)}",
+            "balancingMode": "RATE",
+            "maxRatePerInstance": 100,
+            "capacityScaler": 1.0 if everywhere or index == 0 else 0.0,
+        }
+        for index, name in enumerate(made.names)
+    ]
+    return Lab(made, FakeTraffic(backends))

@@ -1,0 +1,65 @@
+"""User traffic against real regions."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.local.loopback import free_port, url_of
+from orchestrator.local.region import Region
+from orchestrator.local.traffic import Traffic
+from orchestrator.local.traffic_record import outages, segments
+
+pytestmark = pytest.mark.world
+
+
+def test_an_outage_is_seen_from_outside(tmp_path: Path) -> None:
+    """A region that is killed and started again is one outage of about that length."""
+    region = Region("us-east-1", tmp_path)
+    region.start()
+    with Traffic(region.url, rate=100) as traffic:
+        traffic.wait_for(lambda samples: len(samples) >= 30, 5, "thirty requests")
+        region.kill()
+        traffic.wait_for(lambda samples: sum(not s.ok for s in samples) >= 10, 5, "failures")
+        region.start()
+        traffic.wait_for(lambda samples: all(s.ok for s in samples[-30:]), 5, "a recovery")
+    region.stop()
+    (outage,) = outages(traffic.samples)
+    assert outage.recovery is not None
+    assert 0.05 < outage.seconds < 5
+    assert outage.failed >= 10
+    assert [segment.region for segment in segments(traffic.samples)] == ["us-east-1"]
+    assert {s.error for s in traffic.samples} <= {None, "refused", "closed", "reset"}
+
+
+def test_a_hung_region_does_not_slow_the_users_down(tmp_path: Path) -> None:
+    """Users keep coming at their rate while nobody is answered, and each gives up in time."""
+    region = Region("us-east-1", tmp_path)
+    region.start()
+    with Traffic(region.url, rate=100, timeout=0.2) as traffic:
+        traffic.wait_for(lambda samples: len(samples) >= 10, 5, "ten requests")
+        region.hang()
+        late = traffic.wait_for(
+            lambda samples: sum(s.error == "timeout" for s in samples) >= 50, 5, "fifty timeouts"
+        )
+    region.stop()
+    timeouts = [s for s in late if s.error == "timeout"]
+    assert timeouts[-1].started - timeouts[0].started < 1.5
+    assert all(0.15 < s.seconds < 0.5 for s in timeouts)
+
+
+def test_nobody_there_is_refused() -> None:
+    """Requests to a port where nothing listens are refused; traffic can be stopped and started."""
+    traffic = Traffic(url_of(free_port()), rate=100)
+    for requests in (5, 10):
+        with traffic:
+            traffic.wait_for(lambda samples, n=requests: len(samples) >= n, 5, "requests")  # type: ignore[misc]
+    assert {s.error for s in traffic.samples} == {"refused"}
+
+
+def test_traffic_flows_once() -> None:
+    """Traffic that flows cannot be started a second time."""
+    with (
+        Traffic(url_of(free_port())) as traffic,
+        pytest.raises(RuntimeError, match="flows already"),
+    ):
+        traffic.start()
