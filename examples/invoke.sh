@@ -78,7 +78,7 @@ echo
 echo '--- the function said'
 tail -c "+$((before + 1))" "$work/log"
 echo '--- the state is now'
-find "$state" -type f ! -name '*.lock' | sort | while read -r file; do
+find "$state" -type f ! -path '*/.*' | sort | while read -r file; do
     echo "# ${file#"$state"/}"
     "$python" -m json.tool "$file" 2>/dev/null || cat "$file"
 done

@@ -50,6 +50,12 @@ class Traffic(Protocol):
         Raises Unavailable.
         """
 
+    def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
+        """How many endpoints of each group the load balancer itself finds healthy; off the hot path.
+
+        A group that it says nothing of is left out. Raises Unavailable.
+        """
+
 
 class Prober(Protocol):
     """Our own look at the regions' health URLs."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from orchestrator.config import Config
-    from orchestrator.ports import Objects, Traffic
+    from orchestrator.ports import Objects, Prober, Traffic
 
 COMPUTE = "https://compute.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -74,9 +74,10 @@ class Wiring:
 
         source = self._environ.get("FAILOVER_CONFIG") or str(self._root / "failover.yaml")
         config = load(self._read(source), source)
+        objects = self._objects(config.state, config.project)
         context = Context(
-            objects=self._objects(config.state, config.project),
-            traffic=self._traffic(config.project),
+            objects=objects,
+            traffic=self._traffic(config, objects),
             prober=self._prober(config),
             log=telemetry.log,
             executor=ThreadPoolExecutor(32, thread_name_prefix="observe"),
@@ -118,12 +119,16 @@ class Wiring:
         name = project or self._environ.get("GOOGLE_CLOUD_PROJECT") or "none"
         return GcsObjects(name, bucket, prefix, self._identity(endpoint), endpoint)
 
-    def _traffic(self, project: str) -> Traffic:
-        from orchestrator.adapters.gcp.traffic import BackendServices  # lazily, as all
-
+    def _traffic(self, config: Config, objects: Objects) -> Traffic:
         endpoint = self._emulator("COMPUTE_EMULATOR_HOST")
+        if endpoint is None and config.state.startswith("file:"):
+            from orchestrator.adapters.local.backend_services import FileBackendServices
+
+            return FileBackendServices(objects, config.services.values())
+        from orchestrator.adapters.gcp.traffic import BackendServices
+
         return BackendServices(
-            project,
+            config.project,
             endpoint or COMPUTE,
             lambda: self._session(endpoint),
             lambda: self._identity(endpoint),
@@ -183,7 +188,8 @@ class Wiring:
             origin = f"{parts.scheme}://{parts.netloc}"
             at, value = kept.get(origin, (0.0, ""))
             if not value or time.monotonic() - at > TOKEN_LIFE:
-                value = str(id_token.fetch_id_token(Request(), origin))
+                fetch: Callable[[Request, str], str] = id_token.fetch_id_token
+                value = fetch(Request(), origin)
                 kept[origin] = (time.monotonic(), value)
             return value
 

@@ -28,6 +28,9 @@ from typing import Self
 
 from orchestrator.local.wait import wait_until
 
+ROOT = Path(__file__).resolve().parents[2]
+"""The folder that holds the package `orchestrator`: where children that are its modules run."""
+
 _LAUNCHER = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
@@ -164,7 +167,10 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     if process.returncode is not None:
         return True
     options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, process.pid, options) is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, options) is not None
+    except ChildProcessError:  # another thread has just reaped it
+        return True
 
 
 def _kill_group(group: int) -> None:

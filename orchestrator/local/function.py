@@ -87,8 +87,12 @@ class Function:
         return [_entry(line) for line in text.splitlines() if line.strip()]
 
     def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        # gunicorn keeps a control socket there: one folder for each, or they remove each other's
-        private = {"XDG_RUNTIME_DIR": str(self._runtime), "PYTHONUNBUFFERED": "1"}
+        private = {
+            # gunicorn keeps a control socket there: one folder for each, or they remove each other's
+            "XDG_RUNTIME_DIR": str(self._runtime),
+            # as on Google Cloud: a kill loses no line. A line must be one write, which print is not
+            "PYTHONUNBUFFERED": "1",
+        }
         return {**os.environ, **private, **env}
 
 

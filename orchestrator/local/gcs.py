@@ -66,6 +66,10 @@ class FakeGcs:
         headers = {"Content-Type": "application/json"}
         _expect(ask(target + quote(name, safe=""), "POST", content, headers), f"writing {name}")
 
+    def delete(self, name: str) -> None:
+        """Remove an object, as an operator would."""
+        _expect(ask(f"{self._objects}/{quote(name, safe='')}", "DELETE"), f"deleting {name}")
+
     def stop(self) -> None:
         """End the program; its objects are gone. Idempotent."""
         if self._child is not None:

@@ -11,11 +11,9 @@ from typing import Any
 
 from orchestrator.local import envoy
 from orchestrator.local.ask import Answer, answers, ask
-from orchestrator.local.child import Child
+from orchestrator.local.child import ROOT, Child
 from orchestrator.local.loopback import free_port, url_of
 from orchestrator.local.wire import JsonObject
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class LoadBalancer:

@@ -8,11 +8,8 @@ import sys
 from pathlib import Path
 
 from orchestrator.local.ask import answers, ask, post_json
-from orchestrator.local.child import Child
+from orchestrator.local.child import ROOT, Child
 from orchestrator.local.loopback import HOST, free_port, url_of
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The folder that holds the package `orchestrator`, from which its modules are run."""
 
 
 class Region:

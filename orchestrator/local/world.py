@@ -21,9 +21,10 @@ import yaml
 
 from orchestrator.local.ask import answers
 from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, Lever, Mode, Site
+from orchestrator.local.child import ROOT
 from orchestrator.local.function import Function
 from orchestrator.local.gcs import FakeGcs
-from orchestrator.local.load_balancer import ROOT, LoadBalancer
+from orchestrator.local.load_balancer import LoadBalancer
 from orchestrator.local.loopback import HOST
 from orchestrator.local.notification import UptimeCheck
 from orchestrator.local.proxy import FaultProxy
@@ -36,19 +37,19 @@ from orchestrator.local.wire import Json
 BUCKET = "laptop-failover"
 TOPIC = "dynamodb-failover-alerts"
 
-_Part = Function | LoadBalancer | Region | Traffic
+_Part = Function | LoadBalancer | Region
 
 
 class World:
     """One service in several regions, what serves it and who uses it. A context manager.
 
-    `lever`, `mode`, `regions` (the preferred one first) and
-    `overrides` (merged into `failover.yaml`; None removes a key) shape the service; `state` says
-    where the orchestrator keeps its documents; `functions` how many instances of `source` run, with
-    `env` laid over their environment; with `proxies` each of them reaches Cloud Storage and the
-    Compute API through fault proxies of its own (links in answers of Cloud Storage lead to those of
-    the first); `traffic_rate` is in user requests a second, 0 for none; `form` is how messages are
-    pushed; `operation_seconds` how long a Compute operation takes.
+    `lever`, `mode`, `regions` (the preferred one first) and `overrides` (merged into
+    `failover.yaml`; None removes a key) shape the service; `state` says where the orchestrator
+    keeps its documents; `functions` how many instances of `source` run, with `env` laid over their
+    environment; with `proxies` each of them reaches Cloud Storage and the Compute API through fault
+    proxies of its own (but links in the answers of Cloud Storage lead to those of the first);
+    `traffic_rate` is in user requests a second, 0 for none; `form` is how messages are pushed;
+    `operation_seconds` how long a Compute operation takes.
     """
 
     regions: dict[str, Region]
@@ -85,13 +86,14 @@ class World:
         self._proxied = proxies
         self._form = form
         self._rate = traffic_rate
-        self._life = ExitStack()
+        self._life = ExitStack()  # what `__exit__` undoes, last first
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="laptop-")))
             self._build(stack)
             stack.callback(_all_at_once, self._stops())
+            stack.callback(self.traffic.stop)  # first of all: users must not see the end of a world
             _all_at_once(self._starts())
             self._let_users_in()
             self._life = stack.pop_all()
@@ -197,12 +199,7 @@ class World:
         return [part.start for part in parts] + ([self.gcs.start] if self.gcs else [])
 
     def _stops(self) -> list[Callable[[], None]]:
-        parts: list[_Part] = [
-            self.traffic,
-            *self.functions,
-            self.load_balancer,
-            *self.regions.values(),
-        ]
+        parts: list[_Part] = [*self.functions, self.load_balancer, *self.regions.values()]
         stops = [part.stop for part in parts] + [self.topic.close]
         return stops + ([self.gcs.stop] if self.gcs else [])
 

@@ -210,7 +210,7 @@ def client(server: Server) -> Iterator[compute_v1.BackendServicesClient]:
 
 
 def finish(operation: Any) -> None:
-    """Wait for an operation as the client does (its `result` has no types). Raises what it raises."""
+    """Wait for an operation as the client does; its `result`, which may raise, has no types."""
     operation.result(timeout=5)
 
 

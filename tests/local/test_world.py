@@ -1,6 +1,10 @@
 """The whole world, composed: it comes up, can be broken and moved by hand, and leaves nothing."""
 
 import json
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ import yaml
 
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import Lever, Mode
+from orchestrator.local.child import ROOT
 from orchestrator.local.notification import opened
 from orchestrator.local.proxy import Answer
 from orchestrator.local.traffic_record import Sample, outages, segments, served
@@ -31,6 +36,26 @@ def on_alert(event):
     names = ("FAILOVER_CONFIG", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT")
     print(json.dumps({"service": service["name"], **{n: os.environ.get(n) for n in names}}))
 """
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from orchestrator.local.world import World
+with World(source=Path(sys.argv[1])) as world:
+    print(world.folder, flush=True)
+    time.sleep(600)
+"""
+
+
+def writers(folder: Path) -> list[str]:
+    """The command lines of the processes whose output goes to a file in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is not ours
+            if (process / "fd/1").readlink().is_relative_to(folder):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
 
 
 @pytest.fixture
@@ -154,6 +179,18 @@ def test_a_world_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
     for region in world.regions.values():
         with pytest.raises(ConnectionRefusedError):
             ask(region.url)
+
+
+def test_a_killed_world_leaves_no_process(source: Path) -> None:
+    """When the process that holds a world is killed, all processes of the world end."""
+    command = [sys.executable, "-c", HOLDER, str(source)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as holder:
+        assert holder.stdout is not None
+        folder = Path(holder.stdout.readline().decode().strip())
+        assert len(writers(folder)) >= 7  # 3 regions, GCS, the API, Envoy, the function's two
+        holder.kill()
+    wait_until(lambda: not writers(folder), 10, f"the world's processes to end: {writers(folder)}")
+    shutil.rmtree(folder)
 
 
 def test_two_worlds_at_once(source: Path) -> None:

@@ -23,6 +23,10 @@ TIMEOUT = (2.0, 5.0)
 """Seconds to connect and to read, each request; the function's own deadline is minutes."""
 
 
+PASSING = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
+"""Reasons of a 403 that only time cures."""
+
+
 class GcsObjects:
     """Implements `orchestrator.ports.Objects` in one bucket, below `prefix`."""
 
@@ -73,10 +77,20 @@ class GcsObjects:
                 return error
             case google.PreconditionFailed():
                 return Conflict(f"{where} was changed by somebody else meanwhile")
+            case google.Forbidden() if _reasons(error) & PASSING:
+                return Unavailable(f"{where}: {error.message}")
             case google.Forbidden() | google.Unauthorized() | google.NotFound():
-                text = f"{where}: {error.message}. Health and epoch cannot be kept; see the bucket's IAM"
+                text = f"{where}: {error.message}. Nothing can be decided; see the bucket's IAM"
                 return Unavailable(text, page=True)
             case google.GoogleAPIError() | RequestException() | GoogleAuthError() | OSError():
                 return Unavailable(f"{where}: {type(error).__name__}: {error}")
             case _:
                 return error
+
+
+def _reasons(error: google.Forbidden) -> set[str]:
+    """The reasons that the answer gives; for uploads the library keeps them in the answer alone."""
+    try:
+        return {str(detail["reason"]) for detail in error.response.json()["error"]["errors"]}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return set()

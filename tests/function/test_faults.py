@@ -1,0 +1,311 @@
+"""Kill it, race it, lose its answers: the right end state all the same, on real parts."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from orchestrator.local.proxy import Answer, Call, Hold, Request, ResetAfter, ResetBefore, Verdict
+from orchestrator.local.wait import wait_until
+from orchestrator.local.world import World
+from tests.worlds import (
+    alert,
+    close,
+    fail,
+    fault,
+    heal,
+    is_commit,
+    is_patch,
+    once,
+    put_service,
+    settled,
+)
+
+pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
+
+DENIED = b'{"error": {"code": 403, "message": "slow down", "errors": [{"reason": "rateLimitExceeded"}]}}'
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with World(traffic_rate=0, proxies=True, operation_seconds=0.1) as made:
+        yield made
+
+
+def hook(world: World, made: Callable[[Request], Verdict | None] | None) -> None:
+    """Have both proxies of the first function ask this hook."""
+    world.gcs_proxies[0].hook = world.compute_proxies[0].hook = made
+
+
+def test_one_patch_and_one_epoch_come_of_a_hundred_copies_shuffled_with_their_close() -> None:
+    with World(traffic_rate=0, functions=2) as world:
+        fail(world, "us-east-1")
+        opened = [alert(world, "us-east-1", "0.many", ago=30)] * 100
+        closed = [close(world, "us-east-1", "0.many", ago=30)] * 20
+        bodies = [*opened, *closed]
+        random.Random(7).shuffle(bodies)
+        first = bodies.index(opened[0])
+        bodies[0], bodies[first] = bodies[first], bodies[0]
+        world.push(bodies[0])
+        sent = [world.send(body, index % 2) for index, body in enumerate(bodies[1:])]
+        assert all(delivery.result(60).acknowledged for delivery in sent)
+        settled(world, "us-west-2", 1)
+        assert len(world.patches()) == 1
+        assert len(world.document()["incidents"]) == 1
+        assert world.document()["regions"]["us-east-1"]["status"] == "recovering"
+
+
+def test_thirty_concurrent_deliveries_for_two_regions_to_three_functions() -> None:
+    """No health update is lost, and traffic is never sent to the dead second region."""
+    with World(traffic_rate=0, functions=3) as world:
+        fail(world, "us-east-1", "us-west-2")
+        with ThreadPoolExecutor(30) as pool:
+            sent = [
+                pool.submit(
+                    world.push, alert(world, ("us-east-1", "us-west-2")[index % 2]), index % 3
+                )
+                for index in range(30)
+            ]
+            assert all(delivery.result(60).acknowledged for delivery in sent)
+        document = world.document()
+        settled(world, "eu-west-1", document["epoch"])
+        assert {name for name, r in document["regions"].items() if r["healthy"]} == {"eu-west-1"}
+        assert set(document["incidents"]) == {"0.us-east-1", "0.us-west-2"}
+        for patch in world.patches():
+            open_groups = [b["group"] for b in patch["body"]["backends"] if b["capacityScaler"]]
+            assert not any("us-west-2" in group for group in open_groups)
+
+
+def _reset(world: World, first: dict[str, Any]) -> None:
+    """Yesterday's world again: the service as deployed, no state, all regions well."""
+    heal(world)
+    put_service(world, description=first["description"], backends=first["backends"])
+    assert world.gcs is not None
+    for name in world.gcs.names():
+        world.gcs.delete(name)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
+    world: World, when: str
+) -> None:
+    """SIGKILL before and after every request that one failover makes, each time from the start."""
+    first = world.backend_service()
+    victim = world.functions[0]
+    number = 0
+    while True:
+        number += 1
+        _reset(world, first)
+        fail(world, "us-east-1")
+        count, killed = [0], threading.Event()
+
+        def judge(
+            request: Request,
+            target: int = number,
+            count: list[int] = count,
+            killed: threading.Event = killed,
+        ) -> Verdict | None:
+            if request.method == "GET" and "projection=noAcl" in request.path_qs:
+                return None  # asked by the library's own background thread, at no fixed place
+            count[0] += 1
+            if count[0] != target:
+                return None
+            if when == "after":
+                return Call(after=lambda: (victim.kill(), killed.set()))
+            victim.kill()
+            killed.set()
+            return ResetBefore()
+
+        hook(world, judge)
+        delivery = world.send(alert(world, "us-east-1", f"0.kill{number}"))
+        wait_until(lambda d=delivery, k=killed: d.done() or k.is_set(), 30, "the kill")
+        if not killed.is_set():
+            assert delivery.result(30).acknowledged
+            break
+        victim.start()
+        assert delivery.result(60).acknowledged, number
+        settled(world, "us-west-2", 1)
+        assert len(world.document()["history"]) == 1
+    assert number > 8  # state, service, older file, commit, patch, wait, both again, phase, journal
+
+
+def test_a_patch_whose_answer_was_lost_is_recognised_and_not_repeated(world: World) -> None:
+    fail(world, "us-east-1")
+    hook(world, once(is_patch, ResetAfter()))
+    delivery = world.push(alert(world, "us-east-1"))
+    settled(world, "us-west-2", 1, delivery)
+    assert len(delivery.attempts) == 1
+    assert len(world.patches()) == 1
+
+
+def test_a_commit_whose_answer_was_lost_is_recognised_as_our_own(world: World) -> None:
+    fail(world, "us-east-1")
+    hook(world, once(is_commit, ResetAfter()))
+    delivery = world.push(alert(world, "us-east-1"))
+    settled(world, "us-west-2", 1, delivery)
+    assert len(delivery.attempts) == 1
+    assert [entry["outcome"] for entry in world.document()["history"]] == ["moved"]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [Answer(403, DENIED), Answer(503, b"{}"), Answer(429, b"{}"), ResetBefore()],
+    ids=["403 rateLimitExceeded", "503", "429", "reset"],
+)
+@pytest.mark.parametrize("what", [is_commit, is_patch], ids=["commit", "patch"])
+def test_a_request_that_fails_once_is_made_good_within_the_invocation(
+    world: World, what: Callable[[Request], bool], verdict: Verdict
+) -> None:
+    fail(world, "us-east-1")
+    hook(world, once(what, verdict))
+    delivery = world.push(alert(world, "us-east-1"))
+    settled(world, "us-west-2", 1, delivery)
+    assert len(delivery.attempts) == 1
+    assert len(world.patches()) == 1
+
+
+def test_an_operation_that_ends_in_error_is_raised_and_done_again(world: World) -> None:
+    fail(world, "us-east-1")
+    fault(world, "operation_error")
+    delivery = world.push(alert(world, "us-east-1"))
+    settled(world, "us-west-2", 1, delivery)
+    assert len(delivery.attempts) == 1
+    said = " ".join(line["message"] for line in world.functions[0].log_lines())
+    assert "INTERNAL_ERROR" in said
+
+
+def test_an_api_that_stays_down_is_answered_with_5xx_and_the_commit_stands(world: World) -> None:
+    """The decision is kept; when the API is back, the redelivery carries it out, once."""
+    fail(world, "us-east-1")
+    down = threading.Event()
+    hook(world, lambda r: Answer(503, b"{}") if is_patch(r) and not down.is_set() else None)
+    delivery = world.send(alert(world, "us-east-1"))
+    wait_until(lambda: (world.document() or {}).get("epoch") == 1, 20, "the commit")
+    assert world.routed_regions == ("us-east-1",)
+    wait_until(
+        lambda: any("redelivered" in line["message"] for line in world.functions[0].log_lines()),
+        40,
+        "the function to give up",
+    )
+    down.set()
+    done = delivery.result(60)
+    assert [attempt.acknowledged for attempt in done.attempts][-1]
+    assert len(done.attempts) > 1
+    settled(world, "us-west-2", 1)
+    assert len(world.patches()) == 1
+
+
+@pytest.mark.parametrize("how", ["held on the way", "stopped"])
+def test_a_late_patch_never_lands_after_a_newer_one(how: str) -> None:
+    """A stands between its commit and its patch while B fails over further; A's patch is refused."""
+    with World(traffic_rate=0, functions=2, proxies=True, operation_seconds=0.1) as world:
+        late, reached = threading.Event(), threading.Event()
+        a = world.functions[0]
+
+        def stop() -> None:
+            a.stop_signal()
+            reached.set()
+
+        def judge(request: Request) -> Verdict | None:
+            if how == "stopped" and is_commit(request) and not reached.is_set():
+                return Call(after=stop)
+            if how != "stopped" and is_patch(request) and not reached.is_set():
+                reached.set()
+                return Hold(late)
+            return None
+
+        world.compute_proxies[0].hook = world.gcs_proxies[0].hook = judge
+        fail(world, "us-east-1")
+        delivery = world.send(alert(world, "us-east-1"))
+        assert reached.wait(20)
+        assert world.document()["epoch"] == 1
+        fail(world, "us-west-2")
+        settled(world, "eu-west-1", 2, world.push(alert(world, "us-west-2"), 1))
+        late.set()
+        a.cont_signal()
+        assert delivery.result(60).acknowledged
+        settled(world, "eu-west-1", 2)
+        statuses = [e.status for e in world.compute_proxies[0].log if is_patch(e)]
+        assert statuses in ([412], [])
+        assert len(world.patches()) == 1
+
+
+def test_a_reset_description_between_two_failovers_does_not_let_an_old_handler_in() -> None:
+    """Terraform wipes the mark while A is late: A must read the state again, and stops."""
+    with World(traffic_rate=0, functions=2, proxies=True, operation_seconds=0.1) as world:
+        late, reached = threading.Event(), threading.Event()
+
+        def judge(request: Request) -> Verdict | None:
+            if is_patch(request) and not reached.is_set():
+                reached.set()
+                return Hold(late)
+            return None
+
+        world.compute_proxies[0].hook = judge
+        fail(world, "us-east-1")
+        delivery = world.send(alert(world, "us-east-1"))
+        assert reached.wait(20)
+        fail(world, "us-west-2")
+        settled(world, "eu-west-1", 2, world.push(alert(world, "us-west-2"), 1))
+        put_service(world, description="managed by terraform")
+        late.set()
+        assert delivery.result(60).acknowledged
+        settled(world, "eu-west-1", 2)
+        assert "managed by terraform" in world.backend_service()["description"]
+
+
+def test_the_next_failover_after_a_reset_description_takes_the_next_epoch(world: World) -> None:
+    fail(world, "us-east-1")
+    settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
+    put_service(world, description="managed by terraform")
+    fail(world, "us-west-2")
+    settled(world, "eu-west-1", 2, world.push(alert(world, "us-west-2")))
+
+
+def test_a_state_restored_to_yesterday_adopts_what_the_routing_says(world: World) -> None:
+    """The traffic stays where it is, above every epoch seen; the old document's wish is not done."""
+    assert world.gcs is not None
+    fail(world, "us-east-1")
+    settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
+    yesterday = world.gcs.read("checkout.json")
+    assert yesterday is not None
+    fail(world, "us-west-2")
+    settled(world, "eu-west-1", 2, world.push(alert(world, "us-west-2")))
+    revision = world.document()["revision"]
+    world.gcs.write("checkout.json", yesterday)
+    assert world.push(alert(world, "us-west-2", "0.later", ago=5)).acknowledged
+    settled(world, "eu-west-1", 3)
+    assert world.document()["revision"] > revision
+    assert world.document()["history"][0]["outcome"] == "adopted"
+
+
+def test_two_configurations_during_a_deployment_do_not_fight(world: World) -> None:
+    """The newer serial takes an epoch; the older instance decides nothing and answers 5xx."""
+    text = world.config.read_text()
+    fail(world, "us-east-1")
+    settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
+    world.config.write_text(text.replace("serial: 1", "serial: 2"))
+    world.functions[0].kill()
+    world.functions[0].start()
+    assert world.push(close(world, "us-east-1", ago=5)).acknowledged
+    settled(world, "us-west-2", 2)
+    assert world.document()["config"]["serial"] == 2
+    world.config.write_text(text)
+    world.functions[0].kill()
+    world.functions[0].start()
+    before = world.document()
+    fail(world, "us-west-2")
+    delivery = world.send(alert(world, "us-west-2"))
+    wait_until(
+        lambda: any("configuration serial 1" in x["message"] for x in world.functions[0].log_lines()),
+        20,
+        "the older instance to refuse",
+    )
+    assert world.document() == before
+    world.config.write_text(text.replace("serial: 1", "serial: 2"))
+    settled(world, "eu-west-1", 3, delivery.result(60))
