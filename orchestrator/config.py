@@ -51,8 +51,9 @@ def _group(value: str) -> str:
         )
     if "/global/" in path:
         raise ValueError(
-            "an internet network endpoint group stands alone in its backend service, so it cannot be"
-            " moved inside one; that needs traffic of kind url-map or cloud-dns, which do not exist yet"
+            "an internet network endpoint group stands alone in its backend service, so it cannot"
+            " be moved inside one; that needs traffic of kind url-map or cloud-dns, which do not"
+            " exist yet"
         )
     return path
 
@@ -220,7 +221,9 @@ _NOT_YET: dict[tuple[str, object], str] = {
 class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time
     """YAML in which a key that stands twice is an error: one of the two would be lost silently."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # the library's signature
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Any, Any]:  # the library's signature
         keys = Counter(key.value for key, _ in node.value)
         twice = [key for key, count in keys.items() if count > 1]
         if twice:

@@ -51,9 +51,9 @@ class Traffic(Protocol):
         """
 
     def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
-        """How many endpoints of each group the load balancer itself finds healthy; off the hot path.
+        """How many endpoints of each group the load balancer itself finds healthy.
 
-        A group that it says nothing of is left out. Raises Unavailable.
+        Off the hot path. A group that it says nothing of is left out. Raises Unavailable.
         """
 
 

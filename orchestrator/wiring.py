@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from orchestrator.config import Config
-    from orchestrator.ports import Objects, Prober, Traffic
+    from orchestrator.ports import Objects, Traffic
 
 COMPUTE = "https://compute.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"

@@ -45,7 +45,7 @@ def group(region: str, *, serverless: bool = False, zone: str = "a") -> str:
     return f"projects/laptop/zones/{region}-{zone}/instanceGroups/checkout-{region}"
 
 
-def configuration(**overrides: Any) -> dict[str, Any]:  # noqa: ANN401  # any JSON
+def configuration(**overrides: Any) -> dict[str, Any]:  # any JSON
     """A whole failover.yaml as data; `policy`, `mode`, `serial`, `lever`, `regions` override."""
     serverless = overrides.get("lever") == "membership"
     names = overrides.get("regions", REGIONS)
@@ -76,7 +76,7 @@ def configuration(**overrides: Any) -> dict[str, Any]:  # noqa: ANN401  # any JS
     }
 
 
-def service(**overrides: Any) -> Service:  # noqa: ANN401  # any JSON
+def service(**overrides: Any) -> Service:  # any JSON
     """The service `checkout`, as `configuration` says."""
     return load(json.dumps(configuration(**overrides)), "test").services["checkout"]
 
@@ -152,7 +152,9 @@ class FakeProber:
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
         """What was set, else healthy; silent without a health URL."""
         silent = Probe(Verdict.SILENT, "no health_url")
-        return {r.name: self.answers.get(r.name, HEALTHY) if r.health_url else silent for r in regions}
+        return {
+            r.name: self.answers.get(r.name, HEALTHY) if r.health_url else silent for r in regions
+        }
 
 
 def _next(hooks: list[Callable[[], None]]) -> None:
@@ -196,7 +198,7 @@ class Lab:
     def __post_init__(self) -> None:
         self._ids = count(1)
 
-    def context(self, **changes: Any) -> Context:  # noqa: ANN401  # any port
+    def context(self, **changes: Any) -> Context:  # any port
         """The world as the flow sees it."""
         ports = {
             "objects": self.objects,
@@ -218,7 +220,7 @@ class Lab:
         """Keep a line."""
         self.lines.append({"severity": severity, "message": message, **fields})
 
-    def handle(self, signal: Signal, **changes: Any) -> Report:  # noqa: ANN401  # any port
+    def handle(self, signal: Signal, **changes: Any) -> Report:  # any port
         """Take one signal through the pipeline."""
         return handle(changes.pop("service", self.service), signal, self.context(**changes))
 
@@ -262,12 +264,17 @@ class Lab:
         return document
 
     @property
+    def state_exists(self) -> bool:
+        """Whether there is a document yet."""
+        return self.objects.get("checkout.json") is not None
+
+    @property
     def pages(self) -> list[str]:
         """What was paged."""
         return [line["message"] for line in self.lines if line.get("page")]
 
 
-def lab(**overrides: Any) -> Lab:  # noqa: ANN401  # any JSON
+def lab(**overrides: Any) -> Lab:  # any JSON
     """A world in which the first region carries all traffic (active-active: every region)."""
     made = service(**overrides)
     everywhere = overrides.get("mode") == "active-active"
@@ -275,7 +282,7 @@ def lab(**overrides: Any) -> Lab:  # noqa: ANN401  # any JSON
         names = made.names if everywhere else made.names[:1]
         backends = [{"group": group(name, serverless=True)} for name in names]
         return Lab(made, FakeTraffic(backends))
-    backends = [
+    scaled: list[dict[str, object]] = [
         {
             "group": f"https://www.googleapis.com/compute/v1/{group(name)}",
             "balancingMode": "RATE",
@@ -284,4 +291,4 @@ def lab(**overrides: Any) -> Lab:  # noqa: ANN401  # any JSON
         }
         for index, name in enumerate(made.names)
     ]
-    return Lab(made, FakeTraffic(backends))
+    return Lab(made, FakeTraffic(scaled))

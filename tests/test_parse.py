@@ -36,7 +36,7 @@ EPOCH_SECONDS = int(STARTED.timestamp())
 ALERTS = Path(__file__).parent.parent / "examples" / "alerts"
 
 
-def services(**changes: Any) -> dict[str, Service]:  # noqa: ANN401  # any JSON
+def services(**changes: Any) -> dict[str, Service]:  # any JSON
     """`checkout` in three regions, and `search` in the first two and one of its own."""
     told = configuration()
     search = json.loads(json.dumps(told["services"]["checkout"]))
@@ -53,7 +53,7 @@ def services(**changes: Any) -> dict[str, Service]:  # noqa: ANN401  # any JSON
     return dict(load(json.dumps(told), "test").services)
 
 
-def notification(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  # any JSON
+def notification(**fields: Any) -> dict[str, Any]:  # any JSON
     """A plain notification for checkout's first region; `drop` names fields to leave out."""
     incident = {
         "incident_id": "0.abc",
@@ -71,7 +71,7 @@ def notification(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  # any JSON
     return {"version": "1.2", "incident": incident}
 
 
-def envelope(data: bytes, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  # any JSON
+def envelope(data: bytes, **fields: Any) -> dict[str, Any]:  # any JSON
     """A Pub/Sub push of this data."""
     message = {
         "data": base64.b64encode(data).decode(),
@@ -496,21 +496,15 @@ def test_the_check_id_in_the_filter_comes_last(spelling: str) -> None:
 
 
 def test_a_check_id_may_be_configured_by_its_whole_name() -> None:
-    among = services(
-        **{"checkout__eu_west_1__check_id": "projects/p/uptimeCheckConfigs/whole-name"}
-    )
-    told = notification(
-        drop=["policy_user_labels"], metric={"labels": {"check_id": "whole-name"}}
-    )
+    among = services(checkout__eu_west_1__check_id="projects/p/uptimeCheckConfigs/whole-name")
+    told = notification(drop=["policy_user_labels"], metric={"labels": {"check_id": "whole-name"}})
     assert pairs(told, among) == {("checkout", "eu-west-1")}
 
 
 def test_a_host_that_regions_share_names_none_of_them() -> None:
     """One global name in front of all regions says nothing of which one fails."""
     shared = "https://www.example.com/healthz"
-    among = services(
-        checkout__us_east_1__health_url=shared, checkout__us_west_2__health_url=shared
-    )
+    among = services(checkout__us_east_1__health_url=shared, checkout__us_west_2__health_url=shared)
     told = notification(drop=["policy_user_labels"], resource=host("www.example.com"))
     with pytest.raises(BadEvent, match="matches no region"):
         parse_alert(message(told), among)
@@ -678,7 +672,14 @@ def check_whole_way(body: object) -> None:
 
 
 @given(incident=INCIDENTS, version=st.just("1.2") | ANYTHING)
-@example(incident={"state": "open", "policy_name": "\ud800", "policy_user_labels": {"region": "us-east-1"}}, version="1.2")
+@example(
+    incident={
+        "state": "open",
+        "policy_name": "\ud800",
+        "policy_user_labels": {"region": "us-east-1"},
+    },
+    version="1.2",
+)
 def test_any_json_for_an_incident_is_refused_ignored_or_for_a_known_region(
     incident: object, version: object
 ) -> None:

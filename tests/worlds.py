@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.local.ask import ask
 from orchestrator.local.notification import closed, opened
-from orchestrator.local.proxy import Exchange, Request
+from orchestrator.local.proxy import Exchange, Request, Verdict
 from orchestrator.local.push import Delivery
 from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
@@ -58,7 +58,7 @@ def settled(world: World, region: str, epoch: int, delivery: Delivery | None = N
     assert world.backend_service()["description"].startswith(mark)
 
 
-def put_service(world: World, **changes: Any) -> None:  # noqa: ANN401  # any JSON
+def put_service(world: World, **changes: Any) -> None:  # any JSON
     """Change the backend service as somebody else would, by PATCH with its fingerprint."""
     url = f"{world.load_balancer.api_url}/{SERVICE}"
 
@@ -73,7 +73,7 @@ def put_service(world: World, **changes: Any) -> None:  # noqa: ANN401  # any JS
     )
 
 
-def fault(world: World, kind: str, method: str = "PATCH", **more: Any) -> None:  # noqa: ANN401  # any JSON
+def fault(world: World, kind: str, method: str = "PATCH", **more: Any) -> None:  # any JSON
     """Have the Compute API fail the next request of this method on backend services."""
     rule = {"method": method, "path_contains": "backendServices", "times": 1, "kind": kind, **more}
     headers = {"Content-Type": "application/json"}
@@ -91,9 +91,9 @@ def is_patch(request: Request | Exchange) -> bool:
     return request.method == "PATCH"
 
 
-def once(condition: Callable[[Request], bool], verdict: Any) -> Callable[[Request], Any]:  # noqa: ANN401  # any verdict
+def once(
+    condition: Callable[[Request], bool], verdict: Verdict
+) -> Callable[[Request], Verdict | None]:
     """A hook that gives the verdict to the first request that meets the condition."""
     left = threading.Semaphore(1)
-    return lambda request: (
-        verdict if condition(request) and left.acquire(blocking=False) else None
-    )
+    return lambda request: verdict if condition(request) and left.acquire(blocking=False) else None

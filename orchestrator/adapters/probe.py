@@ -93,7 +93,7 @@ class HttpProber:
                 preload_content=False,
             )
             response.close()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             one.failure = _failed(error)
             if one.failure.verdict is Verdict.SILENT:
                 one.answer = one.failure

@@ -82,8 +82,8 @@ class _Choice:
 def decide(service: Service, observed: Observed, signal: Signal, now: datetime) -> Decision:
     """What the state of this service should be after this signal, and why.
 
-    Raises Outdated when this instance's configuration is older than the document's, Unavailable when
-    a document would have to be made without having seen the routing.
+    Raises Outdated when this instance's configuration is older than the document's, Unavailable
+    when a document would have to be made without having seen the routing.
     """
     before = observed.stored.state
     if before and standing(before.stamp, service.stamp) is Standing.OLDER:
@@ -98,15 +98,15 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     routing = observed.routing
     if routing is None or ground.stuck:
         reasons = (*ground.reasons, *_heard(service, state, signal, probes, now))
-        return _conclude(before, state, signal, reasons, _Choice(()), None, observed)
+        return _conclude(before, state, signal, reasons, None, observed)
     choice = _choose(service, state, routing, signal, probes, now, ground.carrying)
     reasons = (*ground.reasons, *_heard(service, state, signal, probes, now), *choice.reasons)
     moved = set(choice.regions) != set(state.routing)
     if not choice.regions or (ground.outcome is None and not moved):
-        return _conclude(before, state, signal, reasons, choice, None, observed)
+        return _conclude(before, state, signal, reasons, None, observed)
     state = _new_epoch(service, state, routing, observed.stored.generation, choice, now)
     outcome = Outcome.MOVED if moved and choice.left else ground.outcome or Outcome.MOVED
-    return _conclude(before, state, signal, reasons, choice, outcome, observed)
+    return _conclude(before, state, signal, reasons, outcome, observed)
 
 
 # --- the ground: which document do we stand on --------------------------------------------------
@@ -114,7 +114,10 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """The document to go on from. outcome: why it needs an epoch of its own; stuck: none may come."""
+    """The document to go on from.
+
+    outcome: why it needs an epoch of its own. stuck: no epoch may come.
+    """
 
     state: State
     carrying: tuple[str, ...]
@@ -347,7 +350,6 @@ def _conclude(
     state: State,
     signal: Signal,
     reasons: tuple[Reason, ...],
-    choice: _Choice,
     outcome: Outcome | None,
     observed: Observed,
 ) -> Decision:
@@ -359,6 +361,7 @@ def _conclude(
         state, fresh = _note_refusals(state, signal, [reason.rule for reason in refused])
     statuses = {name: entry.status for name, entry in state.regions.items()}
     known = {name: entry.status for name, entry in before.regions.items()} if before else {}
+    known = known or dict.fromkeys(statuses, Status.UP)
     if outcome is None:
         outcome = Outcome.HEALTH if statuses != known else Outcome.UNCHANGED
         outcome = Outcome.HELD if held else outcome

@@ -1,8 +1,8 @@
 """What to change so that the routing is as desired. Verify is this question asked again.
 
 `plan` compares the desired routing of the state's epoch with a backend service as read. An empty
-plan is the proof that nothing is left to do: the traffic *and* the pair are as desired. `body` turns
-a plan into the one write that carries it out. Nothing here talks to the API.
+plan is the proof that nothing is left to do: the traffic *and* the pair are as desired. `body`
+turns a plan into the one write that carries it out. Nothing here talks to the API.
 
 Two levers. *Capacity*: `capacityScaler` of the region's groups, exactly 0 or what it was before.
 *Membership*: the region's groups attached or not, for serverless network endpoint groups, on which
@@ -221,7 +221,7 @@ def body(made: Plan, routing: Routing, service: Service) -> Json:
 def remember(
     state: State, routing: Routing, service: Service, wanted: Collection[str]
 ) -> Mapping[str, Json]:
-    """The state's `restore`, with what this epoch is about to drain or detach added as it is now."""
+    """The state's `restore`, with what this epoch will drain or detach added as it is now."""
     lever = lever_of(service, state.lever)
     kept = dict(state.restore)
     for backend in routing.backends:

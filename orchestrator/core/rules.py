@@ -26,15 +26,18 @@ PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing"})
 """Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
 
 
+_MINUTE = 60
+
+
 def duration(value: timedelta) -> str:
     """A duration in the words of the configuration: `500ms`, `90s`, `10m`, `24h`."""
     seconds = value.total_seconds()
-    if seconds < 1:
+    if 0 < seconds < 1:
         return f"{round(seconds * 1000)}ms"
     for unit, size in (("h", 3600), ("m", 60)):
         if seconds >= size and seconds % size == 0:
             return f"{round(seconds / size)}{unit}"
-    return f"{seconds:g}s" if seconds < 60 else f"{round(seconds)}s"
+    return f"{seconds:g}s" if seconds < _MINUTE else f"{round(seconds)}s"
 
 
 def confirm(policy: Policy, region: str, probe: Probe) -> Reason:

@@ -64,9 +64,7 @@ def converge(
             context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
             context.log("NOTICE", f"shifted {made}", service=service.name, epoch=made.wanted.epoch)
             done.append(made)
-        except Conflict as error:
-            context.log("INFO", f"read again: {error}", service=service.name)
-        except Unavailable as error:
+        except (Conflict, Unavailable) as error:
             patience.pause(error)
         stored, routing = read_both(service, context, patience)
         committed = False

@@ -81,7 +81,7 @@ def _once(
             patience,
             committed=decision.changed,
         )
-        _after(signal, converged, context)
+        _after(service, signal, converged, context)
         return Report(decision, converged.plans)
     except UnsafePlan as unsafe:
         context.log("CRITICAL", str(unsafe), service=service.name, page=True, rule=unsafe.rule)
@@ -98,10 +98,12 @@ def _once(
             record.flat_file(service.name, context)
 
 
-def _after(signal: Signal, converged: Converged, context: Context) -> None:
+def _after(service: Service, signal: Signal, converged: Converged, context: Context) -> None:
     """Tell people that the routing is as the document says, when we made or a tick found it so."""
     if converged.plans or isinstance(signal, Tick):
         record.phase(converged.stored, Phase.VERIFIED, context)
+    if converged.plans:
+        record.balancer_view(service, converged.plans[-1], context)
 
 
 def _has_flat_file(signal: Signal, decision: Decision, context: Context) -> bool:

@@ -25,6 +25,8 @@ from orchestrator.core.model import (
     Stored,
     Tick,
 )
+from orchestrator.core.plan import Plan, Verb
+from orchestrator.core.policy import Lever, Service
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import FLAT_FILE, read_state
@@ -105,6 +107,30 @@ def phase(stored: Stored, to: Phase, context: Context) -> None:
         commit(after, stored.generation, context)
     except (Conflict, Unavailable) as error:
         context.log("INFO", f"phase {to} not written: {error}", service=state.service)
+
+
+def balancer_view(service: Service, made: Plan, context: Context) -> None:
+    """Say so when the load balancer itself finds nothing healthy where we sent the traffic.
+
+    Only with the capacity lever: serverless groups have no health checks to ask for.
+    """
+    if made.lever is not Lever.CAPACITY:
+        return
+    given = [c for c in made.changes if c.verb is Verb.SCALE and c.backend.scaler > 0]
+    try:
+        seen = context.traffic.healthy(made.resource, [change.backend.group for change in given])
+    except Unavailable as error:
+        context.log("INFO", f"the load balancer's own view of health is not to be had: {error}")
+        return
+    for change in given:
+        if seen.get(change.backend.group) == 0:
+            context.log(
+                "ERROR",
+                f"{made.resource}: traffic was given to {change.region}, and the load balancer's"
+                f" own health check finds nothing healthy in {change.backend.group}: its users get"
+                " errors. Look at that health check and its firewall rule",
+                service=service.name,
+            )
 
 
 def flat_file(service: str, context: Context) -> None:

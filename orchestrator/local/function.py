@@ -88,7 +88,7 @@ class Function:
 
     def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
         private = {
-            # gunicorn keeps a control socket there: one folder for each, or they remove each other's
+            # for the control socket of gunicorn: with one folder for all they remove each other's
             "XDG_RUNTIME_DIR": str(self._runtime),
             # as on Google Cloud: a kill loses no line. A line must be one write, which print is not
             "PYTHONUNBUFFERED": "1",

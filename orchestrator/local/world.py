@@ -36,6 +36,7 @@ from orchestrator.local.wire import Json
 
 BUCKET = "laptop-failover"
 TOPIC = "dynamodb-failover-alerts"
+CONTROL = "failover-control"
 
 _Part = Function | LoadBalancer | Region
 
@@ -45,8 +46,8 @@ class World:
 
     `lever`, `mode`, `regions` (the preferred one first) and `overrides` (merged into
     `failover.yaml`; None removes a key) shape the service; `state` says where the orchestrator
-    keeps its documents; `functions` how many instances of `source` run, with `env` laid over their
-    environment; with `proxies` each of them reaches Cloud Storage and the Compute API through fault
+    keeps its documents; `functions` how many instances of `source` run for alerts and `controls`
+    how many for the control topic, with `env` laid over their environment; with `proxies` each of them reaches Cloud Storage and the Compute API through fault
     proxies of its own (but links in the answers of Cloud Storage lead to those of the first);
     `traffic_rate` is in user requests a second, 0 for none; `form` is how messages are pushed;
     `operation_seconds` how long a Compute operation takes.
@@ -58,7 +59,9 @@ class World:
     gcs: FakeGcs | None
     gcs_proxies: tuple[FaultProxy, ...]
     compute_proxies: tuple[FaultProxy, ...]
+    controls: tuple[Function, ...]
     topic: Topic
+    control: Topic
     traffic: Traffic
     folder: Path
 
@@ -70,6 +73,7 @@ class World:
         regions: Sequence[str] = ("us-east-1", "us-west-2", "eu-west-1"),
         state: Literal["gcs", "file"] = "gcs",
         functions: int = 1,
+        controls: int = 0,
         traffic_rate: float = 50.0,
         proxies: bool = False,
         overrides: Mapping[str, Json] | None = None,
@@ -83,6 +87,7 @@ class World:
         self._overrides = overrides or {}
         self._operation_seconds = operation_seconds
         self._function_count, self._source, self._env = functions, source, env or {}
+        self._control_count = controls
         self._proxied = proxies
         self._form = form
         self._rate = traffic_rate
@@ -127,6 +132,11 @@ class World:
         """Deliver a notification to all functions, without waiting."""
         return self.topic.publish(body, message_id)
 
+    def tick(self, control: int = 0) -> Delivery:
+        """Have one of the `controls` handle a tick; wait until it is acknowledged or given up."""
+        message = self.control.message({"kind": "tick"})
+        return self.control.send(message, self.control.subscriptions[control]).result()
+
     def check(self, region: str) -> UptimeCheck:
         """The uptime check of a region, for making notifications."""
         return UptimeCheck(SERVICE, region, HOST)
@@ -163,8 +173,10 @@ class World:
         self.load_balancer = LoadBalancer(compute, SERVICE, folder)
         self._build_proxies(stack)
         self.functions = tuple(self._function(number) for number in range(self._function_count))
-        subscriptions = (Subscription(f.name, f.url, self._form) for f in self.functions)
-        self.topic = Topic(TOPIC, *subscriptions)
+        count = range(self._control_count)
+        self.controls = tuple(self._function(number, "on_control") for number in count)
+        self.topic = Topic(TOPIC, *self._subscriptions(self.functions))
+        self.control = Topic(CONTROL, *self._subscriptions(self.controls))
         self.traffic = Traffic(self.load_balancer.url, self._rate)
 
     def _draw(self) -> Blueprint:
@@ -182,7 +194,10 @@ class World:
         if self.gcs and self.gcs_proxies:
             self.gcs.public_url = self.gcs_proxies[0].url
 
-    def _function(self, number: int) -> Function:
+    def _subscriptions(self, functions: Iterable[Function]) -> tuple[Subscription, ...]:
+        return tuple(Subscription(f.name, f.url, self._form) for f in functions)
+
+    def _function(self, number: int, target: str = "on_alert") -> Function:
         compute = _of(self.compute_proxies, number, self.load_balancer.api_url)
         env = {
             "FAILOVER_CONFIG": str(self.config),
@@ -191,16 +206,18 @@ class World:
         }
         if self.gcs:
             env["STORAGE_EMULATOR_HOST"] = _of(self.gcs_proxies, number, self.gcs.url)
-        name = f"function-{number}"
-        return Function(name, self._source, self.folder, {**env, **self._env})
+        name = f"{'function' if target == 'on_alert' else 'control'}-{number}"
+        return Function(name, self._source, self.folder, {**env, **self._env}, target)
 
     def _starts(self) -> list[Callable[[], None]]:
-        parts: list[_Part] = [*self.functions, self.load_balancer, *self.regions.values()]
-        return [part.start for part in parts] + ([self.gcs.start] if self.gcs else [])
+        return [part.start for part in self._parts()] + ([self.gcs.start] if self.gcs else [])
+
+    def _parts(self) -> list[_Part]:
+        functions = (*self.functions, *self.controls)
+        return [*functions, self.load_balancer, *self.regions.values()]
 
     def _stops(self) -> list[Callable[[], None]]:
-        parts: list[_Part] = [*self.functions, self.load_balancer, *self.regions.values()]
-        stops = [part.stop for part in parts] + [self.topic.close]
+        stops = [part.stop for part in self._parts()] + [self.topic.close, self.control.close]
         return stops + ([self.gcs.stop] if self.gcs else [])
 
     def _let_users_in(self) -> None:

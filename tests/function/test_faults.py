@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from orchestrator.local.proxy import Answer, Call, Hold, Request, ResetAfter, ResetBefore, Verdict
+from orchestrator.local.push import Delivery
 from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
 from tests.worlds import (
@@ -28,7 +29,9 @@ from tests.worlds import (
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
 
-DENIED = b'{"error": {"code": 403, "message": "slow down", "errors": [{"reason": "rateLimitExceeded"}]}}'
+DENIED = (
+    b'{"error": {"code": 403, "message": "slow down", "errors": [{"reason": "rateLimitExceeded"}]}}'
+)
 
 
 @pytest.fixture
@@ -90,6 +93,11 @@ def _reset(world: World, first: dict[str, Any]) -> None:
         world.gcs.delete(name)
 
 
+def _over(delivery: Future[Delivery], killed: threading.Event) -> None:
+    """Wait until the function was killed, or came through unharmed."""
+    wait_until(lambda: delivery.done() or killed.is_set(), 30, "the kill")
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
     world: World, when: str
@@ -115,15 +123,19 @@ def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
             count[0] += 1
             if count[0] != target:
                 return None
+
+            def kill() -> None:
+                victim.kill()
+                killed.set()
+
             if when == "after":
-                return Call(after=lambda: (victim.kill(), killed.set()))
-            victim.kill()
-            killed.set()
+                return Call(after=kill)
+            kill()
             return ResetBefore()
 
         hook(world, judge)
         delivery = world.send(alert(world, "us-east-1", f"0.kill{number}"))
-        wait_until(lambda d=delivery, k=killed: d.done() or k.is_set(), 30, "the kill")
+        _over(delivery, killed)
         if not killed.is_set():
             assert delivery.result(30).acknowledged
             break
@@ -202,7 +214,7 @@ def test_an_api_that_stays_down_is_answered_with_5xx_and_the_commit_stands(world
 
 @pytest.mark.parametrize("how", ["held on the way", "stopped"])
 def test_a_late_patch_never_lands_after_a_newer_one(how: str) -> None:
-    """A stands between its commit and its patch while B fails over further; A's patch is refused."""
+    """A stands between its commit and its patch while B fails over further."""
     with World(traffic_rate=0, functions=2, proxies=True, operation_seconds=0.1) as world:
         late, reached = threading.Event(), threading.Event()
         a = world.functions[0]
@@ -268,7 +280,7 @@ def test_the_next_failover_after_a_reset_description_takes_the_next_epoch(world:
 
 
 def test_a_state_restored_to_yesterday_adopts_what_the_routing_says(world: World) -> None:
-    """The traffic stays where it is, above every epoch seen; the old document's wish is not done."""
+    """The traffic stays where it is, above every epoch seen; the old wish is not done."""
     assert world.gcs is not None
     fail(world, "us-east-1")
     settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
@@ -302,7 +314,9 @@ def test_two_configurations_during_a_deployment_do_not_fight(world: World) -> No
     fail(world, "us-west-2")
     delivery = world.send(alert(world, "us-west-2"))
     wait_until(
-        lambda: any("configuration serial 1" in x["message"] for x in world.functions[0].log_lines()),
+        lambda: any(
+            "configuration serial 1" in x["message"] for x in world.functions[0].log_lines()
+        ),
         20,
         "the older instance to refuse",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage  # type: ignore[import-untyped]  # it has no py.typed
+from google.cloud import storage
 
 from orchestrator.local.gcs import FakeGcs
 from orchestrator.local.proxy import FaultProxy, Request, ResetAfter

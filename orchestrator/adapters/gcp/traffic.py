@@ -29,7 +29,7 @@ WAIT_READ = 125.0
 """Seconds to read the answer of `operations.wait`, which blocks for two minutes at most."""
 
 OPERATION_DEADLINE = 300.0
-"""Seconds that an accepted operation may take before it counts as unknown; below the function's 540."""
+"""Seconds that an accepted operation may take before it counts as unknown; the function has 540."""
 
 PASSING = frozenset({"rateLimitExceeded", "quotaExceeded", "resourceNotReady", "backendError"})
 """Reasons in Google's errors that only time cures, whatever their status."""
@@ -85,7 +85,7 @@ class BackendServices:
         return str(operation["name"])
 
     def wait(self, operation: str) -> None:
-        """Return when the operation is done. Raises Unavailable with its own error, or on deadline."""
+        """Return when the operation is done. Raises Unavailable with its error, or on deadline."""
         until = time.monotonic() + OPERATION_DEADLINE
         while time.monotonic() < until:
             found = self._call(
@@ -121,7 +121,10 @@ class BackendServices:
         return found
 
     def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
-        """How many endpoints of each group the load balancer itself finds healthy. Raises Unavailable."""
+        """How many endpoints of each group the load balancer itself finds healthy.
+
+        Raises Unavailable.
+        """
         from google.cloud import compute_v1  # a second to import: never on the hot path
 
         client = compute_v1.BackendServicesClient(
@@ -152,7 +155,9 @@ class BackendServices:
         made = transport(host=host, url_scheme=scheme, credentials=self._credentials())
         return {"transport": made}
 
-    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:  # passed to requests
+    def _call(
+        self, method: str, path: str, **arguments: Any
+    ) -> dict[str, Any]:  # passed to requests
         arguments.setdefault("timeout", TIMEOUT)
         try:
             answer = self._session().request(method, f"{self._root}/{path}", **arguments)
@@ -170,7 +175,11 @@ def _refused(answer: requests.Response, what: str) -> FailoverError:
     text = f"Compute API, {what}: {answer.status_code} {reason} {message}".strip()
     if answer.status_code == requests.codes.precondition_failed:
         return Conflict(text)
-    passing = answer.status_code >= 500 or answer.status_code in {408, 429} or reason in PASSING
+    passing = (
+        answer.status_code >= requests.codes.server_error
+        or answer.status_code in {408, 429}
+        or reason in PASSING
+    )
     if passing:
         return Unavailable(text)
     return Unavailable(

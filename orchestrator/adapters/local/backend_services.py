@@ -1,8 +1,8 @@
 """Backend services in a folder: the embedded default where there is no Compute API.
 
-For `functions-framework` on a laptop with `state: file:///...` and nothing else running: the routing
-is a JSON file beside the state that shows what would have been sent. A service that has no file
-yet is made as it is usually deployed: the preferred region carries the traffic.
+For `functions-framework` on a laptop with `state: file:///...` and nothing else running: the
+routing is a JSON file beside the state that shows what would have been sent. A service that has no
+file yet is made as it is usually deployed: the preferred region carries the traffic.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.core.errors import Conflict, Unavailable
 
 
 class FileObjects:
-    """Implements `orchestrator.ports.Objects` on a local folder, which is made when it is missing."""
+    """Implements `orchestrator.ports.Objects` on a local folder, made when it is missing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -76,17 +76,16 @@ class FileObjects:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(made, path)
+            Path(made).replace(path)
         except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(made)
+            Path(made).unlink(missing_ok=True)
             raise
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with open(self._folder / ".lock", "ab") as lock:
+            with (self._folder / ".lock").open("ab") as lock:
                 fcntl.flock(lock, kind)
                 yield
         except OSError as error:

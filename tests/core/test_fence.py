@@ -1,0 +1,108 @@
+"""The mark on the routing resource: the pair, written and read."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.core.fence import MAX_DESCRIPTION, bare, is_cut, read_mark, write_mark
+from orchestrator.core.model import NO_PAIR, Pair
+
+MARK = "failover epoch=7 service=checkout rev=1763874000123456"
+PAIR = Pair(7, 1763874000123456)
+
+PAIRS = st.builds(Pair, st.integers(0, 10**18 - 1), st.integers(0, 10**20 - 1))
+SERVICES = st.from_regex(r"[a-z][a-z0-9-]{0,62}", fullmatch=True)
+OTHERS = st.builds(
+    lambda service, pair: write_mark("", service, pair),
+    st.sampled_from(["other", "checkout-2", "check"]),
+    PAIRS,
+)
+OURS = st.builds(lambda pair: write_mark("", "checkout", pair), PAIRS)
+DESCRIPTIONS = st.lists(st.text(max_size=40) | OTHERS | OURS | st.just("x" * 1500), max_size=5).map(
+    " ".join
+)
+quick = settings(deadline=None)
+
+
+def test_the_mark_is_the_documented_text() -> None:
+    assert write_mark("", "checkout", PAIR) == MARK
+    assert write_mark("made by hand", "checkout", PAIR) == f"{MARK} made by hand"
+
+
+def test_the_mark_is_read_wherever_it_stands() -> None:
+    assert read_mark(MARK, "checkout") == PAIR
+    assert read_mark(f"made by hand {MARK}", "checkout") == PAIR
+    assert read_mark(f"made\n{MARK}\nby hand", "checkout") == PAIR
+
+
+def test_no_mark_is_the_lowest_pair() -> None:
+    assert read_mark("", "checkout") == NO_PAIR == Pair(0, 0)
+    assert read_mark("failover epoch= service=checkout rev=1", "checkout") == NO_PAIR
+    assert read_mark("failover epoch=-1 service=checkout rev=1", "checkout") == NO_PAIR
+
+
+def test_the_mark_of_another_service_counts_as_none() -> None:
+    for other in ("search", "checkout-2", "check"):
+        assert read_mark(MARK.replace("checkout", other), "checkout") == NO_PAIR
+
+
+def test_the_highest_of_several_marks_wins() -> None:
+    """Epoch before revision, wherever they stand."""
+    marks = [Pair(7, 9), Pair(8, 1), Pair(8, 3), Pair(2, 99)]
+    text = " and ".join(write_mark("", "checkout", pair) for pair in marks)
+    assert read_mark(text, "checkout") == Pair(8, 3)
+
+
+def test_a_new_mark_replaces_every_older_one() -> None:
+    text = f"a {MARK} b {MARK.replace('7', '9')} c"
+    after = write_mark(text, "checkout", Pair(10, 1))
+    assert read_mark(after, "checkout") == Pair(10, 1)
+    assert after.count("epoch=") == 1
+
+
+def test_the_mark_of_another_service_is_kept() -> None:
+    other = MARK.replace("checkout", "search")
+    after = write_mark(f"{other} note", "checkout", PAIR)
+    assert after == f"{MARK} {other} note"
+    assert read_mark(after, "search") == PAIR
+
+
+def test_the_description_is_cut_to_what_the_api_keeps_and_the_mark_survives() -> None:
+    text = "x" * MAX_DESCRIPTION
+    after = write_mark(text, "checkout", PAIR)
+    assert len(after) == MAX_DESCRIPTION == 2048
+    assert after.startswith(MARK)
+    assert is_cut(text, "checkout", PAIR)
+    assert not is_cut("x" * 100, "checkout", PAIR)
+    assert not is_cut("", "checkout", PAIR)
+
+
+def test_the_mark_is_at_most_160_characters_for_any_service() -> None:
+    longest = write_mark("", "a" * 63, Pair(10**18 - 1, 10**20 - 1))
+    assert len(longest) <= 160
+
+
+@quick
+@given(description=DESCRIPTIONS, pair=PAIRS)
+def test_what_is_written_is_what_is_read(description: str, pair: Pair) -> None:
+    after = write_mark(description, "checkout", pair)
+    assert read_mark(after, "checkout") == pair
+    assert len(after) <= MAX_DESCRIPTION
+
+
+@quick
+@given(description=st.text(max_size=100), service=SERVICES, first=PAIRS, second=PAIRS)
+def test_peoples_text_survives_any_number_of_marks(
+    description: str, service: str, first: Pair, second: Pair
+) -> None:
+    once = write_mark(description, service, first)
+    twice = write_mark(once, service, second)
+    assert bare(twice, service) == bare(once, service) == description.strip()
+    assert write_mark(twice, service, second) == twice
+
+
+@quick
+@given(one=PAIRS, other=PAIRS)
+def test_pairs_are_ordered_by_epoch_then_revision(one: Pair, other: Pair) -> None:
+    assert (one < other) == ((one.epoch, one.rev) < (other.epoch, other.rev))
