@@ -30,14 +30,14 @@ run: $(RUN)/.installed ## the laptop world: regions fail, traffic moves, the scr
 	@$(RUN)/bin/python -m orchestrator.local.run $(ARGS)
 
 test: $(VENV)/.installed ## the tests (ARGS='-k fence -x')
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto
 
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .

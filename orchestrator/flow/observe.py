@@ -88,10 +88,11 @@ def _upgraded(
     context: Context,
 ) -> Stored:
     """The document, or a new one from the older flat file when there is only that."""
-    older = flat.result() if flat else None
-    if flat:
-        context.memory.flat_file = older is not None
-    if stored.state is not None or older is None or routing is None:
+    if flat is None or stored.state is not None or routing is None:
+        return stored
+    older = flat.result()
+    context.memory.flat_file = older is not None
+    if older is None:
         return stored
     now = context.now()
     try:

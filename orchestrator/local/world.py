@@ -47,10 +47,11 @@ class World:
     `lever`, `mode`, `regions` (the preferred one first) and `overrides` (merged into
     `failover.yaml`; None removes a key) shape the service; `state` says where the orchestrator
     keeps its documents; `functions` how many instances of `source` run for alerts and `controls`
-    how many for the control topic, with `env` laid over their environment; with `proxies` each of them reaches Cloud Storage and the Compute API through fault
-    proxies of its own (but links in the answers of Cloud Storage lead to those of the first);
-    `traffic_rate` is in user requests a second, 0 for none; `form` is how messages are pushed;
-    `operation_seconds` how long a Compute operation takes.
+    how many for the control topic, with `env` laid over their environment; with `proxies` each
+    alert function reaches Cloud Storage and the Compute API through fault proxies of its own (but
+    links in the answers of Cloud Storage lead to those of the first); `traffic_rate` is in user
+    requests a second, 0 for none; `form` is how messages are pushed; `operation_seconds` how long a
+    Compute operation takes.
     """
 
     regions: dict[str, Region]

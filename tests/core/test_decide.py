@@ -154,7 +154,7 @@ def test_the_preferred_region_does_not_take_back_by_itself() -> None:
 
 
 def held(rule: str, world: Loop, signal: Signal) -> Decision:
-    """A decision that this rule held: nothing moved, recorded once, and the second time unchanged."""
+    """A decision that this rule held: nothing moved, and the second time nothing changed."""
     before = (world.state.routing, world.state.epoch) if world.stored.state else None
     decision = world.send(signal)
     assert decision.outcome is Outcome.HELD
@@ -274,7 +274,7 @@ def test_a_refusal_is_recorded_once_for_each_incident_and_rule() -> None:
 def test_the_same_alert_a_hundred_times_is_one_epoch() -> None:
     world = loop()
     world.probes[EAST] = FAILING
-    told = [opened(EAST), closed(EAST)]
+    told: list[Signal] = [opened(EAST), closed(EAST)]
     for signal in told * 50:
         world.send(signal)
     assert world.state.epoch == 1
@@ -307,7 +307,7 @@ def test_a_redelivery_finishes_what_a_crash_left() -> None:
 
 def test_active_active_leaves_the_failed_region_and_shares_the_rest() -> None:
     world = loop(mode="active-active")
-    assert world.carrying == REGIONS
+    assert set(world.carrying) == set(REGIONS)
     assert world.fail(WEST).outcome is Outcome.MOVED
     assert world.carrying == (EAST, EU)
     assert dict(world.state.routing) == {EAST: 0.5, EU: 0.5}
@@ -399,7 +399,7 @@ def test_routing_that_names_no_known_region_holds_and_pages() -> None:
 
 
 def test_an_older_document_adopts_what_the_resource_carries() -> None:
-    """Restored by hand: the routing's traffic with an epoch above everything seen, never the old one's."""
+    """Restored by hand: the routing's traffic with an epoch above all seen, never the old one's."""
     world = loop()
     old = world.stored
     world.fail(EAST)
@@ -526,7 +526,7 @@ def test_a_newer_configuration_may_turn_to_active_active_and_back() -> None:
     world = loop(serial=1)
     world.service = service(serial=2, mode="active-active")
     world.send(Tick())
-    assert world.carrying == REGIONS
+    assert set(world.carrying) == set(REGIONS)
     world.service = service(serial=3)
     world.send(Tick())
     assert world.carrying == (EAST,)

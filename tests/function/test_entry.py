@@ -180,7 +180,7 @@ def test_every_sample_is_listed_with_what_must_happen() -> None:
 def test_a_sample_sent_by_curl_does_what_its_line_says(name: str, tmp_path: Path) -> None:
     """The function under plain functions-framework, no world: `make invoke`."""
     done = subprocess.run(
-        ["sh", "examples/invoke.sh", f"examples/alerts/{name}.json"],
+        ["/bin/sh", "examples/invoke.sh", f"examples/alerts/{name}.json"],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "STATE": str(tmp_path)},
         capture_output=True,

@@ -1,0 +1,434 @@
+"""Our own look at health URLs, against real sockets that answer, refuse, hang and talk nonsense."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+
+import pytest
+
+from orchestrator.adapters.probe import WORKERS, HttpProber
+from orchestrator.core.incidents import believable, is_blind
+from orchestrator.core.model import Probe, Verdict
+from orchestrator.core.policy import Region
+from orchestrator.local.loopback import HOST, free_port, url_of
+
+TIMEOUT = 0.6
+SLACK = 0.3
+
+Behaviour = Callable[[socket.socket, "Server"], None]
+
+
+class Server:
+    """A socket that treats its first connections in the given ways, and the rest as the last."""
+
+    def __init__(self, *behaviours: Behaviour) -> None:
+        self._behaviours = behaviours
+        self._listener = socket.create_server((HOST, 0), backlog=64)
+        self.over = threading.Event()
+        self.requests: list[bytes] = []
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Its health URL."""
+        return f"{url_of(self._listener.getsockname()[1])}/healthz"
+
+    def close(self) -> None:
+        """End it, with every connection."""
+        self.over.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            behave = self._behaviours[min(self.connections, len(self._behaviours) - 1)]
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection, behave), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, behave: Behaviour) -> None:
+        with connection, suppress(OSError):
+            behave(connection, self)
+
+
+def request(connection: socket.socket, server: Server) -> None:
+    """Read one request's head and keep it."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = connection.recv(4096)
+        if not more:
+            return
+        head += more
+    server.requests.append(head)
+
+
+def answer(status: int, headers: str = "", body: bytes = b"ok", late: float = 0) -> Behaviour:
+    """Answer with this status, so many seconds late."""
+
+    def behave(connection: socket.socket, server: Server) -> None:
+        request(connection, server)
+        server.over.wait(late)
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+        connection.sendall(head.encode() + body)
+
+    return behave
+
+
+def say(text: bytes) -> Behaviour:
+    """Answer with these bytes and end."""
+
+    def behave(connection: socket.socket, server: Server) -> None:
+        request(connection, server)
+        connection.sendall(text)
+
+    return behave
+
+
+def hang(connection: socket.socket, server: Server) -> None:
+    """Take the request and say nothing."""
+    request(connection, server)
+    server.over.wait(20)
+
+
+def reset(connection: socket.socket, server: Server) -> None:
+    """Take the request and cut the connection."""
+    request(connection, server)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def end(connection: socket.socket, server: Server) -> None:
+    """Take the request and end the connection politely, without an answer."""
+    request(connection, server)
+
+
+def drip(start: bytes, every: float, then: bytes) -> Behaviour:
+    """Begin an answer that never ends."""
+
+    def behave(connection: socket.socket, server: Server) -> None:
+        request(connection, server)
+        connection.sendall(start)
+        while not server.over.wait(every):
+            connection.sendall(then)
+
+    return behave
+
+
+ENDLESS_HEADERS = drip(b"HTTP/1.1 200 OK\r\n", 0.01, b"x-more: and more\r\n")
+SLOW_HEAD = drip(b"HTTP/1.1 2", 0.05, b"0")
+SLOW_HEADERS = drip(b"HTTP/1.1 200 OK\r\n", 0.01, b"x")
+CONTINUE = drip(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Makes servers that end with the test."""
+    made: list[Server] = []
+
+    def make(*behaviours: Behaviour) -> Server:
+        made.append(Server(*behaviours))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+def region(name: str, url: str | None) -> Region:
+    """A region with this health URL."""
+    return Region(name, "dynamodb.example.com", url, None, ())
+
+
+def look(*urls: str | None, timeout: float = TIMEOUT, attempts: int = 2) -> list[Probe]:
+    """One round; it takes no longer than it may."""
+    regions = [region(f"r{number}", url) for number, url in enumerate(urls)]
+    began = time.monotonic()
+    found = HttpProber(timeout, attempts).probe(regions)
+    assert time.monotonic() - began <= timeout + SLACK
+    assert list(found) == [one.name for one in regions]
+    return list(found.values())
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (200, Verdict.HEALTHY),
+        (204, Verdict.HEALTHY),
+        (299, Verdict.HEALTHY),
+        (301, Verdict.SILENT),
+        (302, Verdict.SILENT),
+        (401, Verdict.SILENT),
+        (403, Verdict.SILENT),
+        (404, Verdict.SILENT),
+        (429, Verdict.SILENT),
+        (500, Verdict.FAILING),
+        (503, Verdict.FAILING),
+    ],
+)
+def test_a_status_is_healthy_failing_or_says_nothing(
+    serve: Callable[..., Server], status: int, verdict: Verdict
+) -> None:
+    """And an answer, whatever it says, is not asked twice."""
+    server = serve(answer(status))
+    (found,) = look(server.url)
+    assert found.verdict is verdict
+    assert str(status) in found.detail
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_is_never_followed(serve: Callable[..., Server]) -> None:
+    """The other end may be healthy; that says nothing of this region."""
+    other = serve(answer(200))
+    server = serve(answer(301, f"Location: {other.url}\r\n"))
+    (found,) = look(server.url)
+    assert found.verdict is Verdict.SILENT
+    assert not other.requests
+    assert len(server.requests) == 1
+
+
+def test_a_region_without_a_health_url_is_silent() -> None:
+    assert look(None) == [Probe(Verdict.SILENT, "no health_url")]
+
+
+def test_no_regions_are_no_answers() -> None:
+    assert look() == []
+
+
+def test_a_quick_answer_ends_the_round(serve: Callable[..., Server]) -> None:
+    """The second attempt's time is not waited for."""
+    server = serve(answer(200))
+    began = time.monotonic()
+    look(server.url, timeout=5)
+    assert time.monotonic() - began < 1
+
+
+def test_an_answer_within_the_timeout_counts_however_slow(serve: Callable[..., Server]) -> None:
+    server = serve(answer(200, late=TIMEOUT * 0.75))
+    assert look(server.url) == [Probe(Verdict.HEALTHY, "200")]
+
+
+def test_an_answer_before_half_the_timeout_is_the_only_request(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve(answer(503, late=TIMEOUT * 0.3))
+    assert look(server.url) == [Probe(Verdict.FAILING, "503")]
+    assert len(server.requests) == 1
+
+
+def test_the_first_answer_to_arrive_stands(serve: Callable[..., Server]) -> None:
+    """Two attempts under way are one question: a later answer takes nothing back."""
+    server = serve(answer(503, late=0.8), answer(200))
+    assert look(server.url, timeout=1.0) == [Probe(Verdict.HEALTHY, "200")]
+
+
+def test_a_body_that_never_ends_is_not_waited_for(serve: Callable[..., Server]) -> None:
+    """The status has said it all."""
+    endless = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", 0.05, b"x")
+    assert look(serve(endless).url) == [Probe(Verdict.HEALTHY, "200")]
+
+
+def test_the_request_says_who_asks_and_carries_the_token(serve: Callable[..., Server]) -> None:
+    server = serve(answer(200))
+    prober = HttpProber(TIMEOUT, 2, lambda url: f"token-for-{url}")
+    assert prober.probe([region("r", server.url)])["r"].verdict is Verdict.HEALTHY
+    (head,) = server.requests
+    assert head.startswith(b"GET /healthz HTTP/1.1\r\n")
+    assert b"region-failover-orchestrator" in head
+    assert f"Authorization: Bearer token-for-{server.url}".encode() in head
+
+
+def test_a_token_that_cannot_be_had_says_nothing_of_the_region(
+    serve: Callable[..., Server],
+) -> None:
+    def no_token(url: str) -> str:
+        raise RuntimeError(f"no token for {url}")
+
+    server = serve(answer(200))
+    found = HttpProber(TIMEOUT, 2, no_token).probe([region("r", server.url)])
+    assert found["r"].verdict is Verdict.SILENT
+    assert not server.requests
+
+
+# --- no answers ----------------------------------------------------------------------------------
+
+
+def test_a_refused_connection_is_failing() -> None:
+    assert look(f"{url_of(free_port())}/healthz") == [Probe(Verdict.FAILING, "refused")]
+
+
+@pytest.mark.parametrize(
+    ("behave", "detail"),
+    [
+        (hang, "timeout"),
+        (reset, "reset"),
+        (end, "reset"),
+        (say(b"\x16\x03\x01 nonsense\r\n\r\n"), "reset"),
+        (say(b"SSH-2.0-OpenSSH_9.6\r\n"), "reset"),
+        (say(b"HTTP/1.1 abc\r\n\r\n"), "reset"),
+        (say(b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 100_000 + b"\r\n\r\n"), "reset"),
+        (say(b"x" * 1_000_000), "reset"),
+        (SLOW_HEAD, "timeout"),
+        (SLOW_HEADERS, "timeout"),
+        (CONTINUE, "timeout"),
+    ],
+    ids=["hang", "reset", "end", "TLS", "SSH", "no number", "long header", "noise",
+         "slow status", "slow header", "continue"],
+)  # fmt: skip
+def test_no_answer_is_failing_after_a_second_attempt(
+    serve: Callable[..., Server], behave: Behaviour, detail: str
+) -> None:
+    server = serve(behave)
+    assert look(server.url) == [Probe(Verdict.FAILING, detail)]
+    assert server.connections == 2
+
+
+def test_headers_without_end_are_failing(serve: Callable[..., Server]) -> None:
+    (found,) = look(serve(ENDLESS_HEADERS).url)
+    assert found.verdict is Verdict.FAILING
+
+
+def test_a_connection_that_nobody_accepts_is_failing() -> None:
+    """The queue is full: the region's machine is there, its process is stuck."""
+    with socket.create_server((HOST, 0), backlog=0) as stuck:
+        port = stuck.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex((HOST, port))
+        (found,) = look(f"{url_of(port)}/healthz")
+        for one in waiting:
+            one.close()
+    assert found == Probe(Verdict.FAILING, "timeout")
+
+
+def test_a_name_that_does_not_resolve_is_failing() -> None:
+    """By its own detail where the resolver answers in time, else by timeout."""
+    (found,) = look("http://nowhere.invalid/healthz", timeout=2)
+    assert found.verdict is Verdict.FAILING
+    assert found.detail in {"name", "timeout"}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999999/healthz", "http:///healthz"])
+def test_a_url_of_no_use_says_nothing_of_the_region(url: str) -> None:
+    (found,) = look(url)
+    assert found.verdict is Verdict.SILENT
+
+
+def test_a_server_without_tls_says_nothing_under_https(serve: Callable[..., Server]) -> None:
+    server = serve(say(b"HTTP/1.1 200 OK\r\n\r\n"))
+    (found,) = look(server.url.replace("http:", "https:"))
+    assert found.verdict is not Verdict.HEALTHY
+
+
+# --- the second attempt --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [reset, end, hang, say(b"nonsense\r\n\r\n")])
+def test_a_second_attempt_saves_a_first_that_failed(
+    serve: Callable[..., Server], first: Behaviour
+) -> None:
+    server = serve(first, answer(200))
+    assert look(server.url) == [Probe(Verdict.HEALTHY, "200")]
+    assert server.connections == 2
+
+
+def test_a_second_attempt_finds_a_process_that_has_come_up_meanwhile() -> None:
+    """Refused at first; the second attempt starts at half the timeout."""
+    port = free_port()
+    prober = HttpProber(1.0, 2)
+    found: dict[str, Probe] = {}
+
+    def ask() -> None:
+        found.update(prober.probe([region("r", f"{url_of(port)}/healthz")]))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    threading.Event().wait(0.2)  # well after the first attempt, well before the second
+    with socket.create_server((HOST, port)) as listener:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            asking.join()
+    assert found == {"r": Probe(Verdict.HEALTHY, "200")}
+
+
+def test_with_one_attempt_there_is_no_second(serve: Callable[..., Server]) -> None:
+    server = serve(reset, answer(200))
+    assert look(server.url, attempts=1) == [Probe(Verdict.FAILING, "reset")]
+    assert server.connections == 1
+
+
+# --- the round -----------------------------------------------------------------------------------
+
+
+def test_regions_are_asked_at_once_and_each_has_its_own_answer(
+    serve: Callable[..., Server],
+) -> None:
+    """As long as the slowest may take, not as long as all of them together."""
+    servers: Mapping[str, Server] = {
+        "fine": serve(answer(200)),
+        "slow": serve(answer(200, late=TIMEOUT * 0.7)),
+        "failing": serve(answer(503)),
+        "hanging": serve(hang),
+        "dripping": serve(SLOW_HEADERS),
+        "cut": serve(reset),
+    }
+    found = look(*(server.url for server in servers.values()), None)
+    assert [probe.detail for probe in found] == [
+        "200",
+        "200",
+        "503",
+        "timeout",
+        "timeout",
+        "reset",
+        "no health_url",
+    ]
+
+
+def test_regions_that_all_hang_are_told_as_blindness(serve: Callable[..., Server]) -> None:
+    found = look(*(serve(hang).url for _ in range(3)))
+    assert is_blind(believable({str(number): probe for number, probe in enumerate(found)}))
+
+
+def test_a_region_that_drips_for_long_does_not_use_up_the_probes(
+    serve: Callable[..., Server],
+) -> None:
+    """Ticks ask it every minute for hours; the other regions must still be seen."""
+    stuck, fine = serve(SLOW_HEADERS), serve(answer(200))
+    prober = HttpProber(0.06, 2)
+    for _ in range(WORKERS // 2 + 4):
+        assert prober.probe([region("stuck", stuck.url)])["stuck"].verdict is Verdict.FAILING
+    prober._timeout = 2.0
+    assert prober.probe([region("fine", fine.url)])["fine"] == Probe(Verdict.HEALTHY, "200")
+
+
+def test_rounds_at_the_same_time_do_not_disturb_each_other(serve: Callable[..., Server]) -> None:
+    """One instance may take several alerts at once."""
+    fine, failing = serve(answer(200)), serve(answer(503))
+    prober = HttpProber(2.0, 2)
+    wrong: list[object] = []
+
+    def ask() -> None:
+        found = prober.probe([region("a", fine.url), region("b", failing.url)])
+        if [probe.detail for probe in found.values()] != ["200", "503"]:
+            wrong.append(found)
+
+    asking = [threading.Thread(target=ask) for _ in range(10)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    assert not wrong

@@ -1,0 +1,563 @@
+"""The configuration file: read whole or refused with every problem, each with its path."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.config import (
+    AutoFailoversModel,
+    BrakeModel,
+    Config,
+    PolicyModel,
+    load,
+)
+from orchestrator.core import rules
+from orchestrator.core.decide import decide
+from orchestrator.core.errors import BadConfig
+from orchestrator.core.model import Observed, Outcome, Stored, Tick
+from orchestrator.core.policy import (
+    AutoFailovers,
+    Brake,
+    Confirm,
+    Lever,
+    Mode,
+    OnUnconfirmed,
+    Policy,
+)
+from tests.core.loop import deployed
+from tests.fakes import HEALTHY, REGIONS, START, configuration
+
+ROOT = Path(__file__).parent.parent
+
+FULL = """
+version: 1
+serial: 3
+project: my-project
+state: gs://my-project-failover
+topics: {alerts: dynamodb-failover-alerts, control: failover-control, events: failover-events}
+services:
+  checkout:
+    mode: active-passive
+    regions:
+      us-east-1:
+        endpoint: dynamodb.us-east-1.amazonaws.com
+        health_url: https://use4.checkout.example.com/healthz
+        check_id: checkout-use4-x1
+        backend: https://www.googleapis.com/compute/v1/projects/my-project/regions/us-east4/networkEndpointGroups/checkout-use4
+      us-west-2:
+        health_url: https://usw1.checkout.example.com/healthz
+        backend:
+          - https://www.googleapis.com/compute/v1/projects/my-project/zones/us-west1-a/networkEndpointGroups/checkout-a
+          - https://www.googleapis.com/compute/v1/projects/my-project/zones/us-west1-b/networkEndpointGroups/checkout-b
+    traffic: {kind: backend-service, backend_service: checkout}
+    policy:
+      confirm: probe
+      on_unconfirmed: proceed
+      min_incidents: 1
+      recovery_probes: 3
+      cooldown: 10m
+      max_auto_failovers: {count: 3, within: 24h}
+      max_event_age: 15m
+      brake: {share: 0.7, within: 2m}
+      min_healthy_regions: 1
+      failback: manual
+      failback_after: 30m
+      ramp: [0.1, 0.5, 1.0]
+      ramp_step: 5m
+      max_replication_lag: 60s
+      on_lag: hold
+      on_state_loss: hold
+probe: {timeout: 2s, attempts: 2, auth: none}
+"""
+
+
+def told(**paths: Any) -> dict[str, Any]:  # any JSON
+    """A whole file as data, with values set at `services__checkout__policy__cooldown=...`."""
+    made = configuration()
+    for path, value in paths.items():
+        *steps, last = path.replace("us_east_1", "us-east-1").split("__")
+        at = made
+        for step in steps:
+            at = at.setdefault(step, {})
+        at[last] = value
+    return made
+
+
+def read(value: object) -> Config:
+    """The configuration in this data."""
+    return load(json.dumps(value), "failover.yaml")
+
+
+def problems(value: object) -> dict[str, str]:
+    """The problems found, by path."""
+    with pytest.raises(BadConfig) as refused:
+        read(value)
+    return {problem.path: problem.text for problem in refused.value.problems}
+
+
+# --- what loads ----------------------------------------------------------------------------------
+
+
+def test_the_full_example_loads_and_says_the_defaults() -> None:
+    config = load(FULL, "failover.yaml")
+    ours = config.services["checkout"]
+    assert (config.project, config.state) == ("my-project", "gs://my-project-failover")
+    assert ours.mode is Mode.ACTIVE_PASSIVE
+    assert ours.names == ("us-east-1", "us-west-2")
+    assert ours.stamp.serial == 3
+    assert ours.backend_service == "checkout"
+    assert ours.stated_lever is None
+    assert ours.policy == Policy()
+    east, west = ours.regions
+    assert east.check_id == "checkout-use4-x1"
+    assert east.backends == (
+        "projects/my-project/regions/us-east4/networkEndpointGroups/checkout-use4",
+    )
+    assert west.endpoint == "dynamodb.us-west-2.amazonaws.com"
+    assert len(west.backends) == 2
+    assert config.probe.timeout == timedelta(seconds=2)
+    assert (config.probe.attempts, config.probe.auth) == (2, "none")
+
+
+def test_the_defaults_are_what_the_full_example_says() -> None:
+    said = yaml.safe_load(FULL)
+    bare = copy.deepcopy(said)
+    for name in ("probe", "serial"):
+        del bare[name]
+    del bare["services"]["checkout"]["policy"]
+    full, small = read(said), read(bare)
+    assert full.services["checkout"].policy == small.services["checkout"].policy
+    assert full.probe == small.probe
+    assert small.services["checkout"].stamp.serial == 0
+
+
+@pytest.mark.parametrize("name", ["failover.yaml", "examples/failover-local.yaml"])
+def test_the_files_in_the_repository_load(name: str) -> None:
+    assert load((ROOT / name).read_text(), name).services["checkout"].regions
+
+
+def test_every_field_reaches_the_core() -> None:
+    policy = {
+        "confirm": "none",
+        "on_unconfirmed": "hold",
+        "trust_close": True,
+        "min_incidents": 2,
+        "recovery_probes": 5,
+        "cooldown": "1h",
+        "max_auto_failovers": {"count": 0, "within": "2d"},
+        "max_event_age": "90s",
+        "brake": {"share": 0.5, "within": "1500ms"},
+    }
+    made = read(told(services__checkout__policy=policy)).services["checkout"].policy
+    assert made == Policy(
+        confirm=Confirm.NONE,
+        on_unconfirmed=OnUnconfirmed.HOLD,
+        trust_close=True,
+        min_incidents=2,
+        recovery_probes=5,
+        cooldown=timedelta(hours=1),
+        max_auto_failovers=AutoFailovers(0, timedelta(days=2)),
+        max_event_age=timedelta(seconds=90),
+        brake=Brake(0.5, timedelta(seconds=1.5)),
+    )
+
+
+def plain(value: object) -> object:
+    """A default as the file would say it."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("values", "model"),
+    [
+        (Policy(), PolicyModel()),
+        (AutoFailovers(), AutoFailoversModel()),
+        (Brake(), BrakeModel()),
+    ],
+)
+def test_the_core_and_the_file_have_the_same_fields_and_defaults(
+    values: object,
+    model: Any,
+) -> None:
+    """Where both have them; what the core does not know yet is only in the file."""
+    dumped = model.model_dump()
+    assert isinstance(values, Policy | AutoFailovers | Brake)
+    for one in fields(values):
+        assert dumped[one.name] == plain(getattr(values, one.name))
+    if not isinstance(values, Policy):
+        assert set(dumped) == {one.name for one in fields(values)}
+
+
+def test_the_digest_is_of_the_services_part_and_of_nothing_else() -> None:
+    base = read(told()).services["checkout"].stamp
+    assert read(told(serial=2)).services["checkout"].stamp.digest == base.digest
+    assert read(told(probe__attempts=3)).services["checkout"].stamp.digest == base.digest
+    other = read(told(services__checkout__policy={"cooldown": "1m"})).services["checkout"].stamp
+    assert other.digest != base.digest
+    assert other.serial == base.serial
+
+
+def test_the_lever_may_be_stated() -> None:
+    made = read(told(services__checkout__traffic__lever="membership")).services["checkout"]
+    assert made.stated_lever is Lever.MEMBERSHIP
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("500ms", 0.5),
+        ("2s", 2),
+        ("10m", 600),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("0s", 0),
+        ("1.5h", 5400),
+    ],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    made = read(told(services__checkout__policy={"cooldown": text}))
+    assert made.services["checkout"].policy.cooldown == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["10", "m", "10 m", "ten minutes", "-1m", "1w", "", 600, None, [], True]
+)
+def test_anything_else_is_no_duration(text: object) -> None:
+    found = problems(told(services__checkout__policy={"cooldown": text}))
+    assert set(found) == {"services.checkout.policy.cooldown"}
+    assert "500ms, 2s, 10m" in found["services.checkout.policy.cooldown"]
+
+
+@pytest.mark.parametrize("text", ["999999d", "99999999999999999999d", "9" * 400 + "s"])
+def test_a_duration_beyond_any_calendar_never_breaks_a_decision(text: str) -> None:
+    """It is refused at load, or it works: an alert is no time to find out."""
+    policy = {
+        "cooldown": text,
+        "max_event_age": text,
+        "max_auto_failovers": {"count": 3, "within": text},
+        "brake": {"share": 0.7, "within": text},
+    }
+    try:
+        ours = read(told(services__checkout__policy=policy)).services["checkout"]
+    except BadConfig:
+        return
+    observed = Observed(Stored(None, 0), deployed(ours), dict.fromkeys(REGIONS, HEALTHY))
+    assert decide(ours, observed, Tick(), START).outcome is not Outcome.MOVED
+    assert rules.max_auto_failovers(ours.policy, (), None, START).passed
+
+
+# --- what does not -------------------------------------------------------------------------------
+
+
+def test_every_problem_is_listed_at_once_with_its_path() -> None:
+    broken = told(
+        serial=-1,
+        state="s3://bucket",
+        services__checkout__mode="active",
+        services__checkout__regions__us_east_1__health_url="use4.example.com",
+        services__checkout__regions__us_east_1__backnd="x",
+        services__checkout__traffic__backend_service="Checkout!",
+        services__checkout__policy={"cooldown": 600, "brake": {"share": 7}},
+        probe__timeout=2,
+    )
+    del broken["project"]
+    assert set(problems(broken)) == {
+        "project",
+        "serial",
+        "state",
+        "services.checkout.mode",
+        "services.checkout.regions.us-east-1.health_url",
+        "services.checkout.regions.us-east-1.backnd",
+        "services.checkout.traffic.backend_service",
+        "services.checkout.policy.cooldown",
+        "services.checkout.policy.brake.share",
+        "probe.timeout",
+    }
+
+
+def test_problems_between_fields_are_listed_with_the_others() -> None:
+    """One reading tells all; nobody mends a file twice."""
+    broken = told(serial=-1)
+    regions = broken["services"]["checkout"]["regions"]
+    regions["us-west-2"]["backend"] = regions["us-east-1"]["backend"]
+    assert set(problems(broken)) == {
+        "serial",
+        "services.checkout.regions.us-east-1.backend",
+        "services.checkout.regions.us-west-2.backend",
+    }
+
+
+def test_the_message_names_the_file_and_what_follows_from_it() -> None:
+    with pytest.raises(BadConfig, match=r"gs://b/failover\.yaml") as refused:
+        load("version: 2", "gs://b/failover.yaml")
+    assert "no alert is acted on" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("traffic", {"kind": "url-map", "url_map": "web"}, "url-map does not exist yet"),
+        ("traffic", {"kind": "cloud-dns", "zone": "z"}, "cloud-dns does not exist yet"),
+        ("traffic__standby", "attached", "standby: attached does not exist yet"),
+        ("policy__confirm", "monitoring", "confirm: monitoring does not exist yet"),
+        ("policy__failback", "auto", "failback: auto does not exist yet"),
+        ("policy__on_lag", "proceed", "not looked at yet"),
+        ("policy__on_state_loss", "act", "on_state_loss: act does not exist yet"),
+        ("policy__max_replication_lag", "5s", "not looked at yet"),
+    ],
+)
+def test_what_does_not_exist_yet_is_refused_with_a_sentence(
+    path: str, value: object, sentence: str
+) -> None:
+    """Never ignored: a rule that a human believes in and nobody enforces is worse than none."""
+    found = problems(told(**{f"services__checkout__{path}": value}))
+    assert any(sentence in text for text in found.values())
+    assert all("misspelt" not in text for text in found.values() if value in ("attached", "auto"))
+
+
+def test_another_number_of_healthy_regions_is_refused() -> None:
+    found = problems(told(services__checkout__policy={"min_healthy_regions": 2}))
+    assert set(found) == {"services.checkout.policy.min_healthy_regions"}
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("https://checkout-abc.us-east4.run.app/healthz", "/health"),
+        ("https://checkout-abc.us-east4.run.app/readyz", "run.app"),
+        ("https://use4.example.com/healthz/primary", "role"),
+        ("use4.example.com/healthz", "URL"),
+        ("ftp://use4.example.com/healthz", "URL"),
+        ("https:///healthz", "URL"),
+        ("http://[", ""),
+        ("", "URL"),
+        (7, ""),
+    ],
+)
+def test_a_health_url_that_says_nothing_of_health_is_refused(url: object, hint: str) -> None:
+    found = problems(told(services__checkout__regions__us_east_1__health_url=url))
+    assert set(found) == {"services.checkout.regions.us-east-1.health_url"}
+    assert hint in next(iter(found.values()))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://checkout-abc.us-east4.run.app/health",
+        "https://use4.example.com/healthz",
+        "http://10.0.0.1:8080/healthz",
+        None,
+    ],
+)
+def test_other_health_urls_are_taken(url: str | None) -> None:
+    made = read(told(services__checkout__regions__us_east_1__health_url=url))
+    assert made.services["checkout"].regions[0].health_url == url
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        None,
+        7,
+        "",
+        "checkout",
+        "projects/p/zones/z/instances/i",
+        "projects/p/global/backendServices/b",
+        [],
+        ["checkout"],
+        "projects/p/global/networkEndpointGroups/internet",
+    ],
+)
+def test_a_backend_that_cannot_be_moved_is_refused(backend: object) -> None:
+    found = problems(told(services__checkout__regions__us_east_1__backend=backend))
+    assert all(path.startswith("services.checkout.regions.us-east-1.backend") for path in found)
+
+
+def test_a_group_may_belong_to_one_region_only() -> None:
+    """Written in two ways it is the same group."""
+    broken = told()
+    regions = broken["services"]["checkout"]["regions"]
+    regions["us-west-2"]["backend"] = (
+        "https://compute.googleapis.com/compute/beta/" + regions["us-east-1"]["backend"]
+    )
+    found = problems(broken)
+    assert set(found) == {
+        "services.checkout.regions.us-east-1.backend",
+        "services.checkout.regions.us-west-2.backend",
+    }
+    assert all("claimed twice" in text for text in found.values())
+
+
+def test_a_group_may_stand_in_its_list_once() -> None:
+    broken = told()
+    region = broken["services"]["checkout"]["regions"]["us-east-1"]
+    region["backend"] = [region["backend"], region["backend"]]
+    assert "claimed twice" in problems(broken)["services.checkout.regions.us-east-1.backend"]
+
+
+def test_two_services_may_not_move_one_backend_service() -> None:
+    broken = told()
+    broken["services"]["search"] = copy.deepcopy(broken["services"]["checkout"])
+    assert set(problems(broken)) == {
+        "services.checkout.traffic.backend_service",
+        "services.search.traffic.backend_service",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 1\nversion: 1\n",
+        "services: {checkout: {mode: active-passive}, checkout: {mode: active-active}}",
+        FULL.replace("      us-west-2:\n", "      us-east-1:\n"),
+        FULL.replace("      cooldown: 10m\n", "      cooldown: 10m\n      cooldown: 20m\n"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(text: str) -> None:
+    with pytest.raises(BadConfig, match="stands twice"):
+        load(text, "failover.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing",
+        "null",
+        "7",
+        "text",
+        "[]",
+        "{}",
+        "a: [",
+        "\t",
+        "a: *unknown",
+        "--- a\n--- b",
+        "!!python/object/apply:os.system [id]",
+        "&a {services: *a}",
+        "{" * 5000,
+        "? [a, b]\n: c",
+        "? {a: b}\n: c",
+        "!!map [a]",
+        "!!map text",
+        "!!set [a]",
+        "!!omap {a: b}",
+        "version: 2026-13-45",
+        "version: 0b_",
+        "version: !!int text",
+        "version: !!float text",
+        "version: !!binary '%'",
+        "version: !!timestamp text",
+        "version: !!bool text",
+        "version: " + "9" * 5000,
+        "1: 2",
+        "null: 2",
+        "services: {1: {}}",
+        "? !!binary c2VydmljZXM=\n: 1",
+        "version: ._",
+        "version: 0x_",
+        "<<: 7",
+        "<<: [7]",
+        "a: 2026-01-01T00:00:00+99:99",
+    ],
+)
+def test_what_is_no_configuration_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(BadConfig) as refused:
+        load(text, "failover.yaml")
+    assert refused.value.problems
+
+
+def test_a_name_given_as_bytes_is_a_name_or_refused() -> None:
+    """YAML can spell a key as bytes."""
+    text = FULL.replace("  checkout:\n", "  !!binary Y2hlY2tvdXQ=:\n")
+    load_or_refuse(text)
+
+
+# --- anything at all -----------------------------------------------------------------------------
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Every path in the data."""
+    found = [path] if path else []
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            found += places(inner, (*path, key))
+    return found
+
+
+WHOLE = yaml.safe_load(FULL)
+
+
+def load_or_refuse(text: str) -> None:
+    """A configuration, or BadConfig with its problems; nothing else."""
+    try:
+        made = load(text, "any")
+    except BadConfig as error:
+        refused = error
+    else:
+        assert all(isinstance(name, str) for name in made.services)
+        return
+    assert refused.problems
+
+
+@settings(deadline=None, max_examples=200)
+@given(place=st.sampled_from(places(WHOLE)), value=ANYTHING)
+def test_any_value_anywhere_is_taken_or_refused(place: tuple[object, ...], value: object) -> None:
+    changed = copy.deepcopy(WHOLE)
+    at = changed
+    for step in place[:-1]:
+        at = at[step]
+    at[place[-1]] = value
+    load_or_refuse(yaml.safe_dump(changed))
+
+
+YAML_WORDS = (
+    "version services checkout *a 1 1_000 0x 2026-11-23 2026-13-45 ~ << # , { } [ ]".split()
+)
+YAML_MARKS = [
+    ": ",
+    "- ",
+    "? ",
+    "!!map ",
+    "!!set ",
+    "!!int ",
+    "&a ",
+    "| ",
+    "> ",
+    "'",
+    '"',
+    " ",
+    "\n",
+]
+YAML_PARTS = st.sampled_from([*YAML_WORDS, *YAML_MARKS])
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=st.text(max_size=60) | st.lists(YAML_PARTS, max_size=12).map("".join))
+@example(text="? [a]\n: b")
+def test_any_text_is_refused_and_nothing_worse(text: str) -> None:
+    load_or_refuse(text)
