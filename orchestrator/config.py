@@ -1,200 +1,25 @@
 """`failover.yaml`: from text to the core's values, every problem told at once with its path.
 
-The models below are the schema of the file; their descriptions are its reference. What the file may
-name but this version cannot do yet is refused at load with a clear sentence, never ignored: a rule
-that a human believes in and nobody enforces is worse than none.
+What the file may name but this version cannot do yet is refused at load with a clear sentence,
+never ignored: a rule that a human believes in and nobody enforces is worse than none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from orchestrator.core import policy as core
 from orchestrator.core.errors import BadConfig, Problem
 from orchestrator.core.plan import group_path
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_GROUP = re.compile(
-    r"projects/[^/]+/(zones/[^/]+/instanceGroups|regions/[^/]+/instanceGroups"
-    r"|zones/[^/]+/networkEndpointGroups|regions/[^/]+/networkEndpointGroups"
-    r"|global/networkEndpointGroups)/[a-z0-9-]+"
-)
-
-
-def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if not found:
-        raise ValueError("write a duration such as 500ms, 2s, 10m, 2h or 1d")
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-
-
-def _group(value: str) -> str:
-    path = group_path(value)
-    if not _GROUP.fullmatch(path):
-        raise ValueError(
-            "write the URL of an instance group or network endpoint group, such as"
-            " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME"
-        )
-    if "/global/" in path:
-        raise ValueError(
-            "an internet network endpoint group stands alone in its backend service, so it cannot"
-            " be moved inside one; that needs traffic of kind url-map or cloud-dns, which do not"
-            " exist yet"
-        )
-    return path
-
-
-def _health_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write a URL such as https://use4.checkout.example.com/healthz")
-    if parts.path == "/healthz/primary":
-        raise ValueError("/healthz/primary tells the role, not the health; use /healthz or /health")
-    if parts.hostname.endswith(".run.app") and parts.path.endswith("z"):
-        raise ValueError(
-            f"on *.run.app Google's front end answers {parts.path} itself, with 404: use /health"
-        )
-    return value
-
-
-def _state(value: str) -> str:
-    if re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/.*)?", value):
-        return value
-    if value.startswith("file:///") and len(value) > len("file:///"):
-        return value
-    raise ValueError("write gs://BUCKET or file:///some/folder")
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-RegionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Group = Annotated[str, AfterValidator(_group)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AutoFailoversModel(_Model):
-    """How many automatic moves are allowed before a human must acknowledge."""
-
-    count: int = Field(3, ge=0, description="automatic moves; 0: automation never moves")
-    within: Duration = timedelta(hours=24)
-
-
-class BrakeModel(_Model):
-    """When so much fails at once that the observer is the likelier fault."""
-
-    share: float = Field(0.7, gt=0, le=1, description="share of the service's regions newly down")
-    within: Duration = timedelta(minutes=2)
-
-
-class PolicyModel(_Model):
-    """What a human has decided beforehand for one service."""
-
-    confirm: Literal["none", "probe"] = Field("probe", description="the second, independent signal")
-    on_unconfirmed: Literal["proceed", "hold"] = Field(
-        "proceed", description="what to do when the second signal cannot be had"
-    )
-    trust_close: bool = Field(False, description="take Monitoring's close as proof of health")
-    min_incidents: int = Field(1, ge=1, description="open incidents that make a region down")
-    recovery_probes: int = Field(3, ge=1, description="healthy probes in a row that prove recovery")
-    cooldown: Duration = Field(
-        timedelta(minutes=10), description="how long a region that automation left is no target"
-    )
-    max_auto_failovers: AutoFailoversModel = AutoFailoversModel()
-    max_event_age: Duration = Field(
-        timedelta(minutes=15), description="an older alert updates health and moves nothing"
-    )
-    brake: BrakeModel = BrakeModel()
-    min_healthy_regions: Literal[1] = Field(1, description="other values: not in this version yet")
-    failback: Literal["manual"] = Field("manual", description="auto: not in this version yet")
-    failback_after: Duration = timedelta(minutes=30)
-    ramp: list[Annotated[float, Field(gt=0, le=1)]] = [0.1, 0.5, 1.0]
-    ramp_step: Duration = timedelta(minutes=5)
-    max_replication_lag: Duration = Field(
-        timedelta(seconds=60), description="not enforced in this version: leave it out or at 60s"
-    )
-    on_lag: Literal["hold"] = Field("hold", description="proceed: not in this version yet")
-    on_state_loss: Literal["hold"] = Field("hold", description="act: not in this version yet")
-
-
-class RegionModel(_Model):
-    """One region of a service."""
-
-    endpoint: str = Field(
-        "", description="DynamoDB endpoint; default dynamodb.<region>.amazonaws.com"
-    )
-    health_url: Annotated[str, AfterValidator(_health_url)] | None = None
-    check_id: str | None = Field(None, description="the uptime check's id")
-    backend: Group | list[Group] = Field(description="URL of its group, or a list, moved together")
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The region's groups, one or several."""
-        return (self.backend,) if isinstance(self.backend, str) else tuple(self.backend)
-
-
-class TrafficModel(_Model):
-    """What carries the traffic and how it is moved."""
-
-    kind: Literal["backend-service"]
-    backend_service: Name
-    lever: Literal["capacity", "membership"] | None = Field(
-        None, description="default: by what is attached"
-    )
-    standby: Literal["drained"] = Field("drained", description="attached: not in this version yet")
-
-
-class ServiceModel(_Model):
-    """One service: regions in order of preference, the first the preferred primary."""
-
-    mode: Literal["active-passive", "active-active"]
-    regions: Annotated[dict[RegionName, RegionModel], Field(min_length=1)]
-    traffic: TrafficModel
-    policy: PolicyModel = PolicyModel()
-
-
-class TopicsModel(_Model):
-    """Pub/Sub topics. Without `control` or `events` there are none."""
-
-    alerts: str = "dynamodb-failover-alerts"
-    control: str | None = None
-    events: str | None = None
-
-
-class ProbeModel(_Model):
-    """How health URLs are asked."""
-
-    timeout: Duration = Field(timedelta(seconds=2), description="the whole round, all attempts")
-    attempts: int = Field(2, ge=1, le=5)
-    auth: Literal["none", "oidc"] = Field("none", description="oidc: with an identity token")
-
-
-class FileModel(_Model):
-    """The whole file."""
-
-    version: Literal[1]
-    serial: int = Field(0, ge=0, description="raised with every change of this file")
-    project: str = Field(min_length=1)
-    state: Annotated[str, AfterValidator(_state)]
-    topics: TopicsModel = TopicsModel()
-    services: Annotated[dict[Name, ServiceModel], Field(min_length=1)]
-    probe: ProbeModel = ProbeModel()
+from orchestrator.schema import FileModel, PolicyModel, ProbeModel, ServiceModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,30 +32,57 @@ class Config:
     probe: ProbeModel
 
 
-_NOT_YET: dict[tuple[str, object], str] = {
-    ("kind", "url-map"): "traffic of kind url-map does not exist yet; use backend-service",
-    ("kind", "cloud-dns"): "traffic of kind cloud-dns does not exist yet; use backend-service",
-    ("confirm", "monitoring"): "confirm: monitoring does not exist yet; use probe or none",
-    ("failback", "auto"): "failback: auto does not exist yet; use manual",
-    ("on_lag", "proceed"): "replication lag is not looked at yet; leave on_lag out",
-    ("on_state_loss", "act"): "on_state_loss: act does not exist yet; use hold",
-    ("standby", "attached"): "standby: attached does not exist yet; use drained",
+_NOT_YET: dict[str, str] = {
+    "kind": "traffic of kind {given} does not exist yet; use backend-service",
+    "confirm": "confirm: monitoring does not exist yet; use probe or none",
+    "failback": "failback: auto does not exist yet; use manual",
+    "on_lag": "replication lag is not looked at yet; leave on_lag out",
+    "max_replication_lag": "replication lag is not looked at yet; leave it out",
+    "min_healthy_regions": "other values than 1 do not exist yet; leave it out",
+    "on_state_loss": "on_state_loss: act does not exist yet; use hold",
+    "standby": "standby: attached does not exist yet; use drained",
 }
+_DOCUMENTED: dict[str, tuple[object, ...]] = {
+    "kind": ("url-map", "cloud-dns"),
+    "confirm": ("monitoring",),
+    "failback": ("auto",),
+    "on_lag": ("proceed",),
+    "on_state_loss": ("act",),
+    "standby": ("attached",),
+}
+_ONLY_ELSEWHERE = frozenset(
+    {"url_map", "path_matcher", "backend_services", "zone", "record", "type", "targets", "ttl"}
+)
+"""Fields of the traffic kinds that do not exist yet: told once, by their kind."""
+
+_UNREADABLE = (
+    yaml.YAMLError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+)
+"""What PyYAML raises for text that is no YAML, or holds a date, number or tag that is none."""
 
 
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it was built
+
+
+class _UniqueKeys(_SafeLoader):  # type: ignore[misc]  # chosen at run time
     """YAML in which a key that stands twice is an error: one of the two would be lost silently."""
 
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False
     ) -> dict[Any, Any]:  # the library's signature
-        keys = Counter(key.value for key, _ in node.value)
-        twice = [key for key, count in keys.items() if count > 1]
-        if twice:
-            line = node.start_mark.line + 1
-            raise yaml.MarkedYAMLError(
-                problem=f"{twice[0]!r} stands twice, in the mapping at line {line}"
-            )
+        if isinstance(node, yaml.MappingNode):
+            plain = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            twice = [key for key, count in Counter(plain).items() if count > 1]
+            if twice:
+                line = node.start_mark.line + 1
+                text = f"{twice[0]!r} stands twice, in the mapping at line {line}"
+                raise yaml.MarkedYAMLError(problem=text)
         return dict(super().construct_mapping(node, deep=deep))
 
 
@@ -241,75 +93,99 @@ def load(text: str, source: str) -> Config:
     """
     try:
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
-    except (yaml.YAMLError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise BadConfig(source, [Problem("(file)", f"not YAML: {error}")]) from error
     if not isinstance(raw, dict):
         raise BadConfig(source, [Problem("(file)", "empty: see failover.yaml for an example")])
-    problems: list[Problem] = []
-    try:
-        file = FileModel.model_validate(raw)
-    except ValidationError as error:
-        problems += [_problem(found) for found in error.errors(include_url=False)]
-        raise BadConfig(source, _unique(problems)) from error
-    problems += _across(file)
-    if problems:
-        raise BadConfig(source, problems)
+    file, problems = _validated(raw)
+    problems += _across(raw)
+    if problems or file is None:
+        raise BadConfig(source, dict.fromkeys(problems))
     services = {
-        name: _service(name, service, file, raw["services"][name])
+        name: _service(name, service, file, _object(raw["services"]).get(name))
         for name, service in file.services.items()
     }
     return Config(file.project, file.state, services, file.probe)
 
 
-def _unique(problems: list[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(problems))
+def _validated(raw: object) -> tuple[FileModel | None, list[Problem]]:
+    try:
+        return FileModel.model_validate(raw), []
+    except ValidationError as error:
+        found = [_problem(one) for one in error.errors(include_url=False)]
+        return None, [problem for problem in found if problem]
 
 
-def _problem(found: Any) -> Problem:  # pydantic's TypedDict of an error
-    """One of pydantic's errors in our words. Tags of unions are no part of the path."""
-    tags = {"str", "list[str]", "function-after[_group(), str]", "[key]"}
+def _problem(found: Any) -> Problem | None:  # pydantic's TypedDict of an error
+    """One of pydantic's errors in our words; None for what another of them tells better."""
     steps = [str(step) for step in found["loc"]]
-    path = ".".join(s for s in steps if s not in tags and not s.startswith(("list[", "function-")))
-    given = found.get("input")
-    known = isinstance(given, str) and _NOT_YET.get((steps[-1], given))
-    if known:
-        return Problem(path, known)
+    path = ".".join(step for step in steps if not _is_tag(step)) or "(file)"
+    last, given = (steps or [""])[-1], found.get("input")
     match found["type"]:
+        case "missing" if last == "backend_service" and given.get("kind") in _DOCUMENTED["kind"]:
+            return None
         case "missing":
             text = "missing"
+        case "extra_forbidden" if "traffic" in steps and last in _ONLY_ELSEWHERE:
+            return None
         case "extra_forbidden":
             text = "not known here; is it misspelt?"
         case "string_pattern_mismatch":
             text = f"{given!r}: lower-case letters, digits and hyphens, at most 63"
+        case "literal_error" if _is_not_yet(last, given):
+            text = _NOT_YET[last].format(given=given)
         case _:
             text = f"{str(found['msg']).removeprefix('Value error, ')} (it is {given!r})"
-    return Problem(path or "(file)", text)
+    return Problem(path, text)
 
 
-def _across(file: FileModel) -> list[Problem]:
-    """Faults that only show between fields."""
-    problems = []
-    for name, service in file.services.items():
+def _is_tag(step: str) -> bool:
+    """Whether this step of a path names a branch of a union, which is no part of the file."""
+    return step in {"str", "[key]"} or step.startswith(("list[", "function-"))
+
+
+def _is_not_yet(name: str, given: object) -> bool:
+    if name == "min_healthy_regions":
+        return isinstance(given, int) and given > 1
+    return given in _DOCUMENTED.get(name, ())
+
+
+def _across(raw: Mapping[object, object]) -> Iterator[Problem]:
+    """Faults that only show between fields; read from the file as it is, whatever else is wrong."""
+    services = _object(raw.get("services"))
+    targets = [_object(_object(s).get("traffic")).get("backend_service") for s in services.values()]
+    shared = Counter(target for target in targets if isinstance(target, str))
+    for name, service in services.items():
         path = f"services.{name}"
-        claimed = Counter(group for region in service.regions.values() for group in region.groups)
-        for region_name, region in service.regions.items():
-            here = f"{path}.regions.{region_name}.backend"
-            if not region.groups:
-                problems.append(Problem(here, "an empty list; name at least one group"))
-            twice = sorted({group for group in region.groups if claimed[group] > 1})
-            problems += [Problem(here, f"{group} is claimed twice") for group in twice]
-        if service.policy.max_replication_lag != timedelta(seconds=60):
-            lag = f"{path}.policy.max_replication_lag"
-            problems.append(Problem(lag, "replication lag is not looked at yet; leave it out"))
-    shared = Counter(service.traffic.backend_service for service in file.services.values())
-    for name, service in file.services.items():
-        target = service.traffic.backend_service
-        if shared[target] > 1:
-            here = f"services.{name}.traffic.backend_service"
-            problems.append(
-                Problem(here, f"{target} is moved by another service too; give each its own")
-            )
-    return problems
+        yield from _between_regions(path, _object(_object(service).get("regions")))
+        policy = _object(_object(service).get("policy"))
+        lag = policy.get("max_replication_lag", "60s")
+        if isinstance(lag, str) and lag.strip() not in {"60s", "1m"}:
+            yield Problem(f"{path}.policy.max_replication_lag", _NOT_YET["max_replication_lag"])
+        target = _object(_object(service).get("traffic")).get("backend_service")
+        if isinstance(target, str) and shared[target] > 1:
+            here = f"{path}.traffic.backend_service"
+            yield Problem(here, f"{target} is moved by another service too; give each its own")
+
+
+def _between_regions(path: str, regions: Mapping[object, object]) -> Iterator[Problem]:
+    groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
+    claimed = Counter(group for found in groups.values() for group in found)
+    for name, found in groups.items():
+        here = f"{path}.regions.{name}.backend"
+        if _object(regions[name]).get("backend") == []:
+            yield Problem(here, "an empty list; name at least one group")
+        for group in sorted({group for group in found if claimed[group] > 1}):
+            yield Problem(here, f"{group} is claimed twice")
+
+
+def _groups(backend: object) -> list[str]:
+    given = backend if isinstance(backend, list) else [backend]
+    return [group_path(group) for group in given if isinstance(group, str)]
+
+
+def _object(value: object) -> Mapping[object, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> core.Service:

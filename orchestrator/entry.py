@@ -48,7 +48,7 @@ def _take(body: object, wiring: Wiring, parser: Parser) -> str:
 
 def _handle(body: object, world: World, parser: Parser) -> str:
     context = world.context
-    data = body if isinstance(body, bytes) else str(body).encode()
+    data = body if isinstance(body, bytes) else str(body).encode("utf-8", "replace")
     try:
         message = unwrap(body, context.now())
         data = message.data

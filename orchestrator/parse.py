@@ -28,7 +28,7 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 """Deepest nesting that is read. A real notification has five levels."""
 
-_CHECK_ID = re.compile(r'metric\.labels?\.check_id\s*=\s*"([^"]{1,256})"')
+_CHECK_ID = re.compile(r'\bcheck_id"?\s*=\s*"([^"]{1,256})"')
 _MILLISECONDS = 100_000_000_000
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 
@@ -146,7 +146,8 @@ def parse_alert(
     that last one is loud because it may be a failover that does not happen.
     """
     notification = _object(_load(message.data, "notification", MAX_BYTES))
-    version = str(notification.get("version", "1")).strip().lower()
+    given = notification.get("version")
+    version = "1" if given is None else str(given).strip().lower()
     if version == "test":
         return Ignored("a test of the notification channel")
     if version.split(".")[0] != "1":
@@ -183,11 +184,17 @@ def _incident_id(incident: Json, started: datetime | None, message: Message) -> 
     """Its id; without one, what an open and its close have in common; else the message's own."""
     given = incident.get("incident_id")
     if isinstance(given, str | int) and not isinstance(given, bool) and str(given).strip():
-        return str(given).strip()[:256]
+        return _encodable(str(given).strip()[:256])
     host = _text(_object(_object(incident.get("resource")).get("labels")), "host")
     parts = [str(incident.get("policy_name")), str(incident.get("condition_name")), host]
     parts.append(started.isoformat() if started else f"{message.id} {message.published}")
-    return "derived-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    text = _encodable("\n".join(parts))
+    return "derived-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which JSON may carry and UTF-8 may not."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _when(value: object) -> datetime | None:
@@ -207,9 +214,9 @@ def _when(value: object) -> datetime | None:
 def _iso(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo else None
 
 
 # --- which region --------------------------------------------------------------------------------
@@ -273,15 +280,16 @@ def _by_check(check: str, among: Mapping[str, Service]) -> Iterable[tuple[str, s
 
 
 def _check_id(incident: Json) -> str:
-    """The check id among the metric's labels, else in the text of the condition's filter."""
+    """The check id among the metric's labels, else in the condition's filter or query."""
     label = _text(_object(_object(incident.get("metric")).get("labels")), "check_id")
     if label:
         return label
     condition = _object(incident.get("condition"))
     for part in condition.values():
-        found = _CHECK_ID.search(str(_object(part).get("filter", "")))
-        if found:
-            return found[1].lower()
+        for text in _object(part).values():
+            found = _CHECK_ID.search(text) if isinstance(text, str) else None
+            if found:
+                return found[1].lower()
     return ""
 
 

@@ -22,7 +22,7 @@ def log(severity: str, message: str, **fields: object) -> None:
     line: dict[str, object] = {"severity": severity, "message": message, **fields}
     if _trace.get():
         line["logging.googleapis.com/trace"] = _trace.get()
-    text = json.dumps(line, default=str, ensure_ascii=False)
+    text = json.dumps(line, default=str)
     with _lock:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import load
 from orchestrator.core.codec import decode, encode
-from orchestrator.core.decide import create
 from orchestrator.core.errors import BadEvent
+from orchestrator.core.ground import create
 from orchestrator.core.incidents import assess
 from orchestrator.core.model import AlertClosed, AlertOpened, Routing, Status, Tick
 from orchestrator.core.policy import Service
@@ -671,6 +671,7 @@ def check_whole_way(body: object) -> None:
         assert one.signal.started_at.utcoffset() == timedelta(0)
 
 
+@settings(deadline=None)
 @given(incident=INCIDENTS, version=st.just("1.2") | ANYTHING)
 @example(
     incident={
@@ -687,11 +688,13 @@ def test_any_json_for_an_incident_is_refused_ignored_or_for_a_known_region(
     check_whole_way(envelope(json.dumps(told).encode()))
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=200) | ANYTHING | st.builds(lambda v: {"message": v}, ANYTHING))
 def test_any_body_is_refused_ignored_or_for_a_known_region(body: object) -> None:
     check_whole_way(body)
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200), time=ANYTHING, id=ANYTHING)
 def test_any_data_is_refused_ignored_or_for_a_known_region(
     data: bytes,

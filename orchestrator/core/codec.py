@@ -8,6 +8,7 @@ none, and a corrupt one is never overwritten.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -98,11 +99,11 @@ def encode(state: State) -> bytes:
         "freeze": raw.get("freeze"),
         "restore": dict(state.restore),
         "lever": state.lever,
-        "moves": [_move(move) for move in state.moves],
+        "moves": [{**_known_move(raw, move), **_move(move)} for move in state.moves],
         "acknowledged_at": _stamped(state.acknowledged_at),
         "history": list(state.history[:HISTORY]),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False).encode()
+    return json.dumps(document, indent=1).encode()
 
 
 def _region(entry: RegionState) -> Json:
@@ -134,6 +135,13 @@ def _shift(shift: Shift) -> Json:
     return {"epoch": shift.pair.epoch, "rev": shift.pair.rev, "phase": shift.phase}
 
 
+def _known_move(raw: Json, move: Move) -> Json:
+    """The move as the document had it; an epoch is made by one move."""
+    known = raw.get("moves")
+    found = [m for m in known if isinstance(m, dict)] if isinstance(known, list) else []
+    return next((m for m in found if m.get("epoch") == move.epoch), NOTHING)
+
+
 def _move(move: Move) -> Json:
     return {
         "at": stamp_time(move.at),
@@ -149,7 +157,7 @@ def _move(move: Move) -> Json:
 def decode(data: bytes, service: str) -> State:
     """The state of this service. Raises Corrupt, naming the field, for anything unreadable."""
     try:
-        document = json.loads(data)
+        document = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"not JSON: {error}") from error
     if not isinstance(document, dict):
@@ -211,7 +219,7 @@ class _Reader:
             return convert(self._document[name])
         except KeyError as error:
             raise Corrupt(f"{name}: {error} is missing") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise Corrupt(f"{name}: {error}") from error
 
 
@@ -282,7 +290,7 @@ def encode_flat(state: State, before: Mapping[str, Json]) -> bytes:
             "endpoint": entry.endpoint,
             "healthy": entry.healthy,
         }
-    return json.dumps(after, indent=1, ensure_ascii=False).encode()
+    return json.dumps(after, indent=1).encode()
 
 
 def upgrade(state: State, flat: Mapping[str, Json], now: datetime) -> State:
@@ -334,7 +342,13 @@ def _count(value: object) -> int:
 def _number(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"{value!r} is not a number")
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is not finite")
     return float(value)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _maybe(value: object, convert: Callable[[object], T]) -> T | None:

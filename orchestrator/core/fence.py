@@ -54,7 +54,11 @@ def read_mark(description: str, service: str) -> Pair:
 
 def bare(description: str, service: str) -> str:
     """The description without this service's marks: what people have written there."""
-    return _MARK.sub(lambda found: "" if found[2] == service else found[0], description).strip()
+    while True:  # what stood around a mark may form another
+        after = _MARK.sub(lambda found: "" if found[2] == service else found[0], description)
+        if after == description:
+            return after.strip()
+        description = after
 
 
 def write_mark(description: str, service: str, pair: Pair) -> str:

@@ -48,7 +48,7 @@ TICK_PREFIX = "tick-"
 """Incidents that a tick opened itself, after as many failing probes as recovery needs."""
 
 _ORDER = {IncidentState.OPEN: 0, IncidentState.STALE: 1, IncidentState.CLOSED: 2}
-_NOT_ANSWERS = ("timeout", "refused", "reset", "name", "unreachable", "tls")
+_NOT_ANSWERS = ("timeout", "refused", "reset", "name", "unreachable")
 
 Incidents = Mapping[str, Incident]
 Probes = Mapping[str, Probe]
@@ -102,12 +102,14 @@ def believable(probes: Probes) -> Probes:
     """The probes as they may be believed.
 
     When every region that was asked fails to answer in the same way at once, it may be us who are
-    cut off: then none of them says anything (their detail begins with `blind`).
+    cut off: then none of them says anything (their detail begins with `blind`). An HTTP status of
+    any kind shows that we are not.
     """
     asked = [probe for probe in probes.values() if probe.verdict is not Verdict.SILENT]
     details = {probe.detail for probe in asked}
+    answered = any(probe.detail[:1].isdigit() for probe in probes.values())
     alike = len(asked) > 1 and len(details) == 1 and details <= set(_NOT_ANSWERS)
-    if not alike:
+    if answered or not alike:
         return probes
     blind = Probe(Verdict.SILENT, f"blind: every region answers alike ({details.pop()})")
     return {

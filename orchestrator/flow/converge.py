@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.core.decide import Standing, standing
 from orchestrator.core.errors import Conflict, Outdated, Unavailable, Unverified
+from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import NO_PAIR, Routing, Stored
 from orchestrator.core.plan import Plan, body, plan
 from orchestrator.core.policy import Service

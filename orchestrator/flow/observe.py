@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from orchestrator.core import codec
-from orchestrator.core.decide import create
 from orchestrator.core.errors import Unavailable
+from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Signal, State, Stored, Tick
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.core.decide import Standing, decide, standing
+from orchestrator.core.decide import decide
 from orchestrator.core.errors import Conflict, Unavailable, UnsafePlan, Unverified
+from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Decision, Observed, Phase, Signal, Stored, Tick
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service

@@ -25,7 +25,7 @@ from orchestrator.core.codec import (
     stamp_time,
     upgrade,
 )
-from orchestrator.core.decide import create
+from orchestrator.core.ground import create
 from orchestrator.core.model import (
     Incident,
     IncidentState,
@@ -166,6 +166,7 @@ def test_the_document_is_what_applications_rely_on() -> None:
     assert set(document["config"]) >= {"serial", "digest"}
 
 
+@quick
 @given(state=st.sampled_from(Status))
 def test_only_up_is_healthy(state: Status) -> None:
     document = whole()

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from orchestrator.config import load
 from orchestrator.core import codec
-from orchestrator.core.decide import Standing, create, decide, standing
+from orchestrator.core.decide import decide
 from orchestrator.core.errors import Outdated, Unavailable
 from orchestrator.core.fence import write_mark
+from orchestrator.core.ground import Standing, create, standing
 from orchestrator.core.model import (
     AlertOpened,
     Decision,
@@ -598,6 +599,8 @@ VERDICTS = {"fine": HEALTHY, "failing": FAILING, "timeout": TIMEOUT, "silent": S
 STEPS = st.one_of(
     st.tuples(st.just("open"), st.sampled_from(REGIONS), st.integers(0, 3)),
     st.tuples(st.just("fail"), st.sampled_from(REGIONS), st.integers(0, 3)),
+    st.tuples(st.just("fail the primary"), st.just(""), st.integers(0, 3)),
+    st.tuples(st.just("heal all"), st.just(""), st.integers(1, 4)),
     st.tuples(st.just("close"), st.sampled_from(REGIONS), st.integers(0, 3)),
     st.tuples(st.just("tick"), st.just(""), st.integers(1, 4)),
     st.tuples(st.just("probe"), st.sampled_from(REGIONS), st.sampled_from(sorted(VERDICTS))),
@@ -617,6 +620,7 @@ SERVICES = st.fixed_dictionaries(
                 "confirm": st.sampled_from(["none", "probe"]),
                 "on_unconfirmed": st.sampled_from(["proceed", "hold"]),
                 "trust_close": st.booleans(),
+                "cooldown": st.sampled_from(["0s", "10m", "5h"]),
                 "min_incidents": st.integers(1, 2),
                 "recovery_probes": st.integers(1, 3),
                 "max_auto_failovers": st.builds(
@@ -706,8 +710,12 @@ def take(world: Watched, step: Step, backup: Stored) -> None:
         case "open" | "lost shift":
             began = world.now - timedelta(minutes=6 * int(value))
             world.send(opened(region, f"{region}.{value}", began), shift=kind == "open")
-        case "fail":
-            world.fail(region, f"{region}.{value}.{world.now}")
+        case "fail" | "fail the primary":
+            failing = region or world.state.primary
+            world.fail(failing, f"{failing}.{value}.{world.now}")
+        case "heal all":
+            world.probes = {}
+            world.tick(times=int(value), every=60)
         case "close":
             world.send(closed(region, f"{region}.{value}", world.now))
         case "tick":
@@ -722,8 +730,8 @@ def take(world: Watched, step: Step, backup: Stored) -> None:
             world.stored = Stored(backup.state, world.stored.generation + 1)
 
 
-@settings(deadline=None, max_examples=150)
-@given(told=SERVICES, steps=st.lists(STEPS, max_size=30))
+@settings(deadline=None, max_examples=200)
+@given(told=SERVICES, steps=st.lists(STEPS, min_size=8, max_size=30))
 def test_whatever_happens_the_promises_hold(told: dict[str, Any], steps: list[Step]) -> None:
     """See `Watched` for them. Restores are left to the test below: they forget moves."""
     world = watched(told)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.decide import create
+from orchestrator.core.ground import create
 from orchestrator.core.incidents import (
     PROBE_SPACING,
     TOMBSTONE_LIFE,

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import load
-from orchestrator.core.decide import shares
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import write_mark
+from orchestrator.core.ground import shares
 from orchestrator.core.model import NO_PAIR, Json, Pair, Phase, Routing, Shift, State
 from orchestrator.core.plan import (
     DESCRIPTION,

@@ -29,19 +29,18 @@ class FileObjects:
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         """The object's bytes and generation, or None. Raises Unavailable."""
-        with self._locked(fcntl.LOCK_SH):
+        with self._locked():
             return self._read(name)
 
     def put(self, name: str, data: bytes, generation: int) -> int:
         """Replace exactly this generation. Raises Conflict, or Unavailable when nothing is sure."""
-        with self._locked(fcntl.LOCK_EX):
+        with self._locked():
             found = self._read(name)
             at = found[1] if found else 0
             if at != generation:
                 raise Conflict(f"{name} is at generation {at}, not {generation}")
             made = max(at, self._counted(name)[0]) + 1
-            counter = {"generation": made, "sha256": hashlib.sha256(data).hexdigest()}
-            self._replace(self._counter(name), json.dumps(counter).encode())
+            self._count(name, made, data)
             self._replace(self._path(name), data)
             return made
 
@@ -53,7 +52,12 @@ class FileObjects:
         generation, digest = self._counted(name)
         if hashlib.sha256(data).hexdigest() != digest:
             generation += 1
+            self._count(name, generation, data)
         return data, generation
+
+    def _count(self, name: str, generation: int, data: bytes) -> None:
+        counter = {"generation": generation, "sha256": hashlib.sha256(data).hexdigest()}
+        self._replace(self._counter(name), json.dumps(counter).encode())
 
     def _counted(self, name: str) -> tuple[int, str]:
         try:
@@ -82,11 +86,11 @@ class FileObjects:
             raise
 
     @contextmanager
-    def _locked(self, kind: int) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / ".lock").open("ab") as lock:
-                fcntl.flock(lock, kind)
+                fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
             raise Unavailable(
