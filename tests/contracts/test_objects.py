@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import re
 import threading
 import uuid
@@ -364,16 +363,6 @@ def test_a_folder_that_cannot_be_used_is_unavailable_by_its_name(
         with pytest.raises(Unavailable, match=re.escape(str(folder))) as refused:
             attempt()
         assert refused.value.page
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_unavailable(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(Unavailable):
-            FileObjects(tmp_path).put("checkout.json", b"{}", 0)
-    finally:
-        tmp_path.chmod(0o700)
 
 
 # --- in a bucket ---------------------------------------------------------------------------------
