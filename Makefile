@@ -19,7 +19,7 @@ LOCK_PYTHON = python3.11
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test check fmt lock invoke bench-cold clean
+.PHONY: help setup run test test-long check fmt lock invoke bench-cold clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -29,15 +29,18 @@ setup: $(VENV)/.installed ## install what developing needs into .venv
 run: $(RUN)/.installed ## the laptop world: regions fail, traffic moves, the screen shows it (ARGS=...)
 	@$(RUN)/bin/python -m orchestrator.local.run $(ARGS)
 
-test: $(VENV)/.installed ## the tests (ARGS='-k fence -x')
-	@$(VENV)/bin/python -m pytest -n auto $(ARGS)
+test: $(VENV)/.installed ## the tests, but for the long ones (ARGS='-k fence -x')
+	@$(VENV)/bin/python -m pytest -n auto --dist worksteal -m 'not long' $(ARGS)
+
+test-long: $(VENV)/.installed ## the long tests: killed at every request, and the like
+	@$(VENV)/bin/python -m pytest -n auto --dist worksteal -m long $(ARGS)
 
 check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal
 
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .

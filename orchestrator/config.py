@@ -190,7 +190,8 @@ def _object(value: object) -> Mapping[object, object]:
 
 def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> core.Service:
     mode = core.Mode(model.mode)
-    told = json.dumps({"project": file.project, "service": raw}, sort_keys=True, default=str)
+    whole = {"project": file.project, "order": list(model.regions), "service": raw}
+    told = json.dumps(whole, sort_keys=True, default=str)
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
     return core.Service(
         name=name,

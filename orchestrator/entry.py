@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 from orchestrator import telemetry
 from orchestrator.core.errors import BadConfig, BadEvent, FailoverError, Outdated
+from orchestrator.core.model import Tick
 from orchestrator.core.policy import Service
 from orchestrator.flow import record
 from orchestrator.flow.pipeline import handle
 from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control, unwrap
 from orchestrator.wiring import Wiring, World
+
+TICK_LIFE = timedelta(minutes=2)
+"""A tick that is older is acknowledged without work: failed ones would pile up for days."""
 
 Parser = Callable[[Message, Mapping[str, Service]], tuple[Addressed, ...] | Ignored]
 
@@ -57,10 +62,21 @@ def _handle(body: object, world: World, parser: Parser) -> str:
         telemetry.log("ERROR", f"poison, acknowledged and journaled: {error}", poison=True)
         record.poison(data, error, context)
         return "poison"
+    if _is_old_tick(addressed, message, context.now()):
+        addressed = Ignored("a tick of some time ago; newer ones have come since")
     if isinstance(addressed, Ignored):
         telemetry.log("INFO", f"ignored: {addressed.reason}")
         return "ignored"
     return _each(addressed, world)
+
+
+def _is_old_tick(
+    addressed: tuple[Addressed, ...] | Ignored, message: Message, now: datetime
+) -> bool:
+    """Whether this is a tick that has waited so long that another does its work."""
+    if isinstance(addressed, Ignored) or not any(isinstance(a.signal, Tick) for a in addressed):
+        return False
+    return now - message.published > TICK_LIFE
 
 
 def _each(addressed: tuple[Addressed, ...], world: World) -> str:
@@ -74,4 +90,9 @@ def _each(addressed: tuple[Addressed, ...], world: World) -> str:
         return one(addressed[0])
     with ThreadPoolExecutor(len(addressed)) as pool:
         futures = [pool.submit(one, to) for to in addressed]
+    failed = [error for future in futures if (error := future.exception())]
+    for error in failed[1:]:
+        telemetry.log("ERROR", f"{error}. It is tried again with the redelivery")
+    if failed:
+        raise next((error for error in failed if isinstance(error, Outdated)), failed[0])
     return ", ".join(future.result() for future in futures)

@@ -161,7 +161,7 @@ def parse_alert(
         return matched
     started = _when(incident.get("started_at"))
     key = _incident_id(incident, started, message)
-    began = started or message.published
+    began = min(started or message.published, message.published)
     ended = _when(incident.get("ended_at")) or message.published
     return tuple(
         Addressed(service, AlertOpened(key, region, began))
@@ -186,7 +186,9 @@ def _incident_id(incident: Json, started: datetime | None, message: Message) -> 
     if isinstance(given, str | int) and not isinstance(given, bool) and str(given).strip():
         return _encodable(str(given).strip()[:256])
     host = _text(_object(_object(incident.get("resource")).get("labels")), "host")
+    labels = sorted(_object(incident.get("policy_user_labels")).items())
     parts = [str(incident.get("policy_name")), str(incident.get("condition_name")), host]
+    parts.append(str(labels))
     parts.append(started.isoformat() if started else f"{message.id} {message.published}")
     text = _encodable("\n".join(parts))
     return "derived-" + hashlib.sha256(text.encode()).hexdigest()[:16]

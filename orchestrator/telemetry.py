@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+LONGEST = 4000
+"""Characters of a message that are logged; a message may quote what came in from outside."""
+
 _trace: ContextVar[str] = ContextVar("trace", default="")
 _lock = threading.Lock()
 
 
 def log(severity: str, message: str, **fields: object) -> None:
     """Write one line. severity: DEBUG, INFO, NOTICE, WARNING, ERROR or CRITICAL."""
-    line: dict[str, object] = {"severity": severity, "message": message, **fields}
+    line: dict[str, object] = {"severity": severity, "message": message[:LONGEST], **fields}
     if _trace.get():
         line["logging.googleapis.com/trace"] = _trace.get()
     text = json.dumps(line, default=str)

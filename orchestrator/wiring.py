@@ -97,9 +97,9 @@ class Wiring:
             got = self._gcs(bucket, "", None).get(name)
             if got is None:
                 raise BadConfig(source, [Problem("(file)", "there is no such object")])
-            return got[0].decode()
+            return got[0].decode("utf-8", "replace")
         try:
-            return Path(source).read_text(encoding="utf-8")
+            return Path(source).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             hint = f"cannot be read ({error.strerror}); FAILOVER_CONFIG names the file"
             raise BadConfig(source, [Problem("(file)", hint)]) from error
@@ -189,7 +189,7 @@ class Wiring:
             at, value = kept.get(origin, (0.0, ""))
             if not value or time.monotonic() - at > TOKEN_LIFE:
                 fetch: Callable[[Request, str], str] = id_token.fetch_id_token
-                value = fetch(Request(), origin)
+                value = fetch(Request(), origin).strip()
                 kept[origin] = (time.monotonic(), value)
             return value
 

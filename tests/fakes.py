@@ -157,6 +157,35 @@ class FakeProber:
         }
 
 
+class Flaky:
+    """A port whose n-th call is interrupted, before or after it is carried out."""
+
+    def __init__(
+        self, port: object, at: int, when: str, error: Callable[[], BaseException]
+    ) -> None:
+        self._port = port
+        self._calls = count(1)
+        self._at, self._when, self._error = at, when, error
+        self.hit = False
+
+    def __getattr__(self, name: str) -> Any:  # any method of the port
+        method = getattr(self._port, name)
+        if name in {"kinds", "healthy"}:
+            return method
+
+        def call(*arguments: object) -> object:
+            interrupted = next(self._calls) == self._at
+            self.hit = self.hit or interrupted
+            if interrupted and self._when == "before":
+                raise self._error()
+            answer = method(*arguments)
+            if interrupted:
+                raise self._error()
+            return answer
+
+        return call
+
+
 def _next(hooks: list[Callable[[], None]]) -> None:
     if hooks:
         hooks.pop(0)()

@@ -18,7 +18,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -26,45 +25,46 @@ from urllib.parse import urlsplit
 from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
 
-WORKERS = 64
-"""Tries that may be under way at once in one process."""
-
 
 @dataclass(slots=True)
 class _Asked:
-    """One region's probe under way. The first answer stands."""
+    """One region's probe under way. The first answer stands; `changed` guards and tells of it."""
 
     url: str
-    answered: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition
     answer: Probe | None = None
-    failure: Probe = field(default_factory=lambda: Probe(Verdict.FAILING, "timeout"))
-    connections: list[http.client.HTTPConnection] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    failure: Probe = field(default_factory=lambda: Probe(Verdict.SILENT, "not asked in time"))
+    ended: int = 0
     over: bool = False
+    connections: list[http.client.HTTPConnection] = field(default_factory=list)
 
-    def settle(self, probe: Probe) -> None:
-        """Take this answer if it is the first, and in time."""
-        with self.lock:
-            if not self.over:
+    def reaches_out(self) -> None:
+        """From here on it is the region's fault if nothing comes back."""
+        with self.changed:
+            if self.failure.verdict is Verdict.SILENT:
+                self.failure = Probe(Verdict.FAILING, "timeout")
+
+    def hear(self, probe: Probe, *, final: bool) -> None:
+        """Take what a try came to. What the end of the round does to a try is not heard.
+
+        final: it is an answer and ends the region's tries; the first one stands.
+        """
+        with self.changed:
+            self.ended += 1
+            if not self.over and final:
                 self.answer = self.answer or probe
-        self.answered.set()
-
-    def fail(self, probe: Probe) -> None:
-        """Keep how a try failed; what an end of the round does to a try is not its failure."""
-        with self.lock:
-            if not self.over:
+            elif not self.over:
                 self.failure = probe
+            self.changed.notify_all()
 
     def end(self) -> Probe:
-        """The verdict; whatever is still under way is cut off and no longer heard."""
-        with self.lock:
+        """The verdict. Whatever is still under way is cut off and no longer heard."""
+        with self.changed:
             self.over = True
-        self.answered.set()
         for connection in list(self.connections):
-            sock = connection.sock
-            if sock is not None:
+            if connection.sock is not None:
                 with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+                    connection.sock.shutdown(socket.SHUT_RDWR)
         return self.answer or self.failure
 
 
@@ -72,7 +72,8 @@ class HttpProber:
     """Implements `orchestrator.ports.Prober`.
 
     timeout: seconds for the whole round. token: gives an identity token for a URL's origin, or None
-    to send none.
+    to send none. Each try has a thread of its own, so that a region that hangs, even in the look-up
+    of its name, takes nothing away from the others.
     """
 
     def __init__(
@@ -81,48 +82,46 @@ class HttpProber:
         self._timeout = timeout
         self._attempts = attempts
         self._token = token
-        self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="probe")
         self._tls = ssl.create_default_context()
 
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
         """One answer for each region. Takes no longer than the timeout, and never raises."""
         regions = tuple(regions)
-        asked = {r.name: _Asked(r.health_url) for r in regions if r.health_url}
-        until = time.monotonic() + self._timeout
-        tries = {
-            self._executor.submit(self._try, one, index, until): one
-            for one in asked.values()
-            for index in range(self._attempts)
-        }
-        _wait_for_answers(tries, until)
+        changed = threading.Condition()
+        asked = {r.name: _Asked(r.health_url, changed) for r in regions if r.health_url}
+        began = time.monotonic()
+        for attempt in range(self._attempts):
+            start = began + self._timeout * attempt / self._attempts
+            _wait(changed, start, lambda: all(one.answer for one in asked.values()))
+            for one in asked.values():
+                if one.answer is None:
+                    arguments = (one, began + self._timeout)
+                    threading.Thread(target=self._try, args=arguments, daemon=True).start()
+        _wait(
+            changed,
+            began + self._timeout,
+            lambda: all(one.answer or one.ended == self._attempts for one in asked.values()),
+        )
         silent = Probe(Verdict.SILENT, "no health_url")
         found = {name: one.end() for name, one in asked.items()}
         return {region.name: found.get(region.name, silent) for region in regions}
 
-    def _try(self, one: _Asked, index: int, until: float) -> None:
-        if one.answered.wait(index * self._timeout / self._attempts):
-            return
-        left = until - time.monotonic()
-        if left <= 0:
-            return
+    def _try(self, one: _Asked, until: float) -> None:
         try:
-            one.settle(_answered(self._get(one, left)))
+            one.hear(_answered(self._get(one, until)), final=True)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             failure = _failed(error)
-            if failure.verdict is Verdict.SILENT:
-                one.settle(failure)
-            else:
-                one.fail(failure)
+            one.hear(failure, final=failure.verdict is Verdict.SILENT)
 
-    def _get(self, one: _Asked, left: float) -> int:
+    def _get(self, one: _Asked, until: float) -> int:
         """The status of one GET on a connection of its own."""
         headers = {"User-Agent": "region-failover-orchestrator", "Connection": "close"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token(one.url)}"
         parts = urlsplit(one.url)
-        host = parts.hostname
-        if not host:
-            raise ValueError(f"{one.url} names no host")
+        host, left = parts.hostname, until - time.monotonic()
+        if not host or left <= 0:
+            raise ValueError("no host" if not host else "no time left")
         connection = (
             http.client.HTTPSConnection(host, parts.port, timeout=left, context=self._tls)
             if parts.scheme == "https"
@@ -130,6 +129,7 @@ class HttpProber:
         )
         one.connections.append(connection)
         try:
+            one.reaches_out()
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.connect()
             if one.over:
@@ -140,16 +140,9 @@ class HttpProber:
             connection.close()
 
 
-def _wait_for_answers(tries: Mapping[Future[None], _Asked], until: float) -> None:
-    """Return when every region has answered or used up its tries, or at the end of the round."""
-    pending = set(tries)
-    while pending:
-        left = until - time.monotonic()
-        done, _ = wait(pending, timeout=max(0.0, left), return_when=FIRST_COMPLETED)
-        if not done:
-            return
-        pending -= done
-        pending = {one for one in pending if not tries[one].answered.is_set()}
+def _wait(changed: threading.Condition, until: float, done: Callable[[], bool]) -> None:
+    with changed:
+        changed.wait_for(done, timeout=max(0.0, until - time.monotonic()))
 
 
 def _answered(status: int) -> Probe:
@@ -173,9 +166,11 @@ def _failed(error: Exception) -> Probe:
             return Probe(Verdict.FAILING, "timeout")
         case ConnectionRefusedError():
             return Probe(Verdict.FAILING, "refused")
+        case http.client.InvalidURL():
+            return Probe(Verdict.SILENT, "our own trouble: InvalidURL")
         case ConnectionError() | http.client.HTTPException() | ssl.SSLError():
             return Probe(Verdict.FAILING, "reset")
         case OSError():
             return Probe(Verdict.FAILING, "unreachable")
         case _:
-            return Probe(Verdict.SILENT, f"{type(error).__name__}: {error}")
+            return Probe(Verdict.SILENT, f"our own trouble: {type(error).__name__}")

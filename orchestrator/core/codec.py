@@ -98,6 +98,7 @@ def encode(state: State) -> bytes:
         "commands": raw.get("commands", []),
         "freeze": raw.get("freeze"),
         "restore": dict(state.restore),
+        "retired": list(state.retired),
         "lever": state.lever,
         "moves": [{**_known_move(raw, move), **_move(move)} for move in state.moves],
         "acknowledged_at": _stamped(state.acknowledged_at),
@@ -115,6 +116,7 @@ def _region(entry: RegionState) -> Json:
         "proofs": entry.proofs,
         "failures": entry.failures,
         "counted_at": _stamped(entry.counted_at),
+        "backends": list(entry.backends),
     }
 
 
@@ -187,12 +189,13 @@ def _decode(document: Json) -> State:
         ),
         shift=read("shift", lambda v: _read_shift(_strict(v)) if v else None, None),
         restore=read("restore", lambda v: {k: _strict(s) for k, s in _strict(v).items()}, {}),
+        retired=read("retired", _texts, ()),
         lever=read("lever", lambda v: Lever(_text(v)) if v else None, None),
         moves=read("moves", lambda v: tuple(_read_move(_strict(m)) for m in _sequence(v)), ()),
         acknowledged_at=read("acknowledged_at", lambda v: _maybe(v, read_time), None),
-        history=read("history", lambda v: tuple(_strict(entry) for entry in _sequence(v)), ()),
+        history=_history(document.get("history")),
         writer=str(document.get("writer") or ""),
-        updated_at=read("updated_at", lambda v: _maybe(v, read_time), None),
+        updated_at=_lenient_time(document.get("updated_at")),
         raw=document,
     )
     if not state.routing or state.primary not in state.regions:
@@ -238,6 +241,7 @@ def _read_region(value: object) -> RegionState:
         proofs=_count(entry.get("proofs", 0)),
         failures=_count(entry.get("failures", 0)),
         counted_at=_maybe(entry.get("counted_at"), read_time),
+        backends=_texts(entry.get("backends", [])),
     )
 
 
@@ -252,21 +256,36 @@ def _read_incident(key: str, value: object) -> Incident:
         opened=bool(entry.get("opened", True)),
         contradicted=bool(entry.get("contradicted", False)),
         settled=bool(entry.get("settled", False)),
-        refused=tuple(_text(rule) for rule in _sequence(entry.get("refused", []))),
+        refused=_texts(entry.get("refused", [])),
     )
 
 
 def _read_shift(entry: Json) -> Shift:
     pair = Pair(_count(entry["epoch"]), _count(entry["rev"]))
-    return Shift(pair, Phase(_text(entry.get("phase", Phase.COMMITTED))))
+    known = {str(phase): phase for phase in Phase}
+    return Shift(pair, known.get(str(entry.get("phase")), Phase.COMMITTED))
+
+
+def _history(value: object) -> tuple[Json, ...]:
+    """For people only: whatever of it can be read."""
+    entries = value if isinstance(value, list) else []
+    return tuple(entry for entry in entries if isinstance(entry, dict))
+
+
+def _lenient_time(value: object) -> datetime | None:
+    """For people only: None for anything unreadable."""
+    try:
+        return read_time(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _read_move(entry: Json) -> Move:
     return Move(
         at=read_time(entry["at"]),
         epoch=_count(entry["epoch"]),
-        left=tuple(_text(name) for name in _sequence(entry["left"])),
-        to=tuple(_text(name) for name in _sequence(entry["to"])),
+        left=_texts(entry["left"]),
+        to=_texts(entry["to"]),
     )
 
 
@@ -331,6 +350,10 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a string")
     return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(_text(item) for item in _sequence(value))
 
 
 def _count(value: object) -> int:

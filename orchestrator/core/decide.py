@@ -18,10 +18,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import rules
-from orchestrator.core.choice import NOT_PROBED, Choice, choose
+from orchestrator.core.choice import NOT_PROBED, Choice, Scene, choose
 from orchestrator.core.errors import Outdated
-from orchestrator.core.ground import Standing, shares, stand, standing
-from orchestrator.core.incidents import assess, believable, live, too_old
+from orchestrator.core.ground import Standing, settle, shares, stand, standing
+from orchestrator.core.incidents import assess, believable, key_of, live, too_old
 from orchestrator.core.model import (
     AlertOpened,
     Decision,
@@ -61,14 +61,18 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
             f" document was made with {before.stamp.serial}; it decides nothing, and a newer"
             " instance will take the redelivery"
         )
-    probes = believable(observed.probes)
     ground = stand(service, before, observed, now)
-    state = assess(_levered(ground.state, service, observed), signal, probes, service.policy, now)
+    known_down = {n for n, r in ground.state.regions.items() if r.status is Status.DOWN}
+    probes = believable(observed.probes, known_down)
+    trusted = {region.name for region in service.regions if region.health_url is None}
+    levered = _levered(ground.state, service, observed)
+    state = assess(levered, signal, probes, service.policy, now, trusted)
     routing = observed.routing
     if routing is None or ground.stuck:
         reasons = (*ground.reasons, *_heard(service, state, signal, probes, now))
         return _conclude(before, state, signal, reasons, None, observed)
-    choice = choose(service, state, routing, signal, probes, now, ground.carrying)
+    scene = Scene(service, state, routing, signal, probes, now)
+    choice = choose(scene, ground.carrying, ground.joining)
     reasons = (*ground.reasons, *_heard(service, state, signal, probes, now), *choice.reasons)
     moved = set(choice.regions) != set(state.routing)
     if not choice.regions or (ground.outcome is None and not moved):
@@ -102,7 +106,7 @@ def _new_epoch(
         moves = (Move(now, epoch, choice.left, regions), *moves)
     primary = state.primary if state.primary in regions else regions[0]
     moved = replace(
-        state,
+        settle(state, service),
         epoch=epoch,
         stamp=service.stamp,
         primary=primary,
@@ -130,7 +134,7 @@ def _heard(
     """What was made of the message itself: too old to be merged, or contradicted."""
     if isinstance(signal, Tick):
         return ()
-    incident = state.incidents.get(signal.incident_id)
+    incident = state.incidents.get(key_of(state.incidents, signal))
     if incident is None and too_old(signal, {}, now):
         value = f"began {signal.started_at.isoformat()}: not merged"
         return (Reason("max_event_age", False, value, "24h", signal.region),)
@@ -185,8 +189,8 @@ def _concerned(state: State, signal: Signal) -> tuple[Incident, ...]:
     """The incidents that a refusal is about: those of the regions that carry traffic and are down,
     and the signal's own when it was contradicted."""
     found = [incident for name in state.routing for incident in live(state.incidents, name)]
-    if not isinstance(signal, Tick) and signal.incident_id in state.incidents:
-        own = state.incidents[signal.incident_id]
-        if own.contradicted:
+    if not isinstance(signal, Tick):
+        own = state.incidents.get(key_of(state.incidents, signal))
+        if own is not None and own.contradicted:
             found.append(own)
     return tuple(found)

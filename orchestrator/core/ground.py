@@ -28,10 +28,10 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import (
     carrying,
-    lever_of,
+    named,
     seen_pair,
 )
-from orchestrator.core.policy import Mode, Service, Stamp
+from orchestrator.core.policy import Mode, Region, Service, Stamp
 
 
 class Standing(StrEnum):
@@ -54,11 +54,14 @@ def standing(document: Stamp, mine: Stamp) -> Standing:
 class Ground:
     """The document to go on from.
 
-    outcome: why it needs an epoch of its own. stuck: no epoch may come.
+    carrying: the regions that carry traffic now and may go on to. joining: those that a newer
+    configuration adds, if they prove healthy. outcome: why it needs an epoch of its own. stuck: no
+    epoch may come.
     """
 
     state: State
     carrying: tuple[str, ...]
+    joining: tuple[str, ...] = ()
     outcome: Outcome | None = None
     reasons: tuple[Reason, ...] = ()
     stuck: bool = False
@@ -75,41 +78,36 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
             )
         before = create(service, routing, now)
     state = _refit(before, service, now)
-    current = tuple(name for name in state.routing if name in service.names)
     if routing is None:
-        return Ground(state, current)
+        return Ground(state, _known(service, state))
     seen = seen_pair(routing, service)
-    pointed = carrying(routing, service, lever_of(service, state.lever))
-    if not pointed:
-        value = f"{routing.name} gives no traffic to any configured region"
-        return Ground(state, current, None, (Reason("routing", False, value, "known"),), True)
-    if seen == state.pair == NO_PAIR:
-        regions = _kept(service, state, pointed)
-        state = replace(state, routing=shares(regions), primary=regions[0])
-        current = regions
+    pointed = carrying(routing, service)
+    newer = standing(state.stamp, service.stamp) is Standing.NEWER
+    if seen > state.pair and not pointed:
+        return _stuck(service, state, f"{routing.name} gives no configured region traffic")
+    if not named(routing, service) and not (newer and seen == state.pair != NO_PAIR):
+        return _stuck(service, state, f"{routing.name} names no configured region")
+    if seen == state.pair == NO_PAIR and pointed:
+        state = _pointed_at(service, state, pointed)
     if seen > state.pair:
         value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
-        adopted = replace(state, epoch=seen.epoch)
-        regions = _kept(service, adopted, pointed)
-        adopted = replace(adopted, routing=shares(regions), primary=regions[0])
-        return Ground(adopted, regions, Outcome.ADOPTED, (Reason("adopt", True, value),))
-    if standing(before.stamp, service.stamp) is Standing.NEWER:
-        value = f"serial {before.stamp.serial} to {service.stamp.serial}"
-        regions = _configured(service, before, state)
+        adopted = _pointed_at(service, replace(state, epoch=seen.epoch), pointed)
+        reasons = (Reason("adopt", True, value),)
+        return Ground(adopted, _known(service, adopted), (), Outcome.ADOPTED, reasons)
+    if newer:
+        value = f"serial {state.stamp.serial} to {service.stamp.serial}"
         reasons = (Reason("configuration", True, value),)
-        return Ground(state, regions, Outcome.CONFIGURED, reasons)
-    return Ground(state, current)
+        current, joining = _known(service, state), _joining(service, before, state)
+        return Ground(state, current, joining, Outcome.CONFIGURED, reasons)
+    return Ground(state, _known(service, state))
 
 
 def create(service: Service, routing: Routing, now: datetime) -> State:
     """The first document: epoch 0, the primary where the routing points, else the first region."""
-    pointed = carrying(routing, service, lever_of(service, None))
-    regions = pointed or service.names
+    regions = carrying(routing, service) or service.names
     if service.mode is Mode.ACTIVE_PASSIVE:
         regions = regions[:1]
-    entries = {
-        region.name: RegionState(region.endpoint, Status.UP, now) for region in service.regions
-    }
+    entries = {region.name: _fresh(region, now) for region in service.regions}
     return State(service.name, 0, 0, service.stamp, regions[0], entries, shares(regions))
 
 
@@ -119,36 +117,73 @@ def shares(regions: Iterable[str]) -> Mapping[str, float]:
     return {name: round(1 / len(names), 4) for name in names}
 
 
-def _refit(state: State, service: Service, now: datetime) -> State:
-    """The document with the regions that are configured: new ones up, removed ones gone.
+def settle(state: State, service: Service) -> State:
+    """The document as an epoch makes it: exactly the configured regions, as they are configured.
 
-    While two configurations clash neither removes what the other has.
+    The groups of regions that are configured no more are retired: they get no traffic.
     """
     entries = {
         region.name: replace(
-            state.regions.get(region.name, RegionState(region.endpoint, Status.UP, now)),
-            endpoint=region.endpoint,
+            state.regions[region.name], endpoint=region.endpoint, backends=region.backends
         )
         for region in service.regions
     }
-    if standing(state.stamp, service.stamp) is Standing.CLASH:
-        entries = {**entries, **state.regions}
+    gone = [group for entry in state.regions.values() for group in entry.backends]
+    retired = {group for group in (*state.retired, *gone) if service.owner(group) is None}
+    return replace(state, regions=entries, retired=tuple(sorted(retired)))
+
+
+def _fresh(region: Region, now: datetime) -> RegionState:
+    return RegionState(region.endpoint, Status.UP, now, backends=region.backends)
+
+
+def _refit(state: State, service: Service, now: datetime) -> State:
+    """The document with an entry for each configured region. Only an epoch takes one away."""
+    missing = {
+        region.name: _fresh(region, now)
+        for region in service.regions
+        if region.name not in state.regions
+    }
+    entries = {**state.regions, **missing}
+    if standing(state.stamp, service.stamp) is Standing.SAME:
+        for region in service.regions:
+            entries[region.name] = replace(entries[region.name], backends=region.backends)
     return replace(state, regions=entries)
 
 
-def _kept(service: Service, state: State, pointed: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of the regions that the routing points to are adopted: one, in active-passive mode."""
-    if service.mode is Mode.ACTIVE_ACTIVE:
-        return pointed
-    return (state.primary,) if state.primary in pointed else pointed[:1]
-
-
-def _configured(service: Service, before: State, state: State) -> tuple[str, ...]:
-    """Which regions carry traffic under a newer configuration; empty: one must be found."""
+def _known(service: Service, state: State) -> tuple[str, ...]:
+    """The configured regions that carry traffic by the document: one, in active-passive mode."""
+    carry = state.routing
     if service.mode is Mode.ACTIVE_PASSIVE:
-        return (before.primary,) if before.primary in service.names else ()
-    if before.stamp.mode is Mode.ACTIVE_PASSIVE:
-        return tuple(name for name in service.names if state.regions[name].healthy)
+        carry = {state.primary: 1.0}
+    return tuple(name for name in service.names if name in carry)
+
+
+def _stuck(service: Service, state: State, value: str) -> Ground:
+    return Ground(
+        state,
+        _known(service, state),
+        reasons=(Reason("routing", False, value, "a region that we know"),),
+        stuck=True,
+    )
+
+
+def _pointed_at(service: Service, state: State, pointed: tuple[str, ...]) -> State:
+    """The document with the traffic as the resource has it: one region, in active-passive mode."""
+    regions = pointed
+    if service.mode is Mode.ACTIVE_PASSIVE:
+        regions = (state.primary,) if state.primary in pointed else pointed[:1]
+    primary = state.primary if state.primary in regions else regions[0]
+    return replace(state, routing=shares(regions), primary=primary)
+
+
+def _joining(service: Service, before: State, state: State) -> tuple[str, ...]:
+    """The regions that a newer configuration has carry traffic and that do not yet."""
+    if service.mode is Mode.ACTIVE_PASSIVE:
+        return ()
+    changed = before.stamp.mode is Mode.ACTIVE_PASSIVE
     return tuple(
-        name for name in service.names if name in before.routing or name not in before.regions
+        name
+        for name in service.names
+        if name not in state.routing and (changed or name not in before.regions)
     )

@@ -19,7 +19,7 @@ This module does not choose regions and does not know routing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -93,19 +93,23 @@ def too_old(signal: Signal, incidents: Incidents, now: datetime) -> bool:
 
     One whose incident is still known is merged however old it is.
     """
-    if isinstance(signal, Tick) or signal.incident_id in incidents:
+    if isinstance(signal, Tick) or key_of(incidents, signal) in incidents:
         return False
     return signal.started_at < now - TOMBSTONE_LIFE
 
 
-def believable(probes: Probes) -> Probes:
+def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
     """The probes as they may be believed.
 
     When every region that was asked fails to answer in the same way at once, it may be us who are
     cut off: then none of them says anything (their detail begins with `blind`). An HTTP status of
-    any kind shows that we are not.
+    any kind shows that we are not. Regions that were down before say nothing of it either way.
     """
-    asked = [probe for probe in probes.values() if probe.verdict is not Verdict.SILENT]
+    asked = [
+        probe
+        for region, probe in probes.items()
+        if probe.verdict is not Verdict.SILENT and region not in known_down
+    ]
     details = {probe.detail for probe in asked}
     answered = any(probe.detail[:1].isdigit() for probe in probes.values())
     alike = len(asked) > 1 and len(details) == 1 and details <= set(_NOT_ANSWERS)
@@ -135,8 +139,19 @@ def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:
     )
 
 
-def status(incidents: Incidents, region: str, policy: Policy) -> Status:
-    """The region's status: a function of the set of incidents alone."""
+def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
+    """The key that a message's incident has here: its id, unless another region has that id."""
+    known = incidents.get(signal.incident_id)
+    if known is None or known.region == signal.region:
+        return signal.incident_id
+    return f"{signal.incident_id}@{signal.region}"
+
+
+def status(incidents: Incidents, region: str, policy: Policy, *, trusting: bool = False) -> Status:
+    """The region's status: a function of the set of incidents alone.
+
+    trusting: a close is taken as proof, for there is nothing else to prove health by.
+    """
     if _weight(live(incidents, region), policy) >= policy.min_incidents:
         return Status.DOWN
     unproven = [
@@ -145,9 +160,13 @@ def status(incidents: Incidents, region: str, policy: Policy) -> Status:
         if incident.region == region
         and incident.opened
         and not (incident.contradicted or incident.settled)
-        and not (policy.trust_close and incident.state is IncidentState.CLOSED)
+        and not (_trusts(policy, trusting) and incident.state is IncidentState.CLOSED)
     ]
     return Status.RECOVERING if _weight(unproven, policy) >= policy.min_incidents else Status.UP
+
+
+def _trusts(policy: Policy, trusting: bool) -> bool:  # one of two reasons to trust
+    return policy.trust_close or trusting
 
 
 def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
@@ -157,10 +176,18 @@ def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
     )
 
 
-def assess(state: State, signal: Signal, probes: Probes, policy: Policy, now: datetime) -> State:
+def assess(  # a decision's whole world
+    state: State,
+    signal: Signal,
+    probes: Probes,
+    policy: Policy,
+    now: datetime,
+    trusted: Collection[str] = (),
+) -> State:
     """The state with this signal merged and every region's health as it then follows.
 
-    probes: believable ones. Routing and epoch are left alone.
+    probes: believable ones. trusted: regions without a health URL, whose close is taken as proof.
+    Routing and epoch are left alone.
     """
     incidents = dict(state.incidents)
     if not isinstance(signal, Tick) and not too_old(signal, incidents, now):
@@ -173,9 +200,9 @@ def assess(state: State, signal: Signal, probes: Probes, policy: Policy, now: da
                 regions[region] = _count(
                     incidents, region, entry, probes[region], state, policy, now
                 )
-        _bury(incidents, policy, now)
+        _bury(incidents, policy, now, trusted)
     for region, entry in regions.items():
-        found = status(incidents, region, policy)
+        found = status(incidents, region, policy, trusting=region in trusted)
         if found is not entry.status:
             regions[region] = replace(entry, status=found, since=now)
     return replace(state, incidents=incidents, regions=regions)
@@ -187,7 +214,7 @@ def _merge(
     probes: Probes,
     policy: Policy,
 ) -> None:
-    message = from_message(signal)
+    message = replace(from_message(signal), id=key_of(incidents, signal))
     known = incidents.get(message.id)
     first_open = message.opened and not (known and known.opened)
     merged = join(known, message) if known else message
@@ -222,7 +249,7 @@ def _count(
         if incident.region == region and not _is_over(incident, policy)
     ]
     down = status(incidents, region, policy) is Status.DOWN
-    spaced = entry.counted_at is None or now - entry.counted_at >= PROBE_SPACING
+    spaced = entry.counted_at is None or abs(now - entry.counted_at) >= PROBE_SPACING
     match probe.verdict:
         case Verdict.HEALTHY if pending:
             proofs = entry.proofs + 1 if spaced else entry.proofs
@@ -260,17 +287,20 @@ def _settle(incident: Incident, now: datetime) -> Incident:
     return replace(incident, settled=True, state=IncidentState.STALE, ended_at=now)
 
 
-def _is_over(incident: Incident, policy: Policy) -> bool:
+def _is_over(incident: Incident, policy: Policy, trusted: Collection[str] = ()) -> bool:
     """Whether the incident no longer says anything about its region's health."""
     closed = incident.state is IncidentState.CLOSED
-    forgiven = closed and (incident.contradicted or policy.trust_close)
+    trusting = _trusts(policy, incident.region in trusted)
+    forgiven = closed and (incident.contradicted or trusting)
     return incident.settled or forgiven or not incident.opened
 
 
-def _bury(incidents: dict[str, Incident], policy: Policy, now: datetime) -> None:
+def _bury(
+    incidents: dict[str, Incident], policy: Policy, now: datetime, trusted: Collection[str]
+) -> None:
     """Forget what nobody needs: finished incidents whose tombstones have had their time."""
     for key, incident in list(incidents.items()):
-        finished = incident.state is not IncidentState.OPEN and _is_over(incident, policy)
+        finished = incident.state is not IncidentState.OPEN and _is_over(incident, policy, trusted)
         last = max(incident.ended_at or incident.started_at, incident.started_at)
         if finished and last < now - TOMBSTONE_LIFE:
             del incidents[key]

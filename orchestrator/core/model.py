@@ -109,7 +109,8 @@ class RegionState:
     """What the document says of a region.
 
     proofs, failures: probes in a row that a tick has counted, at least 45 s apart; counted_at: the
-    last that counted.
+    last that counted. backends: its groups, so that they are still known when it is configured no
+    more.
     """
 
     endpoint: str
@@ -118,6 +119,7 @@ class RegionState:
     proofs: int = 0
     failures: int = 0
     counted_at: datetime | None = None
+    backends: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -139,6 +141,7 @@ class Phase(StrEnum):
     """How far the shift of the current epoch has come, for people: no path decides by it."""
 
     COMMITTED = "committed"
+    APPLIED = "applied"
     VERIFIED = "verified"
     UNVERIFIED = "unverified"
 
@@ -156,8 +159,9 @@ class State:
     """The state document of one service.
 
     revision: the generation that this commit replaced. routing: share of traffic by region.
-    restore: what a drained or detached backend was before, by group. raw: the document as read, so
-    that fields unknown to this version survive a rewrite.
+    restore: what a drained or detached backend was before, by group. retired: groups of regions
+    that are configured no more, and get no traffic. raw: the document as read, so that fields
+    unknown to this version survive a rewrite.
     """
 
     service: str
@@ -170,6 +174,7 @@ class State:
     incidents: Mapping[str, Incident] = field(default_factory=dict)
     shift: Shift | None = None
     restore: Mapping[str, Json] = field(default_factory=dict)
+    retired: tuple[str, ...] = ()
     lever: Lever | None = None
     moves: tuple[Move, ...] = ()
     acknowledged_at: datetime | None = None

@@ -25,6 +25,10 @@ DESCRIPTION = "description"
 """Key under `restore` that keeps a description which was too long to be kept beside the mark."""
 
 
+RETIRED = "(retired)"
+"""The region of groups whose own is configured no more."""
+
+
 class Verb(StrEnum):
     """What is done to one backend."""
 
@@ -90,11 +94,17 @@ def lever_of(service: Service, remembered: Lever | None) -> Lever:
     A regional group of a global load balancer has no balancing mode whatever its type, so its URL
     is enough until the API has been asked.
     """
-    if service.stated_lever or remembered:
-        return service.stated_lever or remembered or Lever.CAPACITY
+    if service.stated_lever:
+        return service.stated_lever
+    if not regional_groups(service):
+        return Lever.CAPACITY
+    return remembered or Lever.MEMBERSHIP
+
+
+def regional_groups(service: Service) -> tuple[str, ...]:
+    """The service's regional network endpoint groups: those whose type only the API knows."""
     groups = [group for region in service.regions for group in region.backends]
-    regional = any("/regions/" in g and "/networkEndpointGroups/" in g for g in groups)
-    return Lever.MEMBERSHIP if regional else Lever.CAPACITY
+    return tuple(g for g in groups if "/regions/" in g and "/networkEndpointGroups/" in g)
 
 
 def lever_from_kinds(kinds: Iterable[str]) -> Lever | None:
@@ -111,13 +121,15 @@ def seen_pair(routing: Routing, service: Service) -> Pair:
     return read_mark(routing.description, service.name)
 
 
-def carrying(routing: Routing, service: Service, lever: Lever) -> tuple[str, ...]:
+def named(routing: Routing, service: Service) -> tuple[str, ...]:
+    """The configured regions that the resource names at all, in order of preference."""
+    owners = {service.owner(backend.group) for backend in routing.backends}
+    return tuple(name for name in service.names if name in owners)
+
+
+def carrying(routing: Routing, service: Service) -> tuple[str, ...]:
     """The configured regions that get traffic as the resource stands, in order of preference."""
-    getting = {
-        service.owner(backend.group)
-        for backend in routing.backends
-        if lever is Lever.MEMBERSHIP or backend.scaler > 0
-    }
+    getting = {service.owner(b.group) for b in routing.backends if b.scaler > 0}
     return tuple(name for name in service.names if name in getting)
 
 
@@ -153,29 +165,47 @@ def _scales(
     state: State, routing: Routing, service: Service, wanted: Collection[str]
 ) -> Iterable[Change]:
     for backend in routing.backends:
-        region = service.owner(backend.group)
+        region = _region(state, service, backend.group)
         if region is None:
             continue
-        before = state.restore.get(backend.group, NOTHING).get("capacityScaler")
-        full = float(before) if isinstance(before, int | float) and before > 0 else 1.0
-        to = (backend.scaler or full) if region in wanted else 0.0
+        to = (backend.scaler or _full(state, backend.group)) if region in wanted else 0.0
         if to != backend.scaler:
-            settings = {**backend.settings, "capacityScaler": to}
-            yield Change(Verb.SCALE, region, replace(backend, settings=settings))
+            yield Change(Verb.SCALE, region, _scaled(backend, to))
 
 
 def _memberships(
     state: State, routing: Routing, service: Service, wanted: Collection[str]
 ) -> Iterable[Change]:
     attached = {backend.group: backend for backend in routing.backends}
-    for region in service.regions:
-        for group in region.backends:
-            if region.name in wanted and group not in attached:
+    for group, backend in attached.items():
+        region = _region(state, service, group)
+        if region is not None and region not in wanted:
+            yield Change(Verb.DETACH, region, backend)
+        elif region is not None and backend.scaler == 0:
+            yield Change(Verb.SCALE, region, _scaled(backend, _full(state, group)))
+    for name in service.names:
+        for group in service.region(name).backends:
+            if name in wanted and group not in attached:
                 settings = {**state.restore.get(group, NOTHING)}
                 settings.setdefault("group", _full_url(group))
-                yield Change(Verb.ATTACH, region.name, Backend(group, settings))
-            elif region.name not in wanted and group in attached:
-                yield Change(Verb.DETACH, region.name, attached[group])
+                made = Backend(group, settings)
+                whole = made if made.scaler > 0 else _scaled(made, 1.0)
+                yield Change(Verb.ATTACH, name, whole)
+
+
+def _region(state: State, service: Service, group: str) -> str | None:
+    """Whose group this is: a region's, a retired one's, or nobody's that we know."""
+    return service.owner(group) or (RETIRED if group in state.retired else None)
+
+
+def _full(state: State, group: str) -> float:
+    """The scaler that the group had before it was drained; 1.0 if that is not known."""
+    before = state.restore.get(group, NOTHING).get("capacityScaler")
+    return float(before) if isinstance(before, int | float) and before > 0 else 1.0
+
+
+def _scaled(backend: Backend, to: float) -> Backend:
+    return replace(backend, settings={**backend.settings, "capacityScaler": to})
 
 
 def _full_url(group: str) -> str:
@@ -185,8 +215,7 @@ def _full_url(group: str) -> str:
 def _refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
     """Never an empty `backends`, never every scaler 0."""
     after = backends_after(made, routing)
-    left = [b for b in after if made.lever is Lever.MEMBERSHIP or b.scaler > 0]
-    if any(service.owner(backend.group) for backend in left):
+    if any(service.owner(backend.group) for backend in after if backend.scaler > 0):
         return
     raise UnsafePlan(
         "last_region",
@@ -225,13 +254,16 @@ def remember(
     lever = lever_of(service, state.lever)
     kept = dict(state.restore)
     for backend in routing.backends:
-        region = service.owner(backend.group)
+        region = _region(state, service, backend.group)
         if region is None or region in wanted:
             continue
+        known = kept.get(backend.group, NOTHING)
+        scaler = {"capacityScaler": backend.scaler or _full(state, backend.group)}
         if lever is Lever.MEMBERSHIP:
-            kept[backend.group] = backend.settings
+            drained = scaler if "capacityScaler" in backend.settings else NOTHING
+            kept[backend.group] = {**backend.settings, **drained}
         elif backend.scaler > 0:
-            kept[backend.group] = {"capacityScaler": backend.scaler}
+            kept[backend.group] = {**known, **scaler}
     if is_cut(routing.description, service.name, state.pair):
         kept[DESCRIPTION] = {"text": bare(routing.description, service.name)}
     return kept

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.core.model import (
-    AlertClosed,
-    AlertOpened,
+    Incident,
     Move,
     Probe,
     Reason,
     RegionState,
     Signal,
     Status,
+    Tick,
     Verdict,
 )
 from orchestrator.core.policy import Confirm, OnUnconfirmed, Policy
@@ -55,17 +55,19 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
             return Reason("confirm", passed, f"no second signal: {probe.detail}", limit, region)
 
 
-def max_event_age(policy: Policy, signal: Signal, now: datetime) -> Reason:
-    """The signal speaks of something recent. A tick always does."""
+def max_event_age(
+    policy: Policy, signal: Signal, incidents: Iterable[Incident], now: datetime, *, failing: bool
+) -> Reason:
+    """What we act on is recent: an incident of the failed region, or what a tick sees itself.
+
+    incidents: the live ones of the regions to be left. failing: our own probe of one fails.
+    """
     limit = duration(policy.max_event_age)
-    match signal:
-        case AlertOpened() | AlertClosed():
-            age = now - signal.started_at
-            passed = age <= policy.max_event_age
-            value = f"incident began {duration(timedelta(seconds=round(age.total_seconds())))} ago"
-            return Reason("max_event_age", passed, value, limit)
-        case _:
-            return Reason("max_event_age", True, "a tick sees for itself", limit)
+    if isinstance(signal, Tick) and failing:
+        return Reason("max_event_age", True, "a tick sees it fail", limit)
+    age = now - max((incident.started_at for incident in incidents), default=now)
+    value = f"incident began {duration(timedelta(seconds=round(age.total_seconds())))} ago"
+    return Reason("max_event_age", age <= policy.max_event_age, value, limit)
 
 
 def brake(

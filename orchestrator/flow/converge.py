@@ -72,7 +72,7 @@ def converge(
 
 def _plan(service: Service, stored: Stored, routing: Routing) -> Plan:
     if stored.state is None:
-        raise Superseded(f"the state document of {service.name} is gone")
+        raise Conflict(f"the state document of {service.name} is gone")
     made = plan(stored.state, routing, service)
     if made.superseded:
         raise Superseded(
@@ -83,11 +83,16 @@ def _plan(service: Service, stored: Stored, routing: Routing) -> Plan:
 
 
 def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> bool:
-    """Whether this instance may write: never with another configuration than the epoch's own.
+    """Whether this instance may write, by how its configuration stands to the epoch's own.
 
-    Drift is left alone, loudly. An epoch that was not carried out yet must be, so that raises.
+    Drift is repaired with the epoch's own configuration only; otherwise it is left alone, loudly.
+    An epoch that was not carried out yet must be: by an instance of the same serial whatever its
+    digest, for nobody else may be left; else that raises.
     """
-    if stored.state is None or standing(stored.state.stamp, service.stamp) is Standing.SAME:
+    if stored.state is None:
+        return True
+    ours = standing(stored.state.stamp, service.stamp)
+    if ours is Standing.SAME or (ours is Standing.CLASH and made.seen != made.wanted):
         return True
     theirs = stored.state.stamp
     text = (

@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from orchestrator.core import codec
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.ground import create
-from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Signal, State, Stored, Tick
-from orchestrator.core.plan import seen_pair
+from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Signal, Stored, Tick
+from orchestrator.core.plan import regional_groups, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
 
@@ -42,9 +42,11 @@ def observe(
     kinds = submit(_kinds, service, signal, context)
     probes = context.prober.probe(service.regions)
     seen, lost = _routing(routing)
-    found = _upgraded(service, stored.result(), flat, seen, context)
+    found = stored.result()
     if seen is not None and seen_pair(seen, service) > _pair(found):
         found = read_state(service.name, context)
+    if found.state is None and seen is not None and context.only_service:
+        found = _upgraded(service, flat, seen, context)
     return Observed(found, seen, probes, kinds.result()), lost
 
 
@@ -52,6 +54,7 @@ def read_state(service: str, context: Context) -> Stored:
     """The state document with its generation. Raises Unavailable, also for a corrupt one."""
     got = context.objects.get(document_name(service))
     if got is None:
+        context.memory.documents.discard(service)
         return Stored(None, 0)
     data, generation = got
     context.memory.documents.add(service)
@@ -82,36 +85,30 @@ def _routing(future: Future[Routing]) -> tuple[Routing | None, Unavailable | Non
 
 def _upgraded(
     service: Service,
-    stored: Stored,
     flat: Future[tuple[bytes, int] | None] | None,
-    routing: Routing | None,
+    routing: Routing,
     context: Context,
 ) -> Stored:
-    """The document, or a new one from the older flat file when there is only that."""
-    if flat is None or stored.state is not None or routing is None:
-        return stored
-    older = flat.result()
+    """A new document from the older flat file, or none when there is no such file either."""
+    older = flat.result() if flat else context.objects.get(FLAT_FILE)
     context.memory.flat_file = older is not None
     if older is None:
-        return stored
+        return Stored(None, 0)
     now = context.now()
     try:
-        state: State = codec.upgrade(
-            create(service, routing, now), codec.decode_flat(older[0]), now
-        )
+        flat_health = codec.decode_flat(older[0])
+        return Stored(codec.upgrade(create(service, routing, now), flat_health, now), 0)
     except codec.Corrupt as error:
         raise Unavailable(
             f"{FLAT_FILE} is corrupt ({error}) and is left as it is: {service.name} has no document"
             " yet and cannot be upgraded from it. Mend or remove it",
             page=True,
         ) from error
-    return Stored(state, 0)
 
 
 def _kinds(service: Service, signal: Signal, context: Context) -> Mapping[str, str]:
     """Types of the regional groups, asked once in a process's life and only by a tick."""
-    groups = [group for region in service.regions for group in region.backends]
-    regional = [g for g in groups if "/regions/" in g and "/networkEndpointGroups/" in g]
+    regional = regional_groups(service)
     asked = context.memory.kinds
     unknown = [group for group in regional if group not in asked]
     if unknown and isinstance(signal, Tick) and service.stated_lever is None:

@@ -35,6 +35,10 @@ POISON_BYTES = 4096
 """How much of an unreadable message the journal keeps."""
 
 
+REASON_CHARACTERS = 1000
+"""How much of a refusal's reason it keeps; a reason may quote the message."""
+
+
 def describe(signal: Signal) -> str:
     """The signal in a few words."""
     match signal:
@@ -89,7 +93,7 @@ def poison(data: bytes, error: BadEvent, context: Context) -> None:
     digest = hashlib.sha256(data).hexdigest()
     kept = {
         "sha256": digest,
-        "reason": str(error),
+        "reason": str(error)[:REASON_CHARACTERS],
         "bytes": len(data),
         "first": data[:POISON_BYTES].decode("utf-8", "replace"),
     }

@@ -28,7 +28,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import Plan, body, carrying, group_path, lever_of, plan
+from orchestrator.core.plan import Plan, body, carrying, group_path, plan
 from orchestrator.core.policy import Service
 from tests.fakes import HEALTHY, START, lab
 
@@ -107,9 +107,7 @@ class Loop:
     @property
     def carrying(self) -> tuple[str, ...]:
         """The regions that get traffic."""
-        state = self.stored.state
-        lever = lever_of(self.service, state.lever if state else None)
-        return carrying(self.routing, self.service, lever)
+        return carrying(self.routing, self.service)
 
     def observed(self) -> Observed:
         """The world as it is; a region without a set probe answers 200."""

@@ -797,6 +797,6 @@ def test_regions_that_fail_one_after_the_other_are_left_in_any_order(
 def test_carrying_is_read_from_the_resource() -> None:
     world = loop()
     world.fail(EAST)
-    assert carrying(world.routing, world.service, Lever.CAPACITY) == (WEST,)
+    assert carrying(world.routing, world.service) == (WEST,)
     assert scalers(world.routing) == {EAST: 0.0, WEST: 1.0, EU: 0.0}
     assert isinstance(world.now, datetime)

@@ -156,7 +156,7 @@ def test_several_groups_of_one_region_move_together() -> None:
         (WEST, 1.0),
         (WEST, 1.0),
     ]
-    assert carrying(written(made, routing, ours), ours, Lever.CAPACITY) == (WEST,)
+    assert carrying(written(made, routing, ours), ours) == (WEST,)
 
 
 def test_backends_that_no_region_claims_are_left_as_they_are() -> None:
@@ -251,7 +251,7 @@ def test_a_capacity_plan_is_carried_out_by_one_write_and_loses_nothing(
     state = wanting(*regions)
     after = written(plan(state, routing, service()), routing, service())
     assert plan(state, after, service()).empty
-    assert carrying(after, service(), Lever.CAPACITY) == tuple(regions)
+    assert carrying(after, service()) == tuple(regions)
     for one, extra in zip(after.backends, extras, strict=True):
         assert {key: one.settings[key] for key in extra} == extra
     assert text.strip() in after.description
@@ -272,7 +272,7 @@ def test_a_membership_plan_is_carried_out_by_one_write_and_loses_nothing(
     state = wanting(*regions)
     after = written(plan(state, routing, members()), routing, members())
     assert plan(state, after, members()).empty
-    assert carrying(after, members(), Lever.MEMBERSHIP) == tuple(regions)
+    assert carrying(after, members()) == tuple(regions)
     assert after.backends[0].settings == stranger
     for one in after.backends:
         if members().owner(one.group) in present & wanted:

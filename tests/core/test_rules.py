@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from orchestrator.core import rules
-from orchestrator.core.model import Move, Probe, Reason, RegionState, Status, Tick, Verdict
+from orchestrator.core.model import (
+    Incident,
+    IncidentState,
+    Move,
+    Probe,
+    Reason,
+    RegionState,
+    Status,
+    Tick,
+    Verdict,
+)
 from orchestrator.core.policy import AutoFailovers, Brake, Confirm, OnUnconfirmed, Policy
 from tests.core.loop import SILENT, TIMEOUT, closed, opened
 from tests.fakes import FAILING, HEALTHY, START
@@ -69,13 +79,19 @@ def test_only_a_second_signal_that_cannot_be_had_pages() -> None:
 
 @pytest.mark.parametrize(("over", "passed"), [(timedelta(0), True), (SECOND, False)])
 def test_an_alert_of_exactly_the_limits_age_still_moves(over: timedelta, passed: bool) -> None:
+    """What counts is the incident of the region that is to be left, not the messenger's."""
     began = START - timedelta(minutes=15) - over
-    for signal in (opened(EAST, at=began), closed(EAST, at=began)):
-        assert rules.max_event_age(Policy(), signal, START).passed is passed
+    known = [Incident("0.a", EAST, IncidentState.OPEN, began)]
+    for signal in (opened(EAST, at=began), opened(WEST, at=START), closed(EAST, at=began)):
+        found = rules.max_event_age(Policy(), signal, known, START, failing=True)
+        assert found.passed is passed
 
 
-def test_a_tick_is_never_too_old() -> None:
-    assert rules.max_event_age(Policy(max_event_age=timedelta(0)), Tick(), START).passed
+@pytest.mark.parametrize("failing", [True, False])
+def test_a_tick_acts_on_an_old_incident_only_if_it_sees_the_region_fail(failing: bool) -> None:
+    known = [Incident("0.a", EAST, IncidentState.OPEN, START - timedelta(hours=20))]
+    found = rules.max_event_age(Policy(), Tick(), known, START, failing=failing)
+    assert found.passed is failing
 
 
 # --- brake ---------------------------------------------------------------------------------------

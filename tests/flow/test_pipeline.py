@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -25,8 +23,8 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import carrying, lever_of, seen_pair
-from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Lab, group, lab, service
+from orchestrator.core.plan import carrying, seen_pair
+from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 
 ONLY_WEST = {"us-east-1": 0.0, "us-west-2": 1.0, "eu-west-1": 0.0}
 ONLY_EUROPE = {"us-east-1": 0.0, "us-west-2": 0.0, "eu-west-1": 1.0}
@@ -194,35 +192,6 @@ def test_a_refusal_is_recorded_once_however_often_it_is_repeated() -> None:
 
 class Crash(BaseException):
     """The process is killed here."""
-
-
-class Flaky:
-    """A port whose n-th call is interrupted, before or after it is carried out."""
-
-    def __init__(
-        self, port: object, at: int, when: str, error: Callable[[], BaseException]
-    ) -> None:
-        self._port = port
-        self._calls = count(1)
-        self._at, self._when, self._error = at, when, error
-        self.hit = False
-
-    def __getattr__(self, name: str) -> Any:  # any method of the port
-        method = getattr(self._port, name)
-        if name in {"kinds", "healthy"}:
-            return method
-
-        def call(*arguments: object) -> object:
-            interrupted = next(self._calls) == self._at
-            self.hit = self.hit or interrupted
-            if interrupted and self._when == "before":
-                raise self._error()
-            answer = method(*arguments)
-            if interrupted:
-                raise self._error()
-            return answer
-
-        return call
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -557,7 +526,7 @@ def test_whatever_happens_state_and_routing_agree_and_nobody_is_left_without_tra
             made.handle(_signal(made, what, region, number))
             state = made.state
             routing = made.traffic.read("checkout")
-            carries = carrying(routing, made.service, lever_of(made.service, state.lever))
+            carries = carrying(routing, made.service)
             assert carries == (state.primary,) == tuple(state.routing)
             assert state.epoch >= highest
             highest = state.epoch

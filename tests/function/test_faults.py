@@ -98,6 +98,7 @@ def _over(delivery: Future[Delivery], killed: threading.Event) -> None:
     wait_until(lambda: delivery.done() or killed.is_set(), 30, "the kill")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
     world: World, when: str
@@ -191,6 +192,7 @@ def test_an_operation_that_ends_in_error_is_raised_and_done_again(world: World) 
     assert "INTERNAL_ERROR" in said
 
 
+@pytest.mark.long
 def test_an_api_that_stays_down_is_answered_with_5xx_and_the_commit_stands(world: World) -> None:
     """The decision is kept; when the API is back, the redelivery carries it out, once."""
     fail(world, "us-east-1")

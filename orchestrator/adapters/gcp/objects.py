@@ -10,9 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from google.api_core import exceptions as google
-from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Client
-from requests import RequestException
 
 from orchestrator.core.errors import Conflict, FailoverError, Unavailable
 
@@ -78,14 +76,14 @@ class GcsObjects:
             case google.PreconditionFailed():
                 return Conflict(f"{where} was changed by somebody else meanwhile")
             case google.Forbidden() if _reasons(error) & PASSING:
-                return Unavailable(f"{where}: {error.message}")
+                return Unavailable(f"{where}: {error.message[:500]}")
             case google.Forbidden() | google.Unauthorized() | google.NotFound():
-                text = f"{where}: {error.message}. Nothing can be decided; see the bucket's IAM"
+                text = (
+                    f"{where}: {error.message[:500]}. Nothing can be decided; see the bucket's IAM"
+                )
                 return Unavailable(text, page=True)
-            case google.GoogleAPIError() | RequestException() | GoogleAuthError() | OSError():
-                return Unavailable(f"{where}: {type(error).__name__}: {error}")
             case _:
-                return error
+                return Unavailable(f"{where}: {type(error).__name__}: {str(error)[:500]}")
 
 
 def _reasons(error: google.Forbidden) -> set[str]:

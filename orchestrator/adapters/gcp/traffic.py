@@ -28,10 +28,18 @@ TIMEOUT = (2.0, 10.0)
 WAIT_READ = 125.0
 """Seconds to read the answer of `operations.wait`, which blocks for two minutes at most."""
 
-OPERATION_DEADLINE = 300.0
+OPERATION_DEADLINE = 200.0
 """Seconds that an accepted operation may take before it counts as unknown; the function has 540."""
 
-PASSING = frozenset({"rateLimitExceeded", "quotaExceeded", "resourceNotReady", "backendError"})
+LEAST_WAIT = 1.0
+"""Seconds between two asks for an operation: the API's own wait is best effort."""
+
+PASSING = frozenset(
+    {
+        *("rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"),
+        *("resourceNotReady", "backendError"),
+    }
+)
 """Reasons in Google's errors that only time cures, whatever their status."""
 
 
@@ -59,8 +67,9 @@ class BackendServices:
         """The backend service as it is. Raises Unavailable."""
         resource = self._call("GET", f"global/backendServices/{name}")
         backends = resource.get("backends") or []
-        if not isinstance(backends, list):
-            raise Unavailable(f"backend service {name}: `backends` is no list", page=True)
+        whole = isinstance(backends, list) and all(isinstance(b, dict) for b in backends)
+        if not whole or not resource.get("fingerprint"):
+            raise Unavailable(f"Compute API: what it gave for {name} is no backend service")
         return Routing(
             name=name,
             fingerprint=str(resource.get("fingerprint") or ""),
@@ -82,12 +91,14 @@ class BackendServices:
             params={"requestId": str(uuid.uuid4())},
             json=body,
         )
+        if not operation.get("name"):
+            raise Unavailable(f"Compute API: the patch of {name} was answered without an operation")
         return str(operation["name"])
 
     def wait(self, operation: str) -> None:
         """Return when the operation is done. Raises Unavailable with its error, or on deadline."""
         until = time.monotonic() + OPERATION_DEADLINE
-        while time.monotonic() < until:
+        while (began := time.monotonic()) < until:
             found = self._call(
                 "POST",
                 f"global/operations/{operation}/wait",
@@ -95,8 +106,9 @@ class BackendServices:
             )
             if found.get("status") == "DONE":
                 if found.get("error"):
-                    raise Unavailable(f"operation {operation} failed: {_operation_error(found)}")
+                    raise _operation_error(operation, found)
                 return
+            time.sleep(max(0.0, LEAST_WAIT - (time.monotonic() - began)))
         raise Unavailable(f"operation {operation} is not done after {OPERATION_DEADLINE:.0f} s")
 
     def kinds(self, groups: Iterable[str]) -> Mapping[str, str]:
@@ -169,10 +181,13 @@ class BackendServices:
         raise _refused(answer, f"{method} {path}")
 
 
+_TRY_AGAIN = frozenset({408, 409, 412, 429})
+
+
 def _refused(answer: requests.Response, what: str) -> FailoverError:
     """An answer that is not 2xx, as one of our errors."""
     reason, message = _reason(answer)
-    text = f"Compute API, {what}: {answer.status_code} {reason} {message}".strip()
+    text = f"Compute API, {what}: {answer.status_code} {reason} {message[:500]}".strip()
     if answer.status_code == requests.codes.precondition_failed:
         return Conflict(text)
     passing = (
@@ -196,19 +211,17 @@ def _reason(answer: requests.Response) -> tuple[str, str]:
         return "", answer.text[:200]
 
 
-def _operation_error(operation: Mapping[str, Any]) -> str:
-    errors = operation["error"].get("errors") or [{}]
-    listed = "; ".join(f"{e.get('code', '')} {e.get('message', '')}".strip() for e in errors)
-    status = operation.get("httpErrorStatusCode", "")
-    return f"{status} {operation.get('httpErrorMessage', '')} {listed}".strip()
+def _operation_error(name: str, operation: Mapping[str, Any]) -> Unavailable:
+    """The operation's own error. One that a repeat cannot cure needs a human."""
+    status = operation.get("httpErrorStatusCode")
+    message = operation.get("httpErrorMessage", "")
+    text = f"operation {name} failed: {status or ''} {message} {operation['error']}"[:700]
+    lasting = isinstance(status, int) and 400 <= status < 500 and status not in _TRY_AGAIN  # noqa: PLR2004  # HTTP's client errors
+    return Unavailable(text, page=lasting)
 
 
-def _translated(error: Exception, what: str) -> Exception:
-    from google.api_core.exceptions import GoogleAPIError  # only when something failed
-    from google.auth.exceptions import GoogleAuthError  # only when something failed
-
-    if isinstance(
-        error, requests.RequestException | GoogleAPIError | GoogleAuthError | OSError | ValueError
-    ):
-        return Unavailable(f"Compute API, {what}: {type(error).__name__}: {error}")
-    return error
+def _translated(error: Exception, what: str) -> FailoverError:
+    """Every foreign error as ours: what it was is not known to have happened, or not."""
+    if isinstance(error, FailoverError):
+        return error
+    return Unavailable(f"Compute API, {what}: {type(error).__name__}: {str(error)[:500]}")
