@@ -693,7 +693,9 @@ class Watched(Loop):
         ]
         if rested:
             assert refusals(decision) & GATES
-            if isinstance(signal, Tick):
+            probes = self.observed().probes
+            failing = any(probes[n].verdict is Verdict.FAILING for n in state.routing)
+            if isinstance(signal, Tick) and failing and "brake" not in refusals(decision):
                 assert "max_event_age" not in refusals(decision)
 
 

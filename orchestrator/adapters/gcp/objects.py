@@ -7,6 +7,7 @@ upload; the multipart upload that `upload_from_string` makes is one request.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from google.api_core import exceptions as google
@@ -25,6 +26,11 @@ PASSING = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceede
 """Reasons of a 403 that only time cures."""
 
 
+NO_LABELS = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+"""The library's own switch for a background thread that asks for the bucket, to label traces; it
+would retry for two minutes beside us, and asks for a permission that we do not need."""
+
+
 class GcsObjects:
     """Implements `orchestrator.ports.Objects` in one bucket, below `prefix`."""
 
@@ -36,6 +42,7 @@ class GcsObjects:
         credentials: Credentials | None,
         endpoint: str | None,
     ) -> None:
+        os.environ.setdefault(NO_LABELS, "true")
         options = {"api_endpoint": endpoint} if endpoint else None
         client = Client(project=project, credentials=credentials, client_options=options)
         self._bucket = client.bucket(bucket)
