@@ -27,16 +27,28 @@ class UptimeCheck:
         return f"{self.service}-{self.region}-x1"
 
 
-def opened(check: UptimeCheck, incident_id: str, started_at: datetime) -> dict[str, object]:
-    """The notification that an incident has begun at `started_at`."""
-    return _notification(check, incident_id, "open", started_at, None)
+def opened(
+    check: UptimeCheck, incident_id: str, started_at: datetime, failing: int = 3
+) -> dict[str, object]:
+    """The notification that an incident began at `started_at`, with `failing` vantage points."""
+    return _notification(check, incident_id, started_at, None, failing)
+
+
+def renotified(
+    check: UptimeCheck, incident_id: str, started_at: datetime, failing: int = 3
+) -> dict[str, object]:
+    """The same notification again, because the incident is still open: it says `renotify`."""
+    repeated = _notification(check, incident_id, started_at, None, failing)
+    incident = repeated["incident"]
+    assert isinstance(incident, dict)  # as `_notification` made it
+    return repeated | {"incident": incident | {"renotify": True}}
 
 
 def closed(
     check: UptimeCheck, incident_id: str, started_at: datetime, ended_at: datetime
 ) -> dict[str, object]:
     """The notification that the incident which began at `started_at` has ended at `ended_at`."""
-    return _notification(check, incident_id, "closed", started_at, ended_at)
+    return _notification(check, incident_id, started_at, ended_at, 0)
 
 
 def trial() -> dict[str, object]:
@@ -76,10 +88,11 @@ def trial() -> dict[str, object]:
 def _notification(
     check: UptimeCheck,
     incident_id: str,
-    state: Literal["open", "closed"],
     started_at: datetime,
     ended_at: datetime | None,
+    failing: int,
 ) -> dict[str, object]:
+    state: Literal["open", "closed"] = "open" if ended_at is None else "closed"
     display = f"{check.service} {check.region} is not healthy"
     incident: dict[str, object] = {
         "incident_id": incident_id,
@@ -90,7 +103,7 @@ def _notification(
         "started_at": int(started_at.timestamp()),
         "ended_at": None if ended_at is None else int(ended_at.timestamp()),
         "state": state,
-        "summary": _summary(check, state),
+        "summary": _summary(check, state, failing),
         "severity": "Critical",
         "policy_name": display,
         "policy_user_labels": {
@@ -101,19 +114,18 @@ def _notification(
         "condition_name": display,
         "condition": _condition(check, display),
         "threshold_value": "1",
-        "observed_value": "3.000" if state == "open" else "0.000",
+        "observed_value": f"{failing}.000",
         "documentation": {"content": "The region failover runbook.", "mime_type": "text/markdown"},
     }
     return {"incident": incident | _resource(check) | _metric(check), "version": "1.2"}
 
 
-def _summary(check: UptimeCheck, state: Literal["open", "closed"]) -> str:
+def _summary(check: UptimeCheck, state: Literal["open", "closed"], failing: int) -> str:
     relation = "above" if state == "open" else "at or below"
-    value = "3.000" if state == "open" else "0.000"
     return (
         f"Uptime Check URL - Check passed for {PROJECT} Uptime Check URL labels "
         f"{{project_id={PROJECT}, host={check.host}}} is {relation} the threshold of 1.000 "
-        f"with a value of {value}."
+        f"with a value of {failing}.000."
     )
 
 
@@ -123,7 +135,7 @@ def _condition(check: UptimeCheck, display: str) -> dict[str, object]:
         f'metric.label.check_id="{check.check_id}" AND resource.type="uptime_url"',
         "aggregations": [
             {
-                "alignmentPeriod": "60s",
+                "alignmentPeriod": "1200s",
                 "perSeriesAligner": "ALIGN_NEXT_OLDER",
                 "crossSeriesReducer": "REDUCE_COUNT_FALSE",
                 "groupByFields": ["resource.label.host", "metric.label.check_id"],
