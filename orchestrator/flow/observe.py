@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 
-from orchestrator.core import codec
+from orchestrator.core import codec, flat, reading
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Signal, Stored, Tick
@@ -38,7 +38,7 @@ def observe(
     wants_flat = context.only_service and service.name not in context.memory.documents
     stored = submit(read_state, service.name, context)
     routing = submit(context.traffic.read, service.backend_service)
-    flat = submit(context.objects.get, FLAT_FILE) if wants_flat else None
+    older = submit(context.objects.get, FLAT_FILE) if wants_flat else None
     kinds = submit(_kinds, service, signal, context)
     probes = context.prober.probe(service.regions)
     seen, lost = _routing(routing)
@@ -46,7 +46,7 @@ def observe(
     if seen is not None and seen_pair(seen, service) > _pair(found):
         found = read_state(service.name, context)
     if found.state is None and seen is not None and context.only_service:
-        found = _upgraded(service, flat, seen, context)
+        found = _upgraded(service, older, seen, context)
     return Observed(found, seen, probes, kinds.result()), lost
 
 
@@ -60,11 +60,11 @@ def read_state(service: str, context: Context) -> Stored:
     context.memory.documents.add(service)
     try:
         return Stored(codec.decode(data, service), generation)
-    except codec.NewerSchema as error:
+    except reading.NewerSchema as error:
         raise Unavailable(
             f"{document_name(service)}: {error}; a newer instance must act"
         ) from error
-    except codec.Corrupt as error:
+    except reading.Corrupt as error:
         raise Unavailable(
             f"{document_name(service)} is corrupt ({error}) and is left as it is: no failover of"
             f" {service} happens until it is mended. Restore the last good version of the object",
@@ -85,20 +85,20 @@ def _routing(future: Future[Routing]) -> tuple[Routing | None, Unavailable | Non
 
 def _upgraded(
     service: Service,
-    flat: Future[tuple[bytes, int] | None] | None,
+    older: Future[tuple[bytes, int] | None] | None,
     routing: Routing,
     context: Context,
 ) -> Stored:
     """A new document from the older flat file, or none when there is no such file either."""
-    older = flat.result() if flat else context.objects.get(FLAT_FILE)
-    context.memory.flat_file = older is not None
-    if older is None:
+    got = older.result() if older else context.objects.get(FLAT_FILE)
+    context.memory.flat_file = got is not None
+    if got is None:
         return Stored(None, 0)
     now = context.now()
     try:
-        flat_health = codec.decode_flat(older[0])
-        return Stored(codec.upgrade(create(service, routing, now), flat_health, now), 0)
-    except codec.Corrupt as error:
+        flat_health = flat.decode_flat(got[0])
+        return Stored(flat.upgrade(create(service, routing, now), flat_health, now), 0)
+    except reading.Corrupt as error:
         raise Unavailable(
             f"{FLAT_FILE} is corrupt ({error}) and is left as it is: {service.name} has no document"
             " yet and cannot be upgraded from it. Mend or remove it",

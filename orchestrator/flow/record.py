@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.core import codec
+from orchestrator.core import flat, reading
 from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Unavailable
 from orchestrator.core.model import (
     AlertClosed,
@@ -66,7 +66,7 @@ def entry(decision: Decision, signal: Signal, before: Stored, now: datetime, id:
     state = decision.state
     return {
         "id": id,
-        "at": codec.stamp_time(now),
+        "at": reading.stamp_time(now),
         "signal": describe(signal),
         "outcome": decision.outcome,
         "epoch": state.epoch,
@@ -154,7 +154,7 @@ def _flat_file(service: str, context: Context) -> None:
         if got is None or state is None:
             return
         data, generation = got
-        after = codec.encode_flat(state, codec.decode_flat(data))
+        after = flat.encode_flat(state, flat.decode_flat(data))
         if json.loads(after) == json.loads(data):
             return
         try:
@@ -174,5 +174,5 @@ def _create(name: str, data: bytes, context: Context) -> None:
 def _try(what: str, context: Context, write: Callable[[], None]) -> None:
     try:
         write()
-    except (FailoverError, codec.Corrupt) as error:
+    except (FailoverError, reading.Corrupt) as error:
         context.log("ERROR", f"{what} not written; the failover itself is not affected: {error}")

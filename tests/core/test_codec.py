@@ -13,18 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.codec import (
-    HISTORY,
-    Corrupt,
-    NewerSchema,
-    decode,
-    decode_flat,
-    encode,
-    encode_flat,
-    read_time,
-    stamp_time,
-    upgrade,
-)
+from orchestrator.core.codec import HISTORY, decode, encode
+from orchestrator.core.flat import decode_flat, encode_flat, upgrade
 from orchestrator.core.ground import create
 from orchestrator.core.model import (
     Incident,
@@ -38,6 +28,7 @@ from orchestrator.core.model import (
     Status,
 )
 from orchestrator.core.policy import Lever, Mode, Stamp
+from orchestrator.core.reading import Corrupt, NewerSchema, read_time, stamp_time
 from tests.core.loop import deployed, loop
 from tests.fakes import REGIONS, START, service
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import load
-from orchestrator.core import codec
+from orchestrator.core import flat
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import Outdated, Unavailable
 from orchestrator.core.fence import write_mark
@@ -566,11 +566,11 @@ def test_the_lever_that_the_api_tells_is_remembered() -> None:
 
 
 def test_the_older_file_becomes_a_document_with_its_health() -> None:
-    flat = codec.decode_flat(
+    told = flat.decode_flat(
         json.dumps({WEST: {"endpoint": "x", "healthy": False}, "gone": {"healthy": False}}).encode()
     )
     ours = service()
-    state = codec.upgrade(create(ours, deployed(ours), START), flat, START)
+    state = flat.upgrade(create(ours, deployed(ours), START), told, START)
     assert state.epoch == 0
     assert state.regions[WEST].status is Status.DOWN
     assert state.regions[EAST].healthy
@@ -585,9 +585,9 @@ def test_the_older_file_becomes_a_document_with_its_health() -> None:
 
 
 def test_an_unhealthy_primary_of_the_older_file_is_left_when_its_probe_fails_too() -> None:
-    flat = {EAST: {"endpoint": "x", "healthy": False}}
+    told = {EAST: {"endpoint": "x", "healthy": False}}
     ours = service()
-    state = codec.upgrade(create(ours, deployed(ours), START), flat, START)
+    state = flat.upgrade(create(ours, deployed(ours), START), told, START)
     world = Loop(ours, deployed(ours), Stored(state, 0), probes={EAST: FAILING})
     assert world.send(Tick()).outcome is Outcome.MOVED
     assert world.carrying == (WEST,)
