@@ -11,11 +11,14 @@ open and close carry one id.
     open --- no result for `auto_close` -------------------------------------> quiet (no data)
     open --- every `renotify` since the last notification -------------------> open
 
-Missing data is not health. Without any result within the alignment window the condition is not
-evaluated at all: nothing opens, and an open incident stays open until `auto_close` has passed since
-the last result. Then it is closed with the same notification as a recovery, although the region may
-well be dead: the checkers fell silent, nobody saw it healthy. Whoever reads a close must therefore
-ask the region before trusting it. That is the point of having this case here.
+Missing data is not health. Without any result within the alignment window, or with nothing but
+failures that are too few to decide, the condition is not evaluated at all: nothing opens, and an
+open incident stays open. (The second half is a choice of ours: results leave the window one after
+the other, and the last failure left of six must not pass for a recovery.) An open incident is
+closed when `auto_close` has passed since the last result of any checker. Then it is closed with the
+same notification as a recovery, although the region may well be dead: the checkers fell silent,
+nobody saw it healthy. Whoever reads a close must therefore ask the region before trusting it. That
+is the point of having this case here.
 """
 
 import hashlib
@@ -107,7 +110,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Renotified:
-    """An incident is still open; `failing` checkers failed, None without data."""
+    """An incident is still open; `failing` checkers failed, None if it is not known."""
 
     incident_id: str
     started_at: datetime
@@ -136,7 +139,7 @@ def advance(
     counts, so what arrives late changes nothing.
     """
     seen = replace(state, newest=_newest((*state.newest, *results)))
-    failing = _failing(seen.newest, now - policy.alignment)
+    failing = _failing(seen.newest, now - policy.alignment, policy.threshold)
     if seen.incident is None:
         return _while_quiet(seen, failing, now, policy)
     return _while_open(seen, seen.incident, failing, now, policy)
@@ -151,10 +154,14 @@ def _newest(points: Iterable[Point]) -> tuple[Point, ...]:
     return tuple(newest[checker] for checker in sorted(newest))
 
 
-def _failing(newest: Iterable[Point], after: datetime) -> int | None:
-    """How many checkers fail, of those with a point later than `after`; None if none has one."""
-    aligned = [point for point in newest if point.at > after]
-    return sum(not point.passed for point in aligned) if aligned else None
+def _failing(newest: Iterable[Point], after: datetime, threshold: int) -> int | None:
+    """How many checkers fail, of those with a point later than `after`; None if it is not known.
+
+    That is so if nothing passes and the failures are too few: then silence would decide.
+    """
+    aligned = [point.passed for point in newest if point.at > after]
+    failing = aligned.count(False)
+    return None if failing <= threshold and True not in aligned else failing
 
 
 def _while_quiet(

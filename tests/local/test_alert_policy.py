@@ -128,6 +128,28 @@ def test_checkers_that_fell_silent_count_neither_way() -> None:
     assert [type(notice) for _, notice in play([*failing, *alive])[1]] == [Opened, Closed]
 
 
+def test_failures_that_leave_the_window_one_by_one_are_no_recovery() -> None:
+    """Checkers are staggered, so their last failures fade one after the other: nothing passed."""
+    rounds = [
+        (60.0 * minute + 10 * n, points(60.0 * minute + 10 * n, checker, of=(checker,)))
+        for minute in range(3)
+        for n, checker in enumerate(CHECKERS)
+    ]
+    silence: list[tuple[float, Sequence[Point]]] = [(float(s), ()) for s in range(171, 2100)]
+    _, told = play([*rounds, *silence])
+    assert [(s, type(notice)) for s, notice in told] == [(70, Opened), (1970, Closed)]
+    notice = told[-1][1]
+    assert isinstance(notice, Closed)
+    assert notice.why is Closure.NO_DATA
+
+
+def test_one_checker_that_sees_it_healthy_is_enough_for_a_recovery() -> None:
+    """The others have long been silent, and their failures left the window."""
+    failing = every_minute([0, 1], *CHECKERS)
+    _, told = play([*failing, (1300.0, points(1300.0, of=("IOWA",)))])
+    assert [(s, type(notice)) for s, notice in told] == [(60, Opened), (1300, Closed)]
+
+
 def test_an_open_incident_is_told_again_at_its_interval() -> None:
     policy = replace(POLICY, renotify=timedelta(minutes=30))
     _, told = play(every_minute(range(70), *CHECKERS), policy)
