@@ -17,7 +17,6 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -38,6 +37,7 @@ from orchestrator.local.alert_policy import (
     Renotified,
     advance,
 )
+from orchestrator.local.channel import Channel, Fate
 from orchestrator.local.http_status import SUCCESS
 from orchestrator.local.loop_thread import LoopThread
 from orchestrator.local.notification import UptimeCheck, closed, opened, renotified
@@ -83,14 +83,6 @@ class Incident:
     why: Closure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Fate:
-    """What happens to one notification on its way: `copies` of it are published after `delay`."""
-
-    copies: int = 1
-    delay: float = 0.0
-
-
 @dataclass(slots=True)
 class _Watch:
     """One region under watch: its policy, where the evaluation stands, and what has arrived."""
@@ -100,44 +92,6 @@ class _Watch:
     policy: AlertPolicy
     state: AlertState = field(default_factory=AlertState)
     arrived: list[Point] = field(default_factory=list)
-
-
-class _Channel:
-    """The notification channel: publishes one after the other, off the loop of the checks."""
-
-    def __init__(self, publish: Callable[[dict[str, object]], object]) -> None:
-        self._publish = publish
-        self._fates: deque[_Fate] = deque()
-        self._pool: ThreadPoolExecutor | None = None
-        self._publications: list[Future[object]] = []
-
-    def expect(self, fate: _Fate) -> None:
-        self._fates.append(fate)
-
-    def start(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="notifications")
-
-    def stop(self) -> None:
-        """Publish nothing more; raises what `publish` raised first."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        publications, self._publications = self._publications, []
-        for publication in publications:
-            if not publication.cancelled():
-                publication.result()
-
-    def notify(self, notification: dict[str, object]) -> None:
-        """Let its fate befall a notification; called on a running loop, and never waits."""
-        fate = self._fates.popleft() if self._fates else _Fate()
-        for _ in range(fate.copies):
-            if fate.delay:
-                asyncio.get_running_loop().call_later(fate.delay, self._send, notification)
-            else:
-                self._send(notification)
-
-    def _send(self, notification: dict[str, object]) -> None:
-        assert self._pool is not None  # it lives longer than the loop that this runs on
-        self._publications.append(self._pool.submit(self._publish, notification))
 
 
 class Monitoring:
@@ -179,7 +133,7 @@ class Monitoring:
             renotify=None if renotify is None else timedelta(seconds=renotify / pace),
         )
         self._watches = {name: _watch(service, name, url, policy) for name, url in regions.items()}
-        self._channel = _Channel(publish)
+        self._channel = Channel(publish)
         self._results: deque[Result] = deque(maxlen=REMEMBERED)
         self._incidents: dict[str, Incident] = {}
         self._cuts: set[tuple[Vantage, str]] = set()
@@ -245,7 +199,7 @@ class Monitoring:
         """
         if copies < 1 or delay < 0:
             raise ValueError("copies must be at least 1, and delay not negative")
-        self._channel.expect(_Fate(0 if drop else copies, delay / self.pace))
+        self._channel.expect(Fate(0 if drop else copies, delay / self.pace))
 
     def wait_for_results(
         self, condition: Callable[[tuple[Result, ...]], bool], within: float, what: str

@@ -26,6 +26,7 @@ from orchestrator.local.function import Function
 from orchestrator.local.gcs import FakeGcs
 from orchestrator.local.load_balancer import LoadBalancer
 from orchestrator.local.loopback import HOST
+from orchestrator.local.monitoring import Monitoring
 from orchestrator.local.notification import UptimeCheck
 from orchestrator.local.proxy import FaultProxy
 from orchestrator.local.push import Delivery, Form, Subscription, Topic
@@ -37,6 +38,8 @@ from orchestrator.local.wire import Json
 BUCKET = "laptop-failover"
 TOPIC = "dynamodb-failover-alerts"
 CONTROL = "failover-control"
+CHECK_TIMEOUT = 30
+"""Seconds of Cloud Monitoring that an uptime check may take: at a pace of 60, half a second."""
 
 _Part = Function | LoadBalancer | Region
 
@@ -51,7 +54,8 @@ class World:
     alert function reaches Cloud Storage and the Compute API through fault proxies of its own (but
     links in the answers of Cloud Storage lead to those of the first); `traffic_rate` is in user
     requests a second, 0 for none; `form` is how messages are pushed; `operation_seconds` how long a
-    Compute operation takes.
+    Compute operation takes; with `pace` seconds of Cloud Monitoring to one of the laptop, uptime
+    checks and alert policies watch the regions and publish to the first function.
     """
 
     regions: dict[str, Region]
@@ -64,6 +68,7 @@ class World:
     topic: Topic
     control: Topic
     traffic: Traffic
+    monitoring: Monitoring | None
     folder: Path
 
     def __init__(  # noqa: PLR0913 - each is a wish of its own, and has a default
@@ -82,6 +87,7 @@ class World:
         env: Mapping[str, str] | None = None,
         form: Form = Form.PUSH,
         operation_seconds: float = 0.3,
+        pace: float | None = None,
     ) -> None:
         self._lever, self._mode, self._state = lever, mode, state
         self._region_names = tuple(regions)
@@ -92,6 +98,7 @@ class World:
         self._proxied = proxies
         self._form = form
         self._rate = traffic_rate
+        self._pace = pace
         self._life = ExitStack()  # what `__exit__` undoes, last first
 
     def __enter__(self) -> Self:
@@ -99,6 +106,8 @@ class World:
             self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="laptop-")))
             self._build(stack)
             stack.callback(_all_at_once, self._stops())
+            if self.monitoring:
+                stack.callback(self.monitoring.stop)
             stack.callback(self.traffic.stop)  # first of all: users must not see the end of a world
             _all_at_once(self._starts())
             self._let_users_in()
@@ -179,6 +188,12 @@ class World:
         self.topic = Topic(TOPIC, *self._subscriptions(self.functions))
         self.control = Topic(CONTROL, *self._subscriptions(self.controls))
         self.traffic = Traffic(self.load_balancer.url, self._rate)
+        self.monitoring = self._monitoring() if self._pace else None
+
+    def _monitoring(self) -> Monitoring:
+        urls = {region.name: region.health_url for region in self.regions.values()}
+        pace = self._pace or 1.0
+        return Monitoring(urls, SERVICE, self.publish, pace=pace, timeout=CHECK_TIMEOUT)
 
     def _draw(self) -> Blueprint:
         sites = tuple(Site(r.name, r.address, r.health_url) for r in self.regions.values())
@@ -225,6 +240,8 @@ class World:
         wait_until(lambda: answers(self.load_balancer.url), 10, "the load balancer to serve users")
         if self._rate > 0:
             self.traffic.start()
+        if self.monitoring:
+            self.monitoring.start()
 
 
 def _of(proxies: tuple[FaultProxy, ...], number: int, direct: str) -> str:
