@@ -19,6 +19,13 @@ from orchestrator.core.errors import Conflict, Unavailable
 Answer = tuple[int, bytes]
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A server to which a client that hangs up is nothing to write about."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        del request, client_address
+
+
 @contextmanager
 def answering(answer: Answer) -> Iterator[str]:
     """A server that gives everybody the same answer; its URL."""
@@ -39,7 +46,7 @@ def answering(answer: Answer) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's word
             del format, args
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _Quiet(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

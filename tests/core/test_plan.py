@@ -243,7 +243,7 @@ def test_a_capacity_plan_is_carried_out_by_one_write_and_loses_nothing(
 ) -> None:
     """Unknown fields survive at every depth, and after the write the plan is empty."""
     listed = [
-        scaled(name, scaler, **extra)
+        {**scaled(name, scaler), **extra}
         for name, scaler, extra in zip(REGIONS, before, extras, strict=True)
     ]
     routing = routing_of(listed, text)
@@ -267,7 +267,7 @@ def test_a_membership_plan_is_carried_out_by_one_write_and_loses_nothing(
     extra: dict[str, Any], present: set[str], wanted: set[str]
 ) -> None:
     stranger = {"group": API + "projects/p/regions/r/networkEndpointGroups/other", **extra}
-    routing = routing_of([stranger, *(attached(name, **extra) for name in sorted(present))])
+    routing = routing_of([stranger, *({**attached(name), **extra} for name in sorted(present))])
     regions = [name for name in REGIONS if name in wanted]
     state = wanting(*regions)
     after = written(plan(state, routing, members()), routing, members())
