@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +17,7 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from orchestrator.local.reset import reset
 from orchestrator.local.wire import ApiError, Json, JsonObject
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -178,10 +177,7 @@ async def _answer(
 
 def _cut(request: web.Request) -> web.Response:
     """Reset the connection. The response returned is for the framework only: nobody gets it."""
-    if (transport := request.transport) is not None:
-        link = transport.get_extra_info("socket")
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+    reset(request)
     return web.Response(status=503)
 
 

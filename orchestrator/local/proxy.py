@@ -10,8 +10,6 @@ dead sender's packets too. An answer that cannot be had from the server is a res
 
 import asyncio
 import json
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +25,7 @@ from yarl import URL
 
 from orchestrator.local.loop_thread import LoopThread
 from orchestrator.local.loopback import HOST, free_port, url_of
+from orchestrator.local.reset import reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +197,7 @@ class FaultProxy:
             response = None
         exchange.ended = time.monotonic()
         if response is None:
-            _cut(incoming)
+            reset(incoming)
             return web.Response()
         exchange.delivered = incoming.transport is not None
         return response
@@ -256,13 +255,3 @@ def _passed_on(
 async def _set(event: threading.Event) -> None:
     while not event.is_set():  # noqa: ASYNC110 - it is set outside of the loop
         await asyncio.sleep(_HOLD_PAUSE)
-
-
-def _cut(incoming: web.Request) -> None:
-    """End the connection with a reset (RST), not with an orderly close."""
-    transport = incoming.transport
-    if transport is None:
-        return
-    end = transport.get_extra_info("socket")
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()

@@ -55,7 +55,7 @@ class World:
     links in the answers of Cloud Storage lead to those of the first); `traffic_rate` is in user
     requests a second, 0 for none; `form` is how messages are pushed; `operation_seconds` how long a
     Compute operation takes; with `pace` seconds of Cloud Monitoring to one of the laptop, uptime
-    checks and alert policies watch the regions and publish to the first function.
+    checks and alert policies watch the regions and publish to every function.
     """
 
     regions: dict[str, Region]
