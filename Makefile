@@ -48,9 +48,9 @@ fmt: $(VENV)/.installed ## format, and repair what lint can repair
 
 lock: $(LOCK)/.installed ## compile requirements.in and the extras into pins with hashes (ARGS=--upgrade)
 	$(COMPILE) --output-file requirements.txt requirements.in
-	$(COMPILE) --extra local --constraint requirements.txt \
+	$(COMPILE) --extra local --extra cli --constraint requirements.txt \
 		--output-file orchestrator/local/requirements.txt pyproject.toml
-	$(COMPILE) --extra local --extra dev --constraint orchestrator/local/requirements.txt \
+	$(COMPILE) --extra local --extra cli --extra dev --constraint orchestrator/local/requirements.txt \
 		--output-file tests/requirements.txt pyproject.toml
 	@rm -rf region_failover_orchestrator.egg-info
 
