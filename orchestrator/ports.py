@@ -1,4 +1,4 @@
-"""What the flow needs of the world: four small Protocols.
+"""What the flow and the tools need of the world: small Protocols.
 
 Each implementation is held to the same contract by one suite in `tests/contracts/`. Every method
 has its own deadline, well below the function's, and raises only the errors of
@@ -8,6 +8,8 @@ has its own deadline, well below the function's, and raises only the errors of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from orchestrator.core.model import Json, Probe, Routing
@@ -26,6 +28,39 @@ class Objects(Protocol):
         Raises Conflict when the object is at another generation. Raises Unavailable when it is not
         known whether the write happened: read again and compare.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One kept version of an object. at: when it was written."""
+
+    generation: int
+    at: datetime
+    size: int
+
+
+class Archive(Protocol):
+    """What the state folder keeps beside the live objects. For tools, never for the pipeline."""
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of the objects that begin with `prefix`, sorted. Raises Unavailable."""
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """Every kept version of the object, the live one too, newest first. Raises Unavailable."""
+
+    def version(self, name: str, generation: int) -> bytes | None:
+        """The bytes of one version, None when it is not kept. Raises Unavailable."""
+
+
+class Store(Objects, Archive, Protocol):
+    """A state folder: its objects, and what it keeps of them."""
+
+
+class Topic(Protocol):
+    """A Pub/Sub topic that we publish to."""
+
+    def publish(self, data: bytes, attributes: Mapping[str, str]) -> str:
+        """Publish one message and give its id. Raises Unavailable."""
 
 
 class Traffic(Protocol):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from orchestrator.config import Config
-    from orchestrator.ports import Objects, Traffic
+    from orchestrator.ports import Archive, Log, Objects, Store, Topic, Traffic
 
 COMPUTE = "https://compute.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -38,17 +38,26 @@ TOKEN_LIFE = 2400.0
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The configuration and everything that the flow needs to act on it."""
+    """The configuration and everything that the flow needs to act on it.
+
+    archive: what the state folder keeps beside the live objects. control: where a tick is asked
+    for, if anywhere. Both for tools.
+    """
 
     config: Config
     context: Context
+    archive: Archive
+    control: Topic | None
 
 
 class Wiring:
     """Builds the world on first use and keeps it. environ: the process's environment."""
 
-    def __init__(self, environ: Mapping[str, str], root: Path) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], root: Path, log: Log = telemetry.log
+    ) -> None:
         self._environ = environ
+        self._log = log
         self._root = root
         self._lock = threading.Lock()
         self._world: World | None = None
@@ -79,7 +88,7 @@ class Wiring:
             objects=objects,
             traffic=self._traffic(config, objects),
             prober=self._prober(config),
-            log=telemetry.log,
+            log=self._log,
             executor=ThreadPoolExecutor(32, thread_name_prefix="observe"),
             now=lambda: datetime.now(UTC),
             new_id=lambda: uuid.uuid4().hex[:16],
@@ -87,9 +96,11 @@ class Wiring:
             rest=time.sleep,
             jitter=lambda: random.uniform(0.5, 1.5),  # noqa: S311  # spreads retries, guards nothing
             only_service=len(config.services) == 1,
+            events=self._topic(config.project, config.topics.events),
             memory=Memory(),
         )
-        return World(config, context)
+        control = self._topic(config.project, config.topics.control)
+        return World(config, context, objects, control)
 
     def _read(self, source: str) -> str:
         if source.startswith("gs://"):
@@ -104,7 +115,7 @@ class Wiring:
             hint = f"cannot be read ({error.strerror}); FAILOVER_CONFIG names the file"
             raise BadConfig(source, [Problem("(file)", hint)]) from error
 
-    def _objects(self, state: str, project: str) -> Objects:
+    def _objects(self, state: str, project: str) -> Store:
         parts = urlsplit(state)
         if parts.scheme == "gs":
             return self._gcs(parts.netloc, parts.path, project)
@@ -112,7 +123,7 @@ class Wiring:
 
         return FileObjects(Path(unquote(parts.path)))
 
-    def _gcs(self, bucket: str, prefix: str, project: str | None) -> Objects:
+    def _gcs(self, bucket: str, prefix: str, project: str | None) -> Store:
         from orchestrator.adapters.gcp.objects import GcsObjects  # not for files
 
         endpoint = self._emulator("STORAGE_EMULATOR_HOST")
@@ -139,6 +150,16 @@ class Wiring:
 
         token = self._token() if config.probe.auth == "oidc" else None
         return HttpProber(config.probe.timeout.total_seconds(), config.probe.attempts, token)
+
+    def _topic(self, project: str, name: str | None) -> Topic | None:
+        """The topic of this name, or None: without a name nothing is published."""
+        if name is None:
+            return None
+        from orchestrator.adapters.gcp.topic import PubSubTopic  # lazily, as all
+
+        emulator = self._emulator("PUBSUB_EMULATOR_HOST")
+        bare = emulator.partition("://")[2] if emulator else None
+        return PubSubTopic(project, name, lambda: self._identity(emulator), bare)
 
     # --- identity
 

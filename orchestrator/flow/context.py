@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.errors import FailoverError, Outdated
-from orchestrator.ports import Log, Objects, Prober, Traffic
+from orchestrator.ports import Log, Objects, Prober, Topic, Traffic
 
 PATIENCE = 20.0
 """Seconds that an invocation retries before it gives up: a redelivery costs at least 10 s."""
@@ -22,6 +22,7 @@ class Memory:
 
     documents: set[str] = field(default_factory=set)
     kinds: dict[str, str] = field(default_factory=dict)
+    recorded: set[str] = field(default_factory=set)
     flat_file: bool = True
 
 
@@ -30,7 +31,8 @@ class Context:
     """The world as the flow sees it.
 
     now: the one clock. monotonic, rest: in seconds. jitter: a number between 0.5 and 1.5.
-    only_service: no other service shares the state folder.
+    only_service: no other service shares the state folder. events: where decisions are announced,
+    if anywhere.
     """
 
     objects: Objects
@@ -44,6 +46,7 @@ class Context:
     rest: Callable[[float], None]
     jitter: Callable[[], float]
     only_service: bool
+    events: Topic | None = None
     memory: Memory = field(default_factory=Memory)
 
 

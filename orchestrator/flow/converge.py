@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from orchestrator.core.errors import Conflict, Outdated, Unavailable, Unverified
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import NO_PAIR, Routing, Stored
+from orchestrator.core.model import NO_PAIR, Phase, Routing, Stored
 from orchestrator.core.plan import Plan, body, plan
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context, Patience
@@ -62,12 +62,30 @@ def converge(
         try:
             _lost_fence(stored, made, context, committed=committed)
             context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
-            context.log("NOTICE", f"shifted {made}", service=service.name, epoch=made.wanted.epoch)
+            _say(service, made, stored, context)
             done.append(made)
         except (Conflict, Unavailable) as error:
             patience.pause(error)
         stored, routing = read_both(service, context, patience)
         committed = False
+
+
+def _say(service: Service, made: Plan, stored: Stored, context: Context) -> None:
+    """One line for the write that was made: a shift, or the repair of what another hand changed."""
+    epoch = made.wanted.epoch
+    shift = stored.state.shift if stored.state else None
+    if not made.drift and (shift is None or shift.phase is not Phase.VERIFIED):
+        context.log("NOTICE", f"shifted {made}", service=service.name, epoch=epoch)
+        return
+    mark = "its mark was left" if made.drift else f"its mark became epoch {made.seen.epoch}"
+    context.log(
+        "WARNING",
+        f"drift repaired: {made}. Another hand changed {made.resource} after the shift of this"
+        f" epoch was done ({mark}): see its audit log",
+        service=service.name,
+        epoch=epoch,
+        drift=True,
+    )
 
 
 def _plan(service: Service, stored: Stored, routing: Routing) -> Plan:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from orchestrator.core import codec, flat, reading
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.ground import create
-from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Signal, Stored, Tick
+from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
@@ -28,18 +28,19 @@ def document_name(service: str) -> str:
 
 
 def observe(
-    service: Service, signal: Signal, context: Context
+    service: Service, context: Context, *, kinds: bool = False
 ) -> tuple[Observed, Unavailable | None]:
     """One observation, and why the routing could not be read if it could not.
 
-    Raises Unavailable when the state cannot be read or is corrupt.
+    kinds: ask for the types of regional groups that are not known yet; it takes a second. Raises
+    Unavailable when the state cannot be read or is corrupt.
     """
     submit = context.executor.submit
     wants_flat = context.only_service and service.name not in context.memory.documents
     stored = submit(read_state, service.name, context)
     routing = submit(context.traffic.read, service.backend_service)
     older = submit(context.objects.get, FLAT_FILE) if wants_flat else None
-    kinds = submit(_kinds, service, signal, context)
+    types = submit(_kinds, service, context, asking=kinds)
     probes = context.prober.probe(service.regions)
     seen, lost = _routing(routing)
     found = stored.result()
@@ -47,7 +48,7 @@ def observe(
         found = read_state(service.name, context)
     if found.state is None and seen is not None and context.only_service:
         found = _upgraded(service, older, seen, context)
-    return Observed(found, seen, probes, kinds.result()), lost
+    return Observed(found, seen, probes, types.result()), lost
 
 
 def read_state(service: str, context: Context) -> Stored:
@@ -106,12 +107,12 @@ def _upgraded(
         ) from error
 
 
-def _kinds(service: Service, signal: Signal, context: Context) -> Mapping[str, str]:
-    """Types of the regional groups, asked once in a process's life and only by a tick."""
+def _kinds(service: Service, context: Context, *, asking: bool) -> Mapping[str, str]:
+    """Types of the regional groups, asked once in a process's life."""
     regional = regional_groups(service)
     asked = context.memory.kinds
     unknown = [group for group in regional if group not in asked]
-    if unknown and isinstance(signal, Tick) and service.stated_lever is None:
+    if unknown and asking and service.stated_lever is None:
         try:
             asked.update(context.traffic.kinds(unknown))
         except Unavailable as error:

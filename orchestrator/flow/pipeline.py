@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Conflict, Unavailable, UnsafePlan, Unverified
+from orchestrator.core.errors import Conflict, FailoverError, Unavailable, UnsafePlan, Unverified
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Decision, Observed, Phase, Signal, Stored, Tick
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
-from orchestrator.flow import record
+from orchestrator.flow import announce, record
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
@@ -36,11 +36,20 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
     Conflict and Unavailable are tried again for a while first; what is raised then, a redelivery
     can cure. A refusal is no error: it is in the report.
     """
+    try:
+        return _handle(service, signal, context)
+    except FailoverError as error:
+        if getattr(error, "page", False):
+            announce.page(service, str(error), context.now(), context)
+        raise
+
+
+def _handle(service: Service, signal: Signal, context: Context) -> Report:
     patience = Patience(context)
     seen: tuple[Observed, Unavailable | None] | None = None
     while True:
         try:
-            seen = seen or observe(service, signal, context)
+            seen = seen or observe(service, context, kinds=isinstance(signal, Tick))
             return _once(service, signal, *seen, context, patience)
         except Raced as race:
             patience.pause(race)
@@ -71,40 +80,45 @@ def _once(
         if decision.recorded:
             state = replace(state, history=(made, *state.history))
         stored = commit(state, stored.generation, context)
+    result = Converged(stored, ())
+    phase: Phase | None = Phase.COMMITTED if decision.changed else None
     try:
         if lost_routing is not None or observed.routing is None:
             raise lost_routing or Unavailable("the routing was not read")
-        converged = converge(
-            service,
-            stored,
-            observed.routing,
-            context,
-            patience,
-            committed=decision.changed,
-        )
-        _after(service, signal, converged, context)
-        return Report(decision, converged.plans)
+        committed = decision.changed
+        result = converge(service, stored, observed.routing, context, patience, committed=committed)
+        phase = _after(service, signal, result, context)
+        return Report(decision, result.plans)
     except UnsafePlan as unsafe:
         context.log("CRITICAL", str(unsafe), service=service.name, page=True, rule=unsafe.rule)
+        announce.page(service, str(unsafe), now, context)
         return Report(decision, ())
     except Unverified as unverified:
+        phase = Phase.UNVERIFIED
         context.log("ERROR", str(unverified), service=service.name, unverified=True)
-        record.phase(stored, Phase.UNVERIFIED, context)
+        record.phase(stored, phase, context)
         return Report(decision, ())
     finally:
         _say(service, signal, decision, stored, context)
+        if decision.page:
+            announce.page(service, decision.page, now, context)
         if decision.recorded:
-            record.journal(service.name, made, context)
+            record.publish(service, made, context, phase=phase, plans=result.plans)
+        if isinstance(signal, Tick):
+            record.catch_up(service, result.stored, now, context)
         if _has_flat_file(signal, decision, context):
             record.flat_file(service.name, context)
 
 
-def _after(service: Service, signal: Signal, converged: Converged, context: Context) -> None:
+def _after(
+    service: Service, signal: Signal, converged: Converged, context: Context
+) -> Phase | None:
     """Tell people that the routing is as the document says, when we made or a tick found it so."""
     if converged.plans or isinstance(signal, Tick):
         record.phase(converged.stored, Phase.VERIFIED, context)
     if converged.plans:
         record.balancer_view(service, converged.plans[-1], context)
+    return Phase.VERIFIED if converged.plans else None
 
 
 def _has_flat_file(signal: Signal, decision: Decision, context: Context) -> bool:

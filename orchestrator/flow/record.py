@@ -1,16 +1,17 @@
 """Record: what happened, after it happened. Nothing here can fail or delay a failover.
 
 Each part that could not be written is named in a log line and left out. The decision itself stands
-in the document's `history`, which was committed with it.
+in the document's `history`, which was committed with it; so a tick finds there what a crash left
+unrecorded and records it late.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orchestrator.core import flat, reading
 from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Unavailable
@@ -27,6 +28,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan, Verb
 from orchestrator.core.policy import Lever, Service
+from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import FLAT_FILE, read_state
@@ -37,6 +39,10 @@ POISON_BYTES = 4096
 
 REASON_CHARACTERS = 1000
 """How much of a refusal's reason it keeps; a reason may quote the message."""
+
+
+LATE = timedelta(hours=1)
+"""Decisions that are older are recorded late no more: whoever listened has given up."""
 
 
 def describe(signal: Signal) -> str:
@@ -80,12 +86,65 @@ def entry(decision: Decision, signal: Signal, before: Stored, now: datetime, id:
     }
 
 
-def journal(service: str, made: Json, context: Context) -> None:
-    """Keep one decision for good: an immutable object, created once."""
+def publish(
+    service: Service,
+    made: Json,
+    context: Context,
+    *,
+    phase: Phase | None = None,
+    plans: Iterable[Plan] = (),
+) -> None:
+    """Announce one decision and keep it for good in the journal.
+
+    phase, plans: what became of it, when the caller knows. A decision counts as recorded when both
+    are certain, or the journal had it before.
+    """
+    whole = {"service": service.name, **made, "phase": phase, "shifted": [str(p) for p in plans]}
+    announced = announce.decision(service, whole, context)
+    kept = _try("journal", context, lambda: _journal(service.name, whole, context))
+    if announced and kept:
+        context.memory.recorded.add(str(made["id"]))
+
+
+def journal_name(service: str, made: Json) -> str:
+    """The name of a decision's journal object: sorted, they stand in the order of their epochs."""
     time = str(made["at"]).replace("-", "").replace(":", "")
-    name = f"journal/{service}/{made['epoch']:>08}-{time}-{made['id']}.json"
-    data = json.dumps({"service": service, **made}, indent=1).encode()
-    _try("journal", context, lambda: _create(name, data, context))
+    return f"journal/{service}/{made['epoch']:>08}-{time}-{made['id']}.json"
+
+
+def catch_up(service: Service, stored: Stored, now: datetime, context: Context) -> None:
+    """Record what the history has and the journal has not: what an instance died before doing.
+
+    The history is the last hour's; what this process knows to be recorded is not asked for again.
+    """
+    for made in reversed(stored.state.history if stored.state else ()):
+        if str(made.get("id")) not in context.memory.recorded and _is_late(made, now):
+            _record_late(service, made, context)
+
+
+def _is_late(made: Json, now: datetime) -> bool:
+    try:
+        at = reading.read_time(made["at"])
+        return isinstance(made["epoch"], int) and timedelta(0) <= now - at <= LATE
+    except (KeyError, ValueError, OverflowError):
+        return False
+
+
+def _record_late(service: Service, made: Json, context: Context) -> None:
+    try:
+        known = context.objects.get(journal_name(service.name, made)) is not None
+    except Unavailable as error:
+        context.log("INFO", f"whether {made['id']} was recorded is not to be had: {error}")
+        return
+    if known:
+        context.memory.recorded.add(str(made["id"]))
+    else:
+        publish(service, made, context)
+
+
+def _journal(service: str, whole: Json, context: Context) -> None:
+    data = json.dumps(whole, indent=1).encode()
+    _create(journal_name(service, whole), data, context)
 
 
 def poison(data: bytes, error: BadEvent, context: Context) -> None:
@@ -171,8 +230,10 @@ def _create(name: str, data: bytes, context: Context) -> None:
         return
 
 
-def _try(what: str, context: Context, write: Callable[[], None]) -> None:
+def _try(what: str, context: Context, write: Callable[[], None]) -> bool:
     try:
         write()
     except (FailoverError, reading.Corrupt) as error:
         context.log("ERROR", f"{what} not written; the failover itself is not affected: {error}")
+        return False
+    return True

@@ -41,7 +41,8 @@ class FakeGcs:
         """Start the program, wait until it answers and create the bucket."""
         self._child = Child("fake GCS", self._command(), log=self._log)
         self._child.start_ready(lambda: answers(f"{self.url}/_internal/healthcheck"))
-        _expect(post_json(f"{self.url}/storage/v1/b", {"name": self.bucket}), "creating the bucket")
+        bucket = {"name": self.bucket, "versioning": {"enabled": True}}
+        _expect(post_json(f"{self.url}/storage/v1/b", bucket), "creating the bucket")
 
     def read(self, name: str) -> bytes | None:
         """The content of an object of the bucket, None if there is none."""

@@ -8,12 +8,13 @@ upload; the multipart upload that `upload_from_string` makes is one request.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as google
 from google.cloud.storage import Client
 
 from orchestrator.core.errors import Conflict, FailoverError, Unavailable
+from orchestrator.ports import Version
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -32,7 +33,7 @@ would retry for two minutes beside us, and asks for a permission that we do not 
 
 
 class GcsObjects:
-    """Implements `orchestrator.ports.Objects` in one bucket, below `prefix`."""
+    """Implements `orchestrator.ports.Objects` and `Archive` in one bucket, below `prefix`."""
 
     def __init__(
         self,
@@ -73,6 +74,46 @@ class GcsObjects:
             return int(blob.generation)
         except Exception as error:
             raise self._translated(error, name) from error
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of the objects that begin with `prefix`, sorted. Raises Unavailable."""
+        try:
+            found = self._list(prefix=self._prefix + prefix)
+            return tuple(sorted(blob.name.removeprefix(self._prefix) for blob in found))
+        except Exception as error:
+            raise self._translated(error, f"{prefix}*") from error
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """Every kept version, the live one too, newest first. Raises Unavailable.
+
+        Only a bucket with object versioning keeps more than the live one.
+        """
+        whole = self._prefix + name
+        try:  # the library would send `True`, which not every server of this API takes for true
+            found = [
+                Version(int(blob.generation), blob.updated, int(blob.size or 0))
+                for blob in self._list(prefix=whole, versions="true")
+                if blob.name == whole
+            ]
+        except Exception as error:
+            raise self._translated(error, name) from error
+        return tuple(sorted(found, key=lambda version: version.generation, reverse=True))
+
+    def version(self, name: str, generation: int) -> bytes | None:
+        """The bytes of one version, None when it is not kept. Raises Unavailable."""
+        blob = self._bucket.blob(self._prefix + name, generation=generation)
+        try:
+            data: bytes = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
+        except google.NotFound:
+            return None
+        except Exception as error:
+            raise self._translated(error, name) from error
+        return data
+
+    def _list(self, **arguments: Any) -> Any:  # the library's iterator of blobs
+        return self._bucket.client.list_blobs(
+            self._bucket, timeout=TIMEOUT, retry=None, **arguments
+        )
 
     def _translated(self, error: Exception, name: str) -> Exception:
         """Every foreign error as one of ours. A write that raised Unavailable may have happened."""

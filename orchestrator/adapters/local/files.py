@@ -4,7 +4,9 @@ The object's bytes are a plain file that applications can read. Its generation i
 beside it under `.generations/` with the digest of the bytes it counts. A file whose bytes have
 another digest (edited or restored by hand, or a crash between the two writes) counts as one
 generation newer, so the counter only grows and a write never overwrites what it has not seen.
-Writers of all processes take one lock file; each file is replaced by an atomic rename.
+Writers of all processes take one lock file; each file is replaced by an atomic rename. Documents
+(names without a folder; the journal is immutable) keep their last versions under `.versions/`, as a
+bucket with object versioning does.
 """
 
 from __future__ import annotations
@@ -16,13 +18,18 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.ports import Version
+
+KEPT_VERSIONS = 20
+"""Versions of a document that the folder keeps."""
 
 
 class FileObjects:
-    """Implements `orchestrator.ports.Objects` on a local folder, made when it is missing."""
+    """Implements `orchestrator.ports.Objects` and `Archive` on a folder, made when missing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -42,7 +49,51 @@ class FileObjects:
             made = max(at, self._counted(name)[0]) + 1
             self._count(name, made, data)
             self._replace(self._path(name), data)
+            self._keep(name, made, data)
             return made
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of the objects that begin with `prefix`, sorted. Raises Unavailable."""
+        with self._locked():
+            names = (path.relative_to(self._folder) for path in self._folder.rglob("*"))
+            shown = (str(name) for name in names if not any(p.startswith(".") for p in name.parts))
+            files = (
+                name for name in shown if name.startswith(prefix) and self._path(name).is_file()
+            )
+            return tuple(sorted(files))
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """Every kept version, the live one too, newest first. Raises Unavailable."""
+        with self._locked():
+            live = self._read(name)
+            if live is not None:
+                self._keep(name, live[1], live[0])
+            found = [_version(path) for path in self._kept(name)]
+            return tuple(sorted(found, key=lambda version: version.generation, reverse=True))
+
+    def version(self, name: str, generation: int) -> bytes | None:
+        """The bytes of one version, None when it is not kept. Raises Unavailable."""
+        with self._locked():
+            try:
+                return (self._versions(name) / str(generation)).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _keep(self, name: str, generation: int, data: bytes) -> None:
+        """Keep this version of a document, and not more than the last few."""
+        path = self._versions(name) / str(generation)
+        if "/" in name or path.exists():
+            return
+        self._replace(path, data)
+        for old in sorted(self._kept(name), key=lambda path: int(path.name))[:-KEPT_VERSIONS]:
+            old.unlink()
+
+    def _kept(self, name: str) -> list[Path]:
+        folder = self._versions(name)
+        return [path for path in folder.iterdir() if path.name.isdigit()] if folder.exists() else []
+
+    def _versions(self, name: str) -> Path:
+        return self._folder / ".versions" / name
 
     def _read(self, name: str) -> tuple[bytes, int] | None:
         try:
@@ -96,3 +147,8 @@ class FileObjects:
             raise Unavailable(
                 f"the state folder {self._folder} cannot be used: {error}", page=True
             ) from error
+
+
+def _version(path: Path) -> Version:
+    seen = path.stat()
+    return Version(int(path.name), datetime.fromtimestamp(seen.st_mtime, UTC), seen.st_size)

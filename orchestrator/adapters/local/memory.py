@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 from orchestrator.core.errors import Conflict
+from orchestrator.ports import Version
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+"""Memory has no clock: its versions are told apart by their generation alone."""
 
 
 class MemoryObjects:
-    """Implements `orchestrator.ports.Objects` within one process."""
+    """Implements `orchestrator.ports.Objects` and `Archive` within one process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._objects: dict[str, tuple[bytes, int]] = {}
+        self._kept: dict[str, dict[int, bytes]] = {}
         self._last = 0
 
     def get(self, name: str) -> tuple[bytes, int] | None:
@@ -28,4 +34,24 @@ class MemoryObjects:
                 raise Conflict(f"{name} is at generation {at}, not {generation}")
             self._last += 1
             self._objects[name] = (data, self._last)
+            self._kept.setdefault(name, {})[self._last] = data
             return self._last
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of the objects that begin with `prefix`, sorted."""
+        with self._lock:
+            return tuple(sorted(name for name in self._objects if name.startswith(prefix)))
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """Every version ever put, newest first."""
+        with self._lock:
+            kept = self._kept.get(name, {})
+            return tuple(
+                Version(generation, _NEVER, len(data))
+                for generation, data in sorted(kept.items(), reverse=True)
+            )
+
+    def version(self, name: str, generation: int) -> bytes | None:
+        """The bytes of one version, None when it was never put."""
+        with self._lock:
+            return self._kept.get(name, {}).get(generation)

@@ -1,0 +1,96 @@
+"""Announce: decisions and pages as CloudEvents on the events topic, for whoever listens.
+
+The id of a decision's event is the id of its history entry, so a copy is known as one. Nothing here
+can fail or delay a failover: what could not be published is named in a log line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from orchestrator.core import reading
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import Json
+from orchestrator.core.policy import Service
+from orchestrator.flow.context import Context
+
+DECISION = "failover.decision"
+"""Type of the event of a decision; its outcome follows, as in `failover.decision.moved`."""
+
+PAGE = "failover.page"
+"""Type of the event that a human is needed."""
+
+
+def source(service: Service) -> str:
+    """The source of every event of this service."""
+    return f"//region-failover/projects/{service.project}/services/{service.name}"
+
+
+def decision(service: Service, made: Json, context: Context) -> bool:
+    """Announce one decision, as the history has it; give whether that is certain."""
+    kind = f"{DECISION}.{made['outcome']}"
+    return _publish(service, str(made["id"]), kind, str(made["at"]), made, context)
+
+
+def page(service: Service, text: str, now: datetime, context: Context) -> None:
+    """Announce that a human is needed: once in a process's life for one text.
+
+    Its id is made of the service and the text, so that the copies of other instances are known.
+    """
+    digest = hashlib.sha256(f"{service.name}\n{text}".encode()).hexdigest()[:16]
+    key = f"page-{digest}"
+    if key in context.memory.recorded:
+        return
+    data = {"service": service.name, "page": text}
+    if _publish(service, key, PAGE, reading.stamp_time(now), data, context):
+        context.memory.recorded.add(key)
+
+
+def cloud_event(
+    service: Service,
+    id: str,
+    kind: str,
+    time: str,
+    data: Json,  # the format's word
+) -> Json:
+    """One event in the JSON format of CloudEvents 1.0."""
+    return {
+        "specversion": "1.0",
+        "id": id,
+        "source": source(service),
+        "type": kind,
+        "subject": service.name,
+        "time": time,
+        "datacontenttype": "application/json",
+        "data": dict(data),
+    }
+
+
+def attributes(event: Json) -> Mapping[str, str]:
+    """What a subscription can filter by: the event's own attributes, beside the whole event."""
+    known = ("specversion", "id", "source", "type", "subject", "time")
+    return {
+        "content-type": "application/cloudevents+json",
+        **{f"ce-{name}": str(event[name]) for name in known},
+    }
+
+
+def _publish(  # an event's parts, and the world
+    service: Service, identity: str, kind: str, time: str, data: Json, context: Context
+) -> bool:
+    if context.events is None:
+        return True
+    event = cloud_event(service, identity, kind, time, data)
+    try:
+        context.events.publish(json.dumps(event).encode(), attributes(event))
+    except FailoverError as error:
+        context.log(
+            "ERROR",
+            f"event {identity} not published; the failover itself is not affected: {error}",
+            service=service.name,
+        )
+        return False
+    return True
