@@ -51,6 +51,12 @@ class Archive(Protocol):
     def version(self, name: str, generation: int) -> bytes | None:
         """The bytes of one version, None when it is not kept. Raises Unavailable."""
 
+    def missing_permissions(self) -> tuple[str, ...] | None:
+        """What the pipeline needs on this folder and these credentials may not; None: unknown.
+
+        Raises Unavailable.
+        """
+
 
 class Store(Objects, Archive, Protocol):
     """A state folder: its objects, and what it keeps of them."""
@@ -61,6 +67,9 @@ class Topic(Protocol):
 
     def publish(self, data: bytes, attributes: Mapping[str, str]) -> str:
         """Publish one message and give its id. Raises Unavailable."""
+
+    def exists(self) -> bool:
+        """Whether the topic is there. Raises Unavailable."""
 
 
 class Traffic(Protocol):
@@ -89,6 +98,12 @@ class Traffic(Protocol):
         """How many endpoints of each group the load balancer itself finds healthy.
 
         Off the hot path. A group that it says nothing of is left out. Raises Unavailable.
+        """
+
+    def missing_permissions(self, name: str) -> tuple[str, ...] | None:
+        """What the pipeline needs on this resource and these credentials may not; None: unknown.
+
+        For tools. Raises Unavailable.
         """
 
 

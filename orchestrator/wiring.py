@@ -36,6 +36,11 @@ TOKEN_LIFE = 2400.0
 """Seconds that an identity token is kept; Google's live for an hour."""
 
 
+def now() -> datetime:
+    """The time, aware and in UTC. The one clock: the core and the flow are handed it."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The configuration and everything that the flow needs to act on it.
@@ -53,9 +58,7 @@ class World:
 class Wiring:
     """Builds the world on first use and keeps it. environ: the process's environment."""
 
-    def __init__(
-        self, environ: Mapping[str, str], root: Path, log: Log = telemetry.log
-    ) -> None:
+    def __init__(self, environ: Mapping[str, str], root: Path, log: Log = telemetry.log) -> None:
         self._environ = environ
         self._log = log
         self._root = root
@@ -90,7 +93,7 @@ class Wiring:
             prober=self._prober(config),
             log=self._log,
             executor=ThreadPoolExecutor(32, thread_name_prefix="observe"),
-            now=lambda: datetime.now(UTC),
+            now=now,
             new_id=lambda: uuid.uuid4().hex[:16],
             monotonic=time.monotonic,
             rest=time.sleep,

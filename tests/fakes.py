@@ -129,6 +129,9 @@ class FakeTraffic:
         del name
         return dict.fromkeys(groups, 1)
 
+    def missing_permissions(self, name: str) -> None:
+        """Nobody asks for permissions here."""
+
     def change(self, body: dict[str, Any]) -> None:
         """Merge a change, whoever makes it."""
         self.applied.append(copy.deepcopy(body))
@@ -155,6 +158,30 @@ class FakeProber:
         return {
             r.name: self.answers.get(r.name, HEALTHY) if r.health_url else silent for r in regions
         }
+
+
+class FakeTopic:
+    """A topic that keeps what was published, until it is gone."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[dict[str, Any], Mapping[str, str]]] = []
+        self.error: Unavailable | None = None
+
+    def publish(self, data: bytes, attributes: Mapping[str, str]) -> str:
+        """Keep it, or raise what the test set."""
+        if self.error:
+            raise self.error
+        self.published.append((json.loads(data), attributes))
+        return str(len(self.published))
+
+    def exists(self) -> bool:
+        """Unless the test has set an error."""
+        return self.error is None
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events, oldest first."""
+        return [event for event, _ in self.published]
 
 
 class Flaky:
@@ -218,6 +245,7 @@ class Lab:
     traffic: FakeTraffic
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     prober: FakeProber = field(default_factory=FakeProber)
+    events: FakeTopic = field(default_factory=FakeTopic)
     clock: Clock = field(default_factory=Clock)
     lines: list[dict[str, Any]] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
@@ -241,6 +269,7 @@ class Lab:
             "rest": self.clock.rest,
             "jitter": lambda: 1.0,
             "only_service": self.only_service,
+            "events": self.events,
             "memory": self.memory,
         }
         return Context(**{**ports, **changes})

@@ -77,7 +77,7 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
                 " document is made only with the routing in sight, so nothing was written"
             )
         before = create(service, routing, now)
-    state = _refit(before, service, now)
+    state = refit(before, service, now)
     if routing is None:
         return Ground(state, _known(service, state))
     seen = seen_pair(routing, service)
@@ -88,10 +88,10 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
     if not named(routing, service) and not (newer and seen == state.pair != NO_PAIR):
         return _stuck(service, state, f"{routing.name} names no configured region")
     if seen == state.pair == NO_PAIR and pointed:
-        state = _pointed_at(service, state, pointed)
+        state = pointed_at(service, state, pointed)
     if seen > state.pair:
         value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
-        adopted = _pointed_at(service, replace(state, epoch=seen.epoch), pointed)
+        adopted = pointed_at(service, replace(state, epoch=seen.epoch), pointed)
         reasons = (Reason("adopt", True, value),)
         return Ground(adopted, _known(service, adopted), (), Outcome.ADOPTED, reasons)
     if newer:
@@ -137,7 +137,7 @@ def _fresh(region: Region, now: datetime) -> RegionState:
     return RegionState(region.endpoint, Status.UP, now, backends=region.backends)
 
 
-def _refit(state: State, service: Service, now: datetime) -> State:
+def refit(state: State, service: Service, now: datetime) -> State:
     """The document with an entry for each configured region. Only an epoch takes one away."""
     missing = {
         region.name: _fresh(region, now)
@@ -168,7 +168,7 @@ def _stuck(service: Service, state: State, value: str) -> Ground:
     )
 
 
-def _pointed_at(service: Service, state: State, pointed: tuple[str, ...]) -> State:
+def pointed_at(service: Service, state: State, pointed: tuple[str, ...]) -> State:
     """The document with the traffic as the resource has it: one region, in active-passive mode."""
     regions = pointed
     if service.mode is Mode.ACTIVE_PASSIVE:

@@ -30,9 +30,18 @@ def source(service: Service) -> str:
 
 
 def decision(service: Service, made: Json, context: Context) -> bool:
-    """Announce one decision, as the history has it; give whether that is certain."""
+    """Announce one decision, as the history has it, once in a process's life.
+
+    Gives whether it is certain that it was announced.
+    """
+    key = f"event {made['id']}"
+    if key in context.memory.recorded:
+        return True
     kind = f"{DECISION}.{made['outcome']}"
-    return _publish(service, str(made["id"]), kind, str(made["at"]), made, context)
+    announced = _publish(service, str(made["id"]), kind, str(made["at"]), made, context)
+    if announced:
+        context.memory.recorded.add(key)
+    return announced
 
 
 def page(service: Service, text: str, now: datetime, context: Context) -> None:
@@ -49,17 +58,11 @@ def page(service: Service, text: str, now: datetime, context: Context) -> None:
         context.memory.recorded.add(key)
 
 
-def cloud_event(
-    service: Service,
-    id: str,
-    kind: str,
-    time: str,
-    data: Json,  # the format's word
-) -> Json:
+def cloud_event(service: Service, identity: str, kind: str, time: str, data: Json) -> Json:
     """One event in the JSON format of CloudEvents 1.0."""
     return {
         "specversion": "1.0",
-        "id": id,
+        "id": identity,
         "source": source(service),
         "type": kind,
         "subject": service.name,

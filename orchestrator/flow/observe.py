@@ -68,7 +68,8 @@ def read_state(service: str, context: Context) -> Stored:
     except reading.Corrupt as error:
         raise Unavailable(
             f"{document_name(service)} is corrupt ({error}) and is left as it is: no failover of"
-            f" {service} happens until it is mended. Restore the last good version of the object",
+            f" {service} happens until it is mended. `failoverctl state restore {service}` brings"
+            " the last good version back",
             page=True,
         ) from error
 

@@ -73,7 +73,9 @@ def _once(
     now = context.now()
     _warn_of_clash(service, observed.stored, context)
     decision = decide(service, observed, signal, now)
-    made = record.entry(decision, signal, observed.stored, now, context.new_id())
+    what = record.describe(signal)
+    before = record.before(service, observed.stored, observed.routing)
+    made = record.entry(decision, what, before, now, context.new_id())
     stored = observed.stored
     if decision.changed:
         state = decision.state

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import flat, reading
 from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Unavailable
+from orchestrator.core.ground import shares
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -22,11 +23,12 @@ from orchestrator.core.model import (
     Json,
     Phase,
     Reason,
+    Routing,
     Signal,
     Stored,
     Tick,
 )
-from orchestrator.core.plan import Plan, Verb
+from orchestrator.core.plan import Plan, Verb, carrying
 from orchestrator.core.policy import Lever, Service
 from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
@@ -67,19 +69,41 @@ def reason(value: Reason) -> Json:
     }
 
 
-def entry(decision: Decision, signal: Signal, before: Stored, now: datetime, id: str) -> Json:  # noqa: A002  # the JSON's word
-    """One decision as the history and the journal keep it."""
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How things stood before a decision. epoch: None when there was no document."""
+
+    epoch: int | None
+    routing: Mapping[str, float]
+
+
+def before(service: Service, stored: Stored, routing: Routing | None) -> Before:
+    """By the document or, when there was none, by the load balancer."""
+    if stored.state is not None:
+        return Before(stored.state.epoch, stored.state.routing)
+    pointed = carrying(routing, service) if routing else ()
+    return Before(None, shares(pointed) if pointed else {})
+
+
+def entry(
+    decision: Decision,
+    what: str,
+    before: Before,
+    now: datetime,
+    id: str,  # noqa: A002  # the JSON's word
+) -> Json:
+    """One decision as the history and the journal keep it. what: what came in, in a few words."""
     state = decision.state
     return {
         "id": id,
         "at": reading.stamp_time(now),
-        "signal": describe(signal),
+        "signal": what,
         "outcome": decision.outcome,
         "epoch": state.epoch,
-        "epoch_before": before.state.epoch if before.state else None,
+        "epoch_before": before.epoch,
         "primary": state.primary,
         "routing": dict(state.routing),
-        "routing_before": dict(before.state.routing) if before.state else None,
+        "routing_before": dict(before.routing),
         "health": {name: region.status for name, region in state.regions.items()},
         "reasons": [reason(value) for value in decision.reasons],
         "page": decision.page,

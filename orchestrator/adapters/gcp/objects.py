@@ -23,6 +23,14 @@ TIMEOUT = (2.0, 5.0)
 """Seconds to connect and to read, each request; the function's own deadline is minutes."""
 
 
+PERMISSIONS = (
+    "storage.objects.get",
+    "storage.objects.create",
+    "storage.objects.delete",
+)
+"""What reading and replacing an object takes; an overwrite counts as a deletion too."""
+
+
 PASSING = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
 """Reasons of a 403 that only time cures."""
 
@@ -109,6 +117,19 @@ class GcsObjects:
         except Exception as error:
             raise self._translated(error, name) from error
         return data
+
+    def missing_permissions(self) -> tuple[str, ...] | None:
+        """What the pipeline needs on the bucket and these credentials may not. Raises Unavailable.
+
+        None where the server does not know the question.
+        """
+        try:
+            granted = self._bucket.test_iam_permissions(list(PERMISSIONS), timeout=TIMEOUT)
+        except (google.NotFound, google.MethodNotAllowed, google.MethodNotImplemented):
+            return None
+        except Exception as error:
+            raise self._translated(error, "") from error
+        return tuple(name for name in PERMISSIONS if name not in granted)
 
     def _list(self, **arguments: Any) -> Any:  # the library's iterator of blobs
         return self._bucket.client.list_blobs(

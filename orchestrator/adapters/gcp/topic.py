@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
 TIMEOUT = 5.0
-"""Seconds for one message: the failover is done by then, and its message waits to be acknowledged."""
+"""Seconds for one message: the failover is done, and its own message waits to be acknowledged."""
 
 _LASTING = frozenset({"NotFound", "PermissionDenied", "Forbidden", "Unauthenticated"})
 """The library's errors that no second try cures."""
@@ -56,6 +56,18 @@ class PubSubTopic:
             raise
         except Exception as error:
             raise self._translated(error) from error
+
+    def exists(self) -> bool:
+        """Whether the topic is there. Raises Unavailable."""
+        try:
+            self._client().get_topic(topic=self._path, retry=None, timeout=TIMEOUT)
+        except FailoverError:
+            raise
+        except Exception as error:
+            if type(error).__name__ == "NotFound":
+                return False
+            raise self._translated(error) from error
+        return True
 
     def _client(self) -> Any:  # the library carries no types
         with self._lock:

@@ -34,6 +34,9 @@ OPERATION_DEADLINE = 200.0
 LEAST_WAIT = 1.0
 """Seconds between two asks for an operation: the API's own wait is best effort."""
 
+PERMISSIONS = ("compute.backendServices.get", "compute.backendServices.update")
+"""What can be asked of the resource itself; groups and operations take more (see terraform/)."""
+
 PASSING = frozenset(
     {
         *("rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"),
@@ -159,6 +162,19 @@ class BackendServices:
             states = [endpoint.health_state for endpoint in answer.health_status]
             found[group] = states.count("HEALTHY")
         return found
+
+    def missing_permissions(self, name: str) -> tuple[str, ...] | None:
+        """What reading and moving this resource takes and these credentials may not.
+
+        Raises Unavailable.
+        """
+        answer = self._call(
+            "POST",
+            f"global/backendServices/{name}/testIamPermissions",
+            json={"permissions": list(PERMISSIONS)},
+        )
+        granted = answer.get("permissions", [])
+        return tuple(wanted for wanted in PERMISSIONS if wanted not in granted)
 
     def _client(self, service: Any, kind: str) -> dict[str, Any]:  # a module of the library
         """Arguments for one of the library's REST clients, pointed where our own session points."""

@@ -57,6 +57,9 @@ class FileBackendServices:
         del groups
         return {}
 
+    def missing_permissions(self, name: str) -> None:
+        """Nobody asks for permissions here."""
+
     def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
         """Nothing is known of their health."""
         del name, groups

@@ -71,6 +71,9 @@ class FileObjects:
             found = [_version(path) for path in self._kept(name)]
             return tuple(sorted(found, key=lambda version: version.generation, reverse=True))
 
+    def missing_permissions(self) -> None:
+        """Nobody asks for permissions here."""
+
     def version(self, name: str, generation: int) -> bytes | None:
         """The bytes of one version, None when it is not kept. Raises Unavailable."""
         with self._locked():

@@ -51,6 +51,9 @@ class MemoryObjects:
                 for generation, data in sorted(kept.items(), reverse=True)
             )
 
+    def missing_permissions(self) -> None:
+        """Nobody asks for permissions here."""
+
     def version(self, name: str, generation: int) -> bytes | None:
         """The bytes of one version, None when it was never put."""
         with self._lock:

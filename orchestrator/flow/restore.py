@@ -1,0 +1,143 @@
+"""Restore: the last good version of a state document comes back, above every epoch known.
+
+What is there is replaced only by compare-and-set on the generation that was looked at; the bucket's
+versioning keeps it. Afterwards a tick writes the new epoch's mark onto the routing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from orchestrator.core import codec
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import Decision, State, Stored, Tick
+from orchestrator.core.policy import Service
+from orchestrator.core.reading import Corrupt
+from orchestrator.core.restore import highest_epoch, restored
+from orchestrator.flow import record
+from orchestrator.flow.commit import commit
+from orchestrator.flow.context import Context
+from orchestrator.flow.observe import document_name
+from orchestrator.flow.pipeline import Report, handle
+from orchestrator.ports import Archive, Version
+
+NEWEST_JOURNAL = 50
+"""Newest journal entries whose names are read for the highest epoch; they sort by it."""
+
+
+class NothingToRestore(FailoverError):
+    """No version qualifies, or the document is fine and none was named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One kept version: its state, or why it cannot be read."""
+
+    version: Version
+    state: State | None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What a restore would commit, or has. live: why the document as it is cannot be read."""
+
+    source: Kept
+    generation: int
+    live: str
+    decision: Decision
+
+
+def kept_versions(service: str, archive: Archive) -> tuple[Kept, ...]:
+    """Every kept version of the service's document, newest first. Raises Unavailable."""
+    name = document_name(service)
+    return tuple(_kept(service, name, version, archive) for version in archive.versions(name))
+
+
+def _kept(service: str, name: str, version: Version, archive: Archive) -> Kept:
+    data = archive.version(name, version.generation)
+    if data is None:
+        return Kept(version, None, "gone meanwhile")
+    try:
+        return Kept(version, codec.decode(data, service))
+    except Corrupt as error:
+        return Kept(version, None, str(error))
+
+
+def prepare(
+    service: Service, chosen: int | None, context: Context, archive: Archive
+) -> Restoration:
+    """What a restore would commit; nothing is written.
+
+    chosen: the generation to go back to; None: the newest that can be read, if the live one cannot.
+    Raises NothingToRestore, Unavailable, Outdated and UnsafePlan.
+    """
+    got = context.objects.get(document_name(service.name))
+    generation = got[1] if got else 0
+    live = _fault(service.name, got[0] if got else None)
+    if chosen is None and not live:
+        raise NothingToRestore(
+            f"the document of {service.name} can be read (generation {generation}): there is"
+            " nothing to restore. To go back all the same, name a version with --generation"
+        )
+    source = _source(service.name, chosen, kept_versions(service.name, archive))
+    assert source.state is not None  # `_source` gives readable ones only
+    routing = context.traffic.read(service.backend_service)
+    floor = max(_highest_journaled(service.name, archive), highest_epoch(got[0] if got else b""))
+    now = context.now()
+    decision = restored(service, source.state, routing, generation, floor, now)
+    return Restoration(source, generation, live, decision)
+
+
+def carry_out(service: Service, found: Restoration, actor: str, context: Context) -> Report:
+    """Commit the restored document and have a tick write its mark onto the routing.
+
+    Raises Conflict when the document was changed since it was looked at, and what a tick raises.
+    """
+    what = f"state restore of generation {found.source.version.generation} by {actor}"
+    now = context.now()
+    before = record.before(service, Stored(found.source.state, found.generation), None)
+    made = record.entry(found.decision, what, before, now, context.new_id())
+    state = found.decision.state
+    stored = commit(replace(state, history=(made, *state.history)), found.generation, context)
+    try:
+        return handle(service, Tick(), context)
+    finally:
+        record.publish(service, made, context)
+        context.log("NOTICE", f"{service.name}: {what}", epoch=stored.state and stored.state.epoch)
+
+
+def _fault(service: str, data: bytes | None) -> str:
+    if data is None:
+        return "there is none"
+    try:
+        codec.decode(data, service)
+    except Corrupt as error:
+        return str(error)
+    return ""
+
+
+def _source(service: str, chosen: int | None, kept: tuple[Kept, ...]) -> Kept:
+    if chosen is None:
+        found = next((one for one in kept if one.state is not None), None)
+        if found is None:
+            raise NothingToRestore(
+                f"no version of {document_name(service)} can be read ({len(kept)} kept). If the"
+                " document is removed, the next signal makes a new one from the routing as it is;"
+                " incidents and history are lost then"
+            )
+        return found
+    named = next((one for one in kept if one.version.generation == chosen), None)
+    if named is None or named.state is None:
+        fault = named.fault if named else "it is not kept"
+        readable = ", ".join(str(one.version.generation) for one in kept if one.state) or "none"
+        raise NothingToRestore(f"generation {chosen}: {fault}. Readable: {readable}")
+    return named
+
+
+def _highest_journaled(service: str, archive: Archive) -> int:
+    """The highest epoch in the names of the journal, which begin with it."""
+    prefix = f"journal/{service}/"
+    names = [name.removeprefix(prefix) for name in archive.names(prefix)[-NEWEST_JOURNAL:]]
+    epochs = [name.partition("-")[0] for name in names]
+    return max((int(epoch) for epoch in epochs if epoch.isdigit()), default=0)
