@@ -15,12 +15,12 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.objects import GcsObjects
-from orchestrator.adapters.local.files import FileObjects
+from orchestrator.adapters.local.files import KEPT_VERSIONS, FileObjects
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.errors import Conflict, Unavailable
 from orchestrator.local.gcs import FakeGcs
 from orchestrator.local.loopback import free_port, url_of
-from orchestrator.ports import Objects
+from orchestrator.ports import Objects, Store
 
 BUCKET = "laptop-failover"
 THREADS = 6
@@ -42,7 +42,7 @@ def in_bucket(url: str, bucket: str = BUCKET, prefix: str = "") -> GcsObjects:
 
 
 @pytest.fixture(params=["memory", "folder", pytest.param("cloud storage", marks=pytest.mark.world)])
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """Each implementation of the port, empty."""
     if request.param == "memory":
         return MemoryObjects()
@@ -413,3 +413,58 @@ def test_the_counter_is_json_that_people_can_read(tmp_path: Path) -> None:
     made = FileObjects(tmp_path).put("checkout.json", b"{}", 0)
     counter = json.loads((tmp_path / ".generations" / "checkout.json").read_bytes())
     assert counter["generation"] == made
+
+
+# --- what is kept beside the live objects --------------------------------------------------------
+
+
+def test_names_are_those_that_begin_with_the_prefix_sorted(objects: Store) -> None:
+    for name in ("journal/b/2.json", "journal/b/10.json", "journal/a/1.json", "b.json"):
+        objects.put(name, b"{}", 0)
+    assert objects.names("journal/b/") == ("journal/b/10.json", "journal/b/2.json")
+    assert objects.names("journal/b/2") == ("journal/b/2.json",)
+    assert "b.json" in objects.names("")
+    assert objects.names("nothing/") == ()
+
+
+def test_every_version_of_a_document_is_kept_newest_first(objects: Store) -> None:
+    made = [0]
+    for number in range(4):
+        made.append(objects.put("checkout.json", f"v{number}".encode(), made[-1]))
+    kept = objects.versions("checkout.json")
+    assert [version.generation for version in kept] == made[:0:-1]
+    assert [version.size for version in kept] == [2] * 4
+    for number, generation in enumerate(made[1:]):
+        assert objects.version("checkout.json", generation) == f"v{number}".encode()
+
+
+def test_a_version_that_never_was_is_none(objects: Store) -> None:
+    made = objects.put("checkout.json", b"first", 0)
+    assert objects.version("checkout.json", made + 1) is None
+    assert objects.version("other.json", made) is None
+    assert objects.versions("other.json") == ()
+
+
+def test_the_versions_of_one_document_are_not_those_of_another(objects: Store) -> None:
+    objects.put("checkout.json", b"mine", 0)
+    objects.put("checkout.json.bak", b"not mine", 0)
+    assert [version.size for version in objects.versions("checkout.json")] == [4]
+
+
+def test_a_folder_keeps_the_version_that_a_hand_wrote_over(tmp_path: Path) -> None:
+    folder = FileObjects(tmp_path)
+    made = folder.put("checkout.json", b"good", 0)
+    (tmp_path / "checkout.json").write_bytes(b"rubbish")
+    kept = folder.versions("checkout.json")
+    assert [folder.version("checkout.json", v.generation) for v in kept] == [b"rubbish", b"good"]
+    assert kept[-1].generation == made
+    assert folder.get("checkout.json") == (b"rubbish", kept[0].generation)
+
+
+def test_a_folder_keeps_no_more_than_its_last_versions(tmp_path: Path) -> None:
+    folder = FileObjects(tmp_path)
+    made = 0
+    for number in range(KEPT_VERSIONS + 5):
+        made = folder.put("checkout.json", str(number).encode(), made)
+    assert len(folder.versions("checkout.json")) == KEPT_VERSIONS
+    assert folder.names("") == ("checkout.json",)

@@ -1,0 +1,47 @@
+"""What to do about an error, by what kind of error it is and where the command looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Outdated, UnsafePlan
+
+_EMULATORS = ("STORAGE_EMULATOR_HOST", "COMPUTE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST")
+_SILENT = ("ConnectionError", "ConnectTimeout", "ReadTimeout", "ServiceUnavailable", "Connection")
+
+
+def advice_on(error: FailoverError, environ: Mapping[str, str]) -> str:
+    """One sentence that says what to do, or nothing where the error says it itself."""
+    text = str(error)
+    match error:
+        case BadEvent():
+            return "The function would acknowledge it, keep it in the journal and move nothing."
+        case Conflict():
+            return "Somebody else wrote at the same moment. Look again with `status`, then repeat."
+        case UnsafePlan():
+            return f"Rule {error.rule} refused; nothing was changed."
+        case Outdated():
+            return "Use the configuration file that was deployed last."
+    if "no Google credentials" in text:
+        return (
+            "Log in with `gcloud auth application-default login`, or name the laptop world's"
+            " servers as `failoverctl serve` prints them."
+        )
+    if any(word in text for word in _SILENT):
+        return _unreached(environ)
+    if " 403 " in text or "Forbidden" in text or "IAM" in text:
+        return "Your credentials may not do that: `check` lists what is missing."
+    return ""
+
+
+def _unreached(environ: Mapping[str, str]) -> str:
+    named = [f"{name}={environ[name]}" for name in _EMULATORS if environ.get(name)]
+    if named:
+        return (
+            f"Nobody answers there ({', '.join(named)}). Is the laptop world up?"
+            " `failoverctl serve` starts one and prints its addresses."
+        )
+    return (
+        "Google Cloud was not reached. For the laptop world, set the variables that `failoverctl"
+        " serve` prints."
+    )

@@ -1,0 +1,164 @@
+"""`replay`: alert files through the real pipeline over a world in memory; prints what is decided.
+
+Nothing outside of this process is read or changed. Each message is taken soon after the time it
+tells of, but never before the one that came ahead of it; the second signal is what `--probe` says,
+else it agrees with the alerts: a region with an open alert fails, every other answers well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from orchestrator.adapters.local.backend_services import FileBackendServices
+from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.cli import sentences
+from orchestrator.cli.look import message_of
+from orchestrator.cli.session import Session
+from orchestrator.core.errors import BadEvent, FailoverError
+from orchestrator.core.model import AlertClosed, AlertOpened, Json, Probe, Signal, Verdict
+from orchestrator.core.policy import Region, Service
+from orchestrator.core.reading import stamp_time
+from orchestrator.flow import record
+from orchestrator.flow.context import Context
+from orchestrator.flow.pipeline import handle
+from orchestrator.parse import Addressed, Ignored, parse_alert
+
+DELAY = timedelta(seconds=75)
+"""How long after what it tells of a message is taken: a notification travels about that long."""
+
+_ANSWERS = {
+    Verdict.HEALTHY: Probe(Verdict.HEALTHY, "200"),
+    Verdict.FAILING: Probe(Verdict.FAILING, "503"),
+    Verdict.SILENT: Probe(Verdict.SILENT, "no answer asked for"),
+}
+
+
+@dataclass
+class Told:
+    """A prober that says what it was told to."""
+
+    answers: Mapping[str, Verdict]
+    failing: set[str] = field(default_factory=set)
+
+    def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
+        """As told; else failing where an alert is open, and healthy elsewhere."""
+        return {region.name: _ANSWERS[self._verdict(region.name)] for region in regions}
+
+    def _verdict(self, name: str) -> Verdict:
+        assumed = Verdict.FAILING if name in self.failing else Verdict.HEALTHY
+        return self.answers.get(name, assumed)
+
+
+class Stage:
+    """One service's world in memory, on a clock that the messages turn."""
+
+    def __init__(self, service: Service, probes: Mapping[str, Verdict], log: Session) -> None:
+        objects = MemoryObjects()
+        ids = count(1)
+        self._service = service
+        self._prober = Told(probes)
+        self._at = datetime.fromtimestamp(0).astimezone()
+        self._context = Context(
+            objects=objects,
+            traffic=FileBackendServices(objects, [service]),
+            prober=self._prober,
+            log=log.log,
+            executor=ThreadPoolExecutor(4),
+            now=lambda: self._at,
+            new_id=lambda: f"replay-{next(ids)}",
+            monotonic=lambda: 0.0,
+            rest=lambda _: None,
+            jitter=lambda: 1.0,
+            only_service=False,
+        )
+
+    def take(self, signal: Signal, at: datetime) -> Json:
+        """The decision on one signal, as history and journal would have it."""
+        self._at = at = max(self._at, at)
+        match signal:
+            case AlertOpened():
+                self._prober.failing.add(signal.region)
+            case AlertClosed():
+                self._prober.failing.discard(signal.region)
+        report = handle(self._service, signal, self._context)
+        decision = report.decision
+        return {
+            "service": self._service.name,
+            "at": stamp_time(at),
+            "signal": record.describe(signal),
+            "outcome": decision.outcome,
+            "recorded": decision.recorded,
+            "epoch": decision.state.epoch,
+            "primary": decision.state.primary,
+            "routing": dict(decision.state.routing),
+            "health": {name: entry.status for name, entry in decision.state.regions.items()},
+            "reasons": [record.reason(reason) for reason in decision.reasons],
+            "page": decision.page,
+            "shifted": [str(plan) for plan in report.plans],
+        }
+
+
+def replay(
+    session: Session, files: tuple[Path, ...], probes: Mapping[str, Verdict], at: datetime | None
+) -> bool:
+    """Take the files in their order; False when one of them is poison."""
+    services = session.config().services
+    stages = {name: Stage(service, probes, session) for name, service in services.items()}
+    told: list[Json] = []
+    fine = True
+    for file in files:
+        try:
+            found = parse_alert(message_of(file), services)
+        except BadEvent as error:
+            fine = False
+            told.append({"file": str(file), "poison": str(error)})
+            continue
+        if isinstance(found, Ignored):
+            told.append({"file": str(file), "ignored": found.reason})
+            continue
+        told += [{"file": str(file), **_taken(to, stages, at)} for to in found]
+    _show(session, told)
+    return fine
+
+
+def _taken(to: Addressed, stages: Mapping[str, Stage], at: datetime | None) -> Json:
+    try:
+        return stages[to.service].take(to.signal, at or _when(to.signal))
+    except FailoverError as error:
+        return {"service": to.service, "error": f"{type(error).__name__}: {error}"}
+
+
+def _when(signal: Signal) -> datetime:
+    match signal:
+        case AlertClosed():
+            return signal.ended_at + DELAY
+        case AlertOpened():
+            return signal.started_at + DELAY
+    raise AssertionError("an alert file holds no tick")
+
+
+def _show(session: Session, told: list[Json]) -> None:
+    if session.as_json:
+        session.answer({"decisions": told})
+        return
+    for one in told:
+        session.say(str(one["file"]), "bold")
+        for word in ("poison", "ignored", "error"):
+            if word in one:
+                session.say(f"  {word}: {one[word]}", "" if word == "ignored" else "red")
+        if "outcome" in one:
+            taken = f"{sentences.came_in(one)} Taken at {one['at']}."
+            lines = (taken, f"{one['outcome']}: {_after(one)}")
+            for line in (*lines, *sentences.gates(one)):
+                session.say(f"  {line}")
+
+
+def _after(one: Json) -> str:
+    routing = one["routing"]
+    carrying = ", ".join(routing) if isinstance(routing, dict) else ""
+    return f"{carrying} carries traffic, epoch {one['epoch']}"

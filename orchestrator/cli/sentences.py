@@ -1,0 +1,196 @@
+"""Decisions in sentences, for a person who is tired: what came in, what was done, and why.
+
+Pure: from the entries of history and journal, as JSON, to text. Every rule's value is in it,
+whether it passed or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from orchestrator.core.model import Incident, IncidentState, Json, Status
+from orchestrator.core.reading import read_time
+from orchestrator.core.rules import duration
+
+MEANINGS: Mapping[str, str] = {
+    "confirm": "a second, independent signal (our own probe) must not contradict the alert",
+    "max_event_age": "an old alert updates health, and moves nothing by itself",
+    "brake": "when so much fails at once, the observer is the likelier fault",
+    "max_auto_failovers": "after so many automatic moves a human must look",
+    "target_healthy": "the region to go to must be up and answer its probe now",
+    "cooldown": "a region that automation has left is no target again for a while",
+    "last_region": "traffic is never taken from the last region that could serve it",
+    "routing": "the load balancer must name a region that the configuration knows",
+    "adopt": "the load balancer carried a newer decision than the document, which is followed",
+    "configuration": "the configuration has a higher serial",
+    "restore": "an older version of the document was brought back",
+}
+"""What each rule is for, in half a sentence."""
+
+REMEDIES: Mapping[str, str] = {
+    "confirm": "If users really fail there, see why its health URL answers well (or does not answer"
+    " us at all): the alert and our own probe disagree",
+    "max_event_age": "Nothing: if the region still fails, the next ticks see it themselves and act",
+    "brake": "Look at the regions with your own eyes. If they really are down, there is nowhere to"
+    " go; if not, look at what watches them",
+    "max_auto_failovers": "Find out why it moved so often. It moves again by itself when the oldest"
+    " of those moves is out of the window",
+    "target_healthy": "Bring that region up, or see why its health URL does not answer with 2xx",
+    "cooldown": "Nothing: the time passes; another region can be the target all the while",
+    "last_region": "Bring any region up. It moves as soon as one proves healthy",
+    "routing": "Give a configured region traffic again by hand, or mend `backend` in the file",
+}
+"""What a human can do about a refusal."""
+
+_OUTCOMES: Mapping[str, str] = {
+    "held": "It HELD: the traffic stayed with {now}.",
+    "health": "It noted who is healthy; the traffic stayed with {now}.",
+    "unchanged": "It changed nothing; the traffic stays with {now}.",
+    "adopted": "It took over what the load balancer says: {now} (epoch {epoch}).",
+    "configured": "It took up a newer configuration: {now} carries traffic (epoch {epoch}).",
+}
+
+_PHASES: Mapping[str, str] = {
+    "verified": "The load balancer was patched and read back: it is as decided.",
+    "unverified": "The load balancer was patched, but what was read back was NOT as decided; the"
+    " next tick looks again.",
+    "applied": "The load balancer was patched; it was not read back.",
+    "committed": "The intent was recorded, but the load balancer was not patched by that call; a"
+    " redelivery or the next tick finishes it.",
+}
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """A time and how long ago that was."""
+    passed = timedelta(seconds=round((now - at).total_seconds()))
+    when = at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{when} ({duration(passed)} ago)" if passed >= timedelta(0) else f"{when} (to come)"
+
+
+def _carriers(entry: Json, key: str) -> str:
+    found = entry.get(key)
+    names = list(found) if isinstance(found, dict) else []
+    return ", ".join(names) or "nobody"
+
+
+def headline(entry: Json) -> str:
+    """What a decision came to, in one sentence."""
+    now, before = _carriers(entry, "routing"), _carriers(entry, "routing_before")
+    if entry.get("outcome") == "moved":
+        return (
+            f"It MOVED the traffic from {before} to {now} (epoch"
+            f" {entry.get('epoch_before') or 0} to {entry.get('epoch')})."
+        )
+    pattern = _OUTCOMES.get(str(entry.get("outcome")), "Outcome {outcome}: {now}.")
+    return pattern.format(now=now, epoch=entry.get("epoch"), outcome=entry.get("outcome"))
+
+
+def came_in(entry: Json) -> str:
+    """What a decision was about."""
+    words = str(entry.get("signal", "")).split()
+    match words:
+        case ["alert", identity, "open", region]:
+            return f"Cloud Monitoring opened incident {identity}: {region} fails."
+        case ["alert", identity, "closed", region]:
+            return f"Cloud Monitoring closed incident {identity} of {region}."
+        case ["tick"]:
+            return "A tick looked at the world itself; no alert was involved."
+    return f"What came in: {' '.join(words)}."
+
+
+def gates(entry: Json) -> list[str]:
+    """Every rule of a decision with its value and limit, in the order they were asked."""
+    reasons = entry.get("reasons")
+    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
+    return [gate(reason) for reason in found]
+
+
+def gate(reason: Json) -> str:
+    """One rule: whether it let the decision pass, what it saw, what its limit is."""
+    verdict = "passed " if reason.get("passed") else "REFUSED"
+    rule, region = str(reason.get("rule")), reason.get("region")
+    where = f" for {region}" if region else ""
+    limit = f" (limit: {reason['limit']})" if reason.get("limit") else ""
+    meaning = MEANINGS.get(rule)
+    why = f": {meaning}" if meaning and not reason.get("passed") else ""
+    return f"{verdict} {rule}{where}: {reason.get('value')}{limit}{why}"
+
+
+def remedies(entry: Json) -> list[str]:
+    """What a human can do about the refusals of a held decision, each rule once."""
+    if entry.get("outcome") != "held":
+        return []
+    reasons = entry.get("reasons")
+    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
+    refused = dict.fromkeys(str(r.get("rule")) for r in found if not r.get("passed"))
+    return [f"{rule}: {REMEDIES[rule]}." for rule in refused if rule in REMEDIES]
+
+
+def became_of(entry: Json) -> list[str]:
+    """How far the shift came, when the journal knows."""
+    phase, plans = entry.get("phase"), entry.get("shifted")
+    told = [_PHASES[str(phase)]] if str(phase) in _PHASES else []
+    return told + ([f"Written: {plan}" for plan in plans] if isinstance(plans, list) else [])
+
+
+def tell(entry: Json, now: datetime) -> list[str]:
+    """A whole decision, a sentence a line."""
+    try:
+        when = ago(read_time(entry.get("at")), now)
+    except (ValueError, OverflowError):
+        when = str(entry.get("at"))
+    page = entry.get("page")
+    return [
+        f"Decision {entry.get('id')} of {when}.",
+        came_in(entry),
+        headline(entry),
+        *(f"  {line}" for line in gates(entry)),
+        *became_of(entry),
+        *([f"A human was paged: {page}."] if page else []),
+        *(f"To do, {line}" for line in remedies(entry)),
+    ]
+
+
+def incident_sentence(incident: Incident, now: datetime) -> str:
+    """Where one incident stands, and what it means for its region."""
+    began = ago(incident.started_at, now)
+    origin = f"Incident {incident.id} of {incident.region}, begun {began}"
+    if not incident.opened:
+        return (
+            f"{origin}: only its close has come, never its open. It changes no region; if the open"
+            " comes late it is known to be over."
+        )
+    if incident.id.startswith("tick-"):
+        origin += ", opened by ticks that saw the region fail without any alert"
+    if incident.contradicted:
+        return f"{origin}: our own probe found the region healthy, so it does not count."
+    match incident.state:
+        case IncidentState.OPEN:
+            return f"{origin}: still open."
+        case IncidentState.STALE:
+            return f"{origin}: Monitoring never closed it, but the region has proven healthy since."
+        case IncidentState.CLOSED:
+            proof = (
+                "and the region has proven healthy since"
+                if incident.settled
+                else ("but a close is no proof of health: ticks must see the region answer well")
+            )
+            return f"{origin}: closed by Monitoring, {proof}."
+
+
+def region_sentence(name: str, status: Status, probe: str, incidents: Sequence[Incident]) -> str:
+    """Where one region stands and why."""
+    count = len(incidents)
+    about = f"{count} incident{'' if count == 1 else 's'} known"
+    meaning = {
+        Status.UP: "up: it may carry traffic",
+        Status.DOWN: "DOWN: an incident is open that our own probe does not contradict",
+        Status.RECOVERING: "recovering: was down, and has not proven healthy yet",
+    }[status]
+    return f"{name} is {meaning}. Its probe says now: {probe}; {about}."
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """The lines, two columns further right."""
+    return [f"  {line}" for line in lines]

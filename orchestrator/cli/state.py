@@ -1,0 +1,116 @@
+"""`state show` and `state restore`: the document as it is, and the last good one back."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+
+from orchestrator.cli.session import Session
+from orchestrator.core.model import Json
+from orchestrator.core.policy import Service
+from orchestrator.flow.observe import document_name
+from orchestrator.flow.restore import Kept, Restoration, carry_out, kept_versions, prepare
+from orchestrator.wiring import World
+
+
+def show(session: Session, name: str | None, *, versions: bool, generation: int | None) -> bool:
+    """The document's bytes as they are, or its kept versions, or one of them."""
+    world = session.world()
+    service = session.service(name, world.config)
+    if versions:
+        _show_versions(session, service, kept_versions(service.name, world.archive))
+        return True
+    data = _bytes(service, world, generation)
+    if data is None:
+        what = (
+            f"{document_name(service.name)}{f' at generation {generation}' if generation else ''}"
+        )
+        session.note(f"there is no {what}; the first signal or `check --apply` makes one")
+        return False
+    try:
+        session.answer(json.loads(data))
+    except ValueError as error:
+        session.note(f"corrupt, shown as it is: {error}", "red")
+        session.say(data.decode("utf-8", "replace"))
+        return False
+    return True
+
+
+def _bytes(service: Service, world: World, generation: int | None) -> bytes | None:
+    name = document_name(service.name)
+    if generation is not None:
+        return world.archive.version(name, generation)
+    got = world.context.objects.get(name)
+    return got[0] if got else None
+
+
+def _show_versions(session: Session, service: Service, kept: tuple[Kept, ...]) -> None:
+    if session.as_json:
+        session.answer({"service": service.name, "versions": [_version(one) for one in kept]})
+        return
+    rows = [
+        (
+            one.version.generation,
+            one.version.at.strftime("%Y-%m-%d %H:%M:%S"),
+            one.version.size,
+            one.state.epoch if one.state else "-",
+            one.state.primary if one.state else "-",
+            one.fault or "ok",
+        )
+        for one in kept
+    ]
+    columns = ("generation", "written (UTC)", "bytes", "epoch", "primary", "readable")
+    session.table(document_name(service.name), columns, rows)
+
+
+def _version(one: Kept) -> Json:
+    return {
+        "generation": one.version.generation,
+        "at": one.version.at.isoformat(),
+        "bytes": one.version.size,
+        "epoch": one.state.epoch if one.state else None,
+        "primary": one.state.primary if one.state else None,
+        "fault": one.fault,
+    }
+
+
+def restore(session: Session, name: str | None, *, generation: int | None, apply: bool) -> bool:
+    """Bring a version back, above every epoch known; without `apply`, say what that would do."""
+    world = session.world()
+    service = session.service(name, world.config)
+    found = prepare(service, generation, world.context, world.archive)
+    if not apply:
+        _tell(session, service, found, "would be committed; nothing was changed. Add --apply")
+        return True
+    actor = f"{getpass.getuser()}@{socket.gethostname()}"
+    report = carry_out(service, found, actor, world.context)
+    _tell(session, service, found, f"was committed; the tick after it: {report.decision.outcome}")
+    return True
+
+
+def _tell(session: Session, service: Service, found: Restoration, what: str) -> None:
+    state = found.decision.state
+    view = {
+        "service": service.name,
+        "live": found.live or "readable",
+        "from_generation": found.source.version.generation,
+        "replaces_generation": found.generation,
+        "epoch": state.epoch,
+        "primary": state.primary,
+        "routing": dict(state.routing),
+        "said": what,
+    }
+    if session.as_json:
+        session.answer(view)
+        return
+    if found.live:
+        session.say(f"{document_name(service.name)} cannot be used as it is: {found.live}")
+    session.say(
+        f"Generation {found.source.version.generation} ({found.source.version.at:%Y-%m-%d %H:%M:%S}"
+        f" UTC, epoch {found.source.state.epoch if found.source.state else '-'}) {what}"
+    )
+    session.say(
+        f"epoch {state.epoch}, primary {state.primary}: the traffic as the load balancer has it now"
+        f" ({', '.join(state.routing)}); health and incidents as that version has them"
+    )

@@ -1,0 +1,116 @@
+"""What was seen and would be done, as JSON: the documented shapes of `--json`."""
+
+from __future__ import annotations
+
+from orchestrator.core.model import AlertClosed, AlertOpened, Json, Observed, Signal
+from orchestrator.core.plan import Plan, carrying, seen_pair
+from orchestrator.core.policy import Service
+from orchestrator.core.reading import stamp_time, stamped
+from orchestrator.flow import record
+from orchestrator.flow.preview import Preview
+
+
+def signal_view(service: str, signal: Signal) -> Json:
+    """One signal and whom it is for."""
+    match signal:
+        case AlertOpened():
+            kind, ended = "opened", None
+        case AlertClosed():
+            kind, ended = "closed", stamp_time(signal.ended_at)
+        case _:
+            return {"service": service, "kind": "tick"}
+    return {
+        "service": service,
+        "kind": kind,
+        "region": signal.region,
+        "incident_id": signal.incident_id,
+        "started_at": stamp_time(signal.started_at),
+        "ended_at": ended,
+    }
+
+
+def plan_view(plan: Plan) -> Json:
+    """One plan: its changes and the pairs of its fence."""
+    return {
+        "resource": plan.resource,
+        "lever": plan.lever,
+        "empty": plan.empty,
+        "drift": plan.drift,
+        "seen": {"epoch": plan.seen.epoch, "rev": plan.seen.rev},
+        "wanted": {"epoch": plan.wanted.epoch, "rev": plan.wanted.rev},
+        "changes": [
+            {
+                "verb": change.verb,
+                "region": change.region,
+                "group": change.backend.group,
+                "capacity_scaler": change.backend.scaler,
+            }
+            for change in plan.changes
+        ],
+    }
+
+
+def preview_view(service: Service, found: Preview) -> Json:
+    """What a signal would do now."""
+    decision = found.decision
+    return {
+        "service": service.name,
+        "outcome": decision.outcome,
+        "changes_document": decision.changed,
+        "epoch": decision.state.epoch,
+        "primary": decision.state.primary,
+        "routing": dict(decision.state.routing),
+        "health": {name: entry.status for name, entry in decision.state.regions.items()},
+        "reasons": [record.reason(reason) for reason in decision.reasons],
+        "page": decision.page,
+        "plan": plan_view(found.plan) if found.plan else None,
+        "obstacle": found.obstacle,
+    }
+
+
+def status_view(service: Service, observed: Observed) -> Json:
+    """How one service stands: by the document, by the load balancer, by our own probes."""
+    state, routing = observed.stored.state, observed.routing
+    pair = seen_pair(routing, service) if routing else None
+    return {
+        "service": service.name,
+        "mode": service.mode,
+        "document": state is not None,
+        "epoch": state.epoch if state else None,
+        "revision": state.revision if state else None,
+        "primary": state.primary if state else None,
+        "routing": dict(state.routing) if state else None,
+        "phase": state.shift.phase if state and state.shift else None,
+        "updated_at": stamped(state.updated_at) if state else None,
+        "freeze": state.raw.get("freeze") if state else None,
+        "load_balancer": {
+            "name": service.backend_service,
+            "carrying": list(carrying(routing, service)),
+            "epoch": pair.epoch,
+            "rev": pair.rev,
+        }
+        if routing and pair
+        else None,
+        "regions": [_region(service, observed, name) for name in service.names],
+    }
+
+
+def _region(service: Service, observed: Observed, name: str) -> Json:
+    state = observed.stored.state
+    entry = state.regions.get(name) if state else None
+    probe = observed.probes.get(name)
+    open_ones = [
+        incident.id
+        for incident in (state.incidents.values() if state else ())
+        if incident.region == name and incident.opened and incident.state == "open"
+    ]
+    return {
+        "region": name,
+        "endpoint": service.region(name).endpoint,
+        "status": entry.status if entry else None,
+        "healthy": entry.healthy if entry else None,
+        "since": stamp_time(entry.since) if entry else None,
+        "share": state.routing.get(name, 0.0) if state else None,
+        "probe": {"verdict": probe.verdict, "detail": probe.detail} if probe else None,
+        "open_incidents": open_ones,
+    }
