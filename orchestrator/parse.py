@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import hashlib
 import json
 import re
@@ -252,9 +253,11 @@ def _by_region(region: str, among: Mapping[str, Service]) -> tuple[tuple[str, st
     matched = tuple((name, region) for name, service in among.items() if region in service.names)
     if not matched:
         known = sorted({name for service in among.values() for name in service.names})
+        near = difflib.get_close_matches(region, known, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ";"
         raise BadEvent(
-            f"region {region!r} is not configured for {', '.join(among)}; it is refused, never"
-            f" added. Configured: {', '.join(known)}"
+            f"region {region!r} is not configured for {', '.join(among)}{meant} It is refused,"
+            f" never added. Configured: {', '.join(known)}"
         )
     return matched
 

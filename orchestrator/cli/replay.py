@@ -14,11 +14,13 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import click
+
 from orchestrator.adapters.local.backend_services import FileBackendServices
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.cli import sentences
 from orchestrator.cli.look import message_of
-from orchestrator.cli.session import Session
+from orchestrator.cli.session import Session, meant
 from orchestrator.core.errors import BadEvent, FailoverError
 from orchestrator.core.model import AlertClosed, AlertOpened, Json, Probe, Signal, Verdict
 from orchestrator.core.policy import Region, Service
@@ -108,6 +110,9 @@ def replay(
 ) -> bool:
     """Take the files in their order; False when one of them is poison."""
     services = session.config().services
+    known = {name for service in services.values() for name in service.names}
+    for wrong in sorted(set(probes) - known):
+        raise click.UsageError(f"there is no region {wrong!r}{meant(wrong, sorted(known))}")
     stages = {name: Stage(service, probes, session) for name, service in services.items()}
     told: list[Json] = []
     fine = True

@@ -124,7 +124,9 @@ class GcsObjects:
         None where the server does not know the question.
         """
         try:
-            granted = self._bucket.test_iam_permissions(list(PERMISSIONS), timeout=TIMEOUT)
+            granted = self._bucket.test_iam_permissions(
+                list(PERMISSIONS), timeout=TIMEOUT, retry=None
+            )
         except (google.NotFound, google.MethodNotAllowed, google.MethodNotImplemented):
             return None
         except Exception as error:
