@@ -31,6 +31,7 @@ from orchestrator.local.wire import (
 OUTPUT_ONLY = ("kind", "id", "selfLink", "creationTimestamp", "fingerprint")
 _FULL = 1.0  # what the API makes of a capacityScaler that was not sent
 _LOWEST = 0.1
+_STANDARD = str.maketrans("-_", "+/")  # base64's other alphabet, in which gcloud sends bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,8 @@ def group_path(backend: JsonObject, field: str = "resource.backends[].group") ->
 
 
 def _check_fingerprint(current: BackendService, body: JsonObject) -> None:
-    if body.get("fingerprint") != current.fingerprint:
+    given = body.get("fingerprint")
+    if not isinstance(given, str) or given.translate(_STANDARD) != current.fingerprint:
         raise ApiError(412, "conditionNotMet", "Invalid fingerprint.")
 
 
@@ -152,28 +154,35 @@ def _content(raw: JsonObject, name: str, groups: Mapping[str, Group]) -> JsonObj
     content = {key: value for key, value in raw.items() if key not in OUTPUT_ONLY}
     if content.setdefault("name", name) != name:
         raise invalid("resource.name", content["name"], "The name cannot be changed.")
-    checked = _without_nulls(content)
+    checked = _without_unset(content)
     assert isinstance(checked, dict)
     backends = backends_of(checked)
     attached = _attached(backends, groups)
     _check_mixture(checked, attached)
     for number, (backend, group) in enumerate(zip(backends, attached, strict=True)):
         _check_balancing(backend, group, f"resource.backends[{number}]")
-    filled: list[Json] = [
-        backend if group.serverless else {"capacityScaler": _FULL, **backend}
-        for backend, group in zip(backends, attached, strict=True)
-    ]
+    filled: list[Json] = [*map(_filled, backends, attached)]
     _check_single(backends)
     return {**checked, "backends": filled} if "backends" in checked else checked
 
 
-def _without_nulls(value: Json) -> Json:
-    """What is left when null means "not set", as it does to the API everywhere."""
+def _without_unset(value: Json) -> Json:
+    """What is left when null and an empty list mean "not set", as they do to the API everywhere."""
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        return {k: _without_unset(item) for k, item in value.items() if item not in (None, [])}
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [_without_unset(item) for item in value]
     return value
+
+
+def _filled(backend: JsonObject, group: Group) -> JsonObject:
+    """The backend as the API keeps it: with its defaults, its group by the API's own address.
+
+    A client that is pointed at this server says `http://127.0.0.1:.../compute/v1/projects/...`.
+    """
+    scaler: JsonObject = {} if group.serverless else {"capacityScaler": _FULL}
+    local = str(backend["group"]).startswith("http://")  # Google has no such address
+    return scaler | backend | ({"group": API_ROOT + group.path} if local else {})
 
 
 def _attached(backends: list[JsonObject], groups: Mapping[str, Group]) -> list[Group]:

@@ -3,8 +3,9 @@
     python -m orchestrator.local.compute_api --config FILE --port N [--envoy-dir DIR]
 
 It listens on the loopback interface, needs no credentials, and keeps everything in memory. What it
-answers is what the real API is known to answer; where that is not known it is strict. The rules are
-in `backend_services`, the time in `operations`, what Envoy is told in `envoy`, and the faults under
+answers is what the real API is known to answer, to Google's client library and to gcloud (`gcloud`
+has its environment); where that is not known it is strict. The rules are in `backend_services`, the
+lists in `listing`, the time in `operations`, what Envoy is told in `envoy`, and the faults under
 `/_laptop/` in `faults`. It must not know anything of the orchestrator that calls it.
 """
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,11 +24,11 @@ from orchestrator.local import envoy
 from orchestrator.local.backend_services import (
     BackendService,
     backends_of,
-    first_version,
     group_path,
     patched,
     updated,
 )
+from orchestrator.local.compute_world import World, load_world
 from orchestrator.local.faults import (
     Controls,
     Handler,
@@ -36,10 +36,11 @@ from orchestrator.local.faults import (
     operation_failure,
     seconds_in,
 )
-from orchestrator.local.groups import Group, health_of, parse_group
+from orchestrator.local.groups import Group, health_of
+from orchestrator.local.listing import Collection, aggregated_page, page
 from orchestrator.local.loopback import HOST
 from orchestrator.local.operations import Change, Operations, OperationType
-from orchestrator.local.wire import API_ROOT, ApiError, JsonObject, not_found, parse_object
+from orchestrator.local.wire import ApiError, JsonObject, not_found, parse_object
 
 BASE = "/compute/v1/projects/{project}/"
 SHUTDOWN_SECONDS = 0.5  # for answers under way when the process is asked to end
@@ -47,44 +48,6 @@ _LOG = logging.getLogger(__name__)
 
 Publish = Callable[[Iterable[BackendService]], None]
 Mutation = Callable[[BackendService, JsonObject, Mapping[str, Group]], BackendService]
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the server begins with: `operation_seconds` is how long an operation takes."""
-
-    project: str
-    operation_seconds: float
-    services: tuple[BackendService, ...]
-    groups: Mapping[str, Group]
-
-
-def load_world(text: str, now: datetime) -> World:
-    """The world that the JSON of a configuration file describes. Raises ValueError, saying why."""
-    try:
-        raw = parse_object(text)
-        groups = _groups(raw)
-        project, services = raw.get("project"), raw.get("backend_services")
-        if not (isinstance(project, str) and isinstance(services, list) and services):
-            raise ValueError("needs a `project` and at least one of `backend_services`")
-        first = tuple(first_version(item, project, groups, now) for item in services)
-        seconds = seconds_in({"seconds": raw.get("operation_seconds", 0.3)})
-        return World(project, seconds, first, groups)
-    except ApiError as error:
-        raise ValueError(error.message) from error
-
-
-def _groups(raw: JsonObject) -> dict[str, Group]:
-    groups = raw.get("groups")
-    if not isinstance(groups, dict):
-        raise ValueError("needs `groups`")
-    found: dict[str, Group] = {}
-    for path, value in groups.items():
-        try:
-            found[path] = parse_group(path, value)
-        except ValueError as error:
-            raise ValueError(f"group {path}: {error}") from error
-    return found
 
 
 class ComputeApi:
@@ -106,11 +69,12 @@ class ComputeApi:
         """The routes of the API."""
         service = BASE + "global/backendServices/{name}"
         return [
-            web.get(BASE + "global/backendServices", self._list),
+            web.get(BASE + "{scope:global|aggregated}/backendServices", self._list),
             web.get(service, self._get),
             web.patch(service, self._patch),
             web.put(service, self._update),
             web.post(service + "/getHealth", self._get_health),
+            web.get(BASE + "{scope:global|aggregated}/operations", self._list_operations),
             web.get(BASE + "global/operations/{name}", self._get_operation),
             web.post(BASE + "global/operations/{name}/wait", self._wait_operation),
             web.get(
@@ -129,16 +93,19 @@ class ComputeApi:
             await self._operations.stop()
 
     async def _list(self, request: web.Request) -> web.Response:
+        items = [self._services[path].resource() for path in sorted(self._services)]
+        return self._listed(request, "backendServices", items)
+
+    async def _list_operations(self, request: web.Request) -> web.Response:
+        items = [operation.resource() for operation in self._operations.all()]
+        return self._listed(request, "operations", items)
+
+    def _listed(
+        self, request: web.Request, noun: Collection, items: list[JsonObject]
+    ) -> web.Response:
         self._check_project(request)
-        if request.query.get("filter"):
-            raise ApiError(400, "invalid", "This server knows no `filter`.")
-        answer: JsonObject = {
-            "kind": "compute#backendServiceList",
-            "id": f"projects/{self._project}/global/backendServices",
-            "items": [service.resource() for service in self._services.values()],
-            "selfLink": f"{API_ROOT}projects/{self._project}/global/backendServices",
-        }
-        return web.json_response(answer)
+        paged = aggregated_page if request.match_info["scope"] == "aggregated" else page
+        return web.json_response(paged(self._project, noun, items, request.query))
 
     async def _get(self, request: web.Request) -> web.Response:
         return web.json_response(self._service(request).resource())

@@ -153,6 +153,10 @@ class Operations:
             raise not_found(path)
         return self._book.operations[path]
 
+    def all(self) -> list[Operation]:
+        """All operations as they are now, by name: the oldest first."""
+        return sorted(self._book.operations.values(), key=lambda operation: operation.name)
+
     async def wait(self, path: str) -> Operation:
         """The operation when it is done, or as it is after two minutes. Raises ApiError (404)."""
         self.get(path)
