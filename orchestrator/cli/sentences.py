@@ -61,6 +61,13 @@ _PHASES: Mapping[str, str] = {
 }
 
 
+_STATES: Mapping[IncidentState, str] = {
+    IncidentState.OPEN: "open",
+    IncidentState.STALE: "never closed by Monitoring",
+    IncidentState.CLOSED: "closed by Monitoring",
+}
+
+
 def ago(at: datetime, now: datetime) -> str:
     """A time and how long ago that was."""
     passed = timedelta(seconds=round((now - at).total_seconds()))
@@ -164,7 +171,10 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
     if incident.id.startswith("tick-"):
         origin += ", opened by ticks that saw the region fail without any alert"
     if incident.contradicted:
-        return f"{origin}: our own probe found the region healthy, so it does not count."
+        return (
+            f"{origin}: {_STATES[incident.state]}, but our own probe found the region healthy when"
+            " it came, so it does not count."
+        )
     match incident.state:
         case IncidentState.OPEN:
             return f"{origin}: still open."

@@ -17,7 +17,7 @@ from orchestrator.core.errors import Unavailable
 def serve(session: Session, *, lever: str, mode: str, pace: float, pubsub_emulator: bool) -> bool:
     """Start the world, say how to reach it, and keep it until SIGINT or SIGTERM."""
     try:
-        from orchestrator.local import serving  # its libraries are an extra
+        from orchestrator.local.serving import world  # its libraries are an extra
     except ImportError as error:
         raise Unavailable(
             f"the laptop world is not installed ({error.name}): pip install '.[cli,local]'"
@@ -25,7 +25,7 @@ def serve(session: Session, *, lever: str, mode: str, pace: float, pubsub_emulat
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    with serving.world(lever, mode, pace, pubsub_emulator=pubsub_emulator) as found:
+    with world(lever, mode, pace, pubsub_emulator=pubsub_emulator) as found:
         if session.as_json:
             session.answer({"environment": dict(found.environment), "examples": found.examples})
         else:

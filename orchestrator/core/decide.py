@@ -26,6 +26,7 @@ from orchestrator.core.model import (
     AlertOpened,
     Decision,
     Incident,
+    IncidentState,
     Move,
     Observed,
     Outcome,
@@ -138,8 +139,8 @@ def _heard(
     if incident is None and too_old(signal, {}, now):
         value = f"began {signal.started_at.isoformat()}: not merged"
         return (Reason("max_event_age", False, value, "24h", signal.region),)
-    contradicted = incident is not None and incident.contradicted
-    if isinstance(signal, AlertOpened) and contradicted:
+    standing_open = incident is not None and incident.state is IncidentState.OPEN
+    if isinstance(signal, AlertOpened) and standing_open and incident and incident.contradicted:
         return (
             rules.confirm(service.policy, signal.region, probes.get(signal.region, NOT_PROBED)),
         )

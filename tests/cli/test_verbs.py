@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
+from orchestrator import entry
+from orchestrator.adapters.local.backend_services import as_deployed
 from orchestrator.cli.app import cli
+from orchestrator.config import load
 from orchestrator.core.codec import decode
 from orchestrator.local.loopback import free_port
+from orchestrator.wiring import Wiring
 from tests.fakes import configuration
 
 ALERTS = Path(__file__).parents[2] / "examples" / "alerts"
@@ -48,9 +54,6 @@ class Desk:
 
     def alert(self, file: str) -> None:
         """An alert arrives, at the function itself."""
-        from orchestrator import entry
-        from orchestrator.wiring import Wiring
-
         environ = {"FAILOVER_CONFIG": str(self.config)}
         body = {"message": {"data": _encoded(ALERTS / file), "messageId": "1"}}
         entry.alert(body, Wiring(environ, self.folder))
@@ -58,9 +61,6 @@ class Desk:
     @property
     def routing(self) -> Path:
         """The file that stands for the load balancer; made when it is not there."""
-        from orchestrator.adapters.local.backend_services import as_deployed
-        from orchestrator.config import load
-
         file = self.state / "backend-services" / "checkout.json"
         if not file.exists():
             services = load(self.config.read_text(), str(self.config)).services
@@ -77,8 +77,6 @@ class Desk:
 
 
 def _encoded(path: Path) -> str:
-    import base64
-
     return base64.b64encode(path.read_bytes()).decode()
 
 
@@ -415,8 +413,6 @@ def test_completion_prints_a_script_for_the_shell(shell: str) -> None:
 
 
 def test_completion_knows_the_services(desk: Desk) -> None:
-    from click.shell_completion import ShellComplete
-
     complete = ShellComplete(cli, {}, "failoverctl", "_FAILOVERCTL_COMPLETE")
     given = ["explain", "--config", str(desk.config)]
     assert [item.value for item in complete.get_completions(given, "ch")] == ["checkout"]
