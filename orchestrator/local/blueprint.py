@@ -13,6 +13,12 @@ from orchestrator.local.wire import API_ROOT, Json, JsonObject
 
 PROJECT = "laptop"
 SERVICE = "checkout"
+TOPICS = {
+    "alerts": "dynamodb-failover-alerts",
+    "control": "failover-control",
+    "events": "failover-events",
+}
+"""The names of the topics that the orchestrator takes from and publishes to, by their part."""
 
 Lever = Literal["capacity", "membership"]
 Mode = Literal["active-passive", "active-active"]
@@ -50,6 +56,7 @@ class Blueprint:
             "serial": 1,
             "project": PROJECT,
             "state": self.state,
+            "topics": dict(TOPICS),
             "services": {SERVICE: {"mode": self.mode, "regions": regions, "traffic": traffic}},
         }
         merged = merge_patch(content, dict(overrides))

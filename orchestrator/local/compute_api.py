@@ -74,6 +74,7 @@ class ComputeApi:
             web.patch(service, self._patch),
             web.put(service, self._update),
             web.post(service + "/getHealth", self._get_health),
+            web.post(service + "/testIamPermissions", self._test_permissions),
             web.get(BASE + "{scope:global|aggregated}/operations", self._list_operations),
             web.get(BASE + "global/operations/{name}", self._get_operation),
             web.post(BASE + "global/operations/{name}/wait", self._wait_operation),
@@ -140,6 +141,13 @@ class ComputeApi:
             raise ApiError(400, "invalid", f"'{wanted}' is not a backend of '{service.path}'.")
         assert self._session is not None  # `life` precedes the first request
         return web.json_response(await health_of(self._groups[wanted], self._session))
+
+    async def _test_permissions(self, request: web.Request) -> web.Response:
+        self._service(request)
+        wanted = parse_object(await request.read()).get("permissions")
+        if not isinstance(wanted, list):
+            raise ApiError(400, "required", "Required field 'resource.permissions' not specified")
+        return web.json_response({"permissions": wanted})
 
     async def _get_operation(self, request: web.Request) -> web.Response:
         return web.json_response(self._operations.get(self._path(request)).resource())

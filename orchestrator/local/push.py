@@ -1,28 +1,27 @@
-"""Pub/Sub push delivery: at least once, again with the same message id until a 2xx answer.
+"""One push of a Pub/Sub message: what is sent to a subscriber, and what its answer means.
 
-A `Topic` has push subscriptions; each published message goes to all of them, to each on its own,
-concurrently and in no order, as with Pub/Sub. The form is either what a push subscription posts, or
-the CloudEvent (binary mode) that Eventarc makes of it. It must not interpret what it delivers.
+The form is either what a push subscription posts, or the CloudEvent (binary mode) that Eventarc
+makes of it. When and how often something is pushed is the courier's part. This module must not
+interpret what it pushes.
 """
 
+import asyncio
 import base64
-import http.client
-import itertools
 import json
-import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from types import TracebackType
-from typing import Self
+from typing import Any
 
-from orchestrator.local.ask import ask
-from orchestrator.local.http_status import SUCCESS
+import aiohttp
+
+from orchestrator.local.dead_letters import DeadLetterPolicy
 
 PROJECT = "laptop"
+ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
+"""The statuses that acknowledge a pushed message, and no others, by Pub/Sub's documentation."""
 
 
 class Form(StrEnum):
@@ -40,6 +39,11 @@ class Message:
     data: bytes
     published: datetime
     attributes: Mapping[str, str] = field(default_factory=dict)
+    ordering_key: str = ""
+
+    def json(self) -> Any:
+        """The data read as JSON. Raises ValueError if it is not."""
+        return json.loads(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ class Attempt:
 
     @property
     def acknowledged(self) -> bool:
-        """True for a 2xx answer."""
-        return self.status is not None and self.status in SUCCESS
+        """True for an answer that acknowledges."""
+        return self.status in ACKNOWLEDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class Subscription:
 
     `ack_deadline`: seconds an attempt may take. Between attempts `min_backoff` seconds, doubled
     each time up to `max_backoff` (on Google Cloud 10 s and 600 s; here a hundredth). Delivery is
-    given up after `max_attempts`, or `deadline` seconds after its start.
+    given up after `max_attempts`, or `deadline` seconds after its start, or the message goes to the
+    topic of `dead_letters` after the attempts that it allows.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Subscription:
     max_backoff: float = 6.0
     max_attempts: int = 1000
     deadline: float = 60.0
+    dead_letters: DeadLetterPolicy | None = None
 
     @property
     def path(self) -> str:
@@ -98,77 +104,13 @@ class Subscription:
         return float(min(self.max_backoff, self.min_backoff * 2.0 ** min(attempt - 1, 30)))
 
 
-class Topic:
-    """A topic with its push subscriptions. A context manager; leaving it gives up what is pending.
+def envelope(message: Message, subscription: Subscription, attempt: int = 1) -> dict[str, object]:
+    """The JSON of a push request, with both spellings of id and time, as Pub/Sub sends it.
 
-    `workers`: how many deliveries can be under way at once.
+    The number of the attempt is told where dead letters are counted, and only there.
     """
-
-    def __init__(self, name: str, *subscriptions: Subscription, workers: int = 64) -> None:
-        self.path = f"projects/{PROJECT}/topics/{name}"
-        self.subscriptions = subscriptions
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=f"push-{name}")
-        self._closing = threading.Event()
-        self._ids = itertools.count(time.time_ns() // 1_000_000)
-
-    def message(
-        self,
-        body: object,
-        message_id: str | None = None,
-        attributes: Mapping[str, str] | None = None,
-    ) -> Message:
-        """A message with `body` as it is if bytes, else as JSON, and a new id if none is given."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return Message(
-            message_id or str(next(self._ids)), data, datetime.now(UTC), attributes or {}
-        )
-
-    def publish(
-        self,
-        body: object,
-        message_id: str | None = None,
-        attributes: Mapping[str, str] | None = None,
-    ) -> tuple[Future[Delivery], ...]:
-        """Deliver `body` to every subscription; the futures are in the order of these."""
-        message = self.message(body, message_id, attributes)
-        return tuple(self.send(message, subscription) for subscription in self.subscriptions)
-
-    def send(self, message: Message, subscription: Subscription) -> Future[Delivery]:
-        """Deliver one message to one subscription, without waiting for it."""
-        return self._pool.submit(self._deliver, message, subscription)
-
-    def close(self) -> None:
-        """Start no new attempt and wait for those under way."""
-        self._closing.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _deliver(self, message: Message, subscription: Subscription) -> Delivery:
-        end = time.monotonic() + subscription.deadline
-        attempts: list[Attempt] = []
-        while not self._closing.is_set():
-            attempts.append(_attempt(message, subscription, self.path))
-            pause = subscription.backoff(len(attempts))
-            done = attempts[-1].acknowledged or len(attempts) >= subscription.max_attempts
-            if done or time.monotonic() + pause >= end or self._closing.wait(pause):
-                break
-        return Delivery(message.message_id, tuple(attempts))
-
-
-def envelope(message: Message, subscription: Subscription) -> dict[str, object]:
-    """The JSON of a push request, with both spellings of id and time, as Pub/Sub sends it."""
-    published = message.published.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    inner = {
+    published = _time(message.published)
+    inner: dict[str, object] = {
         "data": base64.b64encode(message.data).decode(),
         "messageId": message.message_id,
         "message_id": message.message_id,
@@ -176,7 +118,10 @@ def envelope(message: Message, subscription: Subscription) -> dict[str, object]:
         "publish_time": published,
         "attributes": dict(message.attributes),
     }
-    return {"message": inner, "subscription": subscription.path}
+    if message.ordering_key:
+        inner["orderingKey"] = message.ordering_key
+    counted = {"deliveryAttempt": attempt} if subscription.dead_letters else {}
+    return {"message": inner, "subscription": subscription.path, **counted}
 
 
 def headers(message: Message, subscription: Subscription, topic: str) -> dict[str, str]:
@@ -189,19 +134,44 @@ def headers(message: Message, subscription: Subscription, topic: str) -> dict[st
         "ce-source": f"//pubsub.googleapis.com/{topic}",
         "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
         "ce-specversion": "1.0",
-        "ce-time": message.published.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "ce-time": _time(message.published),
     }
 
 
-def _attempt(message: Message, subscription: Subscription, topic: str) -> Attempt:
+async def push(
+    session: aiohttp.ClientSession,
+    message: Message,
+    subscription: Subscription,
+    topic: str,
+    number: int,
+) -> Attempt:
+    """Attempt number `number` (from 1) to push a message of `topic`, which is a full name."""
     started = time.monotonic()
     status, error = None, None
+    body = json.dumps(envelope(message, subscription, number)).encode()
+    sent = headers(message, subscription, topic)
     try:
-        body = json.dumps(envelope(message, subscription)).encode()
-        sent = headers(message, subscription, topic)
-        status = ask(subscription.url, "POST", body, sent, subscription.ack_deadline).status
+        async with (
+            asyncio.timeout(subscription.ack_deadline),  # for the whole of it, not for each wait
+            session.post(
+                subscription.url, data=body, headers=sent, allow_redirects=False
+            ) as answer,
+        ):
+            await answer.read()
+            status = answer.status
     except TimeoutError:
         error = "timeout"
-    except (OSError, http.client.HTTPException) as problem:
+    except aiohttp.ClientConnectorError as problem:
+        error = type(problem.os_error).__name__
+    except (OSError, aiohttp.ClientError) as problem:
         error = type(problem).__name__
     return Attempt(started, time.monotonic() - started, status, error)
+
+
+def utc_now() -> datetime:
+    """The time of publication of a message that is published now."""
+    return datetime.now(UTC)
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

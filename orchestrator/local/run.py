@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.local.blueprint import SERVICE, Lever, Mode
+from orchestrator.local.google_emulator import EmulatorMissing
 from orchestrator.local.traffic_record import Outage, Sample, outages, segments, served
 from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
@@ -172,6 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--mode", choices=("active-passive", "active-active"), default="active-passive"
     )
+    parser.add_argument(
+        "--pubsub-emulator",
+        action="store_true",
+        help="deliver by Google's own emulator, if the Google Cloud CLI has installed it",
+    )
     options = parser.parse_args(arguments)
     console = Console()
     console.print(
@@ -182,8 +188,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     lever, mode = cast("Lever", options.lever), cast("Mode", options.mode)
     try:
-        with World(lever=lever, mode=mode, pace=PACE) as world:
+        emulator: bool = options.pubsub_emulator
+        with World(lever=lever, mode=mode, pace=PACE, pubsub_emulator=emulator) as world:
             served_again = tell(world, console, mode)
+    except EmulatorMissing as error:
+        console.print(f"[bold red]{error}[/]", highlight=False)
+        return 2
     except TimeoutError as error:
         console.print(f"[bold red]The users were not served again:[/] {error}")
         return 1

@@ -24,20 +24,21 @@ from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, Lever, Mod
 from orchestrator.local.child import ROOT
 from orchestrator.local.function import Function
 from orchestrator.local.gcs import FakeGcs
+from orchestrator.local.google_emulator import GoogleEmulator
 from orchestrator.local.load_balancer import LoadBalancer
-from orchestrator.local.loopback import HOST
+from orchestrator.local.loopback import HOST, free_port
+from orchestrator.local.messaging import Messaging, check_emulator_can
 from orchestrator.local.monitoring import Monitoring
 from orchestrator.local.notification import UptimeCheck
 from orchestrator.local.proxy import FaultProxy
-from orchestrator.local.push import Delivery, Form, Subscription, Topic
+from orchestrator.local.push import Delivery, Form, Message, Subscription
 from orchestrator.local.region import Region
+from orchestrator.local.topic import Topic
 from orchestrator.local.traffic import Traffic
 from orchestrator.local.wait import wait_until
 from orchestrator.local.wire import Json
 
 BUCKET = "laptop-failover"
-TOPIC = "dynamodb-failover-alerts"
-CONTROL = "failover-control"
 CHECK_TIMEOUT = 30
 """Seconds of Cloud Monitoring that an uptime check may take: at a pace of 60, half a second."""
 
@@ -55,7 +56,10 @@ class World:
     links in the answers of Cloud Storage lead to those of the first); `traffic_rate` is in user
     requests a second, 0 for none; `form` is how messages are pushed; `operation_seconds` how long a
     Compute operation takes; with `pace` seconds of Cloud Monitoring to one of the laptop, uptime
-    checks and alert policies watch the regions and publish to every function.
+    checks and alert policies watch the regions and publish to every function; with
+    `dead_letter_after` a message is forwarded to the topic of dead letters after so many attempts;
+    with `pubsub_emulator` Google's emulator takes the place of our Pub/Sub, but what is addressed
+    to one function (`push`, `send`, `tick`) is still pushed by us.
     """
 
     regions: dict[str, Region]
@@ -67,6 +71,7 @@ class World:
     controls: tuple[Function, ...]
     topic: Topic
     control: Topic
+    messaging: Messaging
     traffic: Traffic
     monitoring: Monitoring | None
     folder: Path
@@ -88,7 +93,11 @@ class World:
         form: Form = Form.PUSH,
         operation_seconds: float = 0.3,
         pace: float | None = None,
+        dead_letter_after: int | None = None,
+        pubsub_emulator: bool = False,
     ) -> None:
+        if pubsub_emulator:
+            check_emulator_can(form, dead_letter_after)
         self._lever, self._mode, self._state = lever, mode, state
         self._region_names = tuple(regions)
         self._overrides = overrides or {}
@@ -99,6 +108,8 @@ class World:
         self._form = form
         self._rate = traffic_rate
         self._pace = pace
+        self._dead_letter_after = dead_letter_after
+        self._emulated = pubsub_emulator
         self._life = ExitStack()  # what `__exit__` undoes, last first
 
     def __enter__(self) -> Self:
@@ -106,6 +117,7 @@ class World:
             self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="laptop-")))
             self._build(stack)
             stack.callback(_all_at_once, self._stops())
+            stack.callback(self.messaging.stop)  # first: ending a frozen function wakes it
             if self.monitoring:
                 stack.callback(self.monitoring.stop)
             stack.callback(self.traffic.stop)  # first of all: users must not see the end of a world
@@ -139,8 +151,15 @@ class World:
         return self.topic.send(message, self.topic.subscriptions[function])
 
     def publish(self, body: object, message_id: str | None = None) -> tuple[Future[Delivery], ...]:
-        """Deliver a notification to all functions, without waiting."""
-        return self.topic.publish(body, message_id)
+        """Publish a notification, for all functions, without waiting.
+
+        There is a future for each delivery; none with Google's emulator, which does not tell.
+        """
+        return self.messaging.publish(body, message_id)
+
+    def events(self) -> tuple[Message, ...]:
+        """What was published to the events topic so far; `json()` of each reads its data."""
+        return self.messaging.published_events()
 
     def tick(self, control: int = 0) -> Delivery:
         """Have one of the `controls` handle a tick; wait until it is acknowledged or given up."""
@@ -182,11 +201,12 @@ class World:
         compute = self._blueprint.compute(self._operation_seconds)
         self.load_balancer = LoadBalancer(compute, SERVICE, folder)
         self._build_proxies(stack)
+        self._pubsub_port = free_port()
         self.functions = tuple(self._function(number) for number in range(self._function_count))
         count = range(self._control_count)
         self.controls = tuple(self._function(number, "on_control") for number in count)
-        self.topic = Topic(TOPIC, *self._subscriptions(self.functions))
-        self.control = Topic(CONTROL, *self._subscriptions(self.controls))
+        self.messaging = self._messaging()
+        self.topic, self.control = self.messaging.alerts, self.messaging.control
         self.traffic = Traffic(self.load_balancer.url, self._rate)
         self.monitoring = self._monitoring() if self._pace else None
 
@@ -194,6 +214,16 @@ class World:
         urls = {region.name: region.health_url for region in self.regions.values()}
         pace = self._pace or 1.0
         return Monitoring(urls, SERVICE, self.publish, pace=pace, timeout=CHECK_TIMEOUT)
+
+    def _messaging(self) -> Messaging:
+        port = self._pubsub_port
+        return Messaging(
+            port,
+            self._subscriptions(self.functions),
+            self._subscriptions(self.controls),
+            emulator=GoogleEmulator(port, self.folder) if self._emulated else None,
+            dead_letter_after=self._dead_letter_after,
+        )
 
     def _draw(self) -> Blueprint:
         sites = tuple(Site(r.name, r.address, r.health_url) for r in self.regions.values())
@@ -219,6 +249,7 @@ class World:
             "FAILOVER_CONFIG": str(self.config),
             "COMPUTE_EMULATOR_HOST": compute,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "PUBSUB_EMULATOR_HOST": f"{HOST}:{self._pubsub_port}",
         }
         if self.gcs:
             env["STORAGE_EMULATOR_HOST"] = _of(self.gcs_proxies, number, self.gcs.url)
@@ -226,15 +257,15 @@ class World:
         return Function(name, self._source, self.folder, {**env, **self._env}, target)
 
     def _starts(self) -> list[Callable[[], None]]:
-        return [part.start for part in self._parts()] + ([self.gcs.start] if self.gcs else [])
+        starts = [part.start for part in self._parts()] + [self.messaging.start]
+        return starts + ([self.gcs.start] if self.gcs else [])
 
     def _parts(self) -> list[_Part]:
         functions = (*self.functions, *self.controls)
         return [*functions, self.load_balancer, *self.regions.values()]
 
     def _stops(self) -> list[Callable[[], None]]:
-        stops = [part.stop for part in self._parts()] + [self.topic.close, self.control.close]
-        return stops + ([self.gcs.stop] if self.gcs else [])
+        return [part.stop for part in self._parts()] + ([self.gcs.stop] if self.gcs else [])
 
     def _let_users_in(self) -> None:
         wait_until(lambda: answers(self.load_balancer.url), 10, "the load balancer to serve users")

@@ -37,6 +37,11 @@ def test_failover_yaml() -> None:
         "serial": 1,
         "project": "laptop",
         "state": "gs://laptop-failover",
+        "topics": {
+            "alerts": "dynamodb-failover-alerts",
+            "control": "failover-control",
+            "events": "failover-events",
+        },
         "services": {
             "checkout": {
                 "mode": "active-passive",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.local.function import Function
-from orchestrator.local.push import Delivery, Form, Subscription, Topic
+from orchestrator.local.push import Delivery, Form, Subscription
+from orchestrator.local.topic import Topic
 from orchestrator.local.wait import wait_until
 
 pytestmark = pytest.mark.world

@@ -17,6 +17,7 @@ from orchestrator.local.blueprint import Lever, Mode
 from orchestrator.local.child import ROOT
 from orchestrator.local.notification import opened
 from orchestrator.local.proxy import Answer
+from orchestrator.local.topic import Mishap
 from orchestrator.local.traffic_record import Sample, outages, segments, served
 from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
@@ -34,6 +35,7 @@ def on_alert(event):
     with urllib.request.urlopen(os.environ["COMPUTE_EMULATOR_HOST"] + SERVICE) as answer:
         service = json.load(answer)
     names = ("FAILOVER_CONFIG", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT")
+    names += ("PUBSUB_EMULATOR_HOST",)
     print(json.dumps({"service": service["name"], **{n: os.environ.get(n) for n in names}}))
 """
 
@@ -145,6 +147,7 @@ def test_functions_reach_the_world_through_their_proxies(source: Path) -> None:
                 "FAILOVER_CONFIG": str(world.config),
                 "STORAGE_EMULATOR_HOST": gcs_proxy.url,
                 "GOOGLE_CLOUD_PROJECT": "laptop",
+                "PUBSUB_EMULATOR_HOST": world.messaging.host,
             }
         refusals = iter([Answer(503)])
         world.compute_proxies[1].hook = lambda _: next(refusals, None)
@@ -166,6 +169,54 @@ def test_the_state_document_is_read_wherever_it_is(source: Path) -> None:
         folder.mkdir()
         (folder / "checkout.json").write_text('{"epoch": 2}')
         assert world.document() == {"epoch": 2}
+
+
+def test_an_alert_that_is_published_by_rest_is_pushed_to_every_function(source: Path) -> None:
+    """The world's topics are those of `failover.yaml`, and curl and Google's clients reach them."""
+    with World(source=source, functions=2, traffic_rate=0) as world:
+        name = yaml.safe_load(world.config.read_text())["topics"]["alerts"]
+        url = f"{world.messaging.server.rest_url}/v1/projects/laptop/topics/{name}:publish"
+        assert ask(url, "POST", b'{"messages": [{"data": "e30="}]}').ok
+        for function in world.functions:
+            wait_until(function.log_lines, 10, f"{function.name} to be called")
+        (message,) = world.topic.messages
+        assert message.json() == {}
+
+
+def test_what_is_announced_can_be_read(source: Path) -> None:
+    """Whatever is published to the events topic is kept; it is pushed to nobody."""
+    with World(source=source, functions=0, traffic_rate=0, state="file") as world:
+        name = yaml.safe_load(world.config.read_text())["topics"]["events"]
+        url = f"{world.messaging.server.rest_url}/v1/projects/laptop/topics/{name}"
+        body = b'{"messages": [{"data": "eyJ0eXBlIjogIm1vdmVkIn0=", "attributes": {"a": "b"}}]}'
+        assert ask(f"{url}:publish", "POST", body).ok
+        (event,) = world.events()
+        assert (event.json(), event.attributes) == ({"type": "moved"}, {"a": "b"})
+        assert ask(url, "DELETE").ok
+        assert ask(f"{url}:publish", "POST", body).status == 404
+        assert world.events() == (event,)
+
+
+def test_what_a_function_refuses_too_often_is_a_dead_letter(source: Path) -> None:
+    """It goes to a topic of its own after the attempts that were asked for."""
+    source.write_text(SOURCE.replace("print(", "raise ValueError("))
+    with World(source=source, traffic_rate=0, state="file", dead_letter_after=5) as world:
+        (future,) = world.publish({"n": 1})
+        assert [attempt.status for attempt in future.result(30).attempts] == [500] * 5
+        (dead,) = world.messaging.dead_letters.messages
+        assert dead.json() == {"n": 1}
+        assert dead.attributes["CloudPubSubDeadLetterSourceSubscription"] == "function-0"
+
+
+def test_closing_a_world_gives_up_what_is_on_its_way(source: Path) -> None:
+    """A delivery that waits, and one that hangs in a stopped function, do not hold it up."""
+    with World(source=source, traffic_rate=0, state="file") as world:
+        world.functions[0].stop_signal()
+        (hanging,) = world.publish({"n": 1})
+        world.topic.befall(Mishap(delay=600))
+        (late,) = world.publish({"n": 2})
+    assert not hanging.result(0).acknowledged
+    assert late.result(0).attempts == ()
 
 
 def test_a_world_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""The laptop world for people: how to reach its parts, and what to try on them.
+
+It must not start or change anything but through `World`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from orchestrator.local.blueprint import PROJECT, SERVICE, Lever, Mode
+from orchestrator.local.gcloud import environment as gcloud_environment
+from orchestrator.local.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running world. environment: to export. examples: lines to paste, by what they do."""
+
+    environment: Mapping[str, str]
+    examples: Mapping[str, str]
+
+
+@contextmanager
+def world(lever: str, mode: str, pace: float, *, pubsub_emulator: bool) -> Iterator[Serving]:
+    """A world with users, uptime checks and a tick's function, as long as the block lasts."""
+    made = World(
+        lever=cast("Lever", lever),
+        mode=cast("Mode", mode),
+        pace=pace,
+        controls=1,
+        pubsub_emulator=pubsub_emulator,
+    )
+    with made as running:
+        yield Serving(environment(running), examples(running))
+
+
+def environment(running: World) -> dict[str, str]:
+    """What `failoverctl` and every other client needs to find this world."""
+    return {
+        "FAILOVER_CONFIG": str(running.config),
+        "STORAGE_EMULATOR_HOST": running.gcs.url if running.gcs else "",
+        "COMPUTE_EMULATOR_HOST": running.load_balancer.api_url,
+        "PUBSUB_EMULATOR_HOST": running.messaging.host,
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+    }
+
+
+def examples(running: World) -> dict[str, str]:
+    """Lines to paste into a shell."""
+    first = next(iter(running.regions.values()))
+    behave = f"{first.url}_laptop/behave"
+    gcloud = gcloud_environment(running.load_balancer.api_url, PROJECT, running.folder)
+    assigned = " ".join(f"{name}={value}" for name, value in gcloud.items())
+    return {
+        "who serves the users": f"curl -s {running.load_balancer.url}",
+        f"{first.name} fails: its alert comes by itself, after a moment": (
+            f'curl -s -X POST {behave} -d \'{{"health_status": 503, "serve_status": 503}}\''
+        ),
+        "what was decided, and why": f"failoverctl explain {SERVICE}",
+        "how everything stands, again and again": "failoverctl status --watch",
+        f"{first.name} is well again": (
+            f'curl -s -X POST {behave} -d \'{{"health_status": 200, "serve_status": 200}}\''
+        ),
+        "an alert by hand, to the function": (
+            f"curl -s {running.functions[0].url} -H 'Content-Type: application/json' -d"
+            ' "{\\"message\\": {\\"data\\":'
+            ' \\"$(base64 -w0 examples/alerts/primary-down.json)\\"}}"'
+        ),
+        "a tick": "failoverctl tick --apply",
+        "the load balancer by gcloud": (
+            f"{assigned} gcloud compute backend-services describe {SERVICE} --global"
+        ),
+    }
