@@ -1,14 +1,17 @@
-# Every verb a developer needs; `make` alone lists them. What CI runs is `make check`, nothing else.
-# GNU make 3.81 or newer and a POSIX shell. Nothing is installed outside of the three folders below.
+# Every verb a developer needs; `make` alone lists them. What CI runs is `make check`, and after it the
+# fast tests on the other Pythons that are there (tests/all-pythons.sh).
+# GNU make 3.81 or newer and a POSIX shell. Nothing is installed outside of the folders below.
 
 VENV     = .venv
 RUN      = .venv-run
 FUNCTION = .venv-function
 LOCK     = .venv-lock
+OTHERS   = .venv-3.*
 
 ALERT = examples/alerts/primary-down.json
 STATE =
 ARGS  =
+PYTHONS =
 
 # The newest Python that will do; PYTHON=/some/python3.12 overrides it.
 USABLE  = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
@@ -19,7 +22,7 @@ LOCK_PYTHON = python3.11
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long check fmt lock invoke bench-cold clean
+.PHONY: help setup run test test-long test-all check fmt docs lock invoke bench-cold clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -35,6 +38,10 @@ test: $(VENV)/.installed ## the tests, but for the long ones (ARGS='-k fence -x'
 test-long: $(VENV)/.installed ## the long tests: killed at every request, and the like
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal -m long $(ARGS)
 
+test-all: $(VENV)/.installed ## all tests, then the fast ones on every other Python (PYTHONS='/some/python3.12 ...')
+	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(ARGS)
+	@PYTHONS='$(PYTHONS)' sh tests/all-pythons.sh
+
 check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -45,6 +52,9 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, tests
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .
 	$(VENV)/bin/ruff format .
+
+docs: $(VENV)/.installed ## write the documents that are made from the schema
+	@$(VENV)/bin/python -m orchestrator.reference
 
 lock: $(LOCK)/.installed ## compile requirements.in and the extras into pins with hashes (ARGS=--upgrade)
 	$(COMPILE) --output-file requirements.txt requirements.in
@@ -64,7 +74,7 @@ bench-cold: $(FUNCTION)/.installed ## how long a cold instance takes to answer (
 	@$(FUNCTION)/bin/python tests/bench/cold_start.py $(ARGS)
 
 clean: ## remove what the other verbs made
-	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

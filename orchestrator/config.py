@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -19,7 +19,10 @@ from pydantic import ValidationError
 from orchestrator.core import policy as core
 from orchestrator.core.errors import BadConfig, Problem
 from orchestrator.core.plan import group_path
-from orchestrator.schema import FileModel, PolicyModel, ProbeModel, ServiceModel
+from orchestrator.schema import FileModel, PolicyModel, ProbeModel, ServiceModel, TopicsModel
+
+if TYPE_CHECKING:
+    from orchestrator.problems import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +31,10 @@ class Config:
 
     project: str
     state: str
+    topics: TopicsModel
     services: Mapping[str, core.Service]
     probe: ProbeModel
 
-
-_NOT_YET: dict[str, str] = {
-    "kind": "traffic of kind {given} does not exist yet; use backend-service",
-    "confirm": "confirm: monitoring does not exist yet; use probe or none",
-    "failback": "failback: auto does not exist yet; use manual",
-    "on_lag": "replication lag is not looked at yet; leave on_lag out",
-    "max_replication_lag": "replication lag is not looked at yet; leave it out",
-    "min_healthy_regions": "other values than 1 do not exist yet; leave it out",
-    "on_state_loss": "on_state_loss: act does not exist yet; use hold",
-    "standby": "standby: attached does not exist yet; use drained",
-}
-_DOCUMENTED: dict[str, tuple[object, ...]] = {
-    "kind": ("url-map", "cloud-dns"),
-    "confirm": ("monitoring",),
-    "failback": ("auto",),
-    "on_lag": ("proceed",),
-    "on_state_loss": ("act",),
-    "standby": ("attached",),
-}
-_ONLY_ELSEWHERE = frozenset(
-    {"url_map", "path_matcher", "backend_services", "zone", "record", "type", "targets", "ttl"}
-)
-"""Fields of the traffic kinds that do not exist yet: told once, by their kind."""
 
 _UNREADABLE = (
     yaml.YAMLError,
@@ -95,88 +76,56 @@ def load(text: str, source: str) -> Config:
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
         raise BadConfig(source, [Problem("(file)", f"not YAML: {error}")]) from error
-    if not isinstance(raw, dict):
-        raise BadConfig(source, [Problem("(file)", "empty: see failover.yaml for an example")])
-    file, problems = _validated(raw)
-    problems += _across(raw)
-    if problems or file is None:
-        raise BadConfig(source, dict.fromkeys(problems))
+    file, invalid = _validated(raw)
+    across = list(_across(_object(raw)))
+    if invalid or across or file is None:
+        raise _refusal(source, raw, invalid, across)
     services = {
         name: _service(name, service, file, _object(raw["services"]).get(name))
         for name, service in file.services.items()
     }
-    return Config(file.project, file.state, services, file.probe)
+    return Config(file.project, file.state, file.topics, services, file.probe)
 
 
-def _validated(raw: object) -> tuple[FileModel | None, list[Problem]]:
+def _validated(raw: object) -> tuple[FileModel | None, ValidationError | None]:
     try:
-        return FileModel.model_validate(raw), []
+        return FileModel.model_validate(raw), None
     except ValidationError as error:
-        found = [_problem(one) for one in error.errors(include_url=False)]
-        return None, [problem for problem in found if problem]
+        return None, error
 
 
-def _problem(found: Any) -> Problem | None:  # pydantic's TypedDict of an error
-    """One of pydantic's errors in our words; None for what another of them tells better."""
-    steps = [str(step) for step in found["loc"]]
-    path = ".".join(step for step in steps if not _is_tag(step)) or "(file)"
-    last, given = (steps or [""])[-1], found.get("input")
-    match found["type"]:
-        case "missing" if last == "backend_service" and given.get("kind") in _DOCUMENTED["kind"]:
-            return None
-        case "missing":
-            text = "missing"
-        case "extra_forbidden" if "traffic" in steps and last in _ONLY_ELSEWHERE:
-            return None
-        case "extra_forbidden":
-            text = "not known here; is it misspelt?"
-        case "string_pattern_mismatch":
-            text = f"{given!r}: lower-case letters, digits and hyphens, at most 63"
-        case "literal_error" if _is_not_yet(last, given):
-            text = _NOT_YET[last].format(given=given)
-        case _:
-            text = f"{str(found['msg']).removeprefix('Value error, ')} (it is {given!r})"
-    return Problem(path, text)
+def _refusal(
+    source: str, raw: object, invalid: ValidationError | None, across: Iterable[Found]
+) -> BadConfig:
+    from orchestrator.problems import in_order, told  # only a faulty file pays for the import
+
+    found = told(invalid, raw) if invalid else []
+    return BadConfig(source, in_order(raw, [*found, *across]))
 
 
-def _is_tag(step: str) -> bool:
-    """Whether this step of a path names a branch of a union, which is no part of the file."""
-    return step in {"str", "[key]"} or step.startswith(("list[", "function-"))
-
-
-def _is_not_yet(name: str, given: object) -> bool:
-    if name == "min_healthy_regions":
-        return isinstance(given, int) and given > 1
-    return given in _DOCUMENTED.get(name, ())
-
-
-def _across(raw: Mapping[object, object]) -> Iterator[Problem]:
+def _across(raw: Mapping[object, object]) -> Iterator[Found]:
     """Faults that only show between fields; read from the file as it is, whatever else is wrong."""
     services = _object(raw.get("services"))
     targets = [_object(_object(s).get("traffic")).get("backend_service") for s in services.values()]
     shared = Counter(target for target in targets if isinstance(target, str))
     for name, service in services.items():
-        path = f"services.{name}"
+        path = ("services", name)
         yield from _between_regions(path, _object(_object(service).get("regions")))
-        policy = _object(_object(service).get("policy"))
-        lag = policy.get("max_replication_lag", "60s")
-        if isinstance(lag, str) and lag.strip() not in {"60s", "1m"}:
-            yield Problem(f"{path}.policy.max_replication_lag", _NOT_YET["max_replication_lag"])
         target = _object(_object(service).get("traffic")).get("backend_service")
         if isinstance(target, str) and shared[target] > 1:
-            here = f"{path}.traffic.backend_service"
-            yield Problem(here, f"{target} is moved by another service too; give each its own")
+            here = (*path, "traffic", "backend_service")
+            yield here, f"{target} is moved by another service too; give each its own"
 
 
-def _between_regions(path: str, regions: Mapping[object, object]) -> Iterator[Problem]:
+def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
     groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
     claimed = Counter(group for found in groups.values() for group in found)
     for name, found in groups.items():
-        here = f"{path}.regions.{name}.backend"
+        here = (*path, "regions", name, "backend")
         if _object(regions[name]).get("backend") == []:
-            yield Problem(here, "an empty list; name at least one group")
+            yield here, "an empty list; name at least one group"
         for group in sorted({group for group in found if claimed[group] > 1}):
-            yield Problem(here, f"{group} is claimed twice")
+            yield here, f"{group} is claimed twice; a group belongs to one region, once"
 
 
 def _groups(backend: object) -> list[str]:

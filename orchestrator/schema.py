@@ -1,86 +1,29 @@
 """The schema of `failover.yaml`: every field with its meaning, default and bounds.
 
-The descriptions are the reference for the file's users. What the file may name but this version
-cannot do yet is a value that these models refuse. Nothing here reads the file or compares fields
-with each other; that is `orchestrator.config`.
+The descriptions are the reference for the file's users (`docs/configuration.md` is made of them).
+What the file may name but this version cannot do yet is a value that these models refuse. Nothing
+here reads the file or compares fields with each other; that is `orchestrator.config`.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.core.plan import group_path
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-LONGEST = timedelta(days=3650)
-"""The longest duration that a rule may be given; far below what a calendar can hold."""
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_GROUP = re.compile(
-    r"projects/[^/]+/(zones/[^/]+/instanceGroups|regions/[^/]+/instanceGroups"
-    r"|zones/[^/]+/networkEndpointGroups|regions/[^/]+/networkEndpointGroups"
-    r"|global/networkEndpointGroups)/[a-z0-9-]+"
+from orchestrator.values import (
+    Duration,
+    Groups,
+    HealthUrl,
+    Kind,
+    Lag,
+    Name,
+    NotYet,
+    RegionName,
+    Share,
+    StateUrl,
 )
-
-
-def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if not found:
-        raise ValueError("write a duration such as 500ms, 2s, 10m, 2h or 1d")
-    seconds = float(found[1]) * _UNITS[found[2]]
-    if seconds > LONGEST.total_seconds():
-        raise ValueError(f"write a duration of at most {LONGEST.days}d")
-    return timedelta(seconds=seconds)
-
-
-def _group(value: str) -> str:
-    path = group_path(value)
-    if not _GROUP.fullmatch(path):
-        raise ValueError(
-            "write the URL of an instance group or network endpoint group, such as"
-            " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME"
-        )
-    if "/global/" in path:
-        raise ValueError(
-            "an internet network endpoint group stands alone in its backend service, so it cannot"
-            " be moved inside one; that needs traffic of kind url-map or cloud-dns, which do not"
-            " exist yet"
-        )
-    return path
-
-
-def _health_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write a URL such as https://use4.checkout.example.com/healthz")
-    if parts.path == "/healthz/primary":
-        raise ValueError("/healthz/primary tells the role, not the health; use /healthz or /health")
-    if parts.hostname.endswith(".run.app") and parts.path.endswith("z"):
-        raise ValueError(
-            f"on *.run.app Google's front end answers {parts.path} itself, with 404: use /health"
-        )
-    return value
-
-
-def _state(value: str) -> str:
-    if re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/.*)?", value):
-        return value
-    if value.startswith("file:///") and len(value) > len("file:///"):
-        return value
-    raise ValueError("write gs://BUCKET or file:///some/folder")
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-RegionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Group = Annotated[str, AfterValidator(_group)]
 
 
 class _Model(BaseModel):
@@ -88,58 +31,192 @@ class _Model(BaseModel):
 
 
 class AutoFailoversModel(_Model):
-    """How many automatic moves are allowed before a human must acknowledge."""
+    """How many automatic moves are allowed before automation stops and pages."""
 
-    count: int = Field(3, ge=0, description="automatic moves; 0: automation never moves")
-    within: Duration = timedelta(hours=24)
+    count: int = Field(
+        3,
+        ge=0,
+        description="How many times automation may move the service's traffic within that time."
+        " The next move is refused and pages. 0: automation never moves and only records health.",
+    )
+    within: Duration = Field(
+        timedelta(hours=24),
+        description="How far back moves are counted. A longer time makes automation give up sooner"
+        " in a long incident; moves older than this are forgotten by the rule.",
+    )
 
 
 class BrakeModel(_Model):
     """When so much fails at once that the observer is the likelier fault."""
 
-    share: float = Field(0.7, gt=0, le=1, description="share of the service's regions newly down")
-    within: Duration = timedelta(minutes=2)
+    share: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="If more than this share of the service's regions went down within that time,"
+        " nothing moves and it pages. 0.7 lets two of three regions fail (0.67) and stops at three;"
+        " with two regions it stops when both fail. 1: this part of the rule never stops a move."
+        " Whatever the share, nothing moves while all our probes fail in the same way, for then it"
+        " may be us who are cut off.",
+    )
+    within: Duration = Field(
+        timedelta(minutes=2),
+        description="How far back a region counts as newly down. It should cover the spread with"
+        " which one cause reaches all regions' alerts; regions down for longer do not count.",
+    )
 
 
 class PolicyModel(_Model):
     """What a human has decided beforehand for one service."""
 
-    confirm: Literal["none", "probe"] = Field("probe", description="the second, independent signal")
+    confirm: Annotated[
+        Literal["none", "probe"],
+        NotYet(("monitoring",), "confirm: monitoring does not exist yet; use probe or none"),
+    ] = Field(
+        "probe",
+        description="The second, independent signal that an alert needs before traffic moves."
+        " `probe`: our own request to the region's `health_url`; if it is answered with 2xx the"
+        " alert is contradicted and nothing moves. `none`: the alert alone moves traffic, so a"
+        " wrong alert does too.",
+    )
     on_unconfirmed: Literal["proceed", "hold"] = Field(
-        "proceed", description="what to do when the second signal cannot be had"
+        "proceed",
+        description="What to do when the second signal cannot be had: the region has no"
+        " `health_url`, its answer says nothing of health (a redirect, 4xx), or all probes fail in"
+        " the same way."
+        " `proceed`: believe the alert. `hold`: move nothing and page; a candidate without a"
+        " `health_url` is then no target either.",
     )
-    trust_close: bool = Field(False, description="take Monitoring's close as proof of health")
-    min_incidents: int = Field(1, ge=1, description="open incidents that make a region down")
-    recovery_probes: int = Field(3, ge=1, description="healthy probes in a row that prove recovery")
+    trust_close: bool = Field(
+        False,
+        description="Whether a closed incident alone makes a region healthy again. Monitoring"
+        " closes incidents on missing data too, so by default health is proven by our own probes"
+        " (`recovery_probes`). The close of a region without a `health_url` is always trusted.",
+    )
+    min_incidents: int = Field(
+        1,
+        ge=1,
+        description="How many open incidents make a region down. Raise it if several alert policies"
+        " watch a region and one of them alone must not move traffic. An incident that our own"
+        " failing probes opened is enough by itself.",
+    )
+    recovery_probes: int = Field(
+        3,
+        ge=1,
+        description="How many healthy probes in a row prove that a region has recovered. Ticks"
+        " count them, each at least 45 s after the one before, so 3 take about three minutes with"
+        " a tick a minute. As many failing probes in a row open an incident without any alert.",
+    )
     cooldown: Duration = Field(
-        timedelta(minutes=10), description="how long a region that automation left is no target"
+        timedelta(minutes=10),
+        description="How long a region that automation has left is no target again, however healthy"
+        " it looks. It never keeps traffic in a failed region while another region is fit to take"
+        " over. Longer: fewer swings between regions; shorter: more candidates when a second one"
+        " fails.",
     )
-    max_auto_failovers: AutoFailoversModel = AutoFailoversModel()
+    max_auto_failovers: AutoFailoversModel = Field(
+        AutoFailoversModel(),
+        description="The bound on automatic moves, so that a fault that follows the traffic is not"
+        " carried from region to region. When it is reached automation holds and pages.",
+    )
     max_event_age: Duration = Field(
-        timedelta(minutes=15), description="an older alert updates health and moves nothing"
+        timedelta(minutes=15),
+        description="An alert whose incident began longer ago updates health and moves nothing: it"
+        " may speak of a fault that is long over. It must be longer than alerts take: 4 to 9"
+        " minutes from the fault to Pub/Sub were measured on Google Cloud. A tick that sees the"
+        " region fail itself may still move.",
     )
-    brake: BrakeModel = BrakeModel()
-    min_healthy_regions: Literal[1] = Field(1, description="other values: not in this version yet")
-    failback: Literal["manual"] = Field("manual", description="auto: not in this version yet")
-    failback_after: Duration = timedelta(minutes=30)
-    ramp: list[Annotated[float, Field(gt=0, le=1)]] = [0.1, 0.5, 1.0]
-    ramp_step: Duration = timedelta(minutes=5)
-    max_replication_lag: Duration = Field(
-        timedelta(seconds=60), description="not enforced in this version: leave it out or at 60s"
+    brake: BrakeModel = Field(
+        BrakeModel(),
+        description="When so many regions fail at once that the observer is the likelier fault,"
+        " nothing moves and it pages.",
     )
-    on_lag: Literal["hold"] = Field("hold", description="proceed: not in this version yet")
-    on_state_loss: Literal["hold"] = Field("hold", description="act: not in this version yet")
+    min_healthy_regions: Annotated[
+        Literal[1], NotYet((), "other values than 1 do not exist yet; leave it out")
+    ] = Field(
+        1,
+        description="How many healthy regions must be left to carry traffic after a move.",
+    )
+    failback: Annotated[
+        Literal["manual"], NotYet(("auto",), "failback: auto does not exist yet; use manual")
+    ] = Field(
+        "manual",
+        description="Who brings traffic back to the preferred region once it is healthy again."
+        " `manual`: nobody but a human; the region that took over keeps the traffic.",
+    )
+    failback_after: Duration = Field(
+        timedelta(minutes=30),
+        description="How long health must be proven before an automatic failback. It has no effect"
+        " in this version, for it belongs to `failback: auto`.",
+    )
+    ramp: Annotated[
+        list[Share], Kind("list of shares", "a list of numbers above 0 and at most 1")
+    ] = Field(
+        [0.1, 0.5, 1.0],
+        description="The shares of traffic that an automatic failback gives back step by step in"
+        " active-active mode. It has no effect in this version, for it belongs to"
+        " `failback: auto`.",
+    )
+    ramp_step: Duration = Field(
+        timedelta(minutes=5),
+        description="How long each step of `ramp` lasts. It has no effect in this version, for it"
+        " belongs to `failback: auto`.",
+    )
+    max_replication_lag: Lag = Field(
+        timedelta(seconds=60),
+        description="The replication lag above which a region is no target. Replication lag is not"
+        " looked at in this version: the default may be said and does nothing.",
+    )
+    on_lag: Annotated[
+        Literal["hold"],
+        NotYet(("proceed",), "replication lag is not looked at yet; leave on_lag out"),
+    ] = Field(
+        "hold",
+        description="What to do when a candidate lags by more than `max_replication_lag`. It has no"
+        " effect in this version.",
+    )
+    on_state_loss: Annotated[
+        Literal["hold"],
+        NotYet(("act",), "on_state_loss: act does not exist yet; use hold"),
+    ] = Field(
+        "hold",
+        description="What to do while the state document cannot be read. `hold`: decide nothing and"
+        " give the message back, so that Pub/Sub delivers it again.",
+    )
 
 
 class RegionModel(_Model):
     """One region of a service."""
 
     endpoint: str = Field(
-        "", description="DynamoDB endpoint; default dynamodb.<region>.amazonaws.com"
+        "",
+        description="The DynamoDB endpoint that applications use while this region is the primary."
+        " It is published in the state document; left out it is `dynamodb.<region>.amazonaws.com`.",
+        examples=["dynamodb.us-east-1.amazonaws.com"],
     )
-    health_url: Annotated[str, AfterValidator(_health_url)] | None = None
-    check_id: str | None = Field(None, description="the uptime check's id")
-    backend: Group | list[Group] = Field(description="URL of its group, or a list, moved together")
+    health_url: HealthUrl | None = Field(
+        None,
+        description="The URL that our own probe asks: 2xx is healthy, 5xx or no answer failing,"
+        " anything else says nothing. Alerts are matched to the region by its host too. It must"
+        " tell the region's own health, whether or not it carries traffic, and must not pass"
+        " through the load balancer. Left out, the region cannot be confirmed: see"
+        " `on_unconfirmed`.",
+        examples=["https://use4.checkout.example.com/healthz"],
+    )
+    check_id: str | None = Field(
+        None,
+        description="The uptime check's id. An alert without a `region` label on its policy and"
+        " without a known host is matched to the region by it.",
+        examples=["checkout-use4-x1"],
+    )
+    backend: Groups = Field(
+        description="The instance group or network endpoint group that serves this region, or a"
+        " list of them (one for each zone), which are moved together in one request. Host and API"
+        " version of the URL do not matter. A group belongs to one region only.",
+        examples=[
+            "https://www.googleapis.com/compute/v1/projects/my-project/regions/us-east4/networkEndpointGroups/checkout-use4"
+        ],
+    )
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -150,48 +227,139 @@ class RegionModel(_Model):
 class TrafficModel(_Model):
     """What carries the traffic and how it is moved."""
 
-    kind: Literal["backend-service"]
-    backend_service: Name
-    lever: Literal["capacity", "membership"] | None = Field(
-        None, description="default: by what is attached"
+    kind: Annotated[
+        Literal["backend-service"],
+        NotYet(
+            ("url-map", "cloud-dns"),
+            "traffic of kind {given} does not exist yet; use backend-service",
+        ),
+    ] = Field(description="What is patched to move traffic: a global backend service.")
+    backend_service: Name = Field(
+        description="The name of the global backend service in `project`. Its `backends` and the"
+        " beginning of its `description` are written; everything else is left alone. Two services"
+        " may not name the same one.",
+        examples=["checkout"],
     )
-    standby: Literal["drained"] = Field("drained", description="attached: not in this version yet")
+    lever: Literal["capacity", "membership"] | None = Field(
+        None,
+        description="How a region's groups are given and taken traffic. `capacity`: by"
+        " `capacityScaler`, for instance groups and zonal or hybrid network endpoint groups."
+        " `membership`: by attaching and detaching, for serverless groups, which have no scaler."
+        " Left out, it follows from what is attached; state it if regional network endpoint groups"
+        " are not serverless.",
+    )
+    standby: Annotated[
+        Literal["drained"],
+        NotYet(("attached",), "standby: attached does not exist yet; use drained"),
+    ] = Field(
+        "drained",
+        description="How standby regions stand in the backend service. `drained`: with no capacity,"
+        " or detached, so that no request reaches them before a move.",
+    )
 
 
 class ServiceModel(_Model):
-    """One service: regions in order of preference, the first the preferred primary."""
+    """One service: its regions, what carries its traffic, and its policy."""
 
-    mode: Literal["active-passive", "active-active"]
-    regions: Annotated[dict[RegionName, RegionModel], Field(min_length=1)]
-    traffic: TrafficModel
-    policy: PolicyModel = PolicyModel()
+    mode: Literal["active-passive", "active-active"] = Field(
+        description="How many regions carry traffic. `active-passive`: one, the primary."
+        " `active-active`: every healthy region; one of them is the primary for writers."
+    )
+    regions: Annotated[
+        dict[RegionName, RegionModel],
+        Field(min_length=1),
+        Kind("mapping of region names to regions", "at least one region by its name"),
+    ] = Field(
+        description="The regions in order of preference: the first is the preferred primary, and a"
+        " failover takes the first one that is fit. The names are those of the DynamoDB regions,"
+        " and alerts name them in the label `region`."
+    )
+    traffic: TrafficModel = Field(description="What carries the traffic and how it is moved.")
+    policy: PolicyModel = Field(
+        PolicyModel(),
+        description="The rules' limits for this service. Everything in it has a default.",
+    )
 
 
 class TopicsModel(_Model):
-    """Pub/Sub topics. Without `control` or `events` there are none."""
+    """The Pub/Sub topics, by name, in `project`."""
 
-    alerts: str = "dynamodb-failover-alerts"
-    control: str | None = None
-    events: str | None = None
+    alerts: str = Field(
+        "dynamodb-failover-alerts",
+        description="The topic that Cloud Monitoring's notification channel publishes alerts to.",
+    )
+    control: str | None = Field(
+        None,
+        description="The topic of ticks, one a minute. Without ticks nothing finishes what a crash"
+        " left, repairs drift, proves recovery or finds lost notifications.",
+        examples=["failover-control"],
+    )
+    events: str | None = Field(
+        None,
+        description="The topic that what was decided is published to. Left out, nothing is.",
+        examples=["failover-events"],
+    )
 
 
 class ProbeModel(_Model):
-    """How health URLs are asked."""
+    """How health URLs are asked, for every service."""
 
     timeout: Annotated[
         Duration, Field(ge=timedelta(milliseconds=100), le=timedelta(seconds=60))
-    ] = Field(timedelta(seconds=2), description="the whole round, all attempts")
-    attempts: int = Field(2, ge=1, le=5)
-    auth: Literal["none", "oidc"] = Field("none", description="oidc: with an identity token")
+    ] = Field(
+        timedelta(seconds=2),
+        description="How long the whole round of probes may take, all regions and all attempts"
+        " together. It is on the way of every decision: longer waits for slow regions, shorter"
+        " calls them failed sooner.",
+    )
+    attempts: int = Field(
+        2,
+        ge=1,
+        le=5,
+        description="How many tries each region has, started evenly over the timeout: the second of"
+        " two starts at half of it. The first HTTP answer of any kind ends a region's tries.",
+    )
+    auth: Literal["none", "oidc"] = Field(
+        "none",
+        description="What the request carries. `oidc`: an identity token of the function's service"
+        " account, for Cloud Run behind IAM. `none`: nothing.",
+    )
 
 
 class FileModel(_Model):
     """The whole file."""
 
-    version: Literal[1]
-    serial: int = Field(0, ge=0, description="raised with every change of this file")
-    project: str = Field(min_length=1)
-    state: Annotated[str, AfterValidator(_state)]
-    topics: TopicsModel = TopicsModel()
-    services: Annotated[dict[Name, ServiceModel], Field(min_length=1)]
-    probe: ProbeModel = ProbeModel()
+    version: Literal[1] = Field(description="The version of this file's format.")
+    serial: int = Field(
+        0,
+        ge=0,
+        description="A number that is raised with every change of the file. While two"
+        " configurations run at once, as during a deployment, the higher one decides and the lower"
+        " one stands back; a change under the same serial is reported as an error and repairs no"
+        " drift.",
+    )
+    project: str = Field(
+        min_length=1,
+        description="The id of the Google Cloud project that the backend services are in.",
+        examples=["my-project"],
+    )
+    state: StateUrl = Field(
+        description="Where the state documents and the journal lie: a Cloud Storage bucket, with or"
+        " without a folder in it, or a local folder, for use without the cloud. Moving it loses"
+        " sight of the old documents.",
+        examples=["gs://my-project-failover"],
+    )
+    topics: TopicsModel = Field(
+        TopicsModel(), description="The Pub/Sub topics by name, all of them in `project`."
+    )
+    services: Annotated[
+        dict[Name, ServiceModel],
+        Field(min_length=1),
+        Kind("mapping of service names to services", "at least one service by its name"),
+    ] = Field(
+        description="The services by name. Each has a state document of its own and is decided on"
+        " by itself; alerts name it in the label `service`."
+    )
+    probe: ProbeModel = Field(
+        ProbeModel(), description="How health URLs are asked, for every service."
+    )

@@ -259,6 +259,199 @@ def test_a_duration_beyond_any_calendar_never_breaks_a_decision(text: str) -> No
 # --- what does not -------------------------------------------------------------------------------
 
 
+JARGON = ("Input", "valid ", "dictionary", "pattern", "None", "True", "False", "timedelta", "parse")
+"""Words of the schema's library and of the language, which a file's writer need not know."""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ("serial", "one", "write a whole number of at least 0; it is 'one'"),
+        ("serial", 1.5, "write a whole number of at least 0; it is 1.5"),
+        ("serial", -1, "write a whole number of at least 0; it is -1"),
+        ("project", None, "write a text, such as my-project; it is empty"),
+        ("project", "", "write a text, such as my-project; it is empty"),
+        ("project", 7, "write a text, such as my-project; it is 7"),
+        ("state", "s3://b", "write gs://BUCKET or file:///some/folder; it is 's3://b'"),
+        ("topics", [], "write a mapping with any of alerts, control, events; it is an empty list"),
+        ("services", {}, "write at least one service by its name; it is an empty mapping"),
+        (
+            "services.checkout.mode",
+            "active",
+            "write active-passive or active-active; it is 'active'",
+        ),
+        ("services.checkout.regions", [1], "write at least one region by its name; it is a list"),
+        (
+            "services.checkout.traffic",
+            "x",
+            "write a mapping with kind and backend_service; it is 'x'",
+        ),
+        (
+            "services.checkout",
+            None,
+            "write a mapping with mode, regions and traffic; it is empty",
+        ),
+        (
+            "services.checkout.regions.us-west-2",
+            7,
+            "write a mapping with backend; it is 7",
+        ),
+        ("services.checkout.policy.trust_close", "si", "write true or false; it is 'si'"),
+        (
+            "services.checkout.policy.cooldown",
+            600,
+            "write a duration such as 500ms, 2s, 10m, 2h or 1d; it is 600",
+        ),
+        (
+            "services.checkout.policy.brake.share",
+            7,
+            "write a number above 0 and at most 1; it is 7",
+        ),
+        (
+            "services.checkout.policy.ramp",
+            0.5,
+            "write a list of numbers above 0 and at most 1; it is 0.5",
+        ),
+        (
+            "probe.timeout",
+            "2h",
+            "write a duration such as 500ms, 2s, 10m, 2h or 1d, from 100ms to 1m; it is '2h'",
+        ),
+        ("probe.auth", False, "write none or oidc; it is false"),
+        ("probe.attempts", 9, "write a whole number from 1 to 5; it is 9"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_would_be_right(
+    path: str, value: object, text: str
+) -> None:
+    assert problems(told(**{path.replace(".", "__"): value})) == {path: text}
+
+
+def test_what_is_wrong_in_a_list_is_told_at_its_place_in_it() -> None:
+    broken = told(
+        services__checkout__policy={"ramp": [0.5, 2]},
+        services__checkout__regions__us_east_1__backend=["checkout"],
+    )
+    assert problems(broken) == {
+        "services.checkout.policy.ramp.1": "write a number above 0 and at most 1; it is 2",
+        "services.checkout.regions.us-east-1.backend.0": (
+            "write the URL of an instance group or network endpoint group, such as"
+            " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME;"
+            " it is 'checkout'"
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("topcs", "not known here; did you mean `topics`?"),
+        ("services.checkout.policy.cooldwn", "not known here; did you mean `cooldown`?"),
+        ("services.checkout.policy.max-event-age", "not known here; did you mean `max_event_age`?"),
+        (
+            "services.checkout.regions.us-west-2.healthUrl",
+            "not known here; did you mean `health_url`?",
+        ),
+        (
+            "services.checkout.cooldown",
+            "not known here; it belongs at services.<service>.policy.cooldown",
+        ),
+        ("probe.frobnicate", "not known here; known are timeout, attempts, auth"),
+        (
+            "services.checkout.traffic.zone",
+            "not known here; known are kind, backend_service, lever, standby",
+        ),
+    ],
+)
+def test_a_key_that_is_not_known_is_told_with_what_it_may_have_been(path: str, text: str) -> None:
+    assert problems(told(**{path.replace(".", "__"): "x"})) == {path: text}
+
+
+def test_what_is_missing_is_told_with_what_to_write() -> None:
+    assert problems({"services": {"checkout": {"regions": {"us-east-1": {}}, "traffic": {}}}}) == {
+        "version": "missing; write 1",
+        "project": "missing; write a text, such as my-project",
+        "state": "missing; write gs://BUCKET or file:///some/folder",
+        "services.checkout.mode": "missing; write active-passive or active-active",
+        "services.checkout.regions.us-east-1.backend": (
+            "missing; write the URL of an instance group or network endpoint group, such as"
+            " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME, or a"
+            " list of such URLs"
+        ),
+        "services.checkout.traffic.kind": "missing; write backend-service",
+        "services.checkout.traffic.backend_service": (
+            "missing; write a name of lower-case letters, digits and hyphens that begins with a"
+            " letter, at most 63 characters"
+        ),
+    }
+
+
+def test_a_name_that_is_none_is_told_with_the_rule() -> None:
+    """YAML takes an unquoted `no` for false, so it is said how it was read."""
+    text = FULL.replace("  checkout:\n", "  Checkout:\n").replace("us-west-2:", "no:")
+    with pytest.raises(BadConfig) as refused:
+        load(text, "failover.yaml")
+    found = {problem.path: problem.text for problem in refused.value.problems}
+    assert found == {
+        "services.Checkout": (
+            "write a name of lower-case letters, digits and hyphens that begins with a letter, at"
+            " most 63 characters; it is 'Checkout'"
+        ),
+        "services.Checkout.regions.false": (
+            "write a region's name of lower-case letters, digits and hyphens, such as us-east-1, at"
+            " most 63 characters; it is false, as YAML reads it: put it in quotes"
+        ),
+    }
+
+
+def test_a_service_may_have_any_name_that_follows_the_rule() -> None:
+    """Also one that the library uses for something of its own in its paths."""
+    broken = told()
+    broken["services"]["str"] = broken["services"].pop("checkout")
+    broken["services"]["str"]["mode"] = "x"
+    assert set(problems(broken)) == {"services.str.mode"}
+
+
+def test_problems_are_told_in_the_order_of_the_file() -> None:
+    """What is missing comes at the end of its mapping."""
+    text = """
+        probe: {attempts: 0}
+        state: x
+        services:
+          b: {traffic: 1, mode: x, regions: {r: {backend: projects/p/zones/z/instanceGroups/g}}}
+          a: {mode: x, regions: {r: {backend: []}}, colour: red}
+        version: 2
+    """
+    with pytest.raises(BadConfig) as refused:
+        load(text, "failover.yaml")
+    assert [problem.path for problem in refused.value.problems] == [
+        "probe.attempts",
+        "state",
+        "services.b.traffic",
+        "services.b.mode",
+        "services.a.mode",
+        "services.a.regions.r.backend",
+        "services.a.colour",
+        "services.a.traffic",
+        "version",
+        "project",
+    ]
+
+
+@pytest.mark.parametrize("field", ["zone", "url_map"])
+def test_a_field_of_another_kind_of_traffic_is_never_refused_without_a_word(field: str) -> None:
+    """It is told by its kind when that is not there yet, and by itself otherwise."""
+    assert problems(told(**{f"services__checkout__traffic__{field}": "x"}))
+    other = told(services__checkout__traffic={"kind": "cloud-dns", field: "x"})
+    assert set(problems(other)) == {"services.checkout.traffic.kind"}
+
+
+@pytest.mark.parametrize(("text", "seen"), [("", "empty"), ("[]", "an empty list"), ("7", "7")])
+def test_a_file_that_is_no_mapping_is_told_so(text: str, seen: str) -> None:
+    with pytest.raises(BadConfig, match=f"write a mapping, .* it is {seen}$"):
+        load(text, "failover.yaml")
+
+
 def test_every_problem_is_listed_at_once_with_its_path() -> None:
     broken = told(
         serial=-1,
@@ -517,6 +710,9 @@ def load_or_refuse(text: str) -> None:
         assert all(isinstance(name, str) for name in made.services)
         return
     assert refused.problems
+    told_of = [problem.text for problem in refused.problems if "not YAML" not in problem.text]
+    ours = [text.partition("; it is ")[0] for text in told_of]
+    assert not [word for word in JARGON if any(word in text for text in ours)]
 
 
 @settings(deadline=None, max_examples=200)

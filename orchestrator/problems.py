@@ -1,0 +1,203 @@
+"""What is wrong with a configuration file, in the words of the file, and what would be right.
+
+Turns the errors of the schema's library into problems, each at its path, told in the order in which
+the file has them. Never raises, whatever the file holds.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from orchestrator.core.errors import Problem
+from orchestrator.fields import Field, every, said
+from orchestrator.schema import FileModel
+
+Found = tuple[tuple[object, ...], str]
+"""A problem on its way: the steps to its place in the file, and its text."""
+
+_LONG = 100
+"""Characters of a wrong value that are shown."""
+
+_ALIKE = 0.7
+"""How alike a misspelt key must be to the one that it is taken for, of 1 (difflib's ratio)."""
+
+_ONLY_ELSEWHERE = frozenset(
+    {"url_map", "path_matcher", "backend_services", "zone", "record", "type", "targets", "ttl"}
+)
+"""Fields of the traffic kinds that do not exist yet: told once, by their kind."""
+
+
+def told(error: ValidationError, raw: object) -> list[Found]:
+    """The library's errors in our words. raw: what the file holds."""
+    found = [_told(one, raw) for one in error.errors(include_url=False)]
+    return [one for one in found if one]
+
+
+def in_order(raw: object, found: Iterable[Found]) -> list[Problem]:
+    """The problems in the order of the file; what is missing stands at the end of its mapping."""
+    ordered = sorted(dict.fromkeys(found), key=lambda one: _position(raw, one[0]))
+    return [Problem(_path(raw, steps), text) for steps, text in ordered]
+
+
+def shown(value: object) -> str:
+    """A value as its writer would recognise it."""
+    match value:
+        case dict() | list():
+            word = "mapping" if isinstance(value, dict) else "list"
+            return f"a {word}" if value else f"an empty {word}"
+        case "" | None:
+            return "empty"
+        case str() | bytes():
+            text = repr(value)
+            return text if len(text) <= _LONG else f"{text[:_LONG]}..."
+        case date():
+            return f"the date {value}"
+        case int() if abs(value) >= 10**_LONG:
+            return "a number too long to show"
+        case _:
+            return said(value)
+
+
+def _told(error: ErrorDetails, raw: object) -> Found | None:
+    """One error in our words; None for what another of them tells better."""
+    place = _Place(error["loc"])
+    parent, given = _at(raw, place.steps[:-1]), error["input"]
+    match error["type"]:
+        case _ if place.is_other_branch(raw):
+            return None
+        case "missing" | "extra_forbidden" if _by_its_kind(place, parent):
+            return None
+        case "missing":
+            text = f"missing; write {place.write}"
+        case "invalid_key":
+            text = "a key must be a text: put it in quotes"
+        case "extra_forbidden":
+            text = _unknown(str(place.steps[-1]), place.model, _object(parent))
+        case "literal_error" if sentence := _not_yet(place.field, given):
+            text = sentence
+        case "value_error":
+            text = f"{error['ctx']['error']}; it is {shown(given)}"
+        case _:
+            text = f"write {place.write}; it is {shown(given)}"
+            if place.is_key and not isinstance(given, str):
+                text += ", as YAML reads it: put it in quotes"
+    return place.steps, text
+
+
+class _Place:
+    """Where an error is, found by walking the schema along the path that the library gives.
+
+    That path is the file's, but for its last steps, which may name a branch of a union or a key.
+    """
+
+    def __init__(self, loc: tuple[int | str, ...]) -> None:
+        self.steps: tuple[object, ...] = ()
+        self.field: Field | None = None
+        self.model: type[BaseModel] | None = FileModel  # that the last step is a key of
+        self.branch = ""
+        self.is_name = False  # whether the last step is one that people chose
+        self.is_key = False  # whether it is that name itself that is wrong
+        inside: type[BaseModel] | None = FileModel  # that the next step is a key of
+        for step in loc:
+            if step == "[key]" and self.is_name:
+                self.is_key = True
+                return
+            if self.field and not self.field.model and isinstance(step, str):
+                self.branch = step
+                continue
+            self.steps += (step,)
+            if self.field and self.field.is_mapping_of_names and not self.is_name:
+                self.is_name, inside = True, self.field.model
+            elif inside:
+                self.is_name, self.model = False, inside
+                info = inside.model_fields.get(str(step))
+                self.field = Field(str(step), info) if info else None
+                is_plain = self.field and not self.field.is_mapping_of_names
+                inside = self.field.model if self.field and is_plain else None
+
+    @property
+    def write(self) -> str:
+        """What would be right here."""
+        if self.field is None:
+            return "a mapping, as failover.yaml shows it"
+        if self.is_key:
+            return self.field.names.write
+        is_item = self.is_name or isinstance(self.steps[-1], int)
+        return (self.field.item if is_item else self.field.kind).write
+
+    def is_other_branch(self, raw: object) -> bool:
+        """Whether it speaks of a list where none was given, or of one value where one was."""
+        field = self.steps[:-1] if self.steps and isinstance(self.steps[-1], int) else self.steps
+        is_list = isinstance(_at(raw, field), list)
+        return bool(self.branch) and is_list is not self.branch.startswith("list[")
+
+
+def _by_its_kind(place: _Place, parent: object) -> bool:
+    """Whether it only follows from a kind of traffic that does not exist yet."""
+    kind = place.model.model_fields.get("kind") if place.model else None
+    if kind is None or not _not_yet(Field("kind", kind), _object(parent).get("kind")):
+        return False
+    return place.steps[-1] in {"backend_service", *_ONLY_ELSEWHERE}
+
+
+def _not_yet(field: Field | None, given: object) -> str:
+    """The sentence that tells of a value that is not in this version yet, or nothing."""
+    refused = field.not_yet if field else None
+    if not refused:
+        return ""
+    is_greater = isinstance(given, int) and given > 1
+    known = given in refused.values if refused.values else is_greater
+    return refused.instead.format(given=given) if known else ""
+
+
+def _unknown(key: str, model: type[BaseModel] | None, parent: Mapping[object, object]) -> str:
+    """What a key that is not known here was probably meant to be."""
+    known = list(model.model_fields) if model else []
+    free = [name for name in known if name not in parent]
+    near = difflib.get_close_matches(key, free, 1, _ALIKE)
+    near = near or difflib.get_close_matches(key, known, 1, _ALIKE)
+    if near:
+        return f"not known here; did you mean `{near[0]}`?"
+    elsewhere = [field.path for field in every() if field.path.rpartition(".")[2] == key]
+    if elsewhere:
+        return f"not known here; it belongs at {' or '.join(elsewhere)}"
+    return f"not known here; known are {', '.join(known)}"
+
+
+def _path(raw: object, steps: Iterable[object]) -> str:
+    """The path as the file writes it; the library gives a key such as `no` as 0."""
+    words: list[str] = []
+    for step in steps:
+        words.append(str(next((said(key) for key in _object(raw) if key == step), step)))
+        raw = _at(raw, (step,))
+    return ".".join(words) or "(file)"
+
+
+def _position(raw: object, steps: Iterable[object]) -> tuple[int, ...]:
+    """Where a path is in the file, as the number of each of its steps."""
+    position: list[int] = []
+    for step in steps:
+        keys = list(range(len(raw)) if isinstance(raw, list) else _object(raw))
+        position.append(keys.index(step) if step in keys else len(keys))
+        raw = _at(raw, (step,))
+    return tuple(position)
+
+
+def _at(raw: Any, steps: Iterable[object]) -> object:  # any YAML
+    """What the file has there, None for nothing."""
+    for step in steps:
+        if isinstance(raw, list) and isinstance(step, int) and step < len(raw):
+            raw = raw[step]
+        else:
+            raw = _object(raw).get(step)
+    return raw
+
+
+def _object(value: object) -> Mapping[object, object]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,179 @@
+"""The kinds of values in `failover.yaml`: for each its rule, and the words that tell it.
+
+The words serve whoever reads the reference and whoever has a fault to mend, so they are the file's
+own: no type of the programming language appears in them. Which field has which kind is said in
+`orchestrator.schema`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from orchestrator.core.plan import group_path
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value is, in the words of the file.
+
+    name: as the reference says it. write: what would be right, as it follows "write ".
+    """
+
+    name: str
+    write: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Values that the file is going to know and this version refuses.
+
+    values: as the file would say them; none given means any other than the allowed ones. instead:
+    the sentence that tells it; `{given}` in it is the refused value.
+    """
+
+    values: tuple[str, ...]
+    instead: str
+
+
+LONGEST = timedelta(days=3650)
+"""The longest duration that a rule may be given; far below what a calendar can hold."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_KIND = Kind("duration", "a duration such as 500ms, 2s, 10m, 2h or 1d")
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f"write {_DURATION_KIND.write}")
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"write a duration of at most {LONGEST.days}d")
+    return timedelta(seconds=seconds)
+
+
+_NO_LAG = "replication lag is not looked at yet; leave it out"
+
+
+def _only_the_default(value: timedelta) -> timedelta:
+    if value != timedelta(seconds=60):
+        raise ValueError(_NO_LAG)
+    return value
+
+
+_GROUP = (
+    r"projects/[^/]+/(zones/[^/]+/instanceGroups|regions/[^/]+/instanceGroups"
+    r"|zones/[^/]+/networkEndpointGroups|regions/[^/]+/networkEndpointGroups"
+    r"|global/networkEndpointGroups)/[a-z0-9-]+"
+)
+_A_GROUP = (
+    "the URL of an instance group or network endpoint group, such as"
+    " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME"
+)
+
+
+def _group(value: str) -> str:
+    path = group_path(value)
+    if not re.fullmatch(_GROUP, path):
+        raise ValueError(f"write {_A_GROUP}")
+    if "/global/" in path:
+        raise ValueError(
+            "an internet network endpoint group stands alone in its backend service, so it cannot"
+            " be moved inside one; that needs traffic of kind url-map or cloud-dns, which do not"
+            " exist yet"
+        )
+    return path
+
+
+_HEALTH_URL_KIND = Kind(
+    "http or https URL", "a URL such as https://use4.checkout.example.com/healthz"
+)
+
+
+def _health_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"write {_HEALTH_URL_KIND.write}")
+    if parts.path == "/healthz/primary":
+        raise ValueError("/healthz/primary tells the role, not the health; use /healthz or /health")
+    if parts.hostname.endswith(".run.app") and parts.path.endswith("z"):
+        raise ValueError(
+            f"on *.run.app Google's front end answers {parts.path} itself, with 404: use /health"
+        )
+    return value
+
+
+_BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/.*)?"
+_STATE_KIND = Kind("gs:// or file:/// URL", "gs://BUCKET or file:///some/folder")
+
+
+def _state(value: str) -> str:
+    if re.fullmatch(_BUCKET, value):
+        return value
+    if value.startswith("file:///") and len(value) > len("file:///"):
+        return value
+    raise ValueError(f"write {_STATE_KIND.write}")
+
+
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+_NOT_THE_ROLE = r"(?![^/?#]+/healthz/primary([?#]|$))"
+_NOT_GOOGLES_OWN = r"(?![^/?#]+\.run\.app(:[0-9]+)?/[^?#]*z([?#]|$))"
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), _text(rf"^\s*{_DURATION.pattern}\s*$"), _DURATION_KIND
+]
+Lag = Annotated[
+    Duration,
+    AfterValidator(_only_the_default),
+    WithJsonSchema({"enum": ["60s", "1m"]}),
+    NotYet((), _NO_LAG),
+]
+OneGroup = Annotated[
+    str,
+    AfterValidator(_group),
+    _text("^.*" + _GROUP.replace("|global/networkEndpointGroups", "") + "$"),
+    Kind("group URL", _A_GROUP),
+]
+Groups = Annotated[
+    OneGroup
+    | Annotated[list[OneGroup], Field(json_schema_extra={"minItems": 1, "uniqueItems": True})],
+    Kind("group URL, or a list of them", f"{_A_GROUP}, or a list of such URLs"),
+]
+HealthUrl = Annotated[
+    str,
+    AfterValidator(_health_url),
+    _text(rf"^https?://{_NOT_THE_ROLE}{_NOT_GOOGLES_OWN}[^/?#]+"),
+    _HEALTH_URL_KIND,
+]
+StateUrl = Annotated[str, AfterValidator(_state), _text(rf"^({_BUCKET}|file:///.+)$"), _STATE_KIND]
+Name = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9-]{0,62}$"),
+    Kind(
+        "name",
+        "a name of lower-case letters, digits and hyphens that begins with a letter, at most 63"
+        " characters",
+    ),
+]
+RegionName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$"),
+    Kind(
+        "region name",
+        "a region's name of lower-case letters, digits and hyphens, such as us-east-1, at most 63"
+        " characters",
+    ),
+]
+Share = Annotated[float, Field(gt=0, le=1)]
