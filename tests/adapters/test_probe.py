@@ -17,8 +17,8 @@ from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import HOST, free_port, url_of
 
-TIMEOUT = 0.6
-SLACK = 0.3
+TIMEOUT = 1.0
+SLACK = 1.5
 
 Behaviour = Callable[[socket.socket, "Server"], None]
 
