@@ -1,0 +1,138 @@
+variable "ack_deadline" {
+  description = "Seconds that Pub/Sub waits for an answer before it delivers again. Pub/Sub allows no more than 600."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.ack_deadline >= 10 && var.ack_deadline <= 600
+    error_message = "Pub/Sub allows 10 to 600 seconds."
+  }
+}
+
+variable "dead_letter_days" {
+  description = "Days for which a message that was given up is kept for people to look at."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.dead_letter_days >= 1 && var.dead_letter_days <= 31
+    error_message = "Pub/Sub keeps messages for 31 days at most."
+  }
+}
+
+variable "endpoints" {
+  description = "The functions, by a name that is part of the subscription's: which topic each takes (alerts or control) and its URL."
+  type = map(object({
+    topic = string
+    uri   = string
+  }))
+
+  validation {
+    condition     = alltrue([for endpoint in var.endpoints : contains(["alerts", "control"], endpoint.topic)])
+    error_message = "A function takes the topic alerts or control."
+  }
+}
+
+variable "invoker" {
+  description = "Service account whose identity token the pushes carry: its email and full name."
+  type = object({
+    email = string
+    name  = string
+  })
+}
+
+variable "labels" {
+  description = "Labels of topics, subscriptions and policies."
+  type        = map(string)
+  default     = {}
+}
+
+variable "max_backoff" {
+  description = "Longest pause between two deliveries of one message, in seconds."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.max_backoff >= 10 && var.max_backoff <= 600
+    error_message = "Pub/Sub allows 10 to 600 seconds."
+  }
+}
+
+# With pauses of 10 s, doubled up to 600 s, n attempts take sum(min(600, 10 * 2^i), i = 0 .. n-2):
+#
+#   10 + 20 + 40 + 80 + 160 + 320 = 630 s   7 attempts
+#   + 5 * 600 = 3,630 s                    12 attempts: the first number beyond an hour
+#   + 33 * 600 = 20,430 s                  40 attempts: 5 h 40 min
+#
+# Google does not say how fast the pauses grow. Were it by a tenth only, 40 attempts would still take
+# 10 * (1.1^39 - 1) / 0.1 = 4,014 s, more than an hour; 12 would take 185 s. Hence 40.
+variable "max_delivery_attempts" {
+  description = "After so many deliveries a message is given up and moved to the dead-letter topic. At least an hour's worth."
+  type        = number
+  default     = 40
+
+  validation {
+    condition     = var.max_delivery_attempts >= 5 && var.max_delivery_attempts <= 100
+    error_message = "Pub/Sub allows 5 to 100 attempts."
+  }
+
+  validation {
+    condition = 3600 <= sum([
+      for attempt in range(var.max_delivery_attempts - 1) :
+      min(var.max_backoff, var.min_backoff * pow(2, attempt))
+    ])
+    error_message = "A message must be tried for an hour at least before it is given up: an outage of Google Cloud itself is when it is needed."
+  }
+}
+
+variable "min_backoff" {
+  description = "Shortest pause between two deliveries of one message, in seconds."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.min_backoff >= 10 && var.min_backoff <= 600
+    error_message = "Below 10 seconds a function that cannot be reached is asked so often that its quota goes; Pub/Sub allows up to 600."
+  }
+}
+
+variable "name" {
+  description = "Prefix of the names of what is made here."
+  type        = string
+  default     = "failover"
+}
+
+variable "notification_channels" {
+  description = "Ids of the people's notification channels."
+  type        = list(string)
+}
+
+variable "project" {
+  description = "Project of the topics."
+  type        = string
+}
+
+variable "project_number" {
+  description = "Its number: Google's own service agents are named after it."
+  type        = string
+}
+
+variable "retention" {
+  description = "Seconds for which an unacknowledged message is kept: 24 h, the age up to which an alert still updates health."
+  type        = number
+  default     = 86400
+
+  validation {
+    condition     = var.retention >= 21600 && var.retention <= 2678400
+    error_message = "Six hours to 31 days: a message that expires before its last attempt never reaches the dead-letter topic."
+  }
+}
+
+variable "topics" {
+  description = "Names of the topics, as in failover.yaml. Without `events` there is none."
+  type = object({
+    alerts  = string
+    control = string
+    events  = optional(string)
+  })
+}

@@ -1,0 +1,188 @@
+# What tells people: through their own channels, never through the topics that the function takes.
+
+locals {
+  channels = concat(var.notification_channels, [for channel in google_monitoring_notification_channel.email : channel.id])
+
+  # A function's log and metrics are those of its Cloud Run service, which has its name.
+  services = sort(distinct([for function in var.functions : function.name]))
+  ours = join(" AND ", [
+    "resource.type=\"cloud_run_revision\"",
+    "resource.labels.service_name=(${join(" OR ", [for service in local.services : "\"${service}\""])})",
+  ])
+
+  # Fields of the function's log lines (orchestrator/telemetry.py).
+  lines = {
+    page = {
+      severity = "CRITICAL"
+      title    = "a human is needed"
+      text     = "The orchestrator cannot or must not go on by itself. The line's message says why; `failoverctl status` and `explain` say more."
+    }
+    poison = {
+      severity = "ERROR"
+      title    = "a message could not be read"
+      text     = "It was acknowledged and lies in the journal under `_poison`. An alert that matches no region is a failover that did not happen: label its policy with `service` and `region`."
+    }
+    unverified = {
+      severity = "ERROR"
+      title    = "a shift is not verified"
+      text     = "The load balancer is not as the document says, after two attempts. The next tick tries again; if this comes again, something else writes to the backend service."
+    }
+  }
+}
+
+resource "google_project_service" "this" {
+  for_each = toset(["logging.googleapis.com", "monitoring.googleapis.com"])
+
+  project            = var.project
+  service            = each.key
+  disable_on_destroy = false # others in the project may use it
+}
+
+resource "google_monitoring_notification_channel" "email" {
+  for_each = var.emails
+
+  project      = var.project
+  display_name = "${var.name}: ${each.key}"
+  type         = "email"
+  labels       = { email_address = each.key }
+  user_labels  = var.labels
+
+  depends_on = [google_project_service.this]
+}
+
+# A line in the log reaches people within half a minute or so; a metric made of it would take minutes.
+resource "google_monitoring_alert_policy" "line" {
+  for_each = local.lines
+
+  project               = var.project
+  display_name          = "${var.name}: ${each.value.title}"
+  combiner              = "OR"
+  severity              = each.value.severity
+  notification_channels = local.channels
+  user_labels           = var.labels
+
+  conditions {
+    display_name = "log line with ${each.key}"
+
+    condition_matched_log {
+      filter = "${local.ours} AND jsonPayload.${each.key}=true"
+      label_extractors = {
+        message = "EXTRACT(jsonPayload.message)"
+        service = "EXTRACT(jsonPayload.service)"
+      }
+    }
+  }
+
+  alert_strategy {
+    auto_close = "3600s"
+
+    notification_rate_limit {
+      period = "300s"
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = each.value.text
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# Dead man: in every region the control function must answer a tick with 2xx. Request counts come from
+# Cloud Run itself, so this also notices a function that cannot even write its log.
+resource "google_monitoring_alert_policy" "tick" {
+  for_each = { for key, function in var.functions : function.region => function if function.kind == "control" }
+
+  project               = var.project
+  display_name          = "${var.name}: no tick in ${each.key}"
+  combiner              = "OR"
+  severity              = "CRITICAL"
+  notification_channels = local.channels
+  user_labels           = var.labels
+
+  conditions {
+    display_name = "no tick handled for ${var.tick_silence} s"
+
+    # A count below one and no count at all are the same thing here.
+    condition_threshold {
+      filter = join(" AND ", [
+        "metric.type=\"run.googleapis.com/request_count\"",
+        "metric.label.response_code_class=\"2xx\"",
+        "resource.type=\"cloud_run_revision\"",
+        "resource.label.service_name=\"${each.value.name}\"",
+        "resource.label.location=\"${each.key}\"",
+      ])
+      comparison              = "COMPARISON_LT"
+      threshold_value         = 1
+      duration                = "${var.tick_silence}s"
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_ACTIVE"
+
+      aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+        group_by_fields      = ["resource.label.service_name"]
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The orchestrator in ${each.key} does not tick: nothing there repairs drift, proves recovery or finds lost alerts. The other region's still does, unless it reports the same. Look at the log of ${each.value.name} in ${each.key} and at the Scheduler job ${var.name}-tick."
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# A freeze ends by itself, but one that was made for a day and forgotten after an hour is a day without
+# automatic failover. The function says `frozen` with every tick while one stands.
+resource "google_logging_metric" "frozen" {
+  project     = var.project
+  name        = "${var.name}/frozen"
+  description = "Log lines written while a freeze stands."
+  filter      = "${local.ours} AND jsonPayload.frozen=true"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+
+    labels {
+      key        = "service"
+      value_type = "STRING"
+    }
+  }
+
+  label_extractors = {
+    service = "EXTRACT(jsonPayload.service)"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_monitoring_alert_policy" "frozen" {
+  project               = var.project
+  display_name          = "${var.name}: a freeze still stands"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = local.channels
+  user_labels           = var.labels
+
+  conditions {
+    display_name = "frozen for ${var.freeze_hours} h"
+
+    # In PromQL, for there the check whether the metric exists can be left out: of one that was made a
+    # moment ago Monitoring says for up to ten minutes that there is none, and the first apply would fail.
+    condition_prometheus_query_language {
+      query                     = "sum by (service) (increase({\"__name__\"=\"logging.googleapis.com/user/${google_logging_metric.frozen.name}\",\"monitored_resource\"=\"cloud_run_revision\"}[10m])) > 0"
+      duration                  = "${var.freeze_hours * 60 * 60}s"
+      evaluation_interval       = "60s"
+      disable_metric_validation = true
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "No automatic failover happens for this service. If the freeze was forgotten: `failoverctl unfreeze`."
+  }
+}

@@ -1,0 +1,80 @@
+mock_provider "google" {}
+
+variables {
+  dead_letter_subscription = "failover-dead-letter"
+  emails                   = ["oncall@example.com"]
+  functions = {
+    alert-us-central1   = { kind = "alert", name = "failover-alert", region = "us-central1" }
+    alert-us-east1      = { kind = "alert", name = "failover-alert", region = "us-east1" }
+    control-us-central1 = { kind = "control", name = "failover-control", region = "us-central1" }
+    control-us-east1    = { kind = "control", name = "failover-control", region = "us-east1" }
+  }
+  project       = "my-project"
+  subscriptions = { alert-us-central1 = "failover-alert-us-central1" }
+}
+
+run "people_hear_of_pages_unverified_shifts_and_poison" {
+  command = apply
+
+  assert {
+    condition     = keys(google_monitoring_alert_policy.line) == ["page", "poison", "unverified"]
+    error_message = "three kinds of lines"
+  }
+
+  assert {
+    condition = alltrue([
+      for field, policy in google_monitoring_alert_policy.line :
+      policy.conditions[0].condition_matched_log[0].filter == "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(\"failover-alert\" OR \"failover-control\") AND jsonPayload.${field}=true" &&
+      policy.alert_strategy[0].notification_rate_limit[0].period == "300s" &&
+      policy.notification_channels == tolist([google_monitoring_notification_channel.email["oncall@example.com"].id])
+    ])
+    error_message = "lines of our own functions, to people's own channels"
+  }
+}
+
+run "a_dead_clock_is_told_in_each_region" {
+  command = apply
+
+  assert {
+    condition = keys(google_monitoring_alert_policy.tick) == ["us-central1", "us-east1"] && alltrue([
+      for region, policy in google_monitoring_alert_policy.tick :
+      strcontains(policy.conditions[0].condition_threshold[0].filter, "resource.label.location=\"${region}\"") &&
+      policy.conditions[0].condition_threshold[0].evaluation_missing_data == "EVALUATION_MISSING_DATA_ACTIVE" &&
+      policy.conditions[0].condition_threshold[0].duration == "600s" &&
+      length(policy.notification_channels) == 1
+    ])
+    error_message = "nothing at all counts as no tick"
+  }
+}
+
+run "a_forgotten_freeze_is_told" {
+  command = plan
+
+  assert {
+    condition = (
+      google_monitoring_alert_policy.frozen.conditions[0].condition_prometheus_query_language[0].duration == "14400s" &&
+      google_monitoring_alert_policy.frozen.conditions[0].condition_prometheus_query_language[0].disable_metric_validation &&
+      endswith(google_logging_metric.frozen.filter, "jsonPayload.frozen=true")
+    )
+    error_message = "after four hours"
+  }
+}
+
+run "the_dashboard_is_json_with_every_tile_in_its_place" {
+  command = plan
+
+  assert {
+    condition     = length(distinct([for tile in jsondecode(google_monitoring_dashboard.this.dashboard_json).mosaicLayout.tiles : "${tile.xPos}/${tile.yPos}"])) == 6
+    error_message = "no two tiles in one place"
+  }
+}
+
+run "nobody_to_tell_is_refused" {
+  command = plan
+
+  variables {
+    emails = []
+  }
+
+  expect_failures = [var.notification_channels]
+}

@@ -1,0 +1,79 @@
+variable "dead_letter_subscription" {
+  description = "Name of the subscription that holds what was given up."
+  type        = string
+}
+
+variable "emails" {
+  description = "Addresses for which notification channels are made."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for email in var.emails : can(regex("^[^@ ]+@[^@ ]+$", email))])
+    error_message = "These are no addresses."
+  }
+}
+
+variable "freeze_hours" {
+  description = "Hours after which people are reminded of a freeze that still stands."
+  type        = number
+  default     = 4
+
+  validation {
+    condition     = var.freeze_hours >= 1 && var.freeze_hours <= 23
+    error_message = "From 1 to 23: Monitoring looks back a day at most."
+  }
+}
+
+variable "functions" {
+  description = "Name, kind (alert or control) and region of each function, by `kind-region`."
+  type = map(object({
+    kind   = string
+    name   = string
+    region = string
+  }))
+}
+
+variable "labels" {
+  description = "Labels of policies and metrics."
+  type        = map(string)
+  default     = {}
+}
+
+variable "name" {
+  description = "Prefix of the names of what is made here."
+  type        = string
+  default     = "failover"
+}
+
+variable "notification_channels" {
+  description = "Ids of notification channels that exist, besides those for `emails`."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.notification_channels) + length(var.emails) > 0
+    error_message = "Somebody must hear of it when a human is needed: give notification_channels or emails."
+  }
+}
+
+variable "project" {
+  description = "Project of the policies."
+  type        = string
+}
+
+variable "subscriptions" {
+  description = "Names of the push subscriptions, by endpoint."
+  type        = map(string)
+}
+
+variable "tick_silence" {
+  description = "Seconds without a tick handled in a region after which people are told."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.tick_silence >= 180 && var.tick_silence % 60 == 0
+    error_message = "Whole minutes, three at least: one tick may be lost."
+  }
+}

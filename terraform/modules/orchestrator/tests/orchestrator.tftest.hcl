@@ -1,0 +1,171 @@
+mock_provider "google" {
+  mock_resource "google_service_account" {
+    defaults = {
+      member = "serviceAccount:somebody@my-project.iam.gserviceaccount.com"
+      name   = "projects/my-project/serviceAccounts/somebody@my-project.iam.gserviceaccount.com"
+    }
+  }
+}
+
+override_resource {
+  target = google_service_account.runtime
+  values = { email = "failover-function@example.com", member = "serviceAccount:failover-function@example.com" }
+}
+
+override_resource {
+  target = google_service_account.invoker
+  values = { email = "failover-invoker@example.com", member = "serviceAccount:failover-invoker@example.com" }
+}
+
+override_resource {
+  target = google_service_account.scheduler
+  values = { email = "failover-scheduler@example.com", member = "serviceAccount:failover-scheduler@example.com" }
+}
+
+mock_provider "time" {}
+
+variables {
+  backend_services = ["checkout"]
+  control_topic    = "projects/my-project/topics/failover-control"
+  groups           = ["https://www.googleapis.com/compute/v1/projects/my-project/regions/us-east4/networkEndpointGroups/checkout-use4"]
+  project          = "my-project"
+  project_number   = "123456789012"
+  regions          = ["us-central1", "us-east1"]
+  source_archive   = "variables.tf" # any file
+}
+
+run "two_functions_in_each_of_two_regions" {
+  command = apply
+
+  assert {
+    condition = (
+      length(google_cloudfunctions2_function.this) == 4 &&
+      toset([for function in google_cloudfunctions2_function.this : function.location]) == toset(["us-central1", "us-east1"])
+    )
+    error_message = "alert and control, in both regions"
+  }
+
+  assert {
+    condition = alltrue([
+      for function in google_cloudfunctions2_function.this :
+      function.service_config[0].service_account_email == "failover-function@example.com" &&
+      function.service_config[0].ingress_settings == "ALLOW_INTERNAL_ONLY" &&
+      function.service_config[0].timeout_seconds == 540 &&
+      length(function.event_trigger) == 0
+    ])
+    error_message = "its own account, closed to the internet, called by our own subscriptions"
+  }
+
+  assert {
+    condition = (
+      google_cloudfunctions2_function.this["alert-us-east1"].service_config[0].min_instance_count == 1 &&
+      google_cloudfunctions2_function.this["control-us-east1"].service_config[0].min_instance_count == 0
+    )
+    error_message = "alert functions are kept warm"
+  }
+
+  assert {
+    condition = (
+      length(google_cloud_run_v2_service_iam_member.invoker) == 4 &&
+      alltrue([
+        for grant in google_cloud_run_v2_service_iam_member.invoker :
+        grant.role == "roles/run.invoker" && grant.member == "serviceAccount:failover-invoker@example.com"
+      ])
+    )
+    error_message = "only the invoker may call"
+  }
+}
+
+run "ticks_in_every_region_as_an_account_that_can_publish_nothing_else" {
+  command = apply
+
+  assert {
+    condition = alltrue([
+      for job in google_cloud_scheduler_job.tick :
+      job.schedule == "* * * * *" &&
+      job.http_target[0].uri == "https://pubsub.googleapis.com/v1/projects/my-project/topics/failover-control:publish" &&
+      job.http_target[0].oauth_token[0].service_account_email == "failover-scheduler@example.com" &&
+      base64decode(jsondecode(base64decode(job.http_target[0].body)).messages[0].data) == jsonencode({ kind = "tick" })
+    ]) && length(google_cloud_scheduler_job.tick) == 2
+    error_message = "a tick a minute on the control topic"
+  }
+
+  assert {
+    condition = (
+      google_pubsub_topic_iam_member.scheduler.topic == var.control_topic &&
+      google_pubsub_topic_iam_member.scheduler.member == "serviceAccount:failover-scheduler@example.com" &&
+      google_pubsub_topic_iam_member.scheduler.role == "roles/pubsub.publisher"
+    )
+    error_message = "granted on the one topic"
+  }
+}
+
+run "serverless_groups_need_no_more_than_this" {
+  command = apply
+
+  assert {
+    condition     = google_project_iam_custom_role.attach.permissions == toset(["compute.globalOperations.get", "compute.regionNetworkEndpointGroups.get", "compute.regionNetworkEndpointGroups.use"])
+    error_message = "the membership lever's permissions"
+  }
+
+  assert {
+    condition     = google_project_iam_custom_role.route.permissions == toset(["compute.backendServices.get", "compute.backendServices.update"])
+    error_message = "read and change, never create or delete"
+  }
+
+  assert {
+    condition = (
+      google_project_iam_member.route.condition[0].expression == "resource.name == \"projects/my-project/global/backendServices/checkout\"" &&
+      google_project_iam_member.route.member == "serviceAccount:failover-function@example.com"
+    )
+    error_message = "only the backend service that is named"
+  }
+}
+
+run "the_builder_reads_sources_and_nothing_else" {
+  command = apply
+
+  assert {
+    condition = (
+      google_project_iam_member.builder_copies.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")" &&
+      google_storage_bucket_iam_member.builder.bucket == google_storage_bucket.source.name
+    )
+    error_message = "on its own bucket and on the copies, not on the project's buckets"
+  }
+}
+
+run "instance_groups_need_others" {
+  command = plan
+
+  variables {
+    groups = [
+      "projects/my-project/regions/us-east4/instanceGroups/checkout-use4",
+      "projects/my-project/zones/us-east4-a/networkEndpointGroups/checkout-use4-a",
+    ]
+  }
+
+  assert {
+    condition     = google_project_iam_custom_role.attach.permissions == toset(["compute.globalOperations.get", "compute.healthChecks.useReadOnly", "compute.instanceGroups.use", "compute.networkEndpointGroups.use"])
+    error_message = "the capacity lever's permissions"
+  }
+}
+
+run "one_region_is_refused" {
+  command = plan
+
+  variables {
+    regions = ["us-central1"]
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "the_same_region_twice_is_refused" {
+  command = plan
+
+  variables {
+    regions = ["us-central1", "us-central1"]
+  }
+
+  expect_failures = [var.regions]
+}

@@ -1,0 +1,14 @@
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 7.19, < 9"
+    }
+    time = {
+      source  = "hashicorp/time"
+      version = ">= 0.12, < 1"
+    }
+  }
+}

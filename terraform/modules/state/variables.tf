@@ -1,0 +1,109 @@
+variable "bucket" {
+  description = "Name of the bucket: the host of `state` in failover.yaml."
+  type        = string
+}
+
+variable "force_destroy" {
+  description = "Whether `terraform destroy` may delete the bucket with everything in it. Set it only to take everything down."
+  type        = bool
+  default     = false
+}
+
+variable "journal_days" {
+  description = "Days for which journal entries are kept. The document itself is never deleted by age."
+  type        = number
+  default     = 400
+
+  validation {
+    condition     = var.journal_days >= 30
+    error_message = "Keep the journal for 30 days at least: it is how a failover is explained afterwards."
+  }
+}
+
+variable "labels" {
+  description = "Labels of the bucket."
+  type        = map(string)
+  default     = {}
+}
+
+variable "location" {
+  description = "Where the bucket lives: a multi-region (US, EU, ASIA) or a predefined dual-region (NAM4, EUR4, EUR5, EUR7, EUR8, ASIA1)."
+  type        = string
+  default     = "US"
+
+  validation {
+    condition     = contains(["US", "EU", "ASIA", "NAM4", "EUR4", "EUR5", "EUR7", "EUR8", "ASIA1"], upper(var.location))
+    error_message = "The document must not stand or fall with one region: choose US, EU, ASIA, NAM4, EUR4, EUR5, EUR7, EUR8 or ASIA1."
+  }
+}
+
+variable "name" {
+  description = "Prefix of the names of what is made here."
+  type        = string
+  default     = "failover"
+}
+
+variable "old_version_days" {
+  description = "Days after which a version that was overwritten may be deleted. The newest 100 stay however old they are."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.old_version_days >= 7
+    error_message = "Keep old versions for 7 days at least: they are what `state restore` brings back."
+  }
+}
+
+variable "prefix" {
+  description = "Path of `state` in failover.yaml below the bucket, with a slash at its end; empty for none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.prefix == "" || (endswith(var.prefix, "/") && !startswith(var.prefix, "/"))
+    error_message = "Write `folder/`, or nothing."
+  }
+}
+
+variable "project" {
+  description = "Project of the bucket."
+  type        = string
+}
+
+variable "readers" {
+  description = "Members that may read the document, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own: the applications."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = length(setintersection(values(var.readers), ["allUsers", "allAuthenticatedUsers"])) == 0
+    error_message = "The document is not for the public."
+  }
+}
+
+variable "soft_delete_days" {
+  description = "Days for which what was deleted can still be brought back."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.soft_delete_days >= 7 && var.soft_delete_days <= 90
+    error_message = "Cloud Storage keeps what was soft-deleted for 7 to 90 days."
+  }
+}
+
+variable "turbo_replication" {
+  description = "Whether a dual-region bucket replicates within 15 minutes (at a price) instead of usually within the hour."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.turbo_replication || !contains(["US", "EU", "ASIA"], upper(var.location))
+    error_message = "Turbo replication exists for dual-regions only: choose NAM4, EUR4, EUR5, EUR7, EUR8 or ASIA1."
+  }
+}
+
+variable "writers" {
+  description = "Members that keep the document and the journal, by a name of their own: the orchestrator."
+  type        = map(string)
+}
