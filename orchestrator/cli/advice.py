@@ -6,8 +6,21 @@ from collections.abc import Mapping
 
 from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Outdated, UnsafePlan
 
-_EMULATORS = ("STORAGE_EMULATOR_HOST", "COMPUTE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST")
-_SILENT = ("ConnectionError", "ConnectTimeout", "ReadTimeout", "ServiceUnavailable", "Connection")
+_EMULATORS = {
+    "gs://": "STORAGE_EMULATOR_HOST",
+    "Compute API": "COMPUTE_EMULATOR_HOST",
+    "/topics/": "PUBSUB_EMULATOR_HOST",
+}
+"""What an error is of, by a word in its text, and the variable that moves it to the laptop."""
+
+_SILENT = (
+    "ConnectionError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ServiceUnavailable",
+    "Connection refused",
+    "timed out",
+)
 
 
 def advice_on(error: FailoverError, environ: Mapping[str, str]) -> str:
@@ -22,24 +35,31 @@ def advice_on(error: FailoverError, environ: Mapping[str, str]) -> str:
             return f"Rule {error.rule} refused; nothing was changed."
         case Outdated():
             return "Use the configuration file that was deployed last."
+    return _on_words(text, environ)
+
+
+def _on_words(text: str, environ: Mapping[str, str]) -> str:
+    if "is corrupt" in text:
+        return "What was decided before stands in the journal: `failoverctl history --journal`."
     if "no Google credentials" in text:
         return (
             "Log in with `gcloud auth application-default login`, or name the laptop world's"
             " servers as `failoverctl serve` prints them."
         )
     if any(word in text for word in _SILENT):
-        return _unreached(environ)
+        return _unreached(text, environ)
     if " 403 " in text or "Forbidden" in text or "IAM" in text:
-        return "Your credentials may not do that: `check` lists what is missing."
+        return "Your credentials may not do that: `failoverctl check` lists what is missing."
     return ""
 
 
-def _unreached(environ: Mapping[str, str]) -> str:
-    named = [f"{name}={environ[name]}" for name in _EMULATORS if environ.get(name)]
+def _unreached(text: str, environ: Mapping[str, str]) -> str:
+    variables = [name for word, name in _EMULATORS.items() if word in text]
+    named = [f"{name}={environ[name]}" for name in variables if environ.get(name)]
     if named:
         return (
-            f"Nobody answers there ({', '.join(named)}). Is the laptop world up?"
-            " `failoverctl serve` starts one and prints its addresses."
+            f"Nobody answers at {', '.join(named)}. Is the laptop world up? `failoverctl serve`"
+            " starts one and prints its addresses."
         )
     return (
         "Google Cloud was not reached. For the laptop world, set the variables that `failoverctl"

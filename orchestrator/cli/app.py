@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,67 +10,26 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from orchestrator.cli.advice import advice_on
-from orchestrator.cli.session import Session, meant
+from orchestrator.cli.session import Session
+from orchestrator.cli.verbs import Verbs, verb
 from orchestrator.config import load
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Verdict
 from orchestrator.core.reading import read_time
 
-Verb = Callable[..., bool]
 PROGRAM = "failoverctl"
 
 
-class Verbs(click.Group):
-    """A group that knows which verb was meant, and lists its verbs in the order of their use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they are defined."""
-        del ctx
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb; a misspelt one is named with the one that was meant."""
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            ctx.fail(f"there is no verb {args[0]!r}{meant(args[0], self.commands)}")
-        return super().resolve_command(ctx, args)
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-@click.group(PROGRAM, cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(PROGRAM, cls=Verbs, context_settings=_SETTINGS)
 def cli() -> None:
     """Look into the region failover orchestrator, and tell it what to do.
 
     A verb that changes something prints what it would do, and does it only with --apply. Exit
     status: 0 done, 1 refused or failed, 2 the command itself is wrong.
     """
-
-
-def verb(group: click.Group, name: str = "") -> Callable[[Verb], click.Command]:
-    """A verb with --config and --json; its errors are answers, and never a traceback."""
-
-    def made(function: Verb) -> click.Command:
-        @click.option("--config", metavar="FILE", help=_CONFIG_HELP)
-        @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-        @functools.wraps(function)
-        def run(config: str | None, *, as_json: bool, **arguments: Any) -> None:  # click's values
-            session = Session(config, as_json=as_json)
-            try:
-                done = function(session, **arguments)
-            except FailoverError as error:
-                session.fail(error, advice_on(error, session.environ))
-                done = False
-            except KeyboardInterrupt:
-                done = True
-            raise SystemExit(0 if done else 1)
-
-        return group.command(name or function.__name__)(run)
-
-    return made
-
-
-_CONFIG_HELP = "The configuration, a path or gs:// URL; else FAILOVER_CONFIG, else failover.yaml."
 
 
 def _service_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -102,8 +59,10 @@ def check(session: Session, service: str | None, *, apply: bool) -> bool:
 
 @verb(cli)
 @service_argument
-@click.option("--watch", is_flag=True, help="Again and again, until Ctrl-C.")
-@click.option("--every", type=click.FloatRange(0.2), default=2.0, help="Seconds between looks.")
+@click.option("--watch", is_flag=True, help="Again and again, until Ctrl-C (JSON: a line each).")
+@click.option(
+    "--every", type=click.FloatRange(0.2), default=2.0, metavar="SECONDS", help="Between two looks."
+)
 def status(session: Session, service: str | None, *, watch: bool, every: float) -> bool:
     """Show where the traffic goes, and how every region stands."""
     from orchestrator.cli import look
@@ -117,7 +76,7 @@ def status(session: Session, service: str | None, *, watch: bool, every: float) 
 def explain(session: Session, service: str | None, identity: str | None) -> bool:
     """Say why it moved, or why it did not: the last decision, or that of an ID.
 
-    ID is a decision's (see `history`) or an incident's.
+    ID is a decision's (see `history`) or an incident's; with one service it may stand alone.
     """
     from orchestrator.cli import explain as verb_explain
 
@@ -126,8 +85,12 @@ def explain(session: Session, service: str | None, identity: str | None) -> bool
 
 @verb(cli)
 @service_argument
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
-@click.option("--journal", is_flag=True, help="All that the journal keeps, not the last 20.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, metavar="N", help="The newest N."
+)
+@click.option(
+    "--journal", is_flag=True, help="From the journal, which keeps all, not only the last 20."
+)
 def history(session: Session, service: str | None, *, limit: int, journal: bool) -> bool:
     """List the decisions of a service."""
     from orchestrator.cli import look
@@ -236,11 +199,25 @@ def replay(
 
 
 @verb(cli)
-@click.option("--lever", type=click.Choice(["capacity", "membership"]), default="capacity")
 @click.option(
-    "--mode", type=click.Choice(["active-passive", "active-active"]), default="active-passive"
+    "--lever",
+    type=click.Choice(["capacity", "membership"]),
+    default="capacity",
+    help="Groups are scaled, or attached and detached.",
 )
-@click.option("--pace", type=click.FloatRange(1, 600), default=60.0, help="Monitoring's speed-up.")
+@click.option(
+    "--mode",
+    type=click.Choice(["active-passive", "active-active"]),
+    default="active-passive",
+    help="One region serves, or every one.",
+)
+@click.option(
+    "--pace",
+    type=click.FloatRange(1, 600),
+    default=60.0,
+    metavar="FACTOR",
+    help="Monitoring's speed-up.",
+)
 @click.option("--pubsub-emulator", is_flag=True, help="Google's Pub/Sub emulator, not our own.")
 def serve(session: Session, **wishes: Any) -> bool:  # click's values, handed on
     """Keep the laptop world up: regions, load balancer, clouds, function and users."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import partial
 
-from orchestrator.cli.session import Session
+from orchestrator.cli.advice import advice_on
+from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Observed, Routing, State, Tick, Verdict
@@ -33,54 +35,74 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. do: what to do about it, if anything."""
+    """One thing that was looked at. do: what to do about it. error: what it is a finding of."""
 
     service: str
     what: str
     level: Level
     detail: str
     do: str = ""
+    error: FailoverError | None = None
 
 
 def check(session: Session, name: str | None, *, apply: bool) -> bool:
     """Look at everything; True when nothing fails. Raises BadConfig and what building raises."""
     world = session.world()
-    found = list(_topics(world))
+    asked: dict[str, Callable[[], list[Finding]]] = {"(all)": lambda: list(_topics(world))}
     for service in session.services(name, world.config):
-        found += _service(service, world, apply=apply)
+        asked[service.name] = partial(_service, service, world, apply=apply)
+        asked[f"{service.name}, permissions"] = partial(_permissions, service, world)
+    found = []
+    for findings in side_by_side(asked).values():
+        if isinstance(findings, FailoverError):
+            raise findings
+        found += [_advised(finding, session) for finding in findings]
     _show(session, found)
     return not any(finding.level is Level.FAIL for finding in found)
+
+
+def _advised(finding: Finding, session: Session) -> Finding:
+    """The finding with what to do about it: nothing where it is fine, else about its error too."""
+    if finding.level is Level.OK or finding.error is None:
+        return replace(finding, do="" if finding.level is Level.OK else finding.do)
+    advice = advice_on(finding.error, session.environ).rstrip(".")
+    return replace(finding, do=". ".join(filter(None, (finding.do, advice))), error=None)
 
 
 def _show(session: Session, found: list[Finding]) -> None:
     counts = Counter(finding.level for finding in found)
     if session.as_json:
         fine = not counts[Level.FAIL]
-        session.answer({"ok": fine, "config": session.source, "findings": list(map(asdict, found))})
+        session.answer({"ok": fine, "config": session.source, "findings": list(map(_view, found))})
         return
     session.say(f"{session.source} can be read; every setting is known.")
     rows = [(f.service, f.level, f.what, f.detail) for f in found]
     session.table("", ("service", "", "what", "found"), rows)
     for finding in found:
-        if finding.do and finding.level is not Level.OK:
+        if finding.do:
             session.say(f"{finding.level} {finding.service} {finding.what}: {finding.do}.")
     session.say(
         f"{counts[Level.FAIL]} fail, {counts[Level.WARN]} to look at, {counts[Level.OK]} ok"
     )
 
 
+def _view(finding: Finding) -> dict[str, object]:
+    return {name: value for name, value in asdict(finding).items() if name != "error"}
+
+
 def _topics(world: World) -> Iterator[Finding]:
     """Whether the topics that we publish to are there."""
     named = {"events": world.context.events, "control": world.control}
-    for role, topic in named.items():
+    there_are = side_by_side({role: topic.exists for role, topic in named.items() if topic})
+    for role in named:
         what = f"topic {getattr(world.config.topics, role)}"
-        if topic is None:
+        there = there_are.get(role)
+        if there is None:
             yield Finding("(all)", f"topic for {role}", Level.OK, "none configured")
             continue
-        try:
-            there = topic.exists()
-        except FailoverError as error:
-            yield Finding("(all)", what, Level.WARN, str(error), "See the error")
+        if isinstance(there, FailoverError):
+            error = there
+            yield Finding("(all)", what, Level.WARN, str(error), error=error)
             continue
         level = Level.OK if there else Level.FAIL
         detail = f"is there, for {role}" if there else "does not exist"
@@ -92,18 +114,14 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
         observed, lost = observe(service, world.context)
     except FailoverError as error:
         advice = "No alert can be handled until the state can be read"
-        return [
-            Finding(service.name, "state", Level.FAIL, str(error), advice),
-            *_permissions(service, world),
-        ]
+        return [Finding(service.name, "state", Level.FAIL, str(error), advice, error)]
     found = list(_document(service, observed.stored.state, world, apply=apply))
     if observed.routing is None:
         text = "Traffic cannot be moved until the Compute API answers"
-        found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text))
+        found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text, lost))
     else:
         found += _balancer(service, observed.routing, observed.stored.state, world)
-    found += [*_health(service, observed), *_permissions(service, world)]
-    return found
+    return [*found, *_health(service, observed)]
 
 
 # --- state ---------------------------------------------------------------------------------------
@@ -143,7 +161,7 @@ def _made(service: Service, world: World) -> Finding:
     try:
         state = handle(service, Tick(), world.context).decision.state
     except FailoverError as error:
-        return Finding(service.name, "state document", Level.FAIL, str(error), "See the error")
+        return Finding(service.name, "state document", Level.FAIL, str(error), error=error)
     detail = f"made now: epoch {state.epoch}, primary {state.primary}"
     return Finding(service.name, "state document", Level.OK, detail)
 
@@ -216,10 +234,10 @@ def _drift(service: Service, world: World) -> Iterator[Finding]:
     try:
         found = preview(service, Tick(), world.context)
     except FailoverError as error:
-        yield Finding(service.name, "next tick", Level.FAIL, str(error), "See the error")
+        yield Finding(service.name, "next tick", Level.FAIL, str(error), error=error)
         return
     if found.plan is None:
-        yield Finding(service.name, "next tick", Level.FAIL, found.obstacle, "See the error")
+        yield Finding(service.name, "next tick", Level.FAIL, found.obstacle)
     elif found.plan.empty:
         yield Finding(service.name, "next tick", Level.OK, f"{found.decision.outcome}; no change")
     else:
@@ -233,7 +251,7 @@ def _balancer_health(service: Service, routing: Routing, world: World) -> Iterat
         healthy = world.context.traffic.healthy(routing.name, attached)
     except FailoverError as error:
         text = "The load balancer's own view of health is not to be had; nothing depends on it"
-        yield Finding(service.name, "backend health", Level.WARN, str(error), text)
+        yield Finding(service.name, "backend health", Level.WARN, str(error), text, error)
         return
     for group in attached:
         count = healthy.get(group)
@@ -267,22 +285,22 @@ def _health(service: Service, observed: Observed) -> Iterator[Finding]:
         yield Finding(service.name, "health", Level.WARN, detail, text)
 
 
-def _permissions(service: Service, world: World) -> Iterator[Finding]:
+def _permissions(service: Service, world: World) -> list[Finding]:
+    return list(_allowed(service, world))
+
+
+def _allowed(service: Service, world: World) -> Iterator[Finding]:
     """What these credentials may do, as far as the APIs say."""
-    asked: tuple[tuple[str, Callable[[], tuple[str, ...] | None]], ...] = (
-        ("permissions on the state", world.archive.missing_permissions),
-        (
-            "permissions on the traffic",
-            lambda: world.context.traffic.missing_permissions(service.backend_service),
-        ),
-    )
-    for what, ask in asked:
-        try:
-            missing = ask()
-        except FailoverError as error:
-            yield Finding(
-                service.name, what, Level.WARN, f"not to be had: {error}", "See the error"
-            )
+    on_traffic = partial(world.context.traffic.missing_permissions, service.backend_service)
+    asked: dict[str, Callable[[], tuple[str, ...] | None]] = {
+        "permissions on the state": world.archive.missing_permissions,
+        "permissions on the traffic": on_traffic,
+    }
+    for what, missing in side_by_side(asked).items():
+        if isinstance(missing, FailoverError):
+            error = missing
+            detail = f"not to be had: {error}"
+            yield Finding(service.name, what, Level.WARN, detail, error=error)
             continue
         if missing is None:
             yield Finding(service.name, what, Level.OK, "not asked: there are none here")

@@ -10,14 +10,15 @@ import json
 from collections.abc import Iterable
 
 from orchestrator.cli import sentences
-from orchestrator.cli.look import journaled
-from orchestrator.cli.session import Session, meant
+from orchestrator.cli.look import error_of, journaled
+from orchestrator.cli.session import Session, nearest
+from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Incident, Json, Observed, State, Tick, Verdict
+from orchestrator.core.model import Incident, Json, Observed, State, Status, Tick, Verdict
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
 from orchestrator.flow.observe import observe, read_state
-from orchestrator.flow.preview import preview
+from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
 
 JOURNAL = 200
@@ -31,14 +32,33 @@ class NotRecorded(FailoverError):
 def explain(session: Session, name: str | None, identity: str | None) -> bool:
     """Tell why. Raises NotRecorded for an id that nothing is known of, and what looking raises."""
     world = session.world()
-    service = session.service(name, world.config)
-    told = _one(service, world, identity) if identity else _standing(service, world)
+    services = world.config.services
+    if name and not identity and name not in services and not nearest(name, services):
+        name, identity = None, name
+    if identity:
+        service, told = _found(session, session.services(name, world.config), world, identity)
+    else:
+        service = session.service(name, world.config)
+        told = _standing(session, service, world)
     if session.as_json:
         session.answer({"service": service.name, **told})
         return True
     for line in told["sentences"] if isinstance(told["sentences"], list) else ():
         session.say(line, _style(line))
     return True
+
+
+def _found(
+    session: Session, services: Iterable[Service], world: World, identity: str
+) -> tuple[Service, Json]:
+    """The service that knows of this id, and what it knows."""
+    missed: list[NotRecorded] = []
+    for service in services:
+        try:
+            return service, _one(session, service, world, identity)
+        except NotRecorded as error:
+            missed.append(error)
+    raise missed[0]
 
 
 def _style(line: str) -> str:
@@ -53,15 +73,16 @@ def _style(line: str) -> str:
 # --- everything ----------------------------------------------------------------------------------
 
 
-def _standing(service: Service, world: World) -> Json:
+def _standing(session: Session, service: Service, world: World) -> Json:
     """The last decision, every region, and what a tick would do now."""
     now = world.context.now()
     observed, lost = observe(service, world.context)
     state = observed.stored.state
     if state is None:
         text = f"{service.name}: there is no document yet, so no alert and no tick was ever handled"
-        return {"sentences": [f"{text}. `check` says whether it would work."], "decision": None}
-    last = _with_outcome(state.history[0], service, world) if state.history else None
+        lines = [f"{text}. `failoverctl check` says whether it would work."]
+        return {"sentences": lines, "decision": None, "incidents": [], "next": None}
+    last = _with_outcome(session, state.history[0], service, world) if state.history else None
     lines = [_where(service, state, observed)]
     lines += (
         ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
@@ -69,11 +90,13 @@ def _standing(service: Service, world: World) -> Json:
     lines += ["", "The regions:", *sentences.indented(_regions(service, state, observed))]
     known = [sentences.incident_sentence(one, now) for one in _newest(state.incidents.values())]
     lines += ["", "Incidents known:", *sentences.indented(known)] if known else []
-    lines += ["", *_next(service, world, str(lost or ""))]
+    told, coming = _next(session, service, world, lost)
+    lines += ["", *told]
     return {
         "sentences": lines,
         "decision": last,
         "incidents": [_incident_view(one) for one in _newest(state.incidents.values())],
+        "next": coming,
     }
 
 
@@ -94,6 +117,9 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
         mine = [one for one in state.incidents.values() if one.region == name]
         detail = f"{probe.verdict} ({probe.detail})" if probe else "nothing"
         yield sentences.region_sentence(name, entry.status, detail, mine)
+        if entry.status is Status.RECOVERING:
+            counted = f"{entry.proofs} of {service.policy.recovery_probes}"
+            yield f"  Ticks have counted {counted} healthy probes in a row, 45 s or more apart."
         if probe and probe.verdict is Verdict.FAILING and entry.healthy:
             counted = f"{entry.failures} of {service.policy.recovery_probes}"
             yield (
@@ -106,61 +132,78 @@ def _newest(incidents: Iterable[Incident]) -> list[Incident]:
     return sorted(incidents, key=lambda one: one.started_at, reverse=True)
 
 
-def _next(service: Service, world: World, lost: str) -> list[str]:
-    """What a tick would do now: why it is not moving at this moment."""
+def _next(
+    session: Session, service: Service, world: World, lost: FailoverError | None
+) -> tuple[list[str], Json]:
+    """What a tick would do now, in sentences and as JSON: why it is not moving at this moment."""
     if lost:
-        return [f"Nothing can be moved now: {lost}"]
+        return _failing(session, lost)
     try:
         found = preview(service, Tick(), world.context)
     except FailoverError as error:
-        return [f"A tick now would fail: {error}"]
-    decision = found.decision
-    reasons = [
-        sentences.gate(
-            {
-                "rule": r.rule,
-                "passed": r.passed,
-                "value": r.value,
-                "limit": r.limit,
-                "region": r.region,
-            }
-        )
-        for r in decision.reasons
+        return _failing(session, error)
+    view = preview_view(service, found)
+    lines = [
+        f"A tick now would come to: {found.decision.outcome}.",
+        *sentences.indented(sentences.gates(view)),
+        *sentences.indented(_shift(found)),
     ]
-    would = f"A tick now would come to: {decision.outcome}."
+    if not found.decision.reasons:
+        lines.insert(1, "  No rule was asked: nothing calls for a move.")
+    return lines, view
+
+
+def _failing(session: Session, error: FailoverError) -> tuple[list[str], Json]:
+    view = error_of(error, session)
+    told = [f"A tick now would fail: {error}", str(view.get("advice", ""))]
+    return [line for line in told if line], {"error": view}
+
+
+def _shift(found: Preview) -> Iterable[str]:
     if found.plan is None:
-        return [would, *sentences.indented(reasons), f"  It could not shift: {found.obstacle}"]
-    left = (
-        "The load balancer is as decided." if found.plan.empty else f"It would write: {found.plan}"
-    )
-    drift = ["  That is drift: another hand changed the traffic since."] if found.plan.drift else []
-    return [would, *sentences.indented(reasons), f"  {left}", *drift]
+        yield f"It could not shift: {found.obstacle}"
+        return
+    if found.plan.empty:
+        yield "The load balancer is as decided."
+    else:
+        yield f"It would write: {found.plan}"
+    if found.plan.drift:
+        yield "That is drift: another hand changed the traffic since."
 
 
 # --- one id --------------------------------------------------------------------------------------
 
 
-def _one(service: Service, world: World, identity: str) -> Json:
-    """Everything recorded of one decision or incident."""
+def _one(session: Session, service: Service, world: World, identity: str) -> Json:
+    """Everything recorded of one decision or incident; by the journal alone where need be."""
     now = world.context.now()
-    state = read_state(service.name, world.context).state
-    entries = _entries(service, state, world)
+    state, fault = _state(service, world)
+    named = _entries(session, service, None, world, identity)
+    entries = named or _entries(session, service, state, world)
     incident = state.incidents.get(identity) if state else None
     mentioned = [e for e in entries if e.get("id") == identity or _is_about(e, identity)]
-    lines: list[str] = []
+    if fault and not mentioned:
+        raise fault
+    lines = [f"From the journal alone, for {fault}", ""] if fault else []
     if incident:
-        lines.append(sentences.incident_sentence(incident, now))
-        lines += _copies(mentioned)
+        lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
-        lines += ["", *sentences.tell(entry, now)] if lines else sentences.tell(entry, now)
+        lines += [*sentences.tell(entry, now), ""]
     if not lines:
         return _poison(service, world, identity, state, entries)
     return {
-        "sentences": lines,
+        "sentences": lines[:-1],
         "decision": mentioned[0] if mentioned else None,
         "decisions": mentioned,
         "incidents": [_incident_view(incident)] if incident else [],
     }
+
+
+def _state(service: Service, world: World) -> tuple[State | None, FailoverError | None]:
+    try:
+        return read_state(service.name, world.context).state, None
+    except FailoverError as error:
+        return None, error
 
 
 def _copies(mentioned: list[Json]) -> list[str]:
@@ -173,10 +216,15 @@ def _is_about(entry: Json, identity: str) -> bool:
     return identity in str(entry.get("signal", "")).split()
 
 
-def _entries(service: Service, state: State | None, world: World) -> list[Json]:
-    """The decisions of the journal and, where that cannot be read or lacks one, the document's."""
+def _entries(
+    session: Session, service: Service, state: State | None, world: World, identity: str = ""
+) -> list[Json]:
+    """The decisions of the journal and, where that cannot be read or lacks one, the document's.
+
+    identity: only the journal's decision of this id.
+    """
     try:
-        kept = journaled(service.name, world, JOURNAL)
+        kept = journaled(session, service.name, world, JOURNAL, identity)
     except FailoverError:
         kept = []
     known = {entry.get("id") for entry in kept}
@@ -185,12 +233,10 @@ def _entries(service: Service, state: State | None, world: World) -> list[Json]:
     return sorted([*kept, *late], key=lambda entry: str(entry.get("at")), reverse=True)
 
 
-def _with_outcome(entry: Json, service: Service, world: World) -> Json:
+def _with_outcome(session: Session, entry: Json, service: Service, world: World) -> Json:
     """The decision as the journal has it, which also knows what became of it."""
-    for known in _entries(service, None, world):
-        if known.get("id") == entry.get("id"):
-            return known
-    return entry
+    named = _entries(session, service, None, world, str(entry.get("id")))
+    return named[0] if named else entry
 
 
 def _poison(
@@ -208,9 +254,10 @@ def _poison(
             lines = [came, f"Why: {found.get('reason')}.", f"Kept as {name}."]
             return {"sentences": lines, "decision": None, "poison": found}
     known = [str(entry.get("id")) for entry in entries] + list(state.incidents if state else ())
+    near = nearest(identity, known)
     raise NotRecorded(
         f"nothing is recorded of {identity!r} for {service.name}"
-        f"{meant(identity, known) if known else '.'} A message that never came, a test of the"
+        f"{f'; did you mean {near!r}?' if near else '.'} A message that never came, a test of the"
         " channel, or an alert for another service leaves no record; a copy changes nothing. What"
         " the function answered stands in its log"
     )

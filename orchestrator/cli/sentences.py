@@ -7,11 +7,10 @@ whether it passed or not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.core.model import Incident, IncidentState, Json, Status
 from orchestrator.core.reading import read_time
-from orchestrator.core.rules import duration
 
 MEANINGS: Mapping[str, str] = {
     "confirm": "a second, independent signal (our own probe) must not contradict the alert",
@@ -70,9 +69,24 @@ _STATES: Mapping[IncidentState, str] = {
 
 def ago(at: datetime, now: datetime) -> str:
     """A time and how long ago that was."""
-    passed = timedelta(seconds=round((now - at).total_seconds()))
+    passed = round((now - at).total_seconds())
     when = at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{when} ({duration(passed)} ago)" if passed >= timedelta(0) else f"{when} (to come)"
+    return f"{when} ({long(passed)} ago)" if passed >= 0 else f"{when} (to come)"
+
+
+def long(seconds: int) -> str:
+    """A time that has passed, in its two largest units: `45s`, `3m 20s`, `2h 5m`, `9d 4h`."""
+    days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {seconds % 60}s" if minutes else f"{seconds}s"
+
+
+def short(stamp: object) -> str:
+    """A document's time for a table: to the second, in UTC."""
+    return str(stamp)[:19].replace("T", " ") if stamp else "-"
 
 
 def _carriers(entry: Json, key: str) -> str:

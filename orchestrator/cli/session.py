@@ -10,22 +10,27 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from orchestrator.cli.table import lines
 from orchestrator.config import Config, load
 from orchestrator.core.errors import BadConfig, FailoverError, Problem
 from orchestrator.core.policy import Service
 from orchestrator.wiring import Wiring, World
 
+T = TypeVar("T")
+
 WIDTH = 120
 """Columns where the output is no terminal."""
+
+AT_ONCE = 8
+"""Questions at the same time; the clients keep ten connections."""
 
 _QUIET = frozenset({"DEBUG", "INFO"})
 _STYLES = {"CRITICAL": "bold red", "ERROR": "red", "WARNING": "yellow"}
@@ -62,6 +67,9 @@ class Session:
         return load(text, self.source)
 
     def _must_exist(self) -> None:
+        bucket, _, name = self.source.removeprefix("gs://").partition("/")
+        if self.source.startswith("gs://") and not (bucket and name):
+            raise click.UsageError(f"{self.source!r} names no object: write gs://BUCKET/OBJECT")
         if not self.source.startswith("gs://") and not Path(self.source).exists():
             raise click.UsageError(
                 f"there is no configuration file {self.source!r}. Name it with --config or in"
@@ -93,22 +101,20 @@ class Session:
         else:
             self.say(text)
 
-    def answer(self, value: object) -> None:
+    def answer(self, value: object, *, one_line: bool = False) -> None:
         """One JSON value on stdout."""
-        click.echo(json.dumps(value, indent=2, default=str))
+        click.echo(json.dumps(value, indent=None if one_line else 2, default=str))
 
     def say(self, text: str = "", style: str = "") -> None:
         """One line on stdout; a line is never broken, so that it can be pasted and searched."""
         self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
-    def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-        """A table on stdout; nothing in a cell is taken for markup."""
-        made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-        for name in columns:
-            made.add_column(name, overflow="fold")
-        for row in rows:
-            made.add_row(*(Text(str(cell), style_of(str(cell))) for cell in row))
-        self.console.print(made)
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+        """A table on stdout, under its title if it has one."""
+        if title:
+            self.say(title, "bold")
+        for line in lines(self.console, columns, rows):
+            click.echo(line)
 
     def note(self, text: str, style: str = "dim") -> None:
         """One line beside the answer, on stderr."""
@@ -123,28 +129,38 @@ class Session:
     def fail(self, error: FailoverError, advice: str = "") -> None:
         """Tell an error that is an answer: what happened, what it means, what to do."""
         if self.as_json:
-            told: dict[str, object] = {"kind": type(error).__name__, "message": str(error)}
-            if isinstance(error, BadConfig):
-                told["problems"] = [{"path": p.path, "text": p.text} for p in error.problems]
-            if advice:
-                told["advice"] = advice
-            self.answer({"error": told})
+            self.answer({"error": error_view(error, advice)})
             return
         self.note(f"{type(error).__name__}: {error}", "red")
         if advice:
             self.note(advice, "")
 
 
-_COLOURS = {
-    **dict.fromkeys(("up", "ok", "yes", "passed", "verified", "healthy"), "green"),
-    **dict.fromkeys(("down", "FAIL", "no", "refused", "unverified"), "red"),
-    **dict.fromkeys(("recovering", "warn", "held", "applied", "committed"), "yellow"),
-}
+def error_view(error: FailoverError, advice: str = "") -> dict[str, object]:
+    """An error as `--json` has it."""
+    told: dict[str, object] = {"kind": type(error).__name__, "message": str(error)}
+    if isinstance(error, BadConfig):
+        told["problems"] = [{"path": p.path, "text": p.text} for p in error.problems]
+    if advice:
+        told["advice"] = advice
+    return told
 
 
-def style_of(text: str) -> str:
-    """The colour of a word that says how things stand."""
-    return _COLOURS.get(text, "")
+def side_by_side(asked: Mapping[str, Callable[[], T]]) -> dict[str, T | FailoverError]:
+    """Every answer, or the error in its place.
+
+    They are asked at the same time, so that what does not answer costs its timeout once.
+    """
+    with ThreadPoolExecutor(min(AT_ONCE, max(1, len(asked)))) as pool:
+        futures = {name: pool.submit(_outcome, ask) for name, ask in asked.items()}
+    return {name: future.result() for name, future in futures.items()}
+
+
+def _outcome(ask: Callable[[], T]) -> T | FailoverError:
+    try:
+        return ask()
+    except FailoverError as error:
+        return error
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -161,5 +177,10 @@ def listed(names: Iterable[str]) -> str:
 def meant(name: str, known: Iterable[str]) -> str:
     """`; did you mean ...?` or the list of what there is."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, 1, 0.6)
-    return f"; did you mean {near[0]!r}? {listed(names)}" if near else f". {listed(names)}"
+    near = nearest(name, names)
+    return f"; did you mean {near!r}? {listed(names)}" if near else f". {listed(names)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The name that was probably meant, or nothing."""
+    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.6)), "")

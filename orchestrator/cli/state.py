@@ -7,11 +7,16 @@ import json
 import socket
 
 from orchestrator.cli.session import Session
+from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import document_name
 from orchestrator.flow.restore import Kept, Restoration, carry_out, kept_versions, prepare
 from orchestrator.wiring import World
+
+
+class NoDocument(FailoverError):
+    """There is no document, or no such version of it."""
 
 
 def show(session: Session, name: str | None, *, versions: bool, generation: int | None) -> bool:
@@ -23,18 +28,34 @@ def show(session: Session, name: str | None, *, versions: bool, generation: int 
         return True
     data = _bytes(service, world, generation)
     if data is None:
-        what = (
-            f"{document_name(service.name)}{f' at generation {generation}' if generation else ''}"
-        )
-        session.note(f"there is no {what}; the first signal or `check --apply` makes one")
-        return False
+        raise _none(service, generation)
     try:
         session.answer(json.loads(data))
     except ValueError as error:
-        session.note(f"corrupt, shown as it is: {error}", "red")
-        session.say(data.decode("utf-8", "replace"))
+        _show_rubbish(session, data, error)
         return False
     return True
+
+
+def _none(service: Service, generation: int | None) -> NoDocument:
+    if generation is None:
+        return NoDocument(
+            f"there is no {document_name(service.name)}; the first signal or `check --apply` makes"
+            " one"
+        )
+    return NoDocument(
+        f"{document_name(service.name)} has no generation {generation}; `state show --versions`"
+        " lists what is kept"
+    )
+
+
+def _show_rubbish(session: Session, data: bytes, error: ValueError) -> None:
+    text = data.decode("utf-8", "replace")
+    if session.as_json:
+        session.answer({"error": {"kind": "Corrupt", "message": str(error), "bytes": text}})
+        return
+    session.note(f"corrupt, shown as it is: {error}", "red")
+    session.say(text)
 
 
 def _bytes(service: Service, world: World, generation: int | None) -> bytes | None:
@@ -49,6 +70,8 @@ def _show_versions(session: Session, service: Service, kept: tuple[Kept, ...]) -
     if session.as_json:
         session.answer({"service": service.name, "versions": [_version(one) for one in kept]})
         return
+    if not kept:
+        session.say(f"{document_name(service.name)}: no version is kept; there was no signal yet.")
     rows = [
         (
             one.version.generation,
@@ -61,7 +84,8 @@ def _show_versions(session: Session, service: Service, kept: tuple[Kept, ...]) -
         for one in kept
     ]
     columns = ("generation", "written (UTC)", "bytes", "epoch", "primary", "readable")
-    session.table(document_name(service.name), columns, rows)
+    if rows:
+        session.table(document_name(service.name), columns, rows)
 
 
 def _version(one: Kept) -> Json:

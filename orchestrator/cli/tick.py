@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
-from orchestrator.cli.look import show_plan
-from orchestrator.cli.session import Session
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Tick
+from orchestrator.cli.look import error_of, show_error, show_plans
+from orchestrator.cli.session import Session, side_by_side
+from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.model import Json, Tick
 from orchestrator.flow.pipeline import Report, handle
-from orchestrator.flow.preview import preview
 
 
 def tick(session: Session, name: str | None, *, apply: bool, direct: bool) -> bool:
@@ -21,24 +21,38 @@ def tick(session: Session, name: str | None, *, apply: bool, direct: bool) -> bo
     world = session.world()
     services = session.services(name, world.config)
     if not apply:
-        show_plan(session, {s.name: (s, preview(s, Tick(), world.context)) for s in services})
+        fine = show_plans(session, services, world)
         if not session.as_json:
             session.say("Nothing was changed. Add --apply (and --direct to do it from here).")
-        return True
+        return fine
     if not direct:
         return _ask(session)
-    reports = {service.name: handle(service, Tick(), world.context) for service in services}
+    reports = side_by_side(
+        {one.name: partial(handle, one, Tick(), world.context) for one in services}
+    )
+    views = [_view(name, report, session) for name, report in reports.items()]
     if session.as_json:
-        session.answer({"services": [_view(name, report) for name, report in reports.items()]})
-        return True
-    for service, report in reports.items():
-        session.say(f"{service}: {report.decision.outcome}", "bold")
-        for plan in report.plans:
-            session.say(f"  written: {plan}")
-    return True
+        session.answer({"services": views})
+    else:
+        for view in views:
+            _show(session, view)
+    return all("error" not in view for view in views)
 
 
-def _view(name: str, report: Report) -> dict[str, object]:
+def _show(session: Session, view: Json) -> None:
+    if "error" in view:
+        session.say(f"{view['service']}: the tick failed", "bold red")
+        show_error(session, view["error"])
+        return
+    session.say(f"{view['service']}: {view['outcome']}", "bold")
+    shifted = view["shifted"]
+    for plan in shifted if isinstance(shifted, list) else ():
+        session.say(f"  written: {plan}")
+
+
+def _view(name: str, report: Report | FailoverError, session: Session) -> Json:
+    if isinstance(report, FailoverError):
+        return {"service": name, "error": error_of(report, session)}
     return {
         "service": name,
         "outcome": report.decision.outcome,
@@ -59,6 +73,7 @@ def _ask(session: Session) -> bool:
     topic = world.config.topics.control
     session.tell(
         {"topic": topic, "message_id": identity},
-        f"A tick was asked for on {topic} (message {identity}); `status` shows what comes of it.",
+        f"A tick for every service was asked for on {topic} (message {identity}); `status` shows"
+        " what comes of it.",
     )
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,85 +10,13 @@ from typing import Any
 import pytest
 import yaml
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from orchestrator import entry
-from orchestrator.adapters.local.backend_services import as_deployed
 from orchestrator.cli.app import cli
-from orchestrator.config import load
 from orchestrator.core.codec import decode
 from orchestrator.local.loopback import free_port
-from orchestrator.wiring import Wiring
+from tests.cli.desk import ALERTS, Desk, encoded
 from tests.fakes import configuration
-
-ALERTS = Path(__file__).parents[2] / "examples" / "alerts"
-
-
-class Desk:
-    """A person at a shell: a folder with a configuration, and the answers so far."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.config = folder / "failover.yaml"
-        self.state = folder / "state"
-
-    def write(self, **overrides: Any) -> None:  # any JSON
-        """The configuration: no health URLs, so that nothing has to run."""
-        content = configuration(**overrides)
-        content["state"] = self.state.as_uri()
-        for service in content["services"].values():
-            for region in service["regions"].values():
-                del region["health_url"]
-        self.config.write_text(yaml.safe_dump(content, sort_keys=False))
-
-    def run(self, *arguments: str) -> Result:
-        """One command."""
-        return CliRunner().invoke(cli, [*arguments, "--config", str(self.config)])
-
-    def json(self, *arguments: str, status: int = 0) -> Any:
-        """One command's answer in JSON."""
-        found = self.run(*arguments, "--json")
-        assert found.exit_code == status, found.output
-        return json.loads(found.stdout)
-
-    def alert(self, file: str) -> None:
-        """An alert arrives, at the function itself."""
-        environ = {"FAILOVER_CONFIG": str(self.config)}
-        body = {"message": {"data": _encoded(ALERTS / file), "messageId": "1"}}
-        entry.alert(body, Wiring(environ, self.folder))
-
-    @property
-    def routing(self) -> Path:
-        """The file that stands for the load balancer; made when it is not there."""
-        file = self.state / "backend-services" / "checkout.json"
-        if not file.exists():
-            services = load(self.config.read_text(), str(self.config)).services
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(as_deployed(services["checkout"])))
-        return file
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The state document."""
-        found = json.loads((self.state / "checkout.json").read_bytes())
-        assert isinstance(found, dict)
-        return found
-
-
-def _encoded(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A desk with a configuration and nothing else."""
-    for name in ("FAILOVER_CONFIG", "STORAGE_EMULATOR_HOST", "COMPUTE_EMULATOR_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    made = Desk(tmp_path)
-    made.write()
-    return made
-
 
 # --- mistakes ------------------------------------------------------------------------------------
 
@@ -222,7 +149,7 @@ def test_parse_tells_what_an_alert_means(desk: Desk) -> None:
 
 
 def test_parse_reads_a_push_envelope_too(desk: Desk, tmp_path: Path) -> None:
-    data = _encoded(ALERTS / "primary-down.json")
+    data = encoded(ALERTS / "primary-down.json")
     file = tmp_path / "push.json"
     file.write_text(json.dumps({"message": {"data": data, "messageId": "7"}}))
     (signal,) = desk.json("parse", str(file))["signals"]
