@@ -108,9 +108,13 @@ class Wiring:
     def _read(self, source: str) -> str:
         if source.startswith("gs://"):
             bucket, _, name = source.removeprefix("gs://").partition("/")
+            if not bucket or not name:
+                raise BadConfig(source, [Problem("(file)", "write gs://BUCKET/failover.yaml")])
             got = self._gcs(bucket, "", None).get(name)
             if got is None:
-                raise BadConfig(source, [Problem("(file)", "there is no such object")])
+                raise BadConfig(
+                    source, [Problem("(file)", "there is no such object, or no such bucket")]
+                )
             return got[0].decode("utf-8", "replace")
         try:
             return Path(source).read_text(encoding="utf-8", errors="replace")

@@ -24,7 +24,7 @@ def show(session: Session, name: str | None, *, versions: bool, generation: int 
     world = session.world()
     service = session.service(name, world.config)
     if versions:
-        _show_versions(session, service, kept_versions(service.name, world.archive))
+        _show_versions(session, service, tuple(kept_versions(service.name, world.archive)))
         return True
     data = _bytes(service, world, generation)
     if data is None:

@@ -26,18 +26,21 @@ PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing"})
 """Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
 
 
-_MINUTE = 60
-
-
 def duration(value: timedelta) -> str:
-    """A duration in the words of the configuration: `500ms`, `90s`, `10m`, `24h`."""
+    """A duration for people: `500ms`, `90s`, `10m`, `2m 47s`, `24h`."""
     seconds = value.total_seconds()
     if 0 < seconds < 1:
         return f"{round(seconds * 1000)}ms"
-    for unit, size in (("h", 3600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{round(seconds / size)}{unit}"
-    return f"{seconds:g}s" if seconds < _MINUTE else f"{round(seconds)}s"
+    if seconds < LONG:
+        return f"{seconds:g}s"
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "m"), (left, "s"))
+    return " ".join(f"{number}{unit}" for number, unit in parts if number)
+
+
+LONG = 100
+"""Seconds from which on a duration is told in minutes and hours."""
 
 
 def confirm(policy: Policy, region: str, probe: Probe) -> Reason:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from orchestrator.core import codec, flat, reading
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import Outdated, Unavailable
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
@@ -62,9 +62,7 @@ def read_state(service: str, context: Context) -> Stored:
     try:
         return Stored(codec.decode(data, service), generation)
     except reading.NewerSchema as error:
-        raise Unavailable(
-            f"{document_name(service)}: {error}; a newer instance must act"
-        ) from error
+        raise Outdated(f"{document_name(service)}: {error}; a newer instance must act") from error
     except reading.Corrupt as error:
         raise Unavailable(
             f"{document_name(service)} is corrupt ({error}) and is left as it is: no failover of"

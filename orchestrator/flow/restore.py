@@ -6,13 +6,14 @@ versioning keeps it. Afterwards a tick writes the new epoch's mark onto the rout
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from orchestrator.core import codec
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.errors import FailoverError, Outdated
 from orchestrator.core.model import Decision, State, Stored, Tick
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import Corrupt
+from orchestrator.core.reading import Corrupt, NewerSchema
 from orchestrator.core.restore import highest_epoch, restored
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
@@ -48,10 +49,14 @@ class Restoration:
     decision: Decision
 
 
-def kept_versions(service: str, archive: Archive) -> tuple[Kept, ...]:
-    """Every kept version of the service's document, newest first. Raises Unavailable."""
+def kept_versions(service: str, archive: Archive) -> Iterator[Kept]:
+    """Every kept version of the service's document, newest first, each read when it is asked for.
+
+    Raises Unavailable.
+    """
     name = document_name(service)
-    return tuple(_kept(service, name, version, archive) for version in archive.versions(name))
+    for version in archive.versions(name):
+        yield _kept(service, name, version, archive)
 
 
 def _kept(service: str, name: str, version: Version, archive: Archive) -> Kept:
@@ -108,31 +113,43 @@ def carry_out(service: Service, found: Restoration, actor: str, context: Context
 
 
 def _fault(service: str, data: bytes | None) -> str:
+    """Why the live document cannot be read; raises Outdated when only a newer version can."""
     if data is None:
         return "there is none"
     try:
         codec.decode(data, service)
+    except NewerSchema as error:
+        raise Outdated(
+            f"{document_name(service)}: {error}. It is not broken but newer: use the failoverctl"
+            " that was deployed last"
+        ) from error
     except Corrupt as error:
         return str(error)
     return ""
 
 
-def _source(service: str, chosen: int | None, kept: tuple[Kept, ...]) -> Kept:
-    if chosen is None:
-        found = next((one for one in kept if one.state is not None), None)
-        if found is None:
-            raise NothingToRestore(
-                f"no version of {document_name(service)} can be read ({len(kept)} kept). If the"
-                " document is removed, the next signal makes a new one from the routing as it is;"
-                " incidents and history are lost then"
-            )
-        return found
-    named = next((one for one in kept if one.version.generation == chosen), None)
-    if named is None or named.state is None:
-        fault = named.fault if named else "it is not kept"
-        readable = ", ".join(str(one.version.generation) for one in kept if one.state) or "none"
+def _source(service: str, chosen: int | None, kept: Iterable[Kept]) -> Kept:
+    """The version to go back to; raises NothingToRestore."""
+    passed: list[Kept] = []
+    for one in kept:
+        if one.state is not None and chosen in {None, one.version.generation}:
+            return one
+        passed.append(one)
+    if chosen is not None:
+        named = [one.fault for one in passed if one.version.generation == chosen]
+        readable = ", ".join(str(one.version.generation) for one in passed if one.state) or "none"
+        fault = named[0] if named else "it is not kept"
         raise NothingToRestore(f"generation {chosen}: {fault}. Readable: {readable}")
-    return named
+    if not passed:
+        raise NothingToRestore(
+            f"there is no document of {service} and no version of one: nothing to restore. The"
+            " first signal makes a document"
+        )
+    raise NothingToRestore(
+        f"no version of {document_name(service)} can be read ({len(passed)} kept). If the document"
+        " is removed, the next signal makes a new one from the routing as it is; incidents and"
+        " history are lost then"
+    )
 
 
 def _highest_journaled(service: str, archive: Archive) -> int:

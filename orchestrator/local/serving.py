@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from orchestrator.local.blueprint import PROJECT, SERVICE, Lever, Mode
 from orchestrator.local.gcloud import environment as gcloud_environment
 from orchestrator.local.world import World
+
+_ALERT = Path(__file__).parents[2] / "examples" / "alerts" / "primary-down.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def examples(running: World) -> dict[str, str]:
     gcloud = gcloud_environment(running.load_balancer.api_url, PROJECT, running.folder)
     assigned = " ".join(f"{name}={value}" for name, value in gcloud.items())
     return {
+        "would a failover work?": "failoverctl check",
         "who serves the users": f"curl -s {running.load_balancer.url}",
         f"{first.name} fails: its alert comes by itself, after a moment": (
             f'curl -s -X POST {behave} -d \'{{"health_status": 503, "serve_status": 503}}\''
@@ -67,7 +71,7 @@ def examples(running: World) -> dict[str, str]:
         "an alert by hand, to the function": (
             f"curl -s {running.functions[0].url} -H 'Content-Type: application/json' -d"
             ' "{\\"message\\": {\\"data\\":'
-            ' \\"$(base64 -w0 examples/alerts/primary-down.json)\\"}}"'
+            f' \\"$(base64 -w0 {_ALERT})\\"}}}}"'
         ),
         "a tick": "failoverctl tick --apply",
         "the load balancer by gcloud": (

@@ -100,7 +100,7 @@ def test_looking_changes_nothing() -> None:
 
 def test_an_old_version_never_brings_its_traffic_back() -> None:
     world = failed_over()
-    oldest = kept_versions("checkout", world.objects)[-1]
+    *_, oldest = kept_versions("checkout", world.objects)
     assert oldest.state is not None
     world.down("us-east-1", "us-west-2")
     world.handle(world.opened("us-west-2"))
@@ -163,8 +163,8 @@ def test_a_readable_document_is_replaced_only_by_a_version_that_is_named() -> No
     world = failed_over()
     with pytest.raises(NothingToRestore, match="--generation"):
         look(world)
-    kept = kept_versions("checkout", world.objects)
-    assert look(world, kept[-1].version.generation).decision.state.epoch == 2
+    *_, oldest = kept_versions("checkout", world.objects)
+    assert look(world, oldest.version.generation).decision.state.epoch == 2
 
 
 def test_a_version_that_is_not_kept_or_cannot_be_read_is_refused_with_those_that_can() -> None:
@@ -200,6 +200,22 @@ def test_routing_without_any_of_our_regions_is_not_adopted() -> None:
         backend["capacityScaler"] = 0.0
     with pytest.raises(UnsafePlan, match="by hand first"):
         look(world)
+
+
+def test_a_document_of_a_newer_schema_is_not_broken_and_never_replaced() -> None:
+    world = failed_over()
+    newer = {**world.document, "schema": 2}
+    spoil(world, json.dumps(newer).encode())
+    with pytest.raises(Outdated, match="not broken but newer"):
+        look(world)
+    *_, oldest = kept_versions("checkout", world.objects)
+    with pytest.raises(Outdated):
+        look(world, oldest.version.generation)
+
+
+def test_without_document_and_version_there_is_nothing_to_restore() -> None:
+    with pytest.raises(NothingToRestore, match="no version of one"):
+        look(lab())
 
 
 def test_at_epoch_zero_nothing_was_decided_and_nothing_is() -> None:

@@ -88,7 +88,7 @@ class PubSubTopic:
 
     def _translated(self, error: Exception) -> Unavailable:
         kind = type(error).__name__
-        text = f"{self._path}: {kind}: {str(error)[:300]}"
+        text = f"{self._path}: {kind}: {str(error)[:300].rstrip('.')}"
         if kind in _LASTING:
             return Unavailable(
                 f"{text}. Create the topic, or grant roles/pubsub.publisher on it", page=True

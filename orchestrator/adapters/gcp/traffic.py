@@ -203,7 +203,7 @@ _TRY_AGAIN = frozenset({408, 409, 412, 429})
 def _refused(answer: requests.Response, what: str) -> FailoverError:
     """An answer that is not 2xx, as one of our errors."""
     reason, message = _reason(answer)
-    text = f"Compute API, {what}: {answer.status_code} {reason} {message[:500]}".strip()
+    text = f"Compute API, {what}: {answer.status_code} {reason}: {message[:500]}".rstrip(": ")
     if answer.status_code == requests.codes.precondition_failed:
         return Conflict(text)
     passing = (
