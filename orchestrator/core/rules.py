@@ -31,7 +31,7 @@ def duration(value: timedelta) -> str:
     seconds = value.total_seconds()
     if 0 < seconds < 1:
         return f"{round(seconds * 1000)}ms"
-    if seconds < LONG:
+    if seconds < LONG and (seconds % 60 or not seconds):
         return f"{seconds:g}s"
     hours, rest = divmod(round(seconds), 3600)
     minutes, left = divmod(rest, 60)

@@ -86,7 +86,14 @@ class Hold:
     event: threading.Event
 
 
-Verdict = Delay | Answer | ResetBefore | ResetAfter | Call | Hold
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Forward, then hand the server's status to `review`: an answer from it takes its place."""
+
+    review: Callable[[int], Answer | None]
+
+
+Verdict = Delay | Answer | ResetBefore | ResetAfter | Call | Hold | Review
 Hook = Callable[[Request], Verdict | None]
 
 
@@ -209,9 +216,9 @@ class FaultProxy:
         match verdict:
             case ResetBefore():
                 return None
-            case Answer(status, body, content_type):
-                exchange.status = status
-                return web.Response(status=status, body=body, content_type=content_type)
+            case Answer():
+                exchange.status = verdict.status
+                return _response(verdict)
             case Delay(seconds):
                 await asyncio.sleep(seconds)
             case Hold(event):
@@ -225,6 +232,8 @@ class FaultProxy:
                 return None
             case Call(after=after) if after is not None:
                 await self._run(after)
+            case Review(review) if (instead := review(response.status)) is not None:
+                return _response(instead)
         return response
 
     async def _forward(self, request: Request) -> web.Response:
@@ -242,6 +251,12 @@ class FaultProxy:
 
     async def _run(self, work: Callable[[], object]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._calls, work)
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        status=answer.status, body=answer.body, content_type=answer.content_type
+    )
 
 
 def _passed_on(

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from orchestrator.local.permissions import Role, denied
 from orchestrator.local.topic import Topic
 
 LARGEST = 10_000_000
@@ -30,6 +31,7 @@ class Code(StrEnum):
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     NOT_FOUND = "NOT_FOUND"
     ALREADY_EXISTS = "ALREADY_EXISTS"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
 
 
 class Refused(Exception):
@@ -51,9 +53,13 @@ class Draft:
 
 
 class Pubsub:
-    """A set of topics. A context manager; leaving it gives up all deliveries."""
+    """A set of topics. A context manager; leaving it gives up all deliveries.
 
-    def __init__(self, topics: Iterable[Topic] = ()) -> None:
+    role: what its publishers may do; None lets them do everything.
+    """
+
+    def __init__(self, topics: Iterable[Topic] = (), role: Role | None = None) -> None:
+        self.role = role
         self._lock = threading.Lock()
         self._topics = {topic.path: topic for topic in topics}
         self._life = ExitStack()  # every topic that ever was, the last one closed first
@@ -91,6 +97,8 @@ class Pubsub:
 
     def publish(self, path: str, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """Publish all of them or, when one of them is bad, none; give their ids."""
+        if self.role and (missing := self.role.missing("pubsub.topics.publish")):
+            raise Refused(Code.PERMISSION_DENIED, denied(missing, path))
         topic = self.get(path)
         _check(drafts)
         messages = [topic.message(d.data, None, d.attributes, d.ordering_key) for d in drafts]

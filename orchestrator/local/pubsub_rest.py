@@ -18,7 +18,12 @@ from orchestrator.local.loopback import HOST
 from orchestrator.local.publisher_methods import Method
 from orchestrator.local.pubsub import Code, Refused
 
-STATUSES = {Code.INVALID_ARGUMENT: 400, Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409}
+STATUSES = {
+    Code.INVALID_ARGUMENT: 400,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.PERMISSION_DENIED: 403,
+}
 _LARGEST_BODY = 32 * 2**20  # base64 adds a third to the largest message, and JSON a little
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _TOPIC = "/v1/{name:projects/[^/]+/topics/[^/:]+}"

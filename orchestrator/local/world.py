@@ -10,6 +10,7 @@ puts the parts together and reads what they say; it decides nothing and repairs 
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +31,8 @@ from orchestrator.local.loopback import HOST, free_port
 from orchestrator.local.messaging import Messaging, check_emulator_can
 from orchestrator.local.monitoring import Monitoring
 from orchestrator.local.notification import UptimeCheck
-from orchestrator.local.proxy import FaultProxy
+from orchestrator.local.permissions import Role, compute, storage
+from orchestrator.local.proxy import FaultProxy, Hook
 from orchestrator.local.push import Delivery, Form, Message, Subscription
 from orchestrator.local.region import Region
 from orchestrator.local.topic import Topic
@@ -59,7 +61,8 @@ class World:
     checks and alert policies watch the regions and publish to every function; with
     `dead_letter_after` a message is forwarded to the topic of dead letters after so many attempts;
     with `pubsub_emulator` Google's emulator takes the place of our Pub/Sub, but what is addressed
-    to one function (`push`, `send`, `tick`) is still pushed by us.
+    to one function (`push`, `send`, `tick`) is still pushed by us; with `permissions` the functions
+    may do nothing else, and `role` knows which of them they used.
     """
 
     regions: dict[str, Region]
@@ -74,6 +77,7 @@ class World:
     messaging: Messaging
     traffic: Traffic
     monitoring: Monitoring | None
+    role: Role | None
     folder: Path
 
     def __init__(  # noqa: PLR0913 - each is a wish of its own, and has a default
@@ -95,6 +99,7 @@ class World:
         pace: float | None = None,
         dead_letter_after: int | None = None,
         pubsub_emulator: bool = False,
+        permissions: AbstractSet[str] | None = None,
     ) -> None:
         if pubsub_emulator:
             check_emulator_can(form, dead_letter_after)
@@ -110,6 +115,7 @@ class World:
         self._pace = pace
         self._dead_letter_after = dead_letter_after
         self._emulated = pubsub_emulator
+        self.role = None if permissions is None else Role(permissions)
         self._life = ExitStack()  # what `__exit__` undoes, last first
 
     def __enter__(self) -> Self:
@@ -206,6 +212,7 @@ class World:
         count = range(self._control_count)
         self.controls = tuple(self._function(number, "on_control") for number in count)
         self.messaging = self._messaging()
+        self.messaging.pubsub.role = self.role
         self.topic, self.control = self.messaging.alerts, self.messaging.control
         self.traffic = Traffic(self.load_balancer.url, self._rate)
         self.monitoring = self._monitoring() if self._pace else None
@@ -231,28 +238,34 @@ class World:
         return Blueprint(self._lever, self._mode, sites, state)
 
     def _build_proxies(self, stack: ExitStack) -> None:
+        """Between the functions and their servers: a guard where a role is given, then the faults."""
+
+        def guarded(url: str, guard: Callable[[Role], Hook]) -> str:
+            return stack.enter_context(FaultProxy(url, guard(self.role))).url if self.role else url
+
         def before(url: str) -> tuple[FaultProxy, ...]:
             count = self._function_count if self._proxied else 0
             return tuple(stack.enter_context(FaultProxy(url)) for _ in range(count))
 
-        self.compute_proxies = before(self.load_balancer.api_url)
-        self.gcs_proxies = before(self.gcs.url) if self.gcs else ()
-        if self.gcs and self.gcs_proxies:
-            self.gcs.public_url = self.gcs_proxies[0].url
+        self._compute_url = guarded(self.load_balancer.api_url, compute)
+        self.compute_proxies = before(self._compute_url)
+        self._gcs_url = guarded(self.gcs.url, storage) if self.gcs else ""
+        self.gcs_proxies = before(self._gcs_url) if self.gcs else ()
+        if self.gcs:
+            self.gcs.public_url = _of(self.gcs_proxies, 0, self._gcs_url)
 
     def _subscriptions(self, functions: Iterable[Function]) -> tuple[Subscription, ...]:
         return tuple(Subscription(f.name, f.url, self._form) for f in functions)
 
     def _function(self, number: int, target: str = "on_alert") -> Function:
-        compute = _of(self.compute_proxies, number, self.load_balancer.api_url)
         env = {
             "FAILOVER_CONFIG": str(self.config),
-            "COMPUTE_EMULATOR_HOST": compute,
+            "COMPUTE_EMULATOR_HOST": _of(self.compute_proxies, number, self._compute_url),
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "PUBSUB_EMULATOR_HOST": f"{HOST}:{self._pubsub_port}",
         }
         if self.gcs:
-            env["STORAGE_EMULATOR_HOST"] = _of(self.gcs_proxies, number, self.gcs.url)
+            env["STORAGE_EMULATOR_HOST"] = _of(self.gcs_proxies, number, self._gcs_url)
         name = f"{'function' if target == 'on_alert' else 'control'}-{number}"
         return Function(name, self._source, self.folder, {**env, **self._env}, target)
 

@@ -10,11 +10,6 @@ import pytest
 from tests.terraform.runner import Plan, Terraform, copy_repository, missing
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The marker of these tests, `-m 'not terraform'` to leave them out."""
-    config.addinivalue_line("markers", "terraform: runs Terraform; about a minute together")
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs Terraform where it cannot run: here, so that the report is one line."""
     if "terraform" in getattr(item, "fixturenames", ()) and missing():

@@ -21,6 +21,9 @@ from typing import Any
 from orchestrator.local.child import ROOT
 
 NEEDED = ("terraform", "orchestrator", "examples")
+PREDEFINED = {"roles/pubsub.publisher": {"pubsub.topics.publish"}}
+"""What Google's own roles give; one that is not here fails the tests."""
+
 FILES = ("main.py", "requirements.txt", "failover.yaml", ".gcloudignore")
 
 
@@ -123,3 +126,13 @@ class Plan:
         """Every permission that Terraform's own roles give the function."""
         roles = self.resources("google_project_iam_custom_role")
         return frozenset(name for role in roles.values() for name in role["permissions"])
+
+    def granted(self) -> frozenset[str]:
+        """Those, and what Google's own roles give it: all that the function may do."""
+        members = self.resources("google_pubsub_topic_iam_member")
+        roles = [
+            member["role"]
+            for address, member in members.items()
+            if address.startswith("module.orchestrator.google_pubsub_topic_iam_member.runtime[")
+        ]
+        return self.permissions().union(*(PREDEFINED[role] for role in roles))
