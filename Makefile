@@ -6,12 +6,15 @@ VENV     = .venv
 RUN      = .venv-run
 FUNCTION = .venv-function
 LOCK     = .venv-lock
+CHECKOV  = .venv-checkov
+SCANNER  = checkov==3.3.30
 OTHERS   = .venv-3.*
 
 ALERT = examples/alerts/primary-down.json
 STATE =
 ARGS  =
 PYTHONS =
+CONFIG  = failover.yaml
 
 # The newest Python that will do; PYTHON=/some/python3.12 overrides it.
 USABLE  = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
@@ -22,10 +25,10 @@ LOCK_PYTHON = python3.11
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all check fmt docs lock invoke bench-cold clean
+.PHONY: help setup run test test-long test-all check scan fmt docs lock invoke bench-cold package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 setup: $(VENV)/.installed ## install what developing needs into .venv
 
@@ -42,19 +45,25 @@ test-all: $(VENV)/.installed ## all tests, then the fast ones on every other Pyt
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 	@PYTHONS='$(PYTHONS)' sh tests/all-pythons.sh
 
-check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, tests
+check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tests (Terraform's are among them)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
+	@$(MAKE) --no-print-directory scan
 	$(VENV)/bin/python -m pytest -n auto --dist worksteal
+
+scan: $(CHECKOV)/.installed-$(SCANNER) ## look for insecure settings in terraform/ (checkov)
+	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi
 
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .
 	$(VENV)/bin/ruff format .
+	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
-docs: $(VENV)/.installed ## write the documents that are made from the schema
+docs: $(VENV)/.installed ## write the documents that are made from the schema and from Terraform
 	@$(VENV)/bin/python -m orchestrator.reference
+	@$(VENV)/bin/python terraform/readme.py
 
 lock: $(LOCK)/.installed ## compile requirements.in and the extras into pins with hashes (ARGS=--upgrade)
 	$(COMPILE) --output-file requirements.txt requirements.in
@@ -73,8 +82,19 @@ invoke: $(RUN)/.installed ## one alert to the function under functions-framework
 bench-cold: $(FUNCTION)/.installed ## how long a cold instance takes to answer (ARGS='--pairs 15')
 	@$(FUNCTION)/bin/python tests/bench/cold_start.py $(ARGS)
 
+package: $(RUN)/.installed ## the function's source archive, dist/function.zip (CONFIG=failover.yaml)
+	@$(RUN)/bin/python terraform/package.py --config '$(CONFIG)'
+
+deploy: $(RUN)/.installed ## install or update by Terraform; refuses while a service shifts (DRY_RUN=1 YES=1 ARGS=...)
+	@$(DEPLOY) terraform $(ARGS)
+
+deploy-gcloud: $(RUN)/.installed ## the same by gcloud (ARGS='--region R1 --region R2 --email E')
+	@$(DEPLOY) gcloud $(ARGS)
+
+DEPLOY = CONFIG='$(CONFIG)' DRY_RUN='$(DRY_RUN)' FORCE='$(FORCE)' YES='$(YES)' PYTHON=$(RUN)/bin/python sh terraform/deploy.sh
+
 clean: ## remove what the other verbs made
-	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(CHECKOV) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -97,6 +117,13 @@ $(LOCK)/.installed: Makefile
 	@$(LOCK_PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
 	@touch $@
+
+# Not among the tests' packages: it brings a hundred of its own, and asks for other versions of ours.
+$(CHECKOV)/.installed-$(SCANNER):
+	@$(make_venv)
+	@if $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-input $(SCANNER) >/dev/null 2>&1; \
+	then touch $@; \
+	else echo '$(SCANNER) cannot be installed here: terraform/ was not scanned for insecure settings.' >&2; fi
 
 define make_venv
 python='$(PYTHON)'; \

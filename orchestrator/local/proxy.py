@@ -254,9 +254,7 @@ class FaultProxy:
 
 
 def _response(answer: Answer) -> web.Response:
-    return web.Response(
-        status=answer.status, body=answer.body, content_type=answer.content_type
-    )
+    return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
 
 
 def _passed_on(

@@ -238,7 +238,7 @@ class World:
         return Blueprint(self._lever, self._mode, sites, state)
 
     def _build_proxies(self, stack: ExitStack) -> None:
-        """Between the functions and their servers: a guard where a role is given, then the faults."""
+        """Between functions and servers: a guard where a role is given, before it the faults."""
 
         def guarded(url: str, guard: Callable[[Role], Hook]) -> str:
             return stack.enter_context(FaultProxy(url, guard(self.role))).url if self.role else url

@@ -22,6 +22,7 @@ from orchestrator.local.proxy import (
     Request,
     ResetAfter,
     ResetBefore,
+    Review,
     Verdict,
 )
 from orchestrator.local.wait import wait_until
@@ -264,3 +265,18 @@ def test_it_keeps_up(proxy: FaultProxy, target: Target) -> None:
     seconds = time.monotonic() - started
     assert len(target.seen) == 200
     assert seconds < 2, f"200 requests in {seconds:.2f} s"
+
+
+def test_review(proxy: FaultProxy) -> None:
+    """The server has done its work; what it said is replaced where the review wants that."""
+    seen: list[int] = []
+
+    def review(status: int) -> Answer | None:
+        seen.append(status)
+        return Answer(403, b"{}") if len(seen) == 1 else None
+
+    proxy.hook = lambda _: Review(review)
+    replaced, passed = ask(f"{proxy.url}/a"), ask(f"{proxy.url}/b")
+    assert (replaced.status, replaced.body) == (403, b"{}")
+    assert seen == [passed.status, passed.status]
+    assert proxy.log[0].status == passed.status

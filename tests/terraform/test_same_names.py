@@ -19,6 +19,7 @@ from orchestrator.core.model import AlertOpened, Tick
 from orchestrator.local.child import ROOT
 from orchestrator.parse import Message, parse_alert, parse_control
 from orchestrator.schema import RegionModel, TopicsModel
+from terraform import package
 from tests.terraform.runner import Plan
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
@@ -246,21 +247,9 @@ def test_terraform_refuses_the_health_urls_that_the_schema_refuses(url: str) -> 
         assert not refused
 
 
-def test_the_archive_holds_what_gcloudignore_lets_through(plan: Plan, tree: Path) -> None:
-    """The same files whichever of the two ways deploys them."""
-    root = tree.parent  # the copy that was planned
-    lines = (root / ".gcloudignore").read_text(encoding="utf-8").splitlines()
-    patterns = [line for line in lines if line and not line.startswith("#")]
-    shut = [line.removeprefix("/") for line in patterns if line.startswith("/orchestrator/")]
-    assert set(patterns) - {f"/{path}" for path in shut} == {
-        "/*", "!/main.py", "!/requirements.txt", "!/failover.yaml", "!/orchestrator/",
-        "__pycache__/", "*.py[cod]",
-    }, "this test and terraform/main.tf know no other forms of lines"  # fmt: skip
-    let_through = {
-        str(path.relative_to(root)) for path in (root / "orchestrator").rglob("*") if path.is_file()
-    }
-    let_through = {path for path in let_through if not path.startswith(tuple(shut))}
-    assert set(plan.output("source_files")) == let_through | {"main.py", "requirements.txt"}
+def test_terraforms_archive_holds_the_files_of_make_package(plan: Plan, tree: Path) -> None:
+    """Which reads .gcloudignore, as gcloud does: the same files whichever way deploys them."""
+    assert {*plan.output("source_files"), "failover.yaml"} == set(package.files(tree.parent))
 
 
 def test_the_roles_give_only_what_changing_traffic_and_keeping_state_take(plan: Plan) -> None:

@@ -163,3 +163,71 @@ def test_what_is_broken_fails(what: str, terraform: Terraform, tree: Path, tmp_p
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0, said
     assert says in said
+
+
+# the same for the examples: the example, the text in its main.tf, what stands instead, verb, words
+BROKEN_EXAMPLES = {
+    "an unknown argument in the load balancer": (
+        "cloud-run-global", "load_balancing_scheme = \"EXTERNAL_MANAGED\"",
+        "load_balancer_scheme = \"EXTERNAL_MANAGED\"",
+        "validate", "Unsupported argument",
+    ),
+    "the classic load balancer": (
+        "cloud-run-global", "load_balancing_scheme = \"EXTERNAL_MANAGED\"",
+        "load_balancing_scheme = \"EXTERNAL\"",
+        "test", "the primary alone carries traffic",
+    ),
+    "standbys that carry traffic": (
+        "mig-capacity", "capacity_scaler       = backend.key == local.primary ? 1 : 0",
+        "capacity_scaler       = 1",
+        "test", "capacity scalers",
+    ),
+    "replicas that cannot be restored": (
+        "dynamodb-global-table", "point_in_time_recovery      = true",
+        "point_in_time_recovery      = false",
+        "test", "replicas, each with its own recovery",
+    ),
+    "a role that any Google account may take": (
+        "dynamodb-global-table", '"accounts.google.com:sub"  = id',
+        '"accounts.google.com:sub"  = "*"',
+        "test", "trust by web identity",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN_EXAMPLES)
+def test_an_example_that_is_broken_fails(
+    what: str, terraform: Terraform, tree: Path, tmp_path: Path
+) -> None:
+    example, there, instead, verb, says = BROKEN_EXAMPLES[what]
+    shutil.copytree(tree.parent, tmp_path / "copy")
+    folder = tmp_path / "copy" / "terraform" / "examples" / example
+    text = (folder / "main.tf").read_text(encoding="utf-8")
+    assert there in text, f"{example} has changed: break it in another way"
+    (folder / "main.tf").write_text(text.replace(there, instead), encoding="utf-8")
+    filters = ["-filter=tests/example.tftest.hcl"] if verb == "test" else []
+    done = terraform.run(verb, folder, *filters)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0, said
+    assert says in said
+
+
+@pytest.mark.long
+def test_the_scan_fails_for_what_is_insecure(tree: Path, tmp_path: Path) -> None:
+    scanner = ROOT / ".venv-checkov" / "bin" / "checkov"
+    if not scanner.exists():
+        pytest.skip("checkov is not installed (make scan): the scan itself was not tried")
+    shutil.copytree(tree, tmp_path / "terraform")
+    state = tmp_path / "terraform" / "modules" / "state" / "main.tf"
+    text = state.read_text(encoding="utf-8")
+    assert '= "enforced"' in text
+    state.write_text(text.replace('= "enforced"', '= "inherited"'), encoding="utf-8")
+    done = subprocess.run(
+        [str(scanner), "--config-file", "terraform/.checkov.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "CKV_GCP_114" in done.stdout

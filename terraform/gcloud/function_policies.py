@@ -1,0 +1,158 @@
+"""What people are told of the functions and their messages."""
+
+from __future__ import annotations
+
+from terraform.gcloud.messaging import dead_letters, names
+from terraform.gcloud.policy import Policy, joined, named, policy, text
+from terraform.gcloud.settings import Settings
+
+SILENCE, FREEZE_HOURS = 600, 4  # seconds; hours
+
+
+LINES = {
+    "page": (
+        "CRITICAL", "a human is needed",
+        ("The orchestrator cannot or must not go on by itself. The line's message says why;"
+         " `failoverctl status` and `explain` say more."),
+    ),
+    "poison": (
+        "ERROR", "a message could not be read",
+        ("It was acknowledged and lies in the journal under `_poison`. An alert that matches"
+         " no region is a failover that did not happen: label its policy with `service` and"
+         " `region`."),
+    ),
+    "unverified": (
+        "ERROR", "a shift is not verified",
+        ("The load balancer is not as the document says, after two attempts. The next tick tries"
+         " again; if this comes again, something else writes to the backend service."),
+    ),
+}  # fmt: skip
+"""Fields of the function's log lines that people are told of."""
+
+
+def line(settings: Settings, field: str) -> Policy:
+    """A line in the function's log."""
+    severity, title, content = LINES[field]
+    condition = {
+        "filter": f"{ours(settings)} AND jsonPayload.{field}=true",
+        "labelExtractors": {
+            "message": "EXTRACT(jsonPayload.message)",
+            "service": "EXTRACT(jsonPayload.service)",
+        },
+    }
+    return {
+        **policy(settings, title, severity),
+        "conditions": [named(f"log line with {field}", "conditionMatchedLog", condition)],
+        "alertStrategy": {"autoClose": "3600s", "notificationRateLimit": {"period": "300s"}},
+        **text(content),
+    }
+
+
+def tick(settings: Settings, place: str) -> Policy:
+    """Dead man: in every region the control function must answer a tick with 2xx."""
+    name = f"{settings.name}-control"
+    condition = {
+        "filter": joined(
+            'metric.type="run.googleapis.com/request_count"',
+            'metric.label.response_code_class="2xx"',
+            'resource.type="cloud_run_revision"',
+            f'resource.label.service_name="{name}"',
+            f'resource.label.location="{place}"',
+        ),
+        "comparison": "COMPARISON_LT",
+        "thresholdValue": 1,
+        "duration": f"{SILENCE}s",
+        "evaluationMissingData": "EVALUATION_MISSING_DATA_ACTIVE",
+        "aggregations": [
+            {
+                "alignmentPeriod": "60s",
+                "perSeriesAligner": "ALIGN_DELTA",
+                "crossSeriesReducer": "REDUCE_SUM",
+                "groupByFields": ["resource.label.service_name"],
+            }
+        ],
+    }
+    return {
+        **policy(settings, f"no tick in {place}", "CRITICAL"),
+        "conditions": [named(f"no tick handled for {SILENCE} s", "conditionThreshold", condition)],
+        **text(
+            f"The orchestrator in {place} does not tick: nothing there repairs drift, proves"
+            " recovery or finds lost alerts. The other region's still does, unless it reports the"
+            f" same. Look at the log of {name} in {place} and at the Scheduler job"
+            f" {settings.name}-tick."
+        ),
+    }
+
+
+def frozen(settings: Settings) -> Policy:
+    """A freeze that was forgotten."""
+    metric = f'"logging.googleapis.com/user/{settings.name}/frozen"'
+    selected = f'{{"__name__"={metric},"monitored_resource"="cloud_run_revision"}}'
+    condition = {
+        "query": f"sum by (service) (increase({selected}[10m])) > 0",
+        "duration": f"{FREEZE_HOURS * 60 * 60}s",
+        "evaluationInterval": "60s",
+        "disableMetricValidation": True,
+    }
+    name = f"frozen for {FREEZE_HOURS} h"
+    return {
+        **policy(settings, "a freeze still stands", "WARNING"),
+        "conditions": [named(name, "conditionPrometheusQueryLanguage", condition)],
+        **text(
+            "No automatic failover happens for this service. If the freeze was forgotten:"
+            " `failoverctl unfreeze`."
+        ),
+    }
+
+
+def dead_letter(settings: Settings) -> Policy:
+    """A message that no function took."""
+    name = dead_letters(settings)
+    chosen = f'resource.label.subscription_id="{name}"'
+    return {
+        **policy(settings, "a message was given up", "CRITICAL"),
+        "conditions": [_waiting(f"messages on {name}", "num_undelivered_messages", chosen, 0, 0)],
+        **text(
+            "No function took this message for hours. It may be a failover that did not happen."
+            f" Read it: `gcloud pubsub subscriptions pull {name} --project={settings.project}"
+            " --limit=10`; when it is dealt with, pull it again with `--auto-ack`."
+        ),
+    }
+
+
+def backlog(settings: Settings) -> Policy:
+    """Long before a message is given up: the function does not answer, or with errors only."""
+    chosen = ",".join(f'"{name}"' for name in names(settings))
+    chosen = f"resource.label.subscription_id=one_of({chosen})"
+    title, metric = "oldest message waits for more than ten minutes", "oldest_unacked_message_age"
+    return {
+        **policy(settings, "messages are not taken", "ERROR"),
+        "conditions": [_waiting(title, metric, chosen, 600, 60)],
+        **text(
+            "A function does not take its messages. Its log says why: look for severity ERROR and"
+            " above. The other region's function takes the same messages."
+        ),
+    }
+
+
+def ours(settings: Settings) -> str:
+    """The log lines of the functions."""
+    services = " OR ".join(f'"{settings.name}-{kind}"' for kind in ("alert", "control"))
+    return joined(
+        'resource.type="cloud_run_revision"', f"resource.labels.service_name=({services})"
+    )
+
+
+def _waiting(title: str, metric: str, chosen: str, threshold: int, duration: int) -> Policy:
+    condition = {
+        "filter": joined(
+            f'metric.type="pubsub.googleapis.com/subscription/{metric}"',
+            'resource.type="pubsub_subscription"',
+            chosen,
+        ),
+        "comparison": "COMPARISON_GT",
+        "thresholdValue": threshold,
+        "duration": f"{duration}s",
+        "aggregations": [{"alignmentPeriod": "60s", "perSeriesAligner": "ALIGN_MAX"}],
+    }
+    return named(title, "conditionThreshold", condition)

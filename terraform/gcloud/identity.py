@@ -1,0 +1,130 @@
+"""APIs, service accounts, roles and who has them: least privilege, and no keys."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from terraform.gcloud.settings import Settings
+from terraform.gcloud.step import Line, Step, Title, flags
+
+APIS = (
+    "artifactregistry", "cloudbuild", "cloudfunctions", "cloudscheduler", "compute", "iam",
+    "logging", "monitoring", "pubsub", "run", "storage",
+)  # fmt: skip
+
+ACCOUNTS = {
+    "function": "the functions",
+    "invoker": "Pub/Sub calls the functions as this",
+    "scheduler": "Cloud Scheduler publishes ticks as this",
+    "builder": "builds the functions",
+}
+
+ATTACH = (
+    ("/instanceGroups/", ("compute.healthChecks.useReadOnly", "compute.instanceGroups.use")),
+    (
+        "/zones/[^/]+/networkEndpointGroups/",
+        ("compute.healthChecks.useReadOnly", "compute.networkEndpointGroups.use"),
+    ),
+    (
+        "/regions/[^/]+/networkEndpointGroups/",
+        ("compute.regionNetworkEndpointGroups.get", "compute.regionNetworkEndpointGroups.use"),
+    ),
+)
+"""What changing a backend service asks for besides, by what is behind it."""
+
+ROUTE = ("compute.backendServices.get", "compute.backendServices.update")
+STATE = (
+    "storage.objects.create", "storage.objects.delete",
+    "storage.objects.get", "storage.objects.list",
+)  # fmt: skip
+
+
+def steps(settings: Settings) -> Iterator[Step | Title | Line]:
+    """APIs, the project's number, accounts, roles and the grants on the project."""
+    project = settings.project
+    yield Title("APIs, and the project's number")
+    yield Step(("services", "enable", *(f"{api}.googleapis.com" for api in APIS), *_in(project)))
+    number = flags(format="value(projectNumber)")
+    yield Step(("projects", "describe", project, *number), into="number")
+    yield Title("identities: none has a key")
+    for use, what in ACCOUNTS.items():
+        yield _account(settings, use, what)
+    yield Title("what the function may do")
+    for role, (title, permissions) in roles(settings).items():
+        yield _role(project, role, title, permissions)
+    yield _grant(settings, "function", f"projects/{project}/roles/{settings.role_prefix}_route",
+                 "backend_services")  # fmt: skip
+    yield _grant(settings, "function", f"projects/{project}/roles/{settings.role_prefix}_attach")
+    yield Title("what builds the function may do")
+    yield _grant(settings, "builder", "roles/artifactregistry.writer")
+    yield _grant(settings, "builder", "roles/logging.logWriter")
+    yield Line(f'sed "s/@NUMBER@/${{number}}/" {settings.folder}/source_copies.json.in '
+               f"> {settings.folder}/source_copies.json")  # fmt: skip
+    yield _grant(settings, "builder", "roles/storage.objectViewer", "source_copies")
+
+
+def roles(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Title and permissions of our roles, by id."""
+    found = [names for group in settings.groups for kind, names in ATTACH if re.search(kind, group)]
+    attach = {"compute.globalOperations.get"}.union(*found)
+    prefix = settings.role_prefix
+    return {
+        f"{prefix}_route": ("Failover orchestrator: backend services", ROUTE),
+        f"{prefix}_attach": ("Failover orchestrator: groups", tuple(sorted(attach))),
+        f"{prefix}_state": ("Failover orchestrator: state", STATE),
+    }
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """The conditions of the grants."""
+    root = f"projects/{settings.project}/global/backendServices/"
+    only = " || ".join(f'resource.name == "{root}{name}"' for name in settings.backend_services)
+    copies = 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-@NUMBER@-")'
+    prefix = settings.role_prefix
+    return {
+        "backend_services.json": _condition(
+            f"{prefix}_backend_services", "Only what failover.yaml names.", only
+        ),
+        "source_copies.json.in": _condition(
+            f"{prefix}_source_copies",
+            "Only the copies of sources that Cloud Functions makes.",
+            copies,
+        ),
+    }
+
+
+def _condition(title: str, description: str, expression: str) -> str:
+    made = {"title": title, "description": description, "expression": expression}
+    return json.dumps(made, indent=2)
+
+
+def _account(settings: Settings, use: str, what: str) -> Step:
+    text = flags(display_name=f"Failover orchestrator: {what}")
+    verb = ("iam", "service-accounts")
+    return Step(
+        (*verb, "create", f"{settings.name}-{use}", *text, *_in(settings.project)),
+        look=(*verb, "describe", settings.account(use), *_in(settings.project)),
+    )
+
+
+def _role(project: str, role: str, title: str, permissions: tuple[str, ...]) -> Step:
+    given = (*flags(title=title, permissions=",".join(permissions)), *_in(project))
+    return Step(
+        ("iam", "roles", "create", role, *given),
+        look=("iam", "roles", "describe", role, *_in(project)),
+        change=("iam", "roles", "update", role, *given, "--quiet"),
+    )
+
+
+def _grant(settings: Settings, use: str, role: str, condition: str = "") -> Step:
+    file = f"{settings.folder}/{condition}.json"
+    given = flags(condition_from_file=file) if condition else flags(condition="None")
+    member = flags(member=f"serviceAccount:{settings.account(use)}", role=role)
+    quiet = flags(format="none")
+    return Step(("projects", "add-iam-policy-binding", settings.project, *member, *given, *quiet))
+
+
+def _in(project: str) -> tuple[str, ...]:
+    return flags(project=project)

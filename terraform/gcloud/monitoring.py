@@ -1,0 +1,155 @@
+"""Uptime checks, channels and alert policies.
+
+gcloud has alert policies in its alpha track only, and channels in its beta track.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from terraform.gcloud import policies
+from terraform.gcloud.function_policies import ours
+from terraform.gcloud.policy import LABELS
+from terraform.gcloud.settings import Check, Settings
+from terraform.gcloud.step import Line, Step, Title, flags, pairs
+
+MONITORING = (
+    "serviceAccount:service-${number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+)
+METRIC = "metric_frozen.json"
+
+_FILLED = r"""filled() {
+    sed -e "s|@CHECK@|${check:-}|g" -e "s|@TOPIC@|${topic:-}|g" \
+        -e "s|\"@PEOPLE@\"|${people:-}|g" "$1"
+}"""
+
+
+def steps(settings: Settings) -> Iterator[Step | Title | Line]:
+    """All of it; after the topics and the functions."""
+    yield from _channels(settings)
+    yield Title("what Monitoring publishes, and what people are told")
+    yield Line(_FILLED)
+    checked = {(check.service, check.region): check for check in settings.checks}
+    for (service, region), check in checked.items():
+        yield _uptime(settings, check)
+        yield Line("check=${check##*/}")
+        yield _policy(settings, f"region-{service}-{region}")
+        yield _policy(settings, f"silent-{service}-{region}")
+    yield _metric(settings)
+    for name in policies.all_policies(settings):
+        if not name.startswith(("region-", "silent-")):
+            yield _policy(settings, name)
+
+
+def files(settings: Settings) -> dict[str, str]:
+    """The policies and the metric of freezes."""
+    made = policies.all_policies(settings)
+    return {
+        METRIC: json.dumps(metric(settings), indent=2),
+        **{f"policy_{name}.json": json.dumps(policy, indent=2) for name, policy in made.items()},
+    }
+
+
+def metric(settings: Settings) -> dict[str, object]:
+    """Log lines that are written while a freeze stands."""
+    return {
+        "description": "Log lines written while a freeze stands.",
+        "filter": f"{ours(settings)} AND jsonPayload.frozen=true",
+        "metricDescriptor": {
+            "metricKind": "DELTA",
+            "valueType": "INT64",
+            "labels": [{"key": "service", "valueType": "STRING"}],
+        },
+        "labelExtractors": {"service": "EXTRACT(jsonPayload.service)"},
+    }
+
+
+def _channels(settings: Settings) -> Iterator[Step | Title | Line]:
+    yield Title("channels: the alerts topic, and people")
+    path = f"projects/{settings.project}/topics/{settings.topics['alerts']}"
+    yield _channel(settings, "alerts topic", "pubsub", {"topic": path}, "topic")
+    grant = ("pubsub", "topics", "add-iam-policy-binding", settings.topics["alerts"])
+    role = flags(member=MONITORING, role="roles/pubsub.publisher", format="none")
+    yield Step((*grant, *_in(settings), *role))
+    yield Line("people=")
+    for email in settings.emails:
+        yield _channel(settings, email, "email", {"email_address": email}, "channel")
+        yield Line('people="${people:+$people,}\\"${channel}\\""')
+
+
+def _channel(settings: Settings, title: str, kind: str, labels: dict[str, str], into: str) -> Step:
+    verb = ("beta", "monitoring", "channels")
+    given = flags(
+        display_name=f"{settings.name}: {title}",
+        type=kind,
+        channel_labels=pairs(labels),
+        user_labels=pairs(LABELS),
+    )
+    found = flags(filter=f'displayName="{settings.name}: {title}" AND type="{kind}"')
+    name = flags(format="value(name)")
+    return Step(
+        (*verb, "create", *_in(settings), *given, *name),
+        look=(*verb, "list", *_in(settings), *found, *name),
+        into=into,
+    )
+
+
+def _uptime(settings: Settings, check: Check) -> Step:
+    parts = urlsplit(check.url)
+    secure = parts.scheme == "https"
+    title = f"{settings.name} {check.service} {check.region}"
+    given = flags(
+        resource_type="uptime-url",
+        resource_labels=f"host={check.host},project_id={settings.project}",
+        protocol="https" if secure else "http",
+        port=parts.port or (443 if secure else 80),
+        path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        request_method="get",
+        validate_ssl="true" if secure else None,
+        status_classes="2xx",
+        service_agent_auth="oidc-token" if settings.oidc else None,
+        period=1,
+        timeout=10,
+        user_labels=pairs({**LABELS, **check.labels}),
+    )
+    verb, name = ("monitoring", "uptime"), flags(format="value(name)")
+    return Step(
+        (*verb, "create", title, *_in(settings), *given, *name),
+        look=(
+            *verb,
+            "list-configs",
+            *_in(settings),
+            *flags(filter=f'displayName="{title}"'),
+            *name,
+        ),
+        into="check",
+    )
+
+
+def _metric(settings: Settings) -> Step:
+    verb, name = ("logging", "metrics"), f"{settings.name}/frozen"
+    given = (*flags(config_from_file=f"{settings.folder}/{METRIC}"), *_in(settings))
+    return Step(
+        (*verb, "create", name, *given),
+        look=(*verb, "describe", name, *_in(settings)),
+        change=(*verb, "update", name, *given),
+    )
+
+
+def _policy(settings: Settings, name: str) -> Step:
+    verb = ("alpha", "monitoring", "policies")
+    title = str(policies.all_policies(settings)[name]["displayName"])
+    content = flags(policy=f"$(filled {settings.folder}/policy_{name}.json)")
+    found = flags(filter=f'displayName="{title}"', format="value(name)")
+    return Step(
+        (*verb, "create", *_in(settings), *content, "--format=value(name)"),
+        look=(*verb, "list", *_in(settings), *found),
+        change=(*verb, "update", "${policy}", *_in(settings), *content, "--format=value(name)"),
+        into="policy",
+    )
+
+
+def _in(settings: Settings) -> tuple[str, ...]:
+    return flags(project=settings.project)

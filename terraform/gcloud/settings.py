@@ -1,0 +1,128 @@
+"""What is installed: failover.yaml's answers and the few that are given on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+ALERTS = "dynamodb-failover-alerts"
+"""The alerts topic where failover.yaml names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One region of one service and the URL that Monitoring asks."""
+
+    service: str
+    region: str
+    url: str
+
+    @property
+    def host(self) -> str:
+        """Its host, by which the function knows the region too."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """By these the function knows which region an alert is about."""
+        return {"region": self.region, "service": self.service}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """config: the content of failover.yaml. regions: the orchestrator's own, two at least."""
+
+    config: Mapping[str, Any]
+    name: str
+    regions: tuple[str, ...]
+    emails: tuple[str, ...]
+    archive: Path
+    folder: Path
+
+    @property
+    def project(self) -> str:
+        """The project's id."""
+        return str(self.config["project"])
+
+    @property
+    def bucket(self) -> str:
+        """The state bucket."""
+        return urlsplit(str(self.config["state"])).netloc
+
+    @property
+    def prefix(self) -> str:
+        """The folder in the bucket, with its slash, or nothing."""
+        path = urlsplit(str(self.config["state"])).path.strip("/")
+        return f"{path}/" if path else ""
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The topics by their use; events only where the file names it."""
+        given = dict(self.config.get("topics") or {})
+        if not given.get("control"):
+            raise SystemExit("failover.yaml: topics.control is missing: there would be no ticks")
+        return {"alerts": ALERTS, **{use: name for use, name in given.items() if name}}
+
+    @property
+    def source_bucket(self) -> str:
+        """The bucket of the source archives."""
+        return f"{self.project}-{self.name}-source"
+
+    @property
+    def role_prefix(self) -> str:
+        """The name as ids of roles take it."""
+        return self.name.replace("-", "_")
+
+    @property
+    def backend_services(self) -> list[str]:
+        """The backend services that the function moves."""
+        services = self.config["services"].values()
+        return sorted(service["traffic"]["backend_service"] for service in services)
+
+    @property
+    def groups(self) -> list[str]:
+        """All groups behind them."""
+        found: list[str] = []
+        for _, _, region in self._regions():
+            backend = region["backend"]
+            found += [backend] if isinstance(backend, str) else backend
+        return found
+
+    @property
+    def checks(self) -> list[Check]:
+        """What Monitoring watches."""
+        return [
+            Check(service, name, region["health_url"])
+            for service, name, region in self._regions()
+            if region.get("health_url")
+        ]
+
+    @property
+    def oidc(self) -> bool:
+        """Whether the health URLs want an identity token."""
+        return bool((self.config.get("probe") or {}).get("auth") == "oidc")
+
+    def account(self, use: str) -> str:
+        """The email of one of our service accounts."""
+        return f"{self.name}-{use}@{self.project}.iam.gserviceaccount.com"
+
+    def _regions(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        for service, content in self.config["services"].items():
+            for name, region in content["regions"].items():
+                yield service, name, region
+
+
+def load(path: Path) -> Mapping[str, Any]:
+    """The content of failover.yaml; what the function itself refuses is not looked for here."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or found.get("version") != 1 or not found.get("services"):
+        raise SystemExit(f"{path}: this is no failover.yaml of version 1")
+    if not re.match(r"gs://[a-z0-9]", str(found.get("state"))):
+        raise SystemExit(f"{path}: state must be gs://BUCKET; file:// is for a laptop")
+    return found

@@ -1,0 +1,323 @@
+"""What gcloud installs is what Terraform installs: the commands compared with a plan."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.local.child import ROOT
+from orchestrator.local.gcloud import Gcloud, installed
+from terraform.gcloud import __main__ as program
+from terraform.gcloud import policies
+from terraform.gcloud.settings import Settings
+from terraform.gcloud.step import Step, Words
+from tests.terraform.runner import Plan
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
+
+EVERYTHING = ROOT / "terraform" / "tests" / "everything.yaml"
+REGIONS = ("us-central1", "northamerica-northeast1")
+ONE = {  # blocks that Terraform keeps as lists of one
+    "alert_strategy", "condition_absent", "condition_matched_log", "condition_threshold",
+    "condition_prometheus_query_language", "documentation", "notification_rate_limit", "trigger",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The configuration, regions and address of terraform/tests/planned.tftest.hcl."""
+    folder = tmp_path_factory.mktemp("gcloud")
+    (folder / "function.zip").write_bytes(b"an archive")
+    regions = [word for region in REGIONS for word in ("--region", region)]
+    return program.settings_of(
+        [
+            *("--config", str(EVERYTHING), "--archive", str(folder / "function.zip")),
+            *("--to", str(folder / "out"), "--email", "oncall@example.com", *regions),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def commands(settings: Settings) -> list[Words]:
+    """Every command that the script may run."""
+    steps = [step for step in program.steps(settings) if isinstance(step, Step)]
+    return [words for step in steps for words in step.commands]
+
+
+def having(commands: Iterable[Words], *verb: str) -> list[dict[str, str]]:
+    """Flags of the commands that begin so; positional words are under `""`."""
+    found = []
+    for words in commands:
+        if words[: len(verb)] == verb:
+            rest = [word for word in words[len(verb) :] if not word.startswith("--")]
+            pairs = (word[2:].partition("=") for word in words if word.startswith("--"))
+            found.append({"": " ".join(rest), **{name: value for name, _, value in pairs}})
+    return found
+
+
+def planned(plan: Plan, kind: str, module: str = "") -> list[dict[str, Any]]:
+    resources = plan.resources(f"google_{kind}").items()
+    return [made for address, made in resources if address.startswith(module)]
+
+
+def test_apis_accounts_and_roles_are_those_of_terraform(plan: Plan, commands: list[Words]) -> None:
+    [enabled] = having(commands, "services", "enable")
+    assert set(enabled[""].split()) == {one["service"] for one in planned(plan, "project_service")}
+    made = having(commands, "iam", "service-accounts", "create")
+    assert {(one[""], one["display-name"]) for one in made} == {
+        (one["account_id"], one["display_name"]) for one in planned(plan, "service_account")
+    }
+    for verb in ("create", "update"):
+        roles = having(commands, "iam", "roles", verb)
+        assert {(one[""], one["title"]): set(one["permissions"].split(",")) for one in roles} == {
+            (one["role_id"], one["title"]): set(one["permissions"])
+            for one in planned(plan, "project_iam_custom_role")
+        }
+
+
+def test_conditions_of_grants_are_those_of_terraform(plan: Plan, settings: Settings) -> None:
+    files = program.files(settings)
+    made = [json.loads(files[name]) for name in ("backend_services.json", "source_copies.json.in")]
+    ours = {
+        one["title"]: (one["description"], one["expression"].replace("@NUMBER@", "123456789012"))
+        for one in made
+    }
+    members = [one["condition"] for one in planned(plan, "project_iam_member") if one["condition"]]
+    assert ours == {one["title"]: (one["description"], one["expression"]) for [one] in members}
+
+
+def test_grants_are_as_many_and_of_the_same_roles(plan: Plan, commands: list[Words]) -> None:
+    """Project, buckets, topics, subscriptions, accounts and services, each with its roles."""
+    kinds = {
+        ("projects",): "project_iam_member",
+        ("storage", "buckets"): "storage_bucket_iam_member",
+        ("pubsub", "topics"): "pubsub_topic_iam_member",
+        ("pubsub", "subscriptions"): "pubsub_subscription_iam_member",
+        ("iam", "service-accounts"): "service_account_iam_member",
+        ("run", "services"): "cloud_run_v2_service_iam_member",
+    }
+    for verb, kind in kinds.items():
+        ours = having(commands, *verb, "add-iam-policy-binding")
+        theirs = planned(plan, kind)
+        assert len(ours) == len(theirs), kind
+        known = [one["role"] for one in theirs if one.get("role")]
+        roles = sorted(one["role"] for one in ours if one["role"].startswith("roles/"))
+        assert roles == sorted(role for role in known if role.startswith("roles/")), kind
+
+
+def test_buckets_are_those_of_terraform(
+    plan: Plan, commands: list[Words], settings: Settings
+) -> None:
+    made = {one[""]: one for one in having(commands, "storage", "buckets", "create")}
+    files = program.files(settings)
+    for bucket in planned(plan, "storage_bucket"):
+        ours = made.pop(f"gs://{bucket['name']}")
+        assert ours["location"] == bucket["location"]
+        assert "uniform-bucket-level-access" in ours
+        assert "public-access-prevention" in ours
+        use = "source" if bucket["name"] == settings.source_bucket else "state"
+        rules = json.loads(files[f"{use}_lifecycle.json"])["rule"]
+        assert [rule["condition"] for rule in rules] == [
+            {_camel(name): value for name, value in rule["condition"][0].items() if value}
+            for rule in bucket["lifecycle_rule"]
+        ]
+        if use == "state":
+            days = bucket["soft_delete_policy"][0]["retention_duration_seconds"] // 86400
+            assert ours["soft-delete-duration"] == f"{days}d"
+    assert made == {}
+
+
+def test_functions_are_those_of_terraform(plan: Plan, commands: list[Words]) -> None:
+    made = {(one[""], one["region"]): one for one in having(commands, "functions", "deploy")}
+    for function in planned(plan, "cloudfunctions2_function"):
+        ours = made.pop((function["name"], function["location"]))
+        build, service = function["build_config"][0], function["service_config"][0]
+        assert (ours["runtime"], ours["entry-point"]) == (build["runtime"], build["entry_point"])
+        assert ours["cpu"] == service["available_cpu"]
+        assert ours["memory"] == service["available_memory"]
+        assert ours["timeout"] == f"{service['timeout_seconds']}s"
+        assert int(ours["min-instances"]) == service["min_instance_count"]
+        assert int(ours["max-instances"]) == service["max_instance_count"]
+        assert int(ours["concurrency"]) == service["max_instance_request_concurrency"]
+        assert (
+            f"ALLOW_{ours['ingress-settings'].upper().replace('-', '_')}"
+            == (service["ingress_settings"])
+        )
+        name, _, value = ours["set-env-vars"].partition("=")
+        assert {name: value} == service["environment_variables"]
+        assert "no-allow-unauthenticated" in ours
+    assert made == {}
+
+
+def test_topics_and_subscriptions_are_those_of_terraform(plan: Plan, commands: list[Words]) -> None:
+    topics = {one[""] for one in having(commands, "pubsub", "topics", "create")}
+    assert topics == {one["name"] for one in planned(plan, "pubsub_topic")}
+    made = {one[""]: one for one in having(commands, "pubsub", "subscriptions", "create")}
+    for subscription in planned(plan, "pubsub_subscription"):
+        ours = made.pop(subscription["name"])
+        assert ours["expiration-period"] == "never"
+        assert subscription["expiration_policy"] == [{"ttl": ""}]
+        kept = subscription["message_retention_duration"]
+        assert _seconds(ours["message-retention-duration"]) == _seconds(kept)
+        if not subscription["retry_policy"]:
+            continue  # the dead letters': nobody is pushed to
+        assert int(ours["ack-deadline"]) == subscription["ack_deadline_seconds"]
+        [retry], [dead] = subscription["retry_policy"], subscription["dead_letter_policy"]
+        assert ours["min-retry-delay"] == retry["minimum_backoff"]
+        assert ours["max-retry-delay"] == retry["maximum_backoff"]
+        assert int(ours["max-delivery-attempts"]) == dead["max_delivery_attempts"]
+        assert ours["push-endpoint"] == ours["push-auth-token-audience"] == "${uri}"
+    assert made == {}
+
+
+def test_the_clock_is_that_of_terraform(plan: Plan, commands: list[Words]) -> None:
+    made = {one["location"]: one for one in having(commands, "scheduler", "jobs", "create", "http")}
+    for job in planned(plan, "cloud_scheduler_job"):
+        ours, [target] = made.pop(job["region"]), job["http_target"]
+        assert (ours[""], ours["description"]) == (job["name"], job["description"])
+        assert (ours["schedule"], ours["time-zone"]) == (job["schedule"], job["time_zone"])
+        assert ours["attempt-deadline"] == job["attempt_deadline"]
+        assert int(ours["max-retry-attempts"]) == job["retry_config"][0]["retry_count"]
+        assert json.loads(ours["message-body"]) == json.loads(base64.b64decode(target["body"]))
+        assert ours["oauth-token-scope"] == target["oauth_token"][0]["scope"]
+    assert made == {}
+
+
+def test_uptime_checks_are_those_of_terraform(plan: Plan, commands: list[Words]) -> None:
+    made = {one[""]: one for one in having(commands, "monitoring", "uptime", "create")}
+    for check in planned(plan, "monitoring_uptime_check_config"):
+        ours, [http] = made.pop(check["display_name"]), check["http_check"]
+        assert ours["resource-labels"].startswith(
+            f"host={check['monitored_resource'][0]['labels']['host']},"
+        )
+        assert (ours["path"], int(ours["port"])) == (http["path"], http["port"])
+        assert (ours["protocol"] == "https") == http["use_ssl"]
+        assert (f"{int(ours['period']) * 60}s", f"{ours['timeout']}s") == (
+            check["period"], check["timeout"],
+        )  # fmt: skip
+        assert ours["service-agent-auth"] == "oidc-token"
+        assert http["service_agent_authentication"] == [{"type": "OIDC_TOKEN"}]
+        assert _labels(ours["user-labels"]) == check["user_labels"]
+    assert made == {}
+
+
+def test_policies_are_those_of_terraform(plan: Plan, settings: Settings) -> None:
+    """All but what is known only when they are made: ids of checks and channels."""
+    ours = {str(one["displayName"]): one for one in policies.all_policies(settings).values()}
+    for policy in planned(plan, "monitoring_alert_policy"):
+        theirs = _api(policy)
+        mine = json.loads(json.dumps(ours.pop(policy["display_name"])))
+        assert mine.pop("notificationChannels") in (["@TOPIC@"], ["@PEOPLE@"])
+        for one, other in zip(mine["conditions"], theirs["conditions"], strict=True):
+            for kind, content in one.items():
+                if isinstance(content, dict) and "@CHECK@" in str(content.get("filter")):
+                    assert "filter" not in other[kind]
+                    del content["filter"]
+        assert mine == theirs
+    assert ours == {}
+
+
+def test_the_metric_of_freezes_is_that_of_terraform(plan: Plan, settings: Settings) -> None:
+    [metric] = planned(plan, "logging_metric")
+    ours = json.loads(program.files(settings)["metric_frozen.json"])
+    assert (ours["description"], ours["filter"]) == (metric["description"], metric["filter"])
+    assert ours["labelExtractors"] == metric["label_extractors"]
+    assert metric["name"] == f"{settings.name}/frozen"
+
+
+def _api(policy: dict[str, Any]) -> dict[str, Any]:
+    """A planned policy as the API has it."""
+    wanted = (
+        *("display_name", "combiner", "severity", "user_labels", "conditions"),
+        *("alert_strategy", "documentation"),
+    )
+    found = _camels({name: policy[name] for name in wanted})
+    assert isinstance(found, dict)
+    return found
+
+
+def _camels(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_camels(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: item for name, item in value.items() if item not in (None, [], {})}
+    return {_camel(name): _camels(item[0] if name in ONE else item) for name, item in kept.items()}
+
+
+def _camel(name: str) -> str:
+    renamed = {"days_since_noncurrent_time": "daysSinceNoncurrentTime"}
+    return renamed.get(name, re.sub(r"_([a-z])", lambda match: match[1].upper(), name))
+
+
+def _labels(text: str) -> dict[str, str]:
+    return dict(pair.split("=") for pair in text.split(","))
+
+
+def _seconds(text: str) -> int:
+    return int(text[:-1]) * {"s": 1, "d": 86400}[text[-1]]
+
+
+# --- the script itself --------------------------------------------------------------------------
+
+
+def test_the_script_is_shell(settings: Settings) -> None:
+    done = subprocess.run(
+        ["sh", "-n"],  # noqa: S607  # the system's
+        input=program.script(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.long
+def test_every_command_is_one_that_gcloud_knows(
+    settings: Settings, commands: list[Words], tmp_path: Path
+) -> None:
+    """By gcloud's own check of commands, which asks nobody: verbs, flags and kinds of values."""
+    if installed() is None:
+        pytest.skip("gcloud is not installed: its commands were not checked")
+    strings = list(dict.fromkeys(_checkable(words) for words in commands))
+    listed = tmp_path / "commands.json"
+    listed.write_text(json.dumps([{"command_string": one} for one in strings]))
+    gcloud = Gcloud("http://127.0.0.1:1", settings.project, tmp_path / "config")
+    said = gcloud.run("meta", "lint-gcloud-commands", f"--commands-file={listed}", within=200)
+    results = json.loads(said.out)
+    assert len(results) == len(strings)
+    assert [
+        (one["command_string"], one["error_message"]) for one in results if not one["success"]
+    ] == []
+
+
+def _checkable(words: Words) -> str:
+    """With something in the place of what the shell fills in; quoted as gcloud's check reads it."""
+    filled = [re.sub(r"\$\{[a-z]+\}|\$\(filled [^)]+\)", "x", word) for word in words]
+    return shlex.join(["gcloud", *filled])
+
+
+@pytest.mark.parametrize(
+    "missing", [("--region", "us-central1"), ("--email", "oncall@example.com")]
+)
+def test_one_region_or_nobody_to_tell_is_refused(
+    missing: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--config", str(EVERYTHING), "--archive", "x", "--to", str(tmp_path)]
+    given = [
+        ("--region", "us-central1"),
+        ("--region", "us-east5"),
+        ("--email", "oncall@example.com"),
+    ]
+    words += [word for pair in given if pair != missing for word in pair]
+    with pytest.raises(SystemExit):
+        program.settings_of(words)
+    assert missing[0].strip("-") in capsys.readouterr().err
