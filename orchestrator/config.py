@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -19,10 +20,21 @@ from pydantic import ValidationError
 from orchestrator.core import policy as core
 from orchestrator.core.errors import BadConfig, Problem
 from orchestrator.core.plan import group_path
-from orchestrator.schema import FileModel, PolicyModel, ProbeModel, ServiceModel, TopicsModel
+from orchestrator.schema import (
+    FileModel,
+    GracefulModel,
+    PolicyModel,
+    ProbeModel,
+    ServiceModel,
+    TopicsModel,
+)
 
 if TYPE_CHECKING:
     from orchestrator.problems import Found
+
+
+A_TICK_AND_A_HALF = timedelta(seconds=90)
+"""Ticks come once a minute, and the first after the waiting must come before the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +122,28 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
     shared = Counter(target for target in targets if isinstance(target, str))
     for name, service in services.items():
         path = ("services", name)
+        yield from _too_short((*path, "policy", "graceful"), service)
         yield from _between_regions(path, _object(_object(service).get("regions")))
         target = _object(_object(service).get("traffic")).get("backend_service")
         if isinstance(target, str) and shared[target] > 1:
             here = (*path, "traffic", "backend_service")
             yield here, f"{target} is moved by another service too; give each its own"
+
+
+def _too_short(path: tuple[object, ...], service: object) -> Iterator[Found]:
+    """A graceful switch whose deadline comes before its waiting can end."""
+    given = _object(_object(_object(service).get("policy")).get("graceful"))
+    try:
+        model = GracefulModel.model_validate(given)
+    except ValidationError:
+        return
+    least = model.max_staleness + model.request_timeout + A_TICK_AND_A_HALF
+    if model.deadline < least:
+        seconds = round(least.total_seconds())
+        yield (
+            (*path, "deadline"),
+            (f"write at least {seconds}s: max_staleness, request_timeout and a tick and a half"),
+        )
 
 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
@@ -174,4 +203,13 @@ def _policy(model: PolicyModel) -> core.Policy:
         max_auto_failovers=core.AutoFailovers(**dict(model.max_auto_failovers)),
         max_event_age=model.max_event_age,
         brake=core.Brake(**dict(model.brake)),
+        min_healthy_regions=model.min_healthy_regions,
+        failback=core.Failback(model.failback),
+        failback_after=model.failback_after,
+        ramp=tuple(model.ramp),
+        ramp_step=model.ramp_step,
+        max_replication_lag=model.max_replication_lag,
+        on_lag=core.OnLag(model.on_lag),
+        on_state_loss=core.OnStateLoss(model.on_state_loss),
+        graceful=core.Graceful(**dict(model.graceful)),
     )

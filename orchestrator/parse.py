@@ -16,11 +16,20 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from orchestrator.core.errors import BadEvent
-from orchestrator.core.model import NOTHING, AlertClosed, AlertOpened, Json, Signal, Tick
+from orchestrator.core.model import (
+    NOTHING,
+    AlertClosed,
+    AlertOpened,
+    Command,
+    Json,
+    Signal,
+    Tick,
+    Wish,
+)
 from orchestrator.core.policy import Region, Service
 
 MAX_BYTES = 1024 * 1024
@@ -301,13 +310,74 @@ def _check_id(incident: Json) -> str:
 # --- the control topic ---------------------------------------------------------------------------
 
 
+LONGEST_FREEZE = timedelta(days=7)
+"""A freeze always ends; a longer one is a forgotten one."""
+
+
 def parse_control(message: Message, services: Mapping[str, Service]) -> tuple[Addressed, ...]:
-    """The signals that a control message means. A tick is for every service. Raises BadEvent."""
+    """The signals that a control message means. Raises BadEvent.
+
+    A tick, and a command without a `service`, is for every service.
+    """
     control = _object(_load(message.data, "control message", MAX_BYTES))
     kind = control.get("kind")
     if kind == "tick":
         return tuple(Addressed(name, Tick()) for name in services)
-    raise BadEvent(f"control message of kind {kind!r} is not known; tick is")
+    if kind == "command":
+        return _commands(control, services)
+    raise BadEvent(f"control message of kind {kind!r} is not known; tick and command are")
+
+
+def _commands(control: Json, services: Mapping[str, Service]) -> tuple[Addressed, ...]:
+    named = control.get("service")
+    if named is not None and (not isinstance(named, str) or named not in services):
+        raise BadEvent(f"command for service {named!r}; configured: {', '.join(services)}")
+    command = _command(control)
+    among = [named] if isinstance(named, str) else list(services)
+    if command.region:
+        among = [name for name in among if command.region in services[name].names]
+    if not among:
+        raise BadEvent(f"command for region {command.region!r}, which no service has")
+    if named is None and command.wish in {Wish.FAILOVER, Wish.FAILBACK}:
+        raise BadEvent(f"a {command.wish} is for one service: name it")
+    return tuple(Addressed(name, command) for name in among)
+
+
+def _command(control: Json) -> Command:
+    try:
+        wish = Wish(str(control.get("verb")))
+    except ValueError as error:
+        known = ", ".join(Wish)
+        raise BadEvent(f"command verb {control.get('verb')!r} is not known: {known}") from error
+    issued = _when(control.get("issued_at"))
+    identity, actor = _said(control, "id"), _said(control, "actor")
+    if issued is None:
+        raise BadEvent("the command has no `issued_at` that is a time, so it may be of any age")
+    until = _when(control.get("until"))
+    if wish is Wish.FREEZE and (until is None or not issued < until <= issued + LONGEST_FREEZE):
+        raise BadEvent(f"a freeze needs an `until` within {LONGEST_FREEZE.days} days of its issue")
+    region = control.get("to") or control.get("region") or ""
+    if wish in {Wish.FAILOVER, Wish.EVACUATE} and not region:
+        raise BadEvent(f"a {wish} needs a region: `to` or `region`")
+    return Command(
+        id=identity,
+        wish=wish,
+        actor=actor,
+        reason=_said(control, "reason"),
+        issued_at=issued,
+        region=str(region),
+        until=until,
+        now=control.get("now") is True,
+        override=str(control.get("override") or ""),
+    )
+
+
+def _said(control: Json, name: str) -> str:
+    """A text that must be there: a command without actor, reason or id is nobody's."""
+    value = control.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise BadEvent(f"the command has no `{name}`")
+    return _encodable(" ".join(value.split())[:256])
 
 
 # --- small readers -------------------------------------------------------------------------------

@@ -17,11 +17,10 @@ from orchestrator.values import (
     Groups,
     HealthUrl,
     Kind,
-    Lag,
     Name,
     NotYet,
+    Ramp,
     RegionName,
-    Share,
     StateUrl,
 )
 
@@ -63,6 +62,27 @@ class BrakeModel(_Model):
         timedelta(minutes=2),
         description="How far back a region counts as newly down. It should cover the spread with"
         " which one cause reaches all regions' alerts; regions down for longer do not count.",
+    )
+
+
+class GracefulModel(_Model):
+    """How long a graceful switch waits so that no write is lost or doubled."""
+
+    max_staleness: Duration = Field(
+        timedelta(seconds=30),
+        description="How old the document may be that an application goes by: the client's own"
+        " setting of that name. So long after the fence was written every client knows of it.",
+    )
+    request_timeout: Duration = Field(
+        timedelta(seconds=10),
+        description="How long an application's longest request may take: a write that was begun"
+        " just before its client knew of the fence has ended by then.",
+    )
+    deadline: Duration = Field(
+        timedelta(minutes=5),
+        description="After this the switch is given up, the old primary takes writes again, and"
+        " nothing has moved. It must be longer than the two above together; ticks take the steps,"
+        " one a minute.",
     )
 
 
@@ -131,57 +151,59 @@ class PolicyModel(_Model):
         description="When so many regions fail at once that the observer is the likelier fault,"
         " nothing moves and it pages.",
     )
-    min_healthy_regions: Annotated[
-        Literal[1], NotYet((), "other values than 1 do not exist yet; leave it out")
-    ] = Field(
+    min_healthy_regions: int = Field(
         1,
-        description="How many healthy regions must be left to carry traffic after a move.",
+        ge=1,
+        description="How many healthy regions must be left after a move. 1: the one that takes over"
+        " is enough. Raise it where one region alone cannot carry the load: a move that would leave"
+        " fewer is refused, and it holds.",
     )
-    failback: Annotated[
-        Literal["manual"], NotYet(("auto",), "failback: auto does not exist yet; use manual")
-    ] = Field(
+    failback: Literal["manual", "auto"] = Field(
         "manual",
-        description="Who brings traffic back to the preferred region once it is healthy again."
-        " `manual`: nobody but a human; the region that took over keeps the traffic.",
+        description="Who brings traffic back to a region that is healthy again. `manual`: nobody"
+        " but a human (`failoverctl failback`); the region that took over keeps the traffic."
+        " `auto`: ticks do, after `failback_after`: in active-passive mode one graceful switch to"
+        " the first region, in active-active mode step by step along `ramp`.",
     )
     failback_after: Duration = Field(
         timedelta(minutes=30),
-        description="How long health must be proven before an automatic failback. It has no effect"
-        " in this version, for it belongs to `failback: auto`.",
+        description="How long a region must have been up before `failback: auto` gives it traffic"
+        " again. Whatever it says, nothing is given back within `cooldown` of an automatic move.",
     )
-    ramp: Annotated[
-        list[Share], Kind("list of shares", "a list of numbers above 0 and at most 1")
-    ] = Field(
+    ramp: Ramp = Field(
         [0.1, 0.5, 1.0],
-        description="The shares of traffic that an automatic failback gives back step by step in"
-        " active-active mode. It has no effect in this version, for it belongs to"
-        " `failback: auto`.",
+        description="What a region is given back, step by step, in active-active mode: ceilings of"
+        " its capacity (`capacityScaler`), not shares of the traffic. Any new incident in that"
+        " region takes all of it away again. Serverless groups have no scaler: one step, all.",
     )
     ramp_step: Duration = Field(
         timedelta(minutes=5),
-        description="How long each step of `ramp` lasts. It has no effect in this version, for it"
-        " belongs to `failback: auto`.",
+        description="How long each step of `ramp` lasts at least; a tick takes the next.",
     )
-    max_replication_lag: Lag = Field(
+    max_replication_lag: Duration = Field(
         timedelta(seconds=60),
-        description="The replication lag above which a region is no target. Replication lag is not"
-        " looked at in this version: the default may be said and does nothing.",
+        description="How far a region's replica may be behind the region that is left. It is read"
+        " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region); a region"
+        " that does not tell it passes. In a graceful switch it is waited for; in a failover the"
+        " time that the failed region has been down is taken off, and the rest estimates the RPO.",
     )
-    on_lag: Annotated[
-        Literal["hold"],
-        NotYet(("proceed",), "replication lag is not looked at yet; leave on_lag out"),
-    ] = Field(
+    on_lag: Literal["hold", "proceed"] = Field(
         "hold",
-        description="What to do when a candidate lags by more than `max_replication_lag`. It has no"
-        " effect in this version.",
+        description="What to do when a candidate is further behind than `max_replication_lag`."
+        " `hold`: it is no target. `proceed`: move, and lose what was not replicated.",
     )
-    on_state_loss: Annotated[
-        Literal["hold"],
-        NotYet(("act",), "on_state_loss: act does not exist yet; use hold"),
-    ] = Field(
+    on_state_loss: Literal["hold", "act"] = Field(
         "hold",
         description="What to do while the state document cannot be read. `hold`: decide nothing and"
-        " give the message back, so that Pub/Sub delivers it again.",
+        " give the message back, so that Pub/Sub delivers it again. `act`: when an alert says that"
+        " the region that carries the traffic fails, our own probe agrees, and another region"
+        " answers well, move once on the strength of the load balancer's own mark; the state"
+        " follows when it can be read again. Cooldown and limits cannot be asked then.",
+    )
+    graceful: GracefulModel = Field(
+        GracefulModel(),
+        description="The waiting of a graceful switch: `failover` and `failback` while the region"
+        " that is left lives. It takes no writes meanwhile.",
     )
 
 

@@ -61,12 +61,9 @@ def _duration(value: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-_NO_LAG = "replication lag is not looked at yet; leave it out"
-
-
-def _only_the_default(value: timedelta) -> timedelta:
-    if value != timedelta(seconds=60):
-        raise ValueError(_NO_LAG)
+def _climbing(value: list[float]) -> list[float]:
+    if not value or value != sorted(set(value)) or value[-1] != 1:
+        raise ValueError("write shares that rise and end with 1.0, such as [0.1, 0.5, 1.0]")
     return value
 
 
@@ -134,12 +131,6 @@ _NOT_GOOGLES_OWN = r"(?![^/?#]+\.run\.app(:[0-9]+)?/[^?#]*z([?#]|$))"
 Duration = Annotated[
     timedelta, BeforeValidator(_duration), _text(rf"^\s*{_DURATION.pattern}\s*$"), _DURATION_KIND
 ]
-Lag = Annotated[
-    Duration,
-    AfterValidator(_only_the_default),
-    WithJsonSchema({"enum": ["60s", "1m"]}),
-    NotYet((), _NO_LAG),
-]
 OneGroup = Annotated[
     str,
     AfterValidator(_group),
@@ -177,3 +168,8 @@ RegionName = Annotated[
     ),
 ]
 Share = Annotated[float, Field(gt=0, le=1)]
+Ramp = Annotated[
+    list[Share],
+    AfterValidator(_climbing),
+    Kind("list of shares", "a list of numbers above 0 and at most 1, rising, the last 1.0"),
+]

@@ -19,6 +19,7 @@ from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
     Backend,
+    Command,
     Json,
     Probe,
     Routing,
@@ -26,6 +27,7 @@ from orchestrator.core.model import (
     State,
     Tick,
     Verdict,
+    Wish,
 )
 from orchestrator.core.plan import group_path
 from orchestrator.core.policy import Region, Service
@@ -292,6 +294,25 @@ class Lab:
         """The close of that incident."""
         began = self.clock.at - timedelta(seconds=ago)
         return AlertClosed(incident or f"0.{region}", region, began, self.clock.at)
+
+    def command(self, wish: str, region: str = "", **changes: Any) -> Report:  # any field
+        """A human's wish, carried through the pipeline."""
+        told: dict[str, Any] = {
+            "id": f"c{next(self._ids)}",
+            "actor": "alice",
+            "reason": "a drill",
+            "issued_at": self.clock.at,
+        }
+        return self.handle(Command(wish=Wish(wish), region=region, **{**told, **changes}))
+
+    def freeze(self, hours: float = 1) -> Report:
+        """Freeze automation for so long."""
+        return self.command("freeze", until=self.clock.at + timedelta(hours=hours))
+
+    def lags(self, region: str, **seconds: float) -> None:
+        """From now on this region tells how far it is behind others, by `us_east_1=3`."""
+        lag = {name.replace("_", "-"): value for name, value in seconds.items()}
+        self.prober.answers[region] = Probe(Verdict.HEALTHY, "200", lag)
 
     def tick(self, times: int = 1, every: float = 60) -> Report:
         """Ticks, the given seconds apart; the last one's report."""

@@ -172,6 +172,8 @@ def plain(value: object) -> object:
     """A default as the file would say it."""
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, tuple):
+        return list(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     return value
@@ -310,7 +312,7 @@ JARGON = ("Input", "valid ", "dictionary", "pattern", "None", "True", "False", "
         (
             "services.checkout.policy.ramp",
             0.5,
-            "write a list of numbers above 0 and at most 1; it is 0.5",
+            "write a list of numbers above 0 and at most 1, rising, the last 1.0; it is 0.5",
         ),
         (
             "probe.timeout",
@@ -503,10 +505,6 @@ def test_the_message_names_the_file_and_what_follows_from_it() -> None:
         ("traffic", {"kind": "cloud-dns", "zone": "z"}, "cloud-dns does not exist yet"),
         ("traffic__standby", "attached", "standby: attached does not exist yet"),
         ("policy__confirm", "monitoring", "confirm: monitoring does not exist yet"),
-        ("policy__failback", "auto", "failback: auto does not exist yet"),
-        ("policy__on_lag", "proceed", "not looked at yet"),
-        ("policy__on_state_loss", "act", "on_state_loss: act does not exist yet"),
-        ("policy__max_replication_lag", "5s", "not looked at yet"),
     ],
 )
 def test_what_does_not_exist_yet_is_refused_with_a_sentence(
@@ -518,9 +516,16 @@ def test_what_does_not_exist_yet_is_refused_with_a_sentence(
     assert all("misspelt" not in text for text in found.values() if value in ("attached", "auto"))
 
 
-def test_another_number_of_healthy_regions_is_refused() -> None:
-    found = problems(told(services__checkout__policy={"min_healthy_regions": 2}))
-    assert set(found) == {"services.checkout.policy.min_healthy_regions"}
+@pytest.mark.parametrize("given", [[], [0.5], [0.5, 0.1, 1.0], [0.5, 0.5, 1.0]])
+def test_a_ramp_rises_and_ends_with_all_of_it(given: list[float]) -> None:
+    found = problems(told(services__checkout__policy={"ramp": given}))
+    assert "rise and end with 1.0" in found["services.checkout.policy.ramp"]
+
+
+def test_a_graceful_switch_must_have_the_time_that_it_waits() -> None:
+    graceful = {"max_staleness": "60s", "request_timeout": "10s", "deadline": "2m"}
+    found = problems(told(services__checkout__policy={"graceful": graceful}))
+    assert "write at least 160s" in found["services.checkout.policy.graceful.deadline"]
 
 
 @pytest.mark.parametrize(

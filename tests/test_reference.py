@@ -145,8 +145,12 @@ GOOD = [
     ("services.s.regions.r.health_url", "https://x.us-east4.run.app/health"),
     ("services.s.policy.cooldown", "1.5h"),
     ("services.s.policy.cooldown", " 500ms "),
-    ("services.s.policy.max_replication_lag", "60s"),
-    ("services.s.policy.ramp", []),
+    ("services.s.policy.max_replication_lag", "5s"),
+    ("services.s.policy.ramp", [1.0]),
+    ("services.s.policy.min_healthy_regions", 2),
+    ("services.s.policy.failback", "auto"),
+    ("services.s.policy.on_lag", "proceed"),
+    ("services.s.policy.on_state_loss", "act"),
     ("probe.timeout", "100ms"),
 ]
 
@@ -190,10 +194,8 @@ BAD = [
     ("services.s.policy.cooldown", 600),
     ("services.s.policy.cooldown", "10"),
     ("services.s.policy.cooldown", "-1m"),
-    ("services.s.policy.min_healthy_regions", 2),
-    ("services.s.policy.max_replication_lag", "5s"),
-    ("services.s.policy.failback", "auto"),
-    ("services.s.policy.on_state_loss", "act"),
+    ("services.s.policy.min_healthy_regions", 0),
+    ("services.s.policy.failback", "automatic"),
     ("services.s.policy.brake", {"share": 0, "within": "2m"}),
     ("services.s.policy.brake.share", 1.1),
     ("services.s.policy.max_auto_failovers", 3),
@@ -224,7 +226,6 @@ ONLY_IN_THE_EDITOR = {
     "a number in quotes": ("serial", "7"),
     "a truth value for a number": ("probe.attempts", True),
     "a word for a truth value": ("services.s.policy.trust_close", "on"),
-    "60 s in another way": ("services.s.policy.max_replication_lag", "1.0m"),
     "a scheme in capital letters": ("services.s.regions.r.health_url", "HTTPS://x.example.com/h"),
 }
 """What the loader understands all the same, and an editor has tidied up."""

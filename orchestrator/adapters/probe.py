@@ -13,6 +13,8 @@ does not end a server that sends a byte now and then.
 from __future__ import annotations
 
 import http.client
+import json
+import math
 import socket
 import ssl
 import threading
@@ -24,6 +26,12 @@ from urllib.parse import urlsplit
 
 from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
+
+BODY_BYTES = 4096
+"""How much of an answer's body is read, once; a health endpoint's JSON has a few hundred."""
+
+BODY_WAIT = 0.3
+"""Seconds that a healthy answer's body is waited for; without it there is health, and no lag."""
 
 
 @dataclass(slots=True)
@@ -108,13 +116,13 @@ class HttpProber:
 
     def _try(self, one: _Asked, until: float) -> None:
         try:
-            one.hear(_answered(self._get(one, until)), final=True)
+            one.hear(self._get(one, until), final=True)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             failure = _failed(error)
             one.hear(failure, final=failure.verdict is Verdict.SILENT)
 
-    def _get(self, one: _Asked, until: float) -> int:
-        """The status of one GET on a connection of its own."""
+    def _get(self, one: _Asked, until: float) -> Probe:
+        """What one GET on a connection of its own says."""
         headers = {"User-Agent": "region-failover-orchestrator", "Connection": "close"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token(one.url)}"
@@ -135,7 +143,8 @@ class HttpProber:
             if one.over:
                 raise TimeoutError
             connection.request("GET", target, headers=headers)
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return _answered(answer.status, _lag(answer, connection.sock, until))
         finally:
             connection.close()
 
@@ -145,10 +154,33 @@ def _wait(changed: threading.Condition, until: float, done: Callable[[], bool]) 
         changed.wait_for(done, timeout=max(0.0, until - time.monotonic()))
 
 
-def _answered(status: int) -> Probe:
+def _lag(
+    answer: http.client.HTTPResponse, sock: socket.socket | None, until: float
+) -> Mapping[str, float]:
+    """The replication lag that a healthy answer tells: seconds by region.
+
+    Only what has arrived is read, and nothing that is wrong with it changes the verdict: the status
+    is the answer.
+    """
+    if answer.status // 100 != 2 or "json" not in answer.headers.get("Content-Type", ""):  # noqa: PLR2004  # HTTP's success
+        return {}
+    try:
+        if sock is not None:
+            sock.settimeout(max(0.01, min(BODY_WAIT, (until - time.monotonic()) / 2)))
+        told = json.loads(answer.read1(BODY_BYTES))["replication_lag_seconds"]
+        return {
+            str(name): float(seconds)
+            for name, seconds in told.items()
+            if isinstance(seconds, int | float) and 0 <= seconds < math.inf
+        }
+    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _answered(status: int, lag: Mapping[str, float]) -> Probe:
     match status // 100:
         case 2:
-            return Probe(Verdict.HEALTHY, str(status))
+            return Probe(Verdict.HEALTHY, str(status), lag)
         case 5:
             return Probe(Verdict.FAILING, str(status))
         case _:

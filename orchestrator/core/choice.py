@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orchestrator.core import rules
 from orchestrator.core.incidents import is_blind, live
@@ -26,7 +26,7 @@ from orchestrator.core.plan import (
     lever_of,
     movable,
 )
-from orchestrator.core.policy import Service
+from orchestrator.core.policy import Mode, Service
 
 NOT_PROBED = Probe(Verdict.SILENT, "not probed")
 
@@ -63,6 +63,30 @@ class Scene:
             movable=movable(self.routing, self.service, lever, name),
         )
 
+    def lag(self, name: str, left: tuple[str, ...]) -> tuple[Reason, ...]:
+        """Whether the region's replica is not too far behind each region that is left."""
+        probe = self.probes.get(name, NOT_PROBED)
+        policy = self.service.policy
+        return tuple(
+            rules.replication_lag(policy, name, gone, probe, self._failed_for(gone))
+            for gone in left
+            if gone != name
+        )
+
+    def _failed_for(self, name: str) -> timedelta:
+        began = [incident.started_at for incident in live(self.state.incidents, name)]
+        return max(timedelta(0), self.now - min(began, default=self.now))
+
+    def unused(self, left: tuple[str, ...]) -> tuple[str, ...]:
+        """The regions that cannot be counted on when these are left.
+
+        In active-active mode that is every region without traffic: it would have to be given some.
+        """
+        if self.service.mode is Mode.ACTIVE_PASSIVE:
+            return left
+        stay = {name for name in self.state.routing if name not in left}
+        return tuple(name for name in self.state.regions if name not in stay)
+
     def rested(self, name: str) -> Reason:
         """Whether automation has not left the region within the cooldown."""
         return rules.cooldown(self.service.policy, name, self.state.moves, self.now)
@@ -95,12 +119,12 @@ def _leave(scene: Scene, current: tuple[str, ...]) -> Choice:
         name: rules.confirm(policy, name, scene.probes.get(name, NOT_PROBED)) for name in down
     }
     left = tuple(name for name in down if confirmed[name].passed)
-    general = _general(scene, down)
+    general = _general(scene, down, left)
     gates = (*confirmed.values(), *general)
     if current and not left:
         return Choice(current, (), gates)
     stay = tuple(name for name in current if name not in left)
-    found = _target(scene, (*stay, *left), stay)
+    found = _target(scene, (*stay, *left), stay, left)
     reasons = (*gates, *found.reasons)
     if not found.regions or not all(gate.passed for gate in general):
         return Choice(current, (), reasons)
@@ -108,11 +132,12 @@ def _leave(scene: Scene, current: tuple[str, ...]) -> Choice:
     return Choice(regions, left, reasons)
 
 
-def _general(scene: Scene, down: list[str]) -> tuple[Reason, ...]:
+def _general(scene: Scene, down: list[str], left: tuple[str, ...]) -> tuple[Reason, ...]:
     """The gates that do not depend on where to go."""
     state, policy = scene.state, scene.service.policy
     probes = [scene.probes.get(name, NOT_PROBED) for name in down]
     configured = {name: state.regions[name] for name in scene.service.names}
+    frozen = [reason] if (reason := rules.freeze(state.freeze, scene.now)) else []
     return (
         rules.max_event_age(
             policy,
@@ -123,15 +148,29 @@ def _general(scene: Scene, down: list[str]) -> tuple[Reason, ...]:
         ),
         rules.brake(policy, configured, scene.now, blind=is_blind(scene.probes)),
         rules.max_auto_failovers(policy, state.moves, state.acknowledged_at, scene.now),
+        *frozen,
+        *_spare(scene, left),
     )
 
 
-def _target(scene: Scene, carrying_now: tuple[str, ...], stay: tuple[str, ...]) -> Choice:
+def _spare(scene: Scene, left: tuple[str, ...]) -> tuple[Reason, ...]:
+    """The rule of spare regions, where it asks for more than the one that takes over."""
+    policy = scene.service.policy
+    if policy.min_healthy_regions <= 1:
+        return ()
+    return (rules.min_healthy_regions(policy, scene.state.regions, scene.unused(left)),)
+
+
+def _target(
+    scene: Scene, carrying_now: tuple[str, ...], stay: tuple[str, ...], left: tuple[str, ...]
+) -> Choice:
     """The region to go to: one that stays and is proven, else the first by preference that may."""
     reasons: list[Reason] = []
     others = [name for name in scene.service.names if name not in carrying_now]
     for name in (*stay, *others):
-        gates = [scene.fit(name)] if name in stay else [scene.fit(name), scene.rested(name)]
+        gates = [scene.fit(name)]
+        if name not in stay:
+            gates += [scene.rested(name), *scene.lag(name, left)]
         reasons += gates
         if all(gate.passed for gate in gates):
             reasons.append(Reason("last_region", True, f"{name} takes over"))

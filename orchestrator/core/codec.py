@@ -8,22 +8,26 @@ none, and a corrupt one is never overwritten.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from orchestrator.core.model import (
     NOTHING,
+    Freeze,
     Incident,
     IncidentState,
     Json,
     Move,
     Pair,
     Phase,
+    Ramp,
     RegionState,
     Shift,
     State,
     Status,
+    Step,
+    Switch,
 )
 from orchestrator.core.policy import Lever, Mode, Stamp
 from orchestrator.core.reading import (
@@ -82,9 +86,12 @@ def encode(state: State) -> bytes:
             for key, incident in state.incidents.items()
         },
         "shift": {**mapping(raw.get("shift")), **_shift(state.shift)} if state.shift else None,
-        "switch": raw.get("switch"),
-        "commands": raw.get("commands", []),
-        "freeze": raw.get("freeze"),
+        "switch": _over(raw, "switch", _switch(state.switch) if state.switch else None),
+        "commands": list(state.commands),
+        "commanded_at": {key: stamp_time(at) for key, at in state.commands.items()},
+        "freeze": _over(raw, "freeze", _freeze(state.freeze) if state.freeze else None),
+        "ramp": _over(raw, "ramp", _ramp(state.ramp) if state.ramp else None),
+        "ceilings": dict(state.ceilings),
         "restore": dict(state.restore),
         "retired": list(state.retired),
         "lever": state.lever,
@@ -105,6 +112,9 @@ def _region(entry: RegionState) -> Json:
         "failures": entry.failures,
         "counted_at": stamped(entry.counted_at),
         "backends": list(entry.backends),
+        "fenced_until": stamped(entry.fenced_until),
+        "proven_at": stamped(entry.proven_at),
+        "recoveries": entry.recoveries,
     }
 
 
@@ -119,6 +129,35 @@ def _incident(incident: Incident) -> Json:
         "settled": incident.settled,
         "refused": list(incident.refused),
     }
+
+
+def _over(raw: Json, name: str, value: Json | None) -> Json | None:
+    """The value over what stood there, so that fields unknown to this version survive."""
+    return None if value is None else {**mapping(raw.get(name)), **value}
+
+
+def _freeze(freeze: Freeze) -> Json:
+    return {
+        "until": stamp_time(freeze.until),
+        "actor": freeze.actor,
+        "reason": freeze.reason,
+        "since": stamp_time(freeze.since),
+    }
+
+
+def _switch(switch: Switch) -> Json:
+    return {
+        "to": switch.to,
+        "left": switch.left,
+        "step": switch.step,
+        "since": stamp_time(switch.since),
+        "until": stamp_time(switch.until),
+        "command": switch.command,
+    }
+
+
+def _ramp(ramp: Ramp) -> Json:
+    return {"region": ramp.region, "step": ramp.step, "since": stamp_time(ramp.since)}
 
 
 def _shift(shift: Shift) -> Json:
@@ -181,6 +220,11 @@ def _decode(document: Json) -> State:
         lever=read("lever", lambda v: Lever(text(v)) if v else None, None),
         moves=read("moves", lambda v: tuple(_read_move(strict(m)) for m in sequence(v)), ()),
         acknowledged_at=read("acknowledged_at", lambda v: maybe(v, read_time), None),
+        freeze=read("freeze", lambda v: maybe(v, _read_freeze), None),
+        switch=read("switch", lambda v: maybe(v, _read_switch), None),
+        ramp=read("ramp", lambda v: maybe(v, _read_ramp), None),
+        ceilings=read("ceilings", lambda v: {k: number(s) for k, s in strict(v).items()}, {}),
+        commands=_read_commands(document, read),
         history=_history(document.get("history")),
         writer=str(document.get("writer") or ""),
         updated_at=_lenient_time(document.get("updated_at")),
@@ -230,6 +274,9 @@ def _read_region(value: object) -> RegionState:
         failures=count(entry.get("failures", 0)),
         counted_at=maybe(entry.get("counted_at"), read_time),
         backends=texts(entry.get("backends", [])),
+        fenced_until=maybe(entry.get("fenced_until"), read_time),
+        proven_at=maybe(entry.get("proven_at"), read_time),
+        recoveries=count(entry.get("recoveries", 0)),
     )
 
 
@@ -246,6 +293,40 @@ def _read_incident(key: str, value: object) -> Incident:
         settled=bool(entry.get("settled", False)),
         refused=texts(entry.get("refused", [])),
     )
+
+
+def _read_freeze(value: object) -> Freeze:
+    entry = strict(value)
+    return Freeze(
+        until=read_time(entry["until"]),
+        actor=text(entry.get("actor", "")),
+        reason=text(entry.get("reason", "")),
+        since=read_time(entry.get("since", entry["until"])),
+    )
+
+
+def _read_switch(value: object) -> Switch:
+    entry = strict(value)
+    return Switch(
+        to=text(entry["to"]),
+        left=text(entry.get("left", "")),
+        step=Step(text(entry["step"])),
+        since=read_time(entry.get("since", entry["until"])),
+        until=read_time(entry["until"]),
+        command=text(entry.get("command", "")),
+    )
+
+
+def _read_ramp(value: object) -> Ramp:
+    entry = strict(value)
+    return Ramp(text(entry["region"]), count(entry["step"]), read_time(entry["since"]))
+
+
+def _read_commands(document: Json, read: _Reader) -> Mapping[str, datetime]:
+    """When each command was carried out; one without a time counts as of the last commit."""
+    times = read("commanded_at", lambda v: {k: read_time(t) for k, t in strict(v).items()}, {})
+    last = _lenient_time(document.get("updated_at")) or datetime.max.replace(tzinfo=UTC)
+    return {key: times.get(key, last) for key in read("commands", texts, ())}
 
 
 def _read_shift(entry: Json) -> Shift:

@@ -14,16 +14,17 @@ from the second region.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import rules
-from orchestrator.core.choice import NOT_PROBED, Choice, Scene, choose
+from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.errors import Outdated
-from orchestrator.core.ground import Standing, settle, shares, stand, standing
-from orchestrator.core.incidents import assess, believable, key_of, live, too_old
+from orchestrator.core.ground import Ground, Standing, settle, shares, stand, standing
+from orchestrator.core.incidents import assess, believable, derived, key_of, live, too_old
 from orchestrator.core.model import (
     AlertOpened,
+    Command,
     Decision,
     Incident,
     IncidentState,
@@ -34,7 +35,6 @@ from orchestrator.core.model import (
     Phase,
     Probe,
     Reason,
-    Routing,
     Shift,
     Signal,
     State,
@@ -47,6 +47,10 @@ from orchestrator.core.plan import (
     seen_pair,
 )
 from orchestrator.core.policy import Service
+from orchestrator.core.wishes import MOVING, Wanted, is_ending, obey, undisturbed, wanted
+
+COMMAND_LIFE = timedelta(hours=24)
+"""How long the id of a command is kept, so that a copy of it is known for one."""
 
 
 def decide(service: Service, observed: Observed, signal: Signal, now: datetime) -> Decision:
@@ -68,19 +72,94 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     trusted = {region.name for region in service.regions if region.health_url is None}
     levered = _levered(ground.state, service, observed)
     state = assess(levered, signal, probes, service.policy, now, trusted)
-    routing = observed.routing
-    if routing is None or ground.stuck:
-        reasons = (*ground.reasons, *_heard(service, state, signal, probes, now))
-        return _conclude(before, state, signal, reasons, None, observed)
-    scene = Scene(service, state, routing, signal, probes, now)
+    heard = _heard(service, state, signal, probes, now)
+    state, expired = _thawed(state, signal, now)
+    told = (*ground.reasons, *heard)
+    if observed.routing is None or ground.stuck or _is_void(heard, signal):
+        state = _noted(state, signal, now) if ground.stuck or _is_void(heard, signal) else state
+        return _conclude(before, state, signal, (*told, *expired), None, observed)
+    if isinstance(signal, Command):
+        state = obey(_noted(state, signal, now), signal)
+    scene = Scene(service, state, observed.routing, signal, probes, now)
+    made = _resolve(scene, ground)
+    state = derived(made.state, service.policy, now, trusted)
+    reasons = (*told, *expired, *made.reasons)
+    if made.regions is not None:
+        scene = replace(scene, state=state)
+        state = _new_epoch(scene, observed.stored.generation, made)
+    outcome = made.outcome or (Outcome.OBEYED if expired else None)
+    return _conclude(before, state, signal, reasons, outcome, observed, made.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a scene comes to. regions: of a new epoch; None for no epoch. left: by automation."""
+
+    state: State
+    outcome: Outcome | None
+    reasons: tuple[Reason, ...]
+    regions: tuple[str, ...] | None = None
+    left: tuple[str, ...] = ()
+    waiting: tuple[Reason, ...] = ()
+
+
+def _resolve(scene: Scene, ground: Ground) -> Resolution:
+    """A human's move; else the necessary one; else the next step of what is wished for."""
+    state = scene.state
+    if isinstance(scene.signal, Command) and scene.signal.wish in MOVING:
+        return _wished(scene, wanted(scene, ground.carrying), ())
+    frozen = rules.freeze(state.freeze, scene.now)
+    if frozen and ground.outcome is Outcome.CONFIGURED:
+        return Resolution(state, None, (), waiting=(frozen,))
     choice = choose(scene, ground.carrying, ground.joining)
-    reasons = (*ground.reasons, *_heard(service, state, signal, probes, now), *choice.reasons)
-    moved = set(choice.regions) != set(state.routing)
-    if not choice.regions or (ground.outcome is None and not moved):
-        return _conclude(before, state, signal, reasons, None, observed)
-    state = _new_epoch(service, state, routing, observed.stored.generation, choice, now)
-    outcome = Outcome.MOVED if moved and choice.left else ground.outcome or Outcome.MOVED
-    return _conclude(before, state, signal, reasons, outcome, observed)
+    needed = set(choice.regions) != set(state.routing)
+    if choice.regions and (ground.outcome is not None or needed):
+        outcome = Outcome.MOVED if needed and choice.left else ground.outcome or Outcome.MOVED
+        calm = _calmed(state, choice.regions) if needed else state
+        return Resolution(calm, outcome, choice.reasons, choice.regions, choice.left)
+    held = not choice.regions or any(not reason.passed for reason in choice.reasons)
+    if held and not isinstance(scene.signal, Command) and not is_ending(state):
+        return Resolution(state, None, choice.reasons)
+    return _wished(scene, wanted(scene, ground.carrying), choice.reasons)
+
+
+def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolution:
+    routing, ceilings = set(scene.state.routing), scene.state.ceilings
+    moves = set(wish.regions) != routing or wish.state.ceilings != ceilings
+    regions = wish.regions if moves and wish.regions else None
+    reasons = (*before, *wish.reasons)
+    return Resolution(wish.state, wish.outcome, reasons, regions, (), wish.waiting)
+
+
+def _calmed(state: State, regions: tuple[str, ...]) -> State:
+    """The state as a necessary move leaves it: without a switch or ramp under way.
+
+    A region on a ramp that stays is needed whole.
+    """
+    ramp = state.ramp
+    ceilings = {ramp.region: 1.0} if ramp and ramp.region in regions else {}
+    return replace(undisturbed(state), ceilings=ceilings)
+
+
+def _thawed(state: State, signal: Signal, now: datetime) -> tuple[State, tuple[Reason, ...]]:
+    """The state without a freeze that has had its time; ticks take it away."""
+    if not isinstance(signal, Tick) or state.freeze is None or state.freeze.until > now:
+        return state, ()
+    value = f"the freeze of {state.freeze.actor} has ended: {state.freeze.reason}"
+    return replace(state, freeze=None), (Reason("freeze", True, value),)
+
+
+def _is_void(heard: tuple[Reason, ...], signal: Signal) -> bool:
+    """Whether this is a command that is refused as it stands: repeated, or of long ago."""
+    return isinstance(signal, Command) and not all(reason.passed for reason in heard)
+
+
+def _noted(state: State, signal: Signal, now: datetime) -> State:
+    """The state that knows this command, so that a copy of it is known for one."""
+    if not isinstance(signal, Command) or signal.id in state.commands:
+        return state
+    kept = {key: at for key, at in state.commands.items() if now - at <= COMMAND_LIFE}
+    return replace(state, commands={**kept, signal.id: now})
 
 
 def _levered(state: State, service: Service, observed: Observed) -> State:
@@ -91,20 +170,14 @@ def _levered(state: State, service: Service, observed: Observed) -> State:
 # --- the conclusion -----------------------------------------------------------------------------
 
 
-def _new_epoch(
-    service: Service,
-    state: State,
-    routing: Routing,
-    generation: int,
-    choice: Choice,
-    now: datetime,
-) -> State:
+def _new_epoch(scene: Scene, generation: int, made: Resolution) -> State:
     """The state with a new epoch for these regions: above all that state and resource have seen."""
+    service, state, routing, now = scene.service, scene.state, scene.routing, scene.now
     epoch = max(state.epoch, seen_pair(routing, service).epoch) + 1
-    regions = choice.regions or tuple(state.routing)
+    regions = made.regions or tuple(state.routing)
     moves = state.moves
-    if choice.left:
-        moves = (Move(now, epoch, choice.left, regions), *moves)
+    if made.left:
+        moves = (Move(now, epoch, made.left, regions), *moves)
     primary = state.primary if state.primary in regions else regions[0]
     moved = replace(
         settle(state, service),
@@ -135,6 +208,8 @@ def _heard(
     """What was made of the message itself: too old to be merged, or contradicted."""
     if isinstance(signal, Tick):
         return ()
+    if isinstance(signal, Command):
+        return (rules.command(service.policy, signal, state.commands, now),)
     incident = state.incidents.get(key_of(state.incidents, signal))
     if incident is None and too_old(signal, {}, now):
         value = f"began {signal.started_at.isoformat()}: not merged"
@@ -154,6 +229,7 @@ def _conclude(
     reasons: tuple[Reason, ...],
     outcome: Outcome | None,
     observed: Observed,
+    waiting: tuple[Reason, ...] = (),
 ) -> Decision:
     """Compare with the document as read, note new refusals on their incidents, name the outcome."""
     refused = [reason for reason in reasons if not reason.passed]
@@ -168,11 +244,11 @@ def _conclude(
         outcome = Outcome.HEALTH if statuses != known else Outcome.UNCHANGED
         outcome = Outcome.HELD if held else outcome
     changed = observed.stored.generation == 0 or state != before
-    recorded = changed and (
-        outcome not in {Outcome.HELD, Outcome.UNCHANGED} or fresh or statuses != known
-    )
-    needs = [str(reason) for reason in refused if rules.pages(reason)] if held else []
-    return Decision(state, outcome, reasons, changed, recorded, "; ".join(needs))
+    told = fresh or statuses != known or isinstance(signal, Command)
+    recorded = changed and (outcome not in {Outcome.HELD, Outcome.UNCHANGED} or told)
+    asked = isinstance(signal, Command)  # a human who is refused is told so, and not paged
+    needs = [str(r) for r in refused if rules.pages(r)] if held and not asked else []
+    return Decision(state, outcome, reasons, changed, recorded, "; ".join(needs), waiting)
 
 
 def _note_refusals(state: State, signal: Signal, rules_refused: list[str]) -> tuple[State, bool]:
@@ -190,7 +266,7 @@ def _concerned(state: State, signal: Signal) -> tuple[Incident, ...]:
     """The incidents that a refusal is about: those of the regions that carry traffic and are down,
     and the signal's own when it was contradicted."""
     found = [incident for name in state.routing for incident in live(state.incidents, name)]
-    if not isinstance(signal, Tick):
+    if not isinstance(signal, Tick | Command):
         own = state.incidents.get(key_of(state.incidents, signal))
         if own is not None and own.contradicted:
             found.append(own)

@@ -6,7 +6,8 @@
     ├── UnsafePlan     do nothing; only a human may override, by the name of the rule
     ├── Conflict       somebody else wrote first: read again and decide again
     ├── Unavailable    a dependency did not answer: try again, then have the message redelivered
-    │   └── Outdated   this instance's configuration is older: only a newer instance may act
+    │   ├── Outdated   this instance's configuration is older: only a newer instance may act
+    │   └── StateLost  the state document cannot be read: the policy says whether to act without it
     └── Unverified     the change was made but not seen: the next tick looks again
 
 A write that raised `Unavailable` may have happened. It is never assumed to have failed: whoever
@@ -79,6 +80,10 @@ class Unavailable(FailoverError):
 
 class Outdated(Unavailable):
     """The document was made with a newer configuration than this instance has. Decide nothing."""
+
+
+class StateLost(Unavailable):
+    """The state document cannot be read at all. A corrupt one is not lost but must be mended."""
 
 
 class Unverified(FailoverError):

@@ -26,6 +26,7 @@ from datetime import datetime, timedelta
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
+    Command,
     Incident,
     IncidentState,
     Probe,
@@ -46,6 +47,12 @@ PROBE_SPACING = timedelta(seconds=45)
 
 TICK_PREFIX = "tick-"
 """Incidents that a tick opened itself, after as many failing probes as recovery needs."""
+
+RELAPSE = timedelta(hours=24)
+"""A region that fails again within this time of its recovery has relapsed."""
+
+LONGEST_PROOF = 60
+"""Probes that a recovery takes at most, however often the region has relapsed: about an hour."""
 
 _ORDER = {IncidentState.OPEN: 0, IncidentState.STALE: 1, IncidentState.CLOSED: 2}
 _NOT_ANSWERS = ("timeout", "refused", "reset", "name", "unreachable")
@@ -93,7 +100,7 @@ def too_old(signal: Signal, incidents: Incidents, now: datetime) -> bool:
 
     One whose incident is still known is merged however old it is.
     """
-    if isinstance(signal, Tick) or key_of(incidents, signal) in incidents:
+    if isinstance(signal, Tick | Command) or key_of(incidents, signal) in incidents:
         return False
     return signal.started_at < now - TOMBSTONE_LIFE
 
@@ -190,7 +197,7 @@ def assess(  # a decision's whole world
     Routing and epoch are left alone.
     """
     incidents = dict(state.incidents)
-    if not isinstance(signal, Tick) and not too_old(signal, incidents, now):
+    if not isinstance(signal, Tick | Command) and not too_old(signal, incidents, now):
         _merge(incidents, signal, probes, policy)
     _lift_contradictions(incidents, probes)
     regions = dict(state.regions)
@@ -201,11 +208,47 @@ def assess(  # a decision's whole world
                     incidents, region, entry, probes[region], state, policy, now
                 )
         _bury(incidents, policy, now, trusted)
-    for region, entry in regions.items():
-        found = status(incidents, region, policy, trusting=region in trusted)
+    return derived(replace(state, incidents=incidents, regions=regions), policy, now, trusted)
+
+
+def derived(state: State, policy: Policy, now: datetime, trusted: Collection[str] = ()) -> State:
+    """The state with every region's status as it follows from the incidents."""
+    regions = dict(state.regions)
+    for region, entry in state.regions.items():
+        found = status(state.incidents, region, policy, trusting=region in trusted)
         if found is not entry.status:
             regions[region] = replace(entry, status=found, since=now)
-    return replace(state, incidents=incidents, regions=regions)
+    return replace(state, regions=regions)
+
+
+def proof_needed(entry: RegionState, policy: Policy, now: datetime) -> int:
+    """Healthy probes in a row that prove this region: twice as many with each relapse in a day."""
+    again = entry.recoveries if _is_recent(entry, now) else 0
+    doubled: int = policy.recovery_probes * 2 ** min(again, 16)
+    return min(doubled, max(policy.recovery_probes, LONGEST_PROOF))
+
+
+def _is_recent(entry: RegionState, now: datetime) -> bool:
+    return entry.proven_at is not None and now - entry.proven_at <= RELAPSE
+
+
+def _proven(entry: RegionState, now: datetime) -> RegionState:
+    """The region that a tick has just proven healthy."""
+    before = entry.recoveries if _is_recent(entry, now) else 0
+    return replace(_counted(entry, 0, 0, None), proven_at=now, recoveries=before + 1)
+
+
+def set_aside(state: State, region: str, now: datetime) -> State:
+    """The state with what is known against this region settled by a human's choice of it.
+
+    Only a newer incident counts against it.
+    """
+    incidents = {
+        key: _settle(incident, now) if incident.region == region else incident
+        for key, incident in state.incidents.items()
+    }
+    entry = replace(state.regions[region], proofs=0, failures=0, counted_at=None)
+    return replace(state, incidents=incidents, regions={**state.regions, region: entry})
 
 
 def _merge(
@@ -249,15 +292,16 @@ def _count(
         if incident.region == region and not _is_over(incident, policy)
     ]
     down = status(incidents, region, policy) is Status.DOWN
+    was_down = entry.status is not Status.UP
     spaced = entry.counted_at is None or abs(now - entry.counted_at) >= PROBE_SPACING
     match probe.verdict:
         case Verdict.HEALTHY if pending:
             proofs = entry.proofs + 1 if spaced else entry.proofs
-            if proofs < policy.recovery_probes:
+            if proofs < proof_needed(entry, policy, now):
                 return _counted(entry, proofs, 0, now if spaced else entry.counted_at)
             for incident in pending:
                 incidents[incident.id] = _settle(incident, now)
-            return _counted(entry, 0, 0, None)
+            return _proven(entry, now) if was_down else _counted(entry, 0, 0, None)
         case Verdict.HEALTHY:
             return _counted(entry, 0, 0, None)
         case Verdict.FAILING if down:
@@ -282,6 +326,8 @@ def _counted(
 
 
 def _settle(incident: Incident, now: datetime) -> Incident:
+    if incident.settled:
+        return incident
     if incident.state is not IncidentState.OPEN:
         return replace(incident, settled=True)
     return replace(incident, settled=True, state=IncidentState.STALE, ended_at=now)

@@ -61,7 +61,38 @@ class Tick:
     """Time has passed: finish what a crash left, repair drift, look at health again."""
 
 
-Signal = AlertOpened | AlertClosed | Tick
+class Wish(StrEnum):
+    """What a human can tell the orchestrator to do."""
+
+    FAILOVER = "failover"
+    FAILBACK = "failback"
+    EVACUATE = "evacuate"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    ACK = "ack"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A human's wish, with who wants it and why.
+
+    region: to go to (failover), or to leave (evacuate). until: when a freeze ends. now: without the
+    waiting of a graceful switch. override: the one rule whose refusal does not count.
+    """
+
+    id: str
+    wish: Wish
+    actor: str
+    reason: str
+    issued_at: datetime
+    region: str = ""
+    until: datetime | None = None
+    now: bool = False
+    override: str = ""
+
+
+Alert = AlertOpened | AlertClosed
+Signal = Alert | Tick | Command
 
 
 # --- what is known -----------------------------------------------------------------------------
@@ -110,7 +141,8 @@ class RegionState:
 
     proofs, failures: probes in a row that a tick has counted, at least 45 s apart; counted_at: the
     last that counted. backends: its groups, so that they are still known when it is configured no
-    more.
+    more. fenced_until: no writes there until then, for a graceful switch leaves it. proven_at: when
+    ticks last proved it well again; recoveries: how often they did, each within a day of the last.
     """
 
     endpoint: str
@@ -120,6 +152,9 @@ class RegionState:
     failures: int = 0
     counted_at: datetime | None = None
     backends: tuple[str, ...] = ()
+    fenced_until: datetime | None = None
+    proven_at: datetime | None = None
+    recoveries: int = 0
 
     @property
     def healthy(self) -> bool:
@@ -135,6 +170,47 @@ class Move:
     epoch: int
     left: tuple[str, ...]
     to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Automation stands still until then, by whose hand and why."""
+
+    until: datetime
+    actor: str
+    reason: str
+    since: datetime
+
+
+class Step(StrEnum):
+    """Of a graceful switch: writes are fenced; then the replicas are waited for."""
+
+    FENCING = "fencing"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A graceful switch under way. until: it is given up then, and nothing has moved.
+
+    command: the id of the command that asked for it; none when failback is automatic.
+    """
+
+    to: str
+    left: str
+    step: Step
+    since: datetime
+    until: datetime
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A region that is given its traffic back step by step. since: of this step."""
+
+    region: str
+    step: int
+    since: datetime
 
 
 class Phase(StrEnum):
@@ -160,8 +236,9 @@ class State:
 
     revision: the generation that this commit replaced. routing: share of traffic by region.
     restore: what a drained or detached backend was before, by group. retired: groups of regions
-    that are configured no more, and get no traffic. raw: the document as read, so that fields
-    unknown to this version survive a rewrite.
+    that are configured no more, and get no traffic. ceilings: the share of its full capacity that a
+    region on a ramp gets. commands: when each command of the last day was carried out, by id. raw:
+    the document as read, so that fields unknown to this version survive a rewrite.
     """
 
     service: str
@@ -178,6 +255,11 @@ class State:
     lever: Lever | None = None
     moves: tuple[Move, ...] = ()
     acknowledged_at: datetime | None = None
+    freeze: Freeze | None = None
+    switch: Switch | None = None
+    ramp: Ramp | None = None
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+    commands: Mapping[str, datetime] = field(default_factory=dict)
     history: tuple[Json, ...] = ()
     writer: str = ""
     updated_at: datetime | None = None
@@ -239,10 +321,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Our own look at a region's health URL. detail: `200`, `503`, `refused`, `timeout`, ..."""
+    """Our own look at a region's health URL. detail: `200`, `503`, `refused`, `timeout`, ...
+
+    lag: seconds that this region's replica is behind each other region, as its endpoint tells.
+    """
 
     verdict: Verdict
     detail: str
+    lag: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +373,10 @@ class Outcome(StrEnum):
     MOVED = "moved"
     ADOPTED = "adopted"
     CONFIGURED = "configured"
+    OBEYED = "obeyed"
+    SWITCHING = "switching"
+    RAMPED = "ramped"
+    ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +385,7 @@ class Decision:
 
     state: the next state document; equal to the observed one when nothing is to be written.
     recorded: it belongs into the history and the journal. page: why a human is needed now.
+    waiting: gates of a move that nobody needs and that is not due yet.
     """
 
     state: State
@@ -303,3 +394,4 @@ class Decision:
     changed: bool
     recorded: bool
     page: str = ""
+    waiting: tuple[Reason, ...] = ()

@@ -25,6 +25,9 @@ DESCRIPTION = "description"
 """Key under `restore` that keeps a description which was too long to be kept beside the mark."""
 
 
+LEAST_SCALER = 0.1
+"""The lowest capacityScaler above 0 that the API takes (reference of backendServices)."""
+
 RETIRED = "(retired)"
 """The region of groups whose own is configured no more."""
 
@@ -168,9 +171,20 @@ def _scales(
         region = _region(state, service, backend.group)
         if region is None:
             continue
-        to = (backend.scaler or _full(state, backend.group)) if region in wanted else 0.0
+        to = _wanted_scaler(state, backend, region) if region in wanted else 0.0
         if to != backend.scaler:
             yield Change(Verb.SCALE, region, _scaled(backend, to))
+
+
+def _wanted_scaler(state: State, backend: Backend, region: str) -> float:
+    """What a carrying region's backend shall have: what it has, or was, or its ramp's share.
+
+    A region that is not on a ramp keeps what a human has set above 0.
+    """
+    ceiling = state.ceilings.get(region)
+    if ceiling is None:
+        return backend.scaler or _full(state, backend.group)
+    return min(1.0, max(LEAST_SCALER, round(_full(state, backend.group) * ceiling, 3)))
 
 
 def _memberships(

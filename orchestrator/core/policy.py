@@ -30,6 +30,7 @@ class Confirm(StrEnum):
 
     NONE = "none"
     PROBE = "probe"
+    MONITORING = "monitoring"
 
 
 class OnUnconfirmed(StrEnum):
@@ -37,6 +38,27 @@ class OnUnconfirmed(StrEnum):
 
     PROCEED = "proceed"
     HOLD = "hold"
+
+
+class OnLag(StrEnum):
+    """What to do when the candidate's replica is too far behind."""
+
+    HOLD = "hold"
+    PROCEED = "proceed"
+
+
+class OnStateLoss(StrEnum):
+    """What to do when the state cannot be read and the primary is seen to fail."""
+
+    HOLD = "hold"
+    ACT = "act"
+
+
+class Failback(StrEnum):
+    """Who gives a recovered region its traffic back."""
+
+    MANUAL = "manual"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +78,19 @@ class Brake:
 
 
 @dataclass(frozen=True, slots=True)
+class Graceful:
+    """The waiting of a graceful switch.
+
+    max_staleness: how old the document of a client may be. request_timeout: a client's longest
+    request. deadline: after which the switch is given up and nothing has moved.
+    """
+
+    max_staleness: timedelta = timedelta(seconds=30)
+    request_timeout: timedelta = timedelta(seconds=10)
+    deadline: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules' limits for one service."""
 
@@ -68,6 +103,15 @@ class Policy:
     max_auto_failovers: AutoFailovers = field(default_factory=AutoFailovers)
     max_event_age: timedelta = timedelta(minutes=15)
     brake: Brake = field(default_factory=Brake)
+    min_healthy_regions: int = 1
+    failback: Failback = Failback.MANUAL
+    failback_after: timedelta = timedelta(minutes=30)
+    ramp: tuple[float, ...] = (0.1, 0.5, 1.0)
+    ramp_step: timedelta = timedelta(minutes=5)
+    max_replication_lag: timedelta = timedelta(seconds=60)
+    on_lag: OnLag = OnLag.HOLD
+    on_state_loss: OnStateLoss = OnStateLoss.HOLD
+    graceful: Graceful = field(default_factory=Graceful)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.core.model import (
+    Command,
+    Freeze,
     Incident,
     Move,
     Probe,
@@ -20,9 +22,9 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.policy import Confirm, OnUnconfirmed, Policy
+from orchestrator.core.policy import Confirm, OnLag, OnUnconfirmed, Policy
 
-PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing"})
+PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze"})
 """Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
 
 
@@ -66,8 +68,8 @@ def max_event_age(
     incidents: the live ones of the regions to be left. failing: our own probe of one fails.
     """
     limit = duration(policy.max_event_age)
-    if isinstance(signal, Tick) and failing:
-        return Reason("max_event_age", True, "a tick sees it fail", limit)
+    if isinstance(signal, Tick | Command) and failing:
+        return Reason("max_event_age", True, "we see it fail ourselves", limit)
     age = now - max((incident.started_at for incident in incidents), default=now)
     value = f"incident began {duration(timedelta(seconds=round(age.total_seconds())))} ago"
     return Reason("max_event_age", age <= policy.max_event_age, value, limit)
@@ -131,6 +133,83 @@ def target_healthy(
     trusted = not asked and policy.on_unconfirmed is OnUnconfirmed.PROCEED
     passed = trusted or probe.verdict is Verdict.HEALTHY
     return Reason("target_healthy", passed, f"up, probe: {probe.detail}", "up and 2xx", region)
+
+
+def min_healthy_regions(
+    policy: Policy, regions: Mapping[str, RegionState], left: Iterable[str]
+) -> Reason:
+    """Enough regions stay healthy without those that are left to carry what they carried."""
+    gone = set(left)
+    up = [name for name, entry in regions.items() if entry.healthy and name not in gone]
+    value = f"{len(up)} would be left healthy"
+    passed = len(up) >= policy.min_healthy_regions
+    return Reason("min_healthy_regions", passed, value, str(policy.min_healthy_regions))
+
+
+def replication_lag(
+    policy: Policy, region: str, left: str, probe: Probe, failed_for: timedelta = timedelta(0)
+) -> Reason:
+    """The target's replica is not too far behind the region that is left.
+
+    failed_for: how long that region has failed already. Nothing it wrote is on its way since, so
+    this time is taken off what the target tells; the rest is the estimate of the RPO.
+    """
+    limit = f"{duration(policy.max_replication_lag)}, else {policy.on_lag}"
+    told = probe.lag.get(left)
+    if told is None:
+        return Reason("replication_lag", True, f"not told how far behind {left}", limit, region)
+    behind = max(0.0, told - failed_for.total_seconds())
+    passed = policy.on_lag is OnLag.PROCEED or behind <= policy.max_replication_lag.total_seconds()
+    value = f"{behind:.1f} s behind {left}, the RPO estimate"
+    if failed_for:
+        failed = duration(timedelta(seconds=round(failed_for.total_seconds())))
+        value += f" ({told:.1f} s told, {failed} of them failed)"
+    return Reason("replication_lag", passed, value, limit, region)
+
+
+def freeze(frozen: Freeze | None, now: datetime) -> Reason | None:
+    """Nobody has frozen automation; None when there is nothing to say."""
+    if frozen is None or frozen.until <= now:
+        return None
+    left = duration(timedelta(seconds=round((frozen.until - now).total_seconds())))
+    value = f"frozen by {frozen.actor}, {left} to go: {frozen.reason}"
+    return Reason("freeze", False, value, "not frozen")
+
+
+def optional(policy: Policy, moves: Iterable[Move], now: datetime) -> Reason:
+    """Automation has not moved within the cooldown: then it makes no move that is not needed."""
+    limit = duration(policy.cooldown)
+    last = max((move.at for move in moves), default=None)
+    if last is None:
+        return Reason("cooldown", True, "automation has not moved lately", limit)
+    ago = now - last
+    value = f"automation moved {duration(timedelta(seconds=round(ago.total_seconds())))} ago"
+    return Reason("cooldown", ago >= policy.cooldown, value, limit)
+
+
+def failback_after(policy: Policy, region: str, entry: RegionState, now: datetime) -> Reason:
+    """The region has been healthy for long enough to be given its traffic back."""
+    limit = duration(policy.failback_after)
+    if entry.status is not Status.UP:
+        return Reason("failback_after", False, f"status {entry.status}", limit, region)
+    up = now - entry.since
+    value = f"up for {duration(timedelta(seconds=round(up.total_seconds())))}"
+    return Reason("failback_after", up >= policy.failback_after, value, limit, region)
+
+
+def command(
+    policy: Policy, wish: Command, carried_out: Mapping[str, datetime], now: datetime
+) -> Reason:
+    """The command is new and not of long ago."""
+    limit = f"once, within {duration(policy.max_event_age)}"
+    if wish.id in carried_out:
+        at = carried_out[wish.id].isoformat(timespec="seconds")
+        return Reason("command", False, f"{wish.id} was carried out at {at}", limit)
+    age = now - wish.issued_at
+    seconds = round(abs(age.total_seconds()))
+    side = "ago" if age >= timedelta(0) else "ahead of our clock"
+    value = f"{wish.wish} by {wish.actor}, issued {duration(timedelta(seconds=seconds))} {side}"
+    return Reason("command", abs(age) <= policy.max_event_age, value, limit)
 
 
 def pages(reason: Reason) -> bool:

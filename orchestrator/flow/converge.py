@@ -14,6 +14,7 @@ from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import NO_PAIR, Phase, Routing, Stored
 from orchestrator.core.plan import Plan, body, plan
 from orchestrator.core.policy import Service
+from orchestrator.core.rules import freeze
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.observe import read_state
 
@@ -103,12 +104,16 @@ def _plan(service: Service, stored: Stored, routing: Routing) -> Plan:
 def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> bool:
     """Whether this instance may write, by how its configuration stands to the epoch's own.
 
-    Drift is repaired with the epoch's own configuration only; otherwise it is left alone, loudly.
-    An epoch that was not carried out yet must be: by an instance of the same serial whatever its
-    digest, for nobody else may be left; else that raises.
+    Drift is repaired with the epoch's own configuration only, and not while automation is frozen;
+    otherwise it is left alone, loudly. An epoch that was not carried out yet must be: by an
+    instance of the same serial whatever its digest, for nobody else may be left; else that raises.
     """
     if stored.state is None:
         return True
+    frozen = freeze(stored.state.freeze, context.now())
+    if frozen and made.seen == made.wanted:
+        context.log("WARNING", f"drift left alone, {frozen.value}: {made}", service=service.name)
+        return False
     ours = standing(stored.state.stamp, service.stamp)
     if ours is Standing.SAME or (ours is Standing.CLASH and made.seen != made.wanted):
         return True

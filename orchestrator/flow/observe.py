@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from orchestrator.core import codec, flat, reading
-from orchestrator.core.errors import Outdated, Unavailable
+from orchestrator.core.errors import Outdated, StateLost, Unavailable
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
@@ -53,7 +53,10 @@ def observe(
 
 def read_state(service: str, context: Context) -> Stored:
     """The state document with its generation. Raises Unavailable, also for a corrupt one."""
-    got = context.objects.get(document_name(service))
+    try:
+        got = context.objects.get(document_name(service))
+    except Unavailable as error:
+        raise StateLost(str(error), page=error.page) from error
     if got is None:
         context.memory.documents.discard(service)
         return Stored(None, 0)

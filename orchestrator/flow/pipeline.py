@@ -10,12 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Conflict, FailoverError, Unavailable, UnsafePlan, Unverified
+from orchestrator.core.errors import (
+    Conflict,
+    FailoverError,
+    StateLost,
+    Unavailable,
+    UnsafePlan,
+    Unverified,
+)
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Decision, Observed, Phase, Signal, Stored, Tick
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
-from orchestrator.flow import announce, record
+from orchestrator.flow import announce, record, stateless
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
@@ -39,6 +46,8 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
     try:
         return _handle(service, signal, context)
     except FailoverError as error:
+        if isinstance(error, StateLost):
+            stateless.act(service, signal, context)
         if getattr(error, "page", False):
             announce.page(service, str(error), context.now(), context)
         raise
@@ -163,4 +172,5 @@ def _say(
         outcome=decision.outcome,
         reasons=[str(value) for value in decision.reasons],
         **({"page": True} if decision.page else {}),
+        **({"frozen": True} if state.freeze and state.freeze.until > context.now() else {}),
     )

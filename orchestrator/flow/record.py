@@ -19,6 +19,7 @@ from orchestrator.core.ground import shares
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
+    Command,
     Decision,
     Json,
     Phase,
@@ -56,6 +57,9 @@ def describe(signal: Signal) -> str:
             return f"alert {signal.incident_id} closed {signal.region}"
         case Tick():
             return "tick"
+        case Command():
+            region = f" {signal.region}" if signal.region else ""
+            return f"command {signal.id} {signal.wish}{region} by {signal.actor}: {signal.reason}"
 
 
 def reason(value: Reason) -> Json:

@@ -1,0 +1,46 @@
+"""Act once while the state is lost, on the strength of the load balancer's own mark.
+
+The invocation still fails afterwards, so that the message comes again and the incident reaches the
+state when it can be read.
+"""
+
+from __future__ import annotations
+
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import AlertOpened, Reason
+from orchestrator.core.plan import body, plan
+from orchestrator.core.policy import OnStateLoss, Service
+from orchestrator.core.stateless import without_state
+from orchestrator.flow import announce
+from orchestrator.flow.context import Context
+
+
+def act(service: Service, signal: object, context: Context) -> None:
+    """Move once if the policy and everything that can be seen allow it. Raises nothing.
+
+    An outcome that is not known is not followed up: the redelivery starts from the routing again.
+    """
+    if service.policy.on_state_loss is not OnStateLoss.ACT or not isinstance(signal, AlertOpened):
+        return
+    try:
+        _act(service, signal, context)
+    except FailoverError as error:
+        context.log("ERROR", f"{service.name}: not moved without the state: {error}")
+
+
+def _act(service: Service, signal: AlertOpened, context: Context) -> None:
+    routing = context.executor.submit(context.traffic.read, service.backend_service)
+    probes = context.prober.probe(service.regions)
+    found, now = routing.result(), context.now()
+    made = without_state(service, signal, found, probes, now)
+    if isinstance(made, Reason):
+        context.log("WARNING", f"{service.name}: not moved without the state: {made.value}")
+        return
+    change = plan(made, found, service)
+    context.traffic.wait(context.traffic.patch(change.resource, body(change, found, service)))
+    text = (
+        f"{service.name}: the state cannot be read; moved without it from {signal.region} to"
+        f" {', '.join(made.routing)}: {change}"
+    )
+    context.log("CRITICAL", text, service=service.name, page=True, epoch=made.epoch)
+    announce.page(service, text, now, context)
