@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
+from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.cli.session import Session
-from orchestrator.cli.verbs import Verbs, verb
+from orchestrator.cli.verbs import Verb, Verbs, verb
 from orchestrator.config import load
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Verdict
+from orchestrator.core.model import Verdict, Wish
 from orchestrator.core.reading import read_time
+from orchestrator.values import Duration
 
 PROGRAM = "failoverctl"
 
@@ -40,6 +42,13 @@ def _service_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
     except (OSError, FailoverError):
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def _length(_: click.Context, __: click.Parameter, given: str) -> timedelta:
+    try:
+        return TypeAdapter(Duration).validate_python(given)
+    except ValidationError as error:
+        raise click.BadParameter("write a duration such as 30m, 2h or 1d") from error
 
 
 service_argument = click.argument("service", required=False, shell_complete=_service_names)
@@ -116,6 +125,120 @@ def tick(session: Session, service: str | None, *, apply: bool, direct: bool) ->
     from orchestrator.cli import tick as verb_tick
 
     return verb_tick.tick(session, service, apply=apply, direct=direct)
+
+
+# --- the operator's hand --------------------------------------------------------------------------
+
+
+def _region_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: the regions of the configuration at hand."""
+    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
+    try:
+        services = load(Path(source).read_text(encoding="utf-8"), source).services.values()
+    except (OSError, FailoverError):
+        return []
+    names = dict.fromkeys(name for service in services for name in service.names)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def commanding(function: Verb) -> Verb:
+    """The options of every command."""
+    for option in (
+        click.option("--no-wait", is_flag=True, help="Do not wait for what comes of it."),
+        click.option("--direct", is_flag=True, help="From here, with your own rights."),
+        apply_option,
+        click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the history."),
+    ):
+        function = option(function)
+    return function
+
+
+override_option = click.option(
+    "--override",
+    type=click.Choice(["target_healthy", "replication_lag", "min_healthy_regions"]),
+    default=None,
+    help="Move although this one rule refuses; it is recorded with your name.",
+)
+now_option = click.option("--now", is_flag=True, help="Do not wait for clients and replicas.")
+
+
+@verb(cli)
+@service_argument
+@click.option("--to", "region", required=True, metavar="REGION", shell_complete=_region_names)
+@now_option
+@override_option
+@commanding
+def failover(session: Session, service: str | None, **wishes: Any) -> bool:  # click's values
+    """Move the traffic to a region: gracefully while the old primary lives, else at once."""
+    return _command(session, service, Wish.FAILOVER, wishes)
+
+
+@verb(cli)
+@service_argument
+@now_option
+@override_option
+@commanding
+def failback(session: Session, service: str | None, **wishes: Any) -> bool:  # as above
+    """Bring the traffic back to the preferred region, or a region back among the others."""
+    return _command(session, service, Wish.FAILBACK, wishes)
+
+
+@verb(cli)
+@click.argument("region", shell_complete=_region_names)
+@click.option("--service", metavar="SERVICE", help="Only this service.")
+@now_option
+@override_option
+@commanding
+def evacuate(session: Session, service: str | None, **wishes: Any) -> bool:  # as above
+    """Take all traffic of every service away from a region."""
+    return _command(session, service, Wish.EVACUATE, wishes)
+
+
+@verb(cli)
+@service_argument
+@click.option("--all", "everything", is_flag=True, help="Every service.")
+@click.option("--for", "until", required=True, callback=_length, metavar="DURATION", help="2h.")
+@commanding
+def freeze(session: Session, service: str | None, *, everything: bool, **wishes: Any) -> bool:
+    """Stop automation for a while. It always ends by itself; a human can still move."""
+    return _command(session, _one_or(service, everything), Wish.FREEZE, wishes)
+
+
+@verb(cli)
+@service_argument
+@click.option("--all", "everything", is_flag=True, help="Every service.")
+@commanding
+def unfreeze(session: Session, service: str | None, *, everything: bool, **wishes: Any) -> bool:
+    """End a freeze."""
+    return _command(session, _one_or(service, everything), Wish.UNFREEZE, wishes)
+
+
+@verb(cli)
+@service_argument
+@commanding
+def ack(session: Session, service: str | None, **wishes: Any) -> bool:  # as above
+    """Acknowledge the automatic moves so far, so that automation may move again."""
+    return _command(session, service, Wish.ACK, wishes)
+
+
+def _one_or(service: str | None, everything: bool) -> str | None:
+    if (service is None) != everything:
+        raise click.UsageError("name one service, or say --all")
+    return service
+
+
+def _command(session: Session, service: str | None, wish: Wish, wishes: dict[str, Any]) -> bool:
+    from orchestrator.cli import command as verb_command
+
+    manner = verb_command.Manner(
+        wishes.pop("apply"), wishes.pop("direct"), not wishes.pop("no_wait")
+    )
+    wishes["override"] = wishes.get("override") or ""
+    order = verb_command.Order(wish, **wishes)
+    return verb_command.command(session, service, order, manner)
+
+
+# --- state, files, the laptop ---------------------------------------------------------------------
 
 
 @cli.group(cls=Verbs)

@@ -24,6 +24,14 @@ MEANINGS: Mapping[str, str] = {
     "adopt": "the load balancer carried a newer decision than the document, which is followed",
     "configuration": "the configuration has a higher serial",
     "restore": "an older version of the document was brought back",
+    "freeze": "a human has stopped automation for a while",
+    "command": "a command is carried out once, and soon after it was given",
+    "min_healthy_regions": "enough healthy regions must be left to carry the load",
+    "replication_lag": "the replica there must not be too far behind, or writes are lost",
+    "switch": "a graceful switch waits until no write can be lost, or is given up",
+    "ramp": "a region gets its traffic back step by step, and loses it again at a new incident",
+    "failback_after": "a region must have been well for a while before it gets its traffic back",
+    "on_state_loss": "without the state only what can be seen may be acted on",
 }
 """What each rule is for, in half a sentence."""
 
@@ -33,11 +41,18 @@ REMEDIES: Mapping[str, str] = {
     "max_event_age": "Nothing: if the region still fails, the next ticks see it themselves and act",
     "brake": "Look at the regions with your own eyes. If they really are down, there is nowhere to"
     " go; if not, look at what watches them",
-    "max_auto_failovers": "Find out why it moved so often. It moves again by itself when the oldest"
-    " of those moves is out of the window",
+    "max_auto_failovers": "Find out why it moved so often. Then `failoverctl ack`; it moves again"
+    " by itself when the oldest of those moves is out of the window",
     "target_healthy": "Bring that region up, or see why its health URL does not answer with 2xx",
     "cooldown": "Nothing: the time passes; another region can be the target all the while",
     "last_region": "Bring any region up. It moves as soon as one proves healthy",
+    "freeze": "If it must move now: `failoverctl failover SERVICE --to REGION --apply`, which a"
+    " freeze does not stop; or `failoverctl unfreeze`",
+    "command": "Give the command again, with the name of a region that exists",
+    "min_healthy_regions": "Bring another region up, or `--override min_healthy_regions` if those"
+    " left can carry the load",
+    "replication_lag": "Wait until it has caught up, or `--override replication_lag` and lose what"
+    " was not replicated",
     "routing": "Give a configured region traffic again by hand, or mend `backend` in the file",
 }
 """What a human can do about a refusal."""
@@ -47,6 +62,11 @@ _OUTCOMES: Mapping[str, str] = {
     "health": "It noted who is healthy; the traffic stayed with {now}.",
     "unchanged": "It changed nothing; the traffic stays with {now}.",
     "adopted": "It took over what the load balancer says: {now} (epoch {epoch}).",
+    "obeyed": "It did as it was told; the traffic is with {now}.",
+    "switching": "It began a graceful switch; until it ends the traffic stays with {now}.",
+    "ramped": "It gave a region the next step of its traffic: {now} carries traffic (epoch"
+    " {epoch}).",
+    "abandoned": "It GAVE UP what was under way; the traffic is with {now}.",
     "configured": "It took up a newer configuration: {now} carries traffic (epoch {epoch}).",
 }
 
@@ -115,6 +135,9 @@ def came_in(entry: Json) -> str:
             return f"Cloud Monitoring opened incident {identity}: {region} fails."
         case ["alert", identity, "closed", region]:
             return f"Cloud Monitoring closed incident {identity} of {region}."
+        case ["command", identity, verb, *rest]:
+            told = " ".join(rest)
+            return f"Command {identity}, {verb}: {told}."
         case ["tick"]:
             return "A tick looked at the world itself; no alert was involved."
     return f"What came in: {' '.join(words)}."

@@ -226,7 +226,7 @@ def test_a_manual_command_racing_an_automatic_move_is_decided_on_what_it_left() 
     world = lab()
     world.down(EAST)
     put = world.objects.put
-    raced = []
+    raced: list[bool] = []
 
     def slow(name: str, data: bytes, generation: int) -> int:
         if name == "checkout.json" and not raced:
@@ -271,8 +271,7 @@ def test_a_switch_waits_for_the_replica_and_is_given_up_at_its_deadline() -> Non
     world.command("failover", WEST)
     world.clock.rest(60)
     world.tick()
-    assert world.state.switch is not None
-    assert world.state.switch.step is Step.DRAINING
+    assert world.document["switch"]["step"] == Step.DRAINING
     world.clock.rest(240)
     world.tick()
     assert carrying(world) == {EAST}
@@ -364,7 +363,7 @@ def test_a_human_brings_the_traffic_back_gracefully() -> None:
 def test_automatic_failback_comes_after_proven_health_and_by_a_switch() -> None:
     world = recovered(policy={"failback": "auto", "failback_after": "30m"})
     world.tick(28)
-    assert world.state.switch is None
+    assert world.document["switch"] is None
     assert carrying(world) == {WEST}
     world.clock.rest(180)
     world.tick()
@@ -381,7 +380,7 @@ def test_no_automatic_failback_within_the_cooldown_of_a_move() -> None:
     )
     world.tick(60)
     assert carrying(world) == {WEST}
-    assert world.state.switch is None
+    assert world.document["switch"] is None
     world.clock.rest(3600)
     world.tick()
     assert world.state.switch is not None
