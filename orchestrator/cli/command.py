@@ -66,52 +66,38 @@ class Manner:
     wait: bool
 
 
-def command(
-    session: Session,
-    name: str | None,
-    wish: Wish,
-    manner: Manner,
-    *,
-    reason: str = "",
-    region: str = "",
-    until: timedelta | None = None,
-    now: bool = False,
-    override: str = "",
-) -> bool:
+def command(session: Session, name: str | None, order: Order, manner: Manner) -> bool:
     """Give one command. Raises what looking and publishing raise; wrong names are usage errors."""
     world = session.world()
-    services = _concerned(session, name, wish, region, world)
-    if manner.apply and not reason.strip():
-        raise click.UsageError(
-            "say why, with --reason: it stands in the history for those after you"
-        )
-    issued = world.context.now()
-    made = Command(
-        id=world.context.new_id(),
-        wish=wish,
-        actor=os.environ.get("FAILOVER_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}",
-        reason=reason.strip() or "(preview)",
-        issued_at=issued,
-        region=region,
-        until=issued + until if until else None,
-        now=now,
-        override=override,
-    )
+    services = _concerned(session, name, order, world)
+    if manner.apply and not order.reason.strip():
+        raise click.UsageError("say why, with --reason: the history keeps it for those after you")
+    made = _made(order, world)
     if not manner.apply:
         return _preview(session, services, made, world)
-    if manner.direct:
-        outcomes = side_by_side(
-            {one.name: partial(_direct, one, made, manner, session, world) for one in services}
-        )
-    else:
+    if not manner.direct:
         _publish(made, name, world)
         if not manner.wait:
             session.tell({"command": made.id}, f"Published as command {made.id}; not waited for.")
             return True
-        outcomes = side_by_side(
-            {one.name: partial(_awaited, one, made, session, world) for one in services}
-        )
-    return _show(session, outcomes, world)
+    carry = partial(_direct, manner=manner) if manner.direct else _awaited
+    asked = {one.name: partial(carry, one, made, session, world) for one in services}
+    return _show(session, side_by_side(asked), world)
+
+
+def _made(order: Order, world: World) -> Command:
+    issued = world.context.now()
+    return Command(
+        id=world.context.new_id(),
+        wish=order.wish,
+        actor=os.environ.get("FAILOVER_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}",
+        reason=order.reason.strip() or "(preview)",
+        issued_at=issued,
+        region=order.region,
+        until=issued + order.until if order.until else None,
+        now=order.now,
+        override=order.override,
+    )
 
 
 def _concerned(
