@@ -1,0 +1,118 @@
+"""The operator's hand at the command line: shown first, done with --apply, refused for reasons."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.desk import Desk
+
+DONE = ("--apply", "--direct", "--reason", "a drill")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("failover", "checkout", "--to", "us-west-2"),
+        ("failback", "checkout"),
+        ("evacuate", "us-east-1"),
+        ("freeze", "checkout", "--for", "2h"),
+        ("unfreeze", "checkout"),
+        ("ack", "checkout"),
+    ],
+)
+def test_without_apply_a_command_is_shown_and_nothing_is_done(
+    desk: Desk, arguments: tuple[str, ...]
+) -> None:
+    desk.run("check", "--apply")
+    before = desk.document
+    found = desk.run(*arguments)
+    assert found.exit_code == 0, found.output
+    assert "Nothing was changed. Add --apply" in found.stdout
+    assert desk.document == before
+
+
+def test_a_failover_is_carried_out_and_told_with_actor_and_reason(desk: Desk) -> None:
+    found = desk.run("failover", "checkout", "--to", "us-west-2", *DONE)
+    assert found.exit_code == 0, found.output
+    assert "It MOVED the traffic from us-east-1 to us-west-2" in found.stdout
+    assert "a drill" in found.stdout
+    assert desk.document["primary"] == "us-west-2"
+    assert len(desk.document["commands"]) == 1
+    told = desk.run("explain").stdout
+    assert "failover: us-west-2 by" in told
+    assert "a drill" in told
+
+
+def test_applying_needs_a_reason(desk: Desk) -> None:
+    found = desk.run("failover", "checkout", "--to", "us-west-2", "--apply", "--direct")
+    assert found.exit_code == 2
+    assert "--reason" in found.stderr
+
+
+def test_a_wrong_region_suggests_the_right_one(desk: Desk) -> None:
+    for arguments in (("failover", "checkout", "--to", "us-wset-2"), ("evacuate", "us-wset-2")):
+        found = desk.run(*arguments)
+        assert found.exit_code == 2
+        assert "did you mean 'us-west-2'?" in found.stderr
+
+
+def test_a_freeze_needs_its_end_and_one_service_or_all(desk: Desk) -> None:
+    assert desk.run("freeze", "checkout").exit_code == 2
+    assert desk.run("freeze", "checkout", "--for", "tomorrow").exit_code == 2
+    assert desk.run("freeze", "--for", "2h").exit_code == 2
+    assert desk.run("freeze", "checkout", "--all", "--for", "2h").exit_code == 2
+    assert desk.run("freeze", "--all", "--for", "2h", *DONE).exit_code == 0
+    assert desk.document["freeze"]["reason"] == "a drill"
+    assert "FROZEN" in desk.run("status").stdout
+
+
+def test_while_it_is_frozen_an_alert_is_held_and_explain_says_how_to_move_all_the_same(
+    desk: Desk,
+) -> None:
+    desk.run("freeze", "checkout", "--for", "1h", *DONE)
+    desk.alert("primary-down.json")
+    assert desk.document["primary"] == "us-east-1"
+    told = desk.run("explain").stdout
+    assert "REFUSED freeze" in told
+    assert "failoverctl failover" in told
+    assert desk.run("failover", "checkout", "--to", "us-west-2", *DONE).exit_code == 0
+    assert desk.document["primary"] == "us-west-2"
+
+
+def test_a_refusal_is_told_with_its_rule_and_the_way_to_override_it(desk: Desk) -> None:
+    desk.write(mode="active-active", policy={"min_healthy_regions": 3})
+    found = desk.run("evacuate", "us-east-1", *DONE)
+    assert found.exit_code == 1
+    assert "REFUSED min_healthy_regions" in found.stdout
+    assert "--override min_healthy_regions" in found.stdout
+    found = desk.run("evacuate", "us-east-1", "--override", "min_healthy_regions", *DONE)
+    assert found.exit_code == 0, found.output
+    assert "overridden by" in found.stdout
+    assert set(desk.document["routing"]) == {"us-west-2", "eu-west-1"}
+    assert desk.run("evacuate", "us-west-2", "--override", "brake").exit_code == 2
+
+
+def test_an_acknowledgement_lets_a_held_move_go(desk: Desk) -> None:
+    desk.write(policy={"max_auto_failovers": {"count": 1, "within": "24h"}})
+    desk.alert("primary-down.json")
+    desk.alert("standby-down.json")
+    assert desk.document["primary"] == "us-west-2"
+    found = desk.run("ack", "checkout", *DONE)
+    assert found.exit_code == 0
+    assert desk.document["primary"] == "eu-west-1"
+
+
+def test_without_a_control_topic_it_says_to_do_it_directly(desk: Desk) -> None:
+    found = desk.run("ack", "checkout", "--apply", "--reason", "seen")
+    assert found.exit_code == 1
+    assert "--direct" in found.stderr
+
+
+def test_the_answer_in_json_has_the_decision(desk: Desk) -> None:
+    shown = desk.json("failover", "checkout", "--to", "us-west-2")
+    assert shown["applied"] is False
+    assert shown["services"][0]["outcome"] == "moved"
+    done = desk.json("failover", "checkout", "--to", "us-west-2", *DONE)
+    assert done["applied"] is True
+    assert done["services"][0]["decision"]["outcome"] == "moved"
+    assert done["services"][0]["decision"]["primary"] == "us-west-2"
