@@ -148,7 +148,9 @@ def _next(
         *sentences.indented(sentences.gates(view)),
         *sentences.indented(_shift(found)),
     ]
-    if not found.decision.reasons:
+    waiting = sentences.gates({"reasons": view["waiting"]})
+    lines += sentences.indented(["Not due yet:", *sentences.indented(waiting)] if waiting else [])
+    if not found.decision.reasons and not waiting:
         lines.insert(1, "  No rule was asked: nothing calls for a move.")
     return lines, view
 

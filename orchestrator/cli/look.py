@@ -138,8 +138,8 @@ def _show_status(session: Session, view: Json) -> None:
     session.say(f"  load balancer: {says}")
     if view.get("error"):
         show_error(session, view["error"])
-    if view["freeze"]:
-        session.say(f"  FROZEN: {view['freeze']}", "yellow")
+    for line in sentences.under_way(view):
+        session.say(f"  {line}", "yellow")
     _show_regions(session, view)
 
 

@@ -196,6 +196,27 @@ def tell(entry: Json, now: datetime) -> list[str]:
     ]
 
 
+def under_way(view: Json) -> list[str]:
+    """What stands in the way of automation, or is not finished, from a status in JSON."""
+    told = []
+    freeze, switch, ramp = view.get("freeze"), view.get("switch"), view.get("ramp")
+    if isinstance(freeze, dict):
+        told.append(
+            f"FROZEN until {short(freeze.get('until'))} by {freeze.get('actor')}:"
+            f" {freeze.get('reason')}"
+        )
+    if isinstance(switch, dict):
+        told.append(
+            f"SWITCHING to {switch.get('to')} ({switch.get('step')}): {switch.get('left')} takes no"
+            f" writes until {short(switch.get('until'))} at most"
+        )
+    if isinstance(ramp, dict):
+        step = ramp.get("step")
+        number = step + 1 if isinstance(step, int) else step
+        told.append(f"RAMP: {ramp.get('region')} is at step {number}")
+    return told
+
+
 def incident_sentence(incident: Incident, now: datetime) -> str:
     """Where one incident stands, and what it means for its region."""
     began = ago(incident.started_at, now)

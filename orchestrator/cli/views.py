@@ -62,6 +62,7 @@ def preview_view(service: Service, found: Preview) -> Json:
         "routing": dict(decision.state.routing),
         "health": {name: entry.status for name, entry in decision.state.regions.items()},
         "reasons": [record.reason(reason) for reason in decision.reasons],
+        "waiting": [record.reason(reason) for reason in decision.waiting],
         "page": decision.page,
         "plan": plan_view(found.plan) if found.plan else None,
         "obstacle": found.obstacle,
@@ -83,6 +84,8 @@ def status_view(service: Service, observed: Observed) -> Json:
         "phase": state.shift.phase if state and state.shift else None,
         "updated_at": stamped(state.updated_at) if state else None,
         "freeze": state.raw.get("freeze") if state else None,
+        "switch": state.raw.get("switch") if state else None,
+        "ramp": state.raw.get("ramp") if state else None,
         "load_balancer": {
             "name": service.backend_service,
             "carrying": list(carrying(routing, service)),

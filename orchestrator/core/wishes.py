@@ -251,7 +251,10 @@ def _advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
     if not all(gate.passed for gate in lag):
         state = replace(scene.state, switch=replace(switch, step=Step.DRAINING))
         return Wanted(state, current, waiting=lag)
-    return Wanted(undisturbed(scene.state), (switch.to,), Outcome.MOVED, (*gates, *lag))
+    asked = f"command {switch.command}" if switch.command else "automatic failback"
+    waited = round((scene.now - switch.since).total_seconds())
+    done = Reason("switch", True, f"{switch.left} was fenced for {waited} s; asked for by {asked}")
+    return Wanted(undisturbed(scene.state), (switch.to,), Outcome.MOVED, (*gates, *lag, done))
 
 
 def _give_up(
