@@ -74,9 +74,9 @@ def check(session: Session, service: str | None, *, apply: bool) -> bool:
 )
 def status(session: Session, service: str | None, *, watch: bool, every: float) -> bool:
     """Show where the traffic goes, and how every region stands."""
-    from orchestrator.cli import look
+    from orchestrator.cli import status as verb_status
 
-    return look.status(session, service, watch=watch, every=every)
+    return verb_status.status(session, service, watch=watch, every=every)
 
 
 @verb(cli)
@@ -102,18 +102,18 @@ def explain(session: Session, service: str | None, identity: str | None) -> bool
 )
 def history(session: Session, service: str | None, *, limit: int, journal: bool) -> bool:
     """List the decisions of a service."""
-    from orchestrator.cli import look
+    from orchestrator.cli import history as verb_history
 
-    return look.history(session, service, limit=limit, journal=journal)
+    return verb_history.history(session, service, limit=limit, journal=journal)
 
 
 @verb(cli)
 @service_argument
 def plan(session: Session, service: str | None) -> bool:
     """Show what a tick would do now, with every rule's value."""
-    from orchestrator.cli import look
+    from orchestrator.cli import plans as verb_plans
 
-    return look.plan(session, service)
+    return verb_plans.plan(session, service)
 
 
 @verb(cli)
@@ -279,9 +279,9 @@ def state_restore(
 @click.argument("file", type=file_type)
 def parse(session: Session, file: Path) -> bool:
     """Say what an alert FILE means: which service, which region, open or closed."""
-    from orchestrator.cli import look
+    from orchestrator.cli import alert_file as verb_alert_file
 
-    return look.parse(session, file)
+    return verb_alert_file.parse(session, file)
 
 
 def _probes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Verdict]:
@@ -319,6 +319,18 @@ def replay(
     from orchestrator.cli import replay as verb_replay
 
     return verb_replay.replay(session, files, probes, at)
+
+
+@verb(cli)
+@click.argument("files", type=file_type, nargs=-1, required=True)
+def drill(session: Session, files: tuple[Path, ...]) -> bool:
+    """Run scenario FILES through the real flow, in milliseconds: was the promise kept?
+
+    A file is complete in itself; no configuration is read. See examples/drills/README.md.
+    """
+    from orchestrator.cli import drill as verb_drill
+
+    return verb_drill.drill(session, files)
 
 
 @verb(cli)

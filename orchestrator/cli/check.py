@@ -8,41 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from dataclasses import asdict, replace
 from functools import partial
 
 from orchestrator.cli.advice import advice_on
+from orchestrator.cli.check_balancer import balancer
+from orchestrator.cli.finding import Finding, Level
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import Observed, Routing, State, Tick, Verdict
-from orchestrator.core.plan import carrying, lever_from_kinds, lever_of, movable, regional_groups
-from orchestrator.core.policy import Lever, Service
+from orchestrator.core.model import Observed, State, Tick, Verdict
+from orchestrator.core.policy import Service
 from orchestrator.flow.observe import observe
 from orchestrator.flow.pipeline import handle
-from orchestrator.flow.preview import preview
 from orchestrator.wiring import World
-
-
-class Level(StrEnum):
-    """How a finding stands. Only FAIL makes the verb fail."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. do: what to do about it. error: what it is a finding of."""
-
-    service: str
-    what: str
-    level: Level
-    detail: str
-    do: str = ""
-    error: FailoverError | None = None
 
 
 def check(session: Session, name: str | None, *, apply: bool) -> bool:
@@ -120,7 +99,7 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
         text = "Traffic cannot be moved until the Compute API answers"
         found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text, lost))
     else:
-        found += _balancer(service, observed.routing, observed.stored.state, world)
+        found += balancer(service, observed.routing, observed.stored.state, world)
     return [*found, *_health(service, observed)]
 
 
@@ -164,105 +143,6 @@ def _made(service: Service, world: World) -> Finding:
         return Finding(service.name, "state document", Level.FAIL, str(error), error=error)
     detail = f"made now: epoch {state.epoch}, primary {state.primary}"
     return Finding(service.name, "state document", Level.OK, detail)
-
-
-# --- the load balancer ---------------------------------------------------------------------------
-
-
-def _balancer(
-    service: Service, routing: Routing, state: State | None, world: World
-) -> Iterator[Finding]:
-    names = ", ".join(carrying(routing, service)) or "no configured region"
-    level = Level.OK if carrying(routing, service) else Level.FAIL
-    advice = "Give a region traffic: until then nothing may be moved"
-    yield Finding(service.name, "load balancer", level, f"{names} carries traffic", advice)
-    lever = lever_of(service, state.lever if state else None)
-    learnt, seen = _kinds(service, world)
-    yield from seen
-    if learnt and learnt is not lever:
-        text = f"State `lever: {learnt}`, or leave it out"
-        detail = f"{lever} is used, but the groups can only be moved by {learnt}"
-        yield Finding(service.name, "lever", Level.FAIL, detail, text)
-    else:
-        yield Finding(service.name, "lever", Level.OK, lever)
-    yield from _groups(service, routing, lever)
-    yield from _unclaimed(service, routing, state)
-    yield from _drift(service, world)
-    if lever is Lever.CAPACITY:
-        yield from _balancer_health(service, routing, world)
-
-
-def _kinds(service: Service, world: World) -> tuple[Lever | None, list[Finding]]:
-    """The lever that the types of the regional groups allow, and what asking for them showed."""
-    regional = regional_groups(service)
-    if not regional:
-        return None, []
-    try:
-        kinds = world.context.traffic.kinds(regional)
-    except FailoverError as error:
-        text = "Mend `backend` in the file, or grant compute.regionNetworkEndpointGroups.get"
-        return None, [Finding(service.name, "endpoint groups", Level.FAIL, str(error), text)]
-    told = ", ".join(sorted(set(kinds.values()))) or "types not known here"
-    detail = f"{len(regional)} regional, {told}"
-    return lever_from_kinds(kinds.values()), [
-        Finding(service.name, "endpoint groups", Level.OK, detail)
-    ]
-
-
-def _groups(service: Service, routing: Routing, lever: Lever) -> Iterator[Finding]:
-    for name in service.names:
-        if movable(routing, service, lever, name):
-            continue
-        detail = f"{name}: none of its groups is attached to {routing.name}"
-        text = f"Attach it with capacityScaler 0: as it is, {name} can never take over"
-        yield Finding(service.name, "backends", Level.FAIL, detail, text)
-    if len(service.names) == 1:
-        text = "With one region there is nowhere to go"
-        yield Finding(service.name, "regions", Level.WARN, "only one", text)
-
-
-def _unclaimed(service: Service, routing: Routing, state: State | None) -> Iterator[Finding]:
-    retired = state.retired if state else ()
-    for backend in routing.backends:
-        if service.owner(backend.group) is None and backend.group not in retired:
-            detail = f"{backend.group} belongs to no region of the file (scaler {backend.scaler:g})"
-            text = "Name it as a `backend` of its region, or know that it is left as it is"
-            yield Finding(service.name, "unclaimed backend", Level.WARN, detail, text)
-
-
-def _drift(service: Service, world: World) -> Iterator[Finding]:
-    try:
-        found = preview(service, Tick(), world.context)
-    except FailoverError as error:
-        yield Finding(service.name, "next tick", Level.FAIL, str(error), error=error)
-        return
-    if found.plan is None:
-        yield Finding(service.name, "next tick", Level.FAIL, found.obstacle)
-    elif found.plan.empty:
-        yield Finding(service.name, "next tick", Level.OK, f"{found.decision.outcome}; no change")
-    else:
-        text = "The next tick writes this; `plan` and `explain` say why"
-        yield Finding(service.name, "next tick", Level.WARN, str(found.plan), text)
-
-
-def _balancer_health(service: Service, routing: Routing, world: World) -> Iterator[Finding]:
-    attached = [b.group for b in routing.backends if service.owner(b.group)]
-    try:
-        healthy = world.context.traffic.healthy(routing.name, attached)
-    except FailoverError as error:
-        text = "The load balancer's own view of health is not to be had; nothing depends on it"
-        yield Finding(service.name, "backend health", Level.WARN, str(error), text, error)
-        return
-    for group in attached:
-        count = healthy.get(group)
-        region, short = service.owner(group), group.rsplit("/", 1)[-1]
-        if count:
-            detail = f"{region}: {count} healthy in {short}"
-            yield Finding(service.name, "backend health", Level.OK, detail)
-        elif count == 0:
-            text = "Users sent there get errors: look at its health check and firewall rule"
-            detail = f"{region}: the load balancer finds nothing healthy in {short}"
-            yield Finding(service.name, "backend health", Level.WARN, detail, text)
 
 
 # --- health and permissions ----------------------------------------------------------------------

@@ -19,7 +19,7 @@ from functools import partial
 import click
 
 from orchestrator.cli import sentences
-from orchestrator.cli.look import error_of, show_error
+from orchestrator.cli.failures import error_of, show_error
 from orchestrator.cli.session import Session, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Unavailable

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable
 
 from orchestrator.cli import sentences
-from orchestrator.cli.look import error_of, journaled
+from orchestrator.cli.failures import error_of
+from orchestrator.cli.history import journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError

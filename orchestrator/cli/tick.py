@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from orchestrator.cli.look import error_of, show_error, show_plans
+from orchestrator.cli.failures import error_of, show_error
+from orchestrator.cli.plans import show_plans
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.model import Json, Tick

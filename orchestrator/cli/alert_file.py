@@ -1,0 +1,43 @@
+"""`parse`: what an alert file means to this configuration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from orchestrator.cli import sentences
+from orchestrator.cli.session import Session
+from orchestrator.cli.views import signal_view
+from orchestrator.parse import Ignored, Message, parse_alert, unwrap
+from orchestrator.wiring import now
+
+
+def message_of(file: Path) -> Message:
+    """The message in a file: a bare notification, or a Pub/Sub push or CloudEvent around one."""
+    data = file.read_bytes()
+    at = now()
+    try:
+        raw = json.loads(data)
+    except ValueError:
+        return Message(data, file.name, at)
+    wrapped = isinstance(raw, dict) and ("message" in raw or "specversion" in raw)
+    return unwrap(data, at) if wrapped else Message(data, file.name, at)
+
+
+def parse(session: Session, file: Path) -> bool:
+    """What an alert file means to this configuration. Raises BadEvent for poison."""
+    found = parse_alert(message_of(file), session.config().services)
+    if isinstance(found, Ignored):
+        session.tell({"ignored": found.reason}, f"{file}: ignored: {found.reason}")
+        return True
+    views = [signal_view(to.service, to.signal) for to in found]
+    if session.as_json:
+        session.answer({"signals": views})
+        return True
+    columns = ("service", "kind", "region", "incident_id", "started_at", "ended_at")
+    session.table(f"{file}", columns, [[_cell(c, view[c]) for c in columns] for view in views])
+    return True
+
+
+def _cell(column: str, value: object) -> object:
+    return sentences.short(value) if column.endswith("_at") else value or "-"

@@ -1,0 +1,21 @@
+"""How an error is shown beside answers: one service's fault hides no other."""
+
+from __future__ import annotations
+
+from orchestrator.cli.advice import advice_on
+from orchestrator.cli.session import Session, error_view
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import Json
+
+
+def error_of(error: FailoverError, session: Session) -> Json:
+    """An error of one service among others, with what to do about it."""
+    return error_view(error, advice_on(error, session.environ))
+
+
+def show_error(session: Session, error: object) -> None:
+    """The same for people, on stderr, below the service's name. error: as `error_of` has it."""
+    assert isinstance(error, dict)
+    session.note(f"  {error['message']}", "red")
+    if error.get("advice"):
+        session.note(f"  {error['advice']}", "")

@@ -1,0 +1,88 @@
+"""`history`: the decisions of a service, from its document or its journal."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+from orchestrator.cli import sentences
+from orchestrator.cli.session import Session, side_by_side
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import Json
+from orchestrator.core.policy import Service
+from orchestrator.flow.observe import read_state
+from orchestrator.wiring import World
+
+
+def history(session: Session, name: str | None, *, limit: int, journal: bool) -> bool:
+    """The decisions of one service, newest first: the document's, or all that the journal keeps."""
+    world = session.world()
+    service = session.service(name, world.config)
+    if journal:
+        entries = journaled(session, service.name, world, limit)
+    else:
+        entries = _remembered(service, world)[:limit]
+    if session.as_json:
+        session.answer({"service": service.name, "history": entries})
+        return True
+    if not entries:
+        session.say(f"{service.name}: nothing was decided yet.")
+        return True
+    rows = [
+        (
+            sentences.short(entry.get("at")),
+            entry.get("outcome"),
+            entry.get("epoch"),
+            entry.get("primary"),
+            entry.get("signal"),
+            ", ".join(refused(entry)) or "-",
+            entry.get("id"),
+        )
+        for entry in entries
+    ]
+    columns = ("at (UTC)", "outcome", "epoch", "primary", "what came in", "refused by", "id")
+    session.table(f"{service.name}", columns, rows)
+    return True
+
+
+def refused(entry: Json) -> list[str]:
+    """The names of the rules that refused, of one decision."""
+    reasons = entry.get("reasons")
+    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
+    return list(dict.fromkeys(str(r.get("rule")) for r in found if not r.get("passed")))
+
+
+def _remembered(service: Service, world: World) -> list[Json]:
+    state = read_state(service.name, world.context).state
+    return list(state.history) if state else []
+
+
+def journaled(
+    session: Session, service: str, world: World, limit: int, identity: str = ""
+) -> list[Json]:
+    """The newest entries of the journal, newest first; one that is no JSON is noted and left out.
+
+    identity: only the decision of this id. Raises Unavailable.
+    """
+    names = world.archive.names(f"journal/{service}/")
+    newest = [name for name in names if name.endswith(f"{_dash(identity)}.json")][-limit:]
+    asked = {name: partial(world.context.objects.get, name) for name in reversed(newest)}
+    entries = []
+    for name, got in side_by_side(asked).items():
+        if isinstance(got, FailoverError):
+            raise got
+        entries.append(_entry(session, name, got[0] if got else b"null"))
+    return [entry for entry in entries if entry]
+
+
+def _dash(identity: str) -> str:
+    return f"-{identity}" if identity else ""
+
+
+def _entry(session: Session, name: str, data: bytes) -> Json | None:
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        session.note(f"{name} is no JSON and left out: {error}", "yellow")
+        return None
+    return found if isinstance(found, dict) else None

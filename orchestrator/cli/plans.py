@@ -1,0 +1,61 @@
+"""`plan`: what a tick would do now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from orchestrator.cli import sentences
+from orchestrator.cli.failures import error_of, show_error
+from orchestrator.cli.session import Session, side_by_side
+from orchestrator.cli.views import plan_view, preview_view
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import Json, Tick
+from orchestrator.core.policy import Service
+from orchestrator.flow.preview import Preview, preview
+from orchestrator.wiring import World
+
+
+def plan(session: Session, name: str | None) -> bool:
+    """What a tick would do now."""
+    world = session.world()
+    return show_plans(session, session.services(name, world.config), world)
+
+
+def show_plans(session: Session, services: Iterable[Service], world: World) -> bool:
+    """What a tick would do to each service; False where that could not be found out."""
+    known = {service.name: service for service in services}
+    found = side_by_side(
+        {name: partial(preview, one, Tick(), world.context) for name, one in known.items()}
+    )
+    if session.as_json:
+        views = [_plan_view(known[name], seen, session) for name, seen in found.items()]
+        session.answer({"services": views})
+    else:
+        for name, seen in found.items():
+            _show_plan(session, name, seen, _plan_view(known[name], seen, session))
+    return all(not isinstance(seen, FailoverError) and seen.plan for seen in found.values())
+
+
+def _plan_view(service: Service, seen: Preview | FailoverError, session: Session) -> Json:
+    if isinstance(seen, FailoverError):
+        return {"service": service.name, "error": error_of(seen, session)}
+    return preview_view(service, seen)
+
+
+def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view: Json) -> None:
+    if isinstance(seen, FailoverError):
+        session.say(f"{name}: a tick now would fail", "bold red")
+        show_error(session, view["error"])
+        return
+    session.say(f"{name}: a tick now would come to: {seen.decision.outcome}", "bold")
+    for line in sentences.gates(view):
+        session.say(f"  {line}")
+    if seen.plan is None:
+        session.say(f"  It could not shift: {seen.obstacle}", "red")
+        return
+    session.say("  The load balancer is as decided." if seen.plan.empty else f"  {seen.plan}")
+    rows = plan_view(seen.plan)["changes"]
+    columns = ("verb", "region", "group", "capacity_scaler")
+    if isinstance(rows, list) and rows:
+        session.table("", columns, [[row[c] for c in columns] for row in rows])

@@ -1,0 +1,108 @@
+"""`status`: where the traffic goes, and how every region stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import partial
+
+from orchestrator.cli import sentences
+from orchestrator.cli.failures import error_of, show_error
+from orchestrator.cli.session import Session, side_by_side
+from orchestrator.cli.views import status_view
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import Json
+from orchestrator.core.policy import Service
+from orchestrator.flow.observe import observe
+from orchestrator.wiring import World
+
+
+def status(session: Session, name: str | None, *, watch: bool, every: float) -> bool:
+    """How the services stand. watch: again and again, until interrupted."""
+    world = session.world()
+    services = session.services(name, world.config)
+    try:
+        while True:
+            fine = _look(session, services, world, watch=watch)
+            if not watch:
+                return fine
+            time.sleep(every)
+    except KeyboardInterrupt:
+        if watch:
+            return True
+        raise
+
+
+def _look(session: Session, services: Iterable[Service], world: World, *, watch: bool) -> bool:
+    """Show every service once. True when all of it could be read."""
+    asked = {service.name: partial(_status, service, world) for service in services}
+    found = side_by_side(asked)
+    views = [_status_view(name, seen, session) for name, seen in found.items()]
+    if watch and session.console.is_terminal:
+        session.console.clear()
+    if session.as_json:
+        session.answer({"services": views}, one_line=watch)
+    else:
+        for view in views:
+            _show_status(session, view)
+    return all("error" not in view for view in views)
+
+
+def _status(service: Service, world: World) -> tuple[Json, FailoverError | None]:
+    observed, lost = observe(service, world.context)
+    return status_view(service, observed), lost
+
+
+def _status_view(
+    name: str, seen: tuple[Json, FailoverError | None] | FailoverError, session: Session
+) -> Json:
+    """What was seen of a service; what could not be read is its `error`, with what to do."""
+    view, lost = ({"service": name}, seen) if isinstance(seen, FailoverError) else seen
+    return {**view, "error": error_of(lost, session)} if lost else view
+
+
+def _show_status(session: Session, view: Json) -> None:
+    if "epoch" not in view:
+        session.say(f"{view['service']}: its document cannot be read", "bold red")
+        show_error(session, view["error"])
+        return
+    balancer = view["load_balancer"]
+    says = "not to be had"
+    if isinstance(balancer, dict):
+        names = ", ".join(balancer["carrying"]) or "nobody"
+        says = f"{balancer['name']} gives {names} traffic and carries epoch {balancer['epoch']}"
+    session.say(f"{view['service']} ({view['mode']})", "bold")
+    if view["document"]:
+        routing = view["routing"]
+        carrying = ", ".join(routing) if isinstance(routing, dict) else ""
+        session.say(
+            f"  document:      epoch {view['epoch']}, primary {view['primary']}, traffic to"
+            f" {carrying}, {view['phase'] or 'nothing decided yet'},"
+            f" {sentences.short(view['updated_at'])}"
+        )
+    else:
+        session.say("  document:      none yet; the first signal makes it, or check --apply")
+    session.say(f"  load balancer: {says}")
+    if view.get("error"):
+        show_error(session, view["error"])
+    for line in sentences.under_way(view):
+        session.say(f"  {line}", "yellow")
+    _show_regions(session, view)
+
+
+def _show_regions(session: Session, view: Json) -> None:
+    rows = []
+    regions = view["regions"]
+    for region in regions if isinstance(regions, list) else []:
+        probe = region["probe"] or {}
+        rows.append(
+            (
+                region["region"],
+                region["status"] or "-",
+                "-" if region["share"] is None else f"{region['share']:.0%}",
+                f"{probe.get('verdict', '-')} ({probe.get('detail', '')})",
+                ", ".join(region["open_incidents"]) or "-",
+                sentences.short(region["since"]),
+            )
+        )
+    session.table("", ("region", "status", "traffic", "probe now", "open incidents", "since"), rows)
