@@ -32,7 +32,7 @@ def test_without_apply_a_command_is_shown_and_nothing_is_done(
 
 
 def test_a_failover_is_carried_out_and_told_with_actor_and_reason(desk: Desk) -> None:
-    found = desk.run("failover", "checkout", "--to", "us-west-2", *DONE)
+    found = desk.run("failover", "checkout", "--to", "us-west-2", "--now", *DONE)
     assert found.exit_code == 0, found.output
     assert "It MOVED the traffic from us-east-1 to us-west-2" in found.stdout
     assert "a drill" in found.stdout
@@ -109,10 +109,10 @@ def test_without_a_control_topic_it_says_to_do_it_directly(desk: Desk) -> None:
 
 
 def test_the_answer_in_json_has_the_decision(desk: Desk) -> None:
-    shown = desk.json("failover", "checkout", "--to", "us-west-2")
+    shown = desk.json("failover", "checkout", "--to", "us-west-2", "--now")
     assert shown["applied"] is False
     assert shown["services"][0]["outcome"] == "moved"
-    done = desk.json("failover", "checkout", "--to", "us-west-2", *DONE)
+    done = desk.json("failover", "checkout", "--to", "us-west-2", "--now", *DONE)
     assert done["applied"] is True
     assert done["services"][0]["decision"]["outcome"] == "moved"
     assert done["services"][0]["decision"]["primary"] == "us-west-2"
