@@ -18,7 +18,8 @@ from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Observed, State, Tick, Verdict
-from orchestrator.core.policy import Service
+from orchestrator.core.policy import Confirm, Service
+from orchestrator.core.second import NOT_ASKED
 from orchestrator.flow.observe import observe
 from orchestrator.flow.pipeline import handle
 from orchestrator.wiring import World
@@ -100,7 +101,7 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
         found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text, lost))
     else:
         found += balancer(service, observed.routing, observed.stored.state, world)
-    return [*found, *_health(service, observed)]
+    return [*found, *_health(service, observed), *_checks(service, observed)]
 
 
 # --- state ---------------------------------------------------------------------------------------
@@ -163,6 +164,23 @@ def _health(service: Service, observed: Observed) -> Iterator[Finding]:
             continue
         text = f"{region.name} cannot be moved to while its health URL does not answer with 2xx"
         yield Finding(service.name, "health", Level.WARN, detail, text)
+
+
+def _checks(service: Service, observed: Observed) -> Iterator[Finding]:
+    """What Monitoring says of each region, where alerts are confirmed by it."""
+    if service.policy.confirm is not Confirm.MONITORING:
+        return
+    for region in service.regions:
+        said = observed.checks.get(region.name, NOT_ASKED)
+        detail = f"{region.name}: Monitoring says {said.verdict} ({said.detail})"
+        if said.verdict is not Verdict.SILENT:
+            yield Finding(service.name, "uptime check", Level.OK, detail)
+            continue
+        text = (
+            f"Alerts of it cannot be confirmed: then it is {service.policy.on_unconfirmed}. See its"
+            " check_id, the check's period (60 s) and roles/monitoring.viewer"
+        )
+        yield Finding(service.name, "uptime check", Level.WARN, detail, text)
 
 
 def _permissions(service: Service, world: World) -> list[Finding]:

@@ -13,7 +13,7 @@ from orchestrator.core.model import Incident, IncidentState, Json, Status
 from orchestrator.core.reading import read_time
 
 MEANINGS: Mapping[str, str] = {
-    "confirm": "a second, independent signal (our own probe) must not contradict the alert",
+    "confirm": "a second signal (our own probe or Monitoring) must not contradict the alert",
     "max_event_age": "an old alert updates health, and moves nothing by itself",
     "brake": "when so much fails at once, the observer is the likelier fault",
     "max_auto_failovers": "after so many automatic moves a human must look",
@@ -37,7 +37,7 @@ MEANINGS: Mapping[str, str] = {
 
 REMEDIES: Mapping[str, str] = {
     "confirm": "If users really fail there, see why its health URL answers well (or does not answer"
-    " us at all): the alert and our own probe disagree",
+    " us at all): the alert and the second signal disagree",
     "max_event_age": "Nothing: if the region still fails, the next ticks see it themselves and act",
     "brake": "Look at the regions with your own eyes. If they really are down, there is nowhere to"
     " go; if not, look at what watches them",
@@ -230,8 +230,8 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
         origin += ", opened by ticks that saw the region fail without any alert"
     if incident.contradicted:
         return (
-            f"{origin}: {_STATES[incident.state]}, but our own probe found the region healthy when"
-            " it came, so it does not count."
+            f"{origin}: {_STATES[incident.state]}, but the second signal found the region healthy"
+            " when it came, so it does not count."
         )
     match incident.state:
         case IncidentState.OPEN:
@@ -253,7 +253,7 @@ def region_sentence(name: str, status: Status, probe: str, incidents: Sequence[I
     about = f"{count} incident{'' if count == 1 else 's'} known"
     meaning = {
         Status.UP: "up: it may carry traffic",
-        Status.DOWN: "DOWN: an incident is open that our own probe does not contradict",
+        Status.DOWN: "DOWN: an incident is open that nothing contradicts",
         Status.RECOVERING: "recovering: was down, and has not proven healthy yet",
     }[status]
     return f"{name} is {meaning}. Its probe says now: {probe}; {about}."

@@ -1,0 +1,81 @@
+"""`drill`: scenario files on a virtual clock, through the real flow and core; did the promise hold?
+
+Nothing outside of this process is read or changed but the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.cli import sentences
+from orchestrator.cli.session import Session
+from orchestrator.core.model import Json
+from orchestrator.drill.chronicle import Line
+from orchestrator.drill.scenario import read_scenario
+from orchestrator.drill.virtual import Result, clock, run
+
+_STYLES = {"broken": "bold red", "error": "red", "note": "yellow"}
+_INDENT = " " * 13
+
+
+def drill(session: Session, files: tuple[Path, ...]) -> bool:
+    """Run every file; False when one breaks its promise. Raises BadScenario before any is run."""
+    scenarios = {file: read_scenario(file) for file in files}
+    results = {file: run(scenario, sentences.tell) for file, scenario in scenarios.items()}
+    if session.as_json:
+        session.answer({"drills": [_view(file, result) for file, result in results.items()]})
+    else:
+        for file, result in results.items():
+            _show(session, file, result)
+        kept = sum(result.held for result in results.values())
+        session.say(f"{kept} of {len(results)} promises held.", "bold")
+    return all(result.held for result in results.values())
+
+
+def _show(session: Session, file: Path, result: Result) -> None:
+    session.say(f"{file}: {result.scenario.title}", "bold")
+    session.say(f"  {' '.join(result.scenario.promise.split())}")
+    for line in result.lines:
+        for number, text in enumerate(_told(line)):
+            begin = f"  {clock(line.at):<11}" if number == 0 else _INDENT
+            session.say(begin + text, _STYLES.get(line.kind, ""))
+    if result.held:
+        session.say("  The promise held.", "green")
+    for text in result.broken:
+        session.say(f"  BROKEN: {text}", "bold red")
+    session.say()
+
+
+def _told(line: Line) -> Iterator[str]:
+    """A line in words: a decision with the rules that refused and what was paged."""
+    if not line.decision:
+        yield f"BROKEN: {line.text}" if line.kind == "broken" else line.text
+        return
+    yield f"-> {sentences.headline(line.decision)}"
+    for reason in _refused(line.decision):
+        yield f"   {sentences.gate(reason)}"
+    if line.decision.get("page"):
+        yield "   A human is paged."
+
+
+def _refused(decision: Json) -> list[Json]:
+    reasons = decision.get("reasons")
+    found = reasons if isinstance(reasons, list) else []
+    return [one for one in found if not one["passed"]]
+
+
+def _view(file: Path, result: Result) -> Json:
+    return {
+        "file": str(file),
+        "title": result.scenario.title,
+        "promise": " ".join(result.scenario.promise.split()),
+        "held": result.held,
+        "broken": list(result.broken),
+        "timeline": [_line_view(line) for line in result.lines],
+    }
+
+
+def _line_view(line: Line) -> Json:
+    told = {"decision": line.decision} if line.decision else {"text": line.text}
+    return {"at": line.at.total_seconds(), "kind": line.kind, **told}

@@ -1,0 +1,76 @@
+"""What is told of a run: every act, every decision that says something new, notes and errors."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from orchestrator.core.model import Json, Signal, Tick
+from orchestrator.drill.expectations import refusals
+from orchestrator.drill.world import START, World
+from orchestrator.flow import record
+from orchestrator.flow.pipeline import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of what happened. kind: act, decision, note, error or broken."""
+
+    at: timedelta
+    kind: str
+    text: str = ""
+    decision: Json = field(default_factory=dict)
+
+
+@dataclass
+class Chronicle:
+    """One run, told. newest: the decision that said something last. pages, said: all so far."""
+
+    world: World
+    lines: list[Line] = field(default_factory=list)
+    newest: Json = field(default_factory=dict)
+    pages: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    _known: set[str] = field(default_factory=set)
+    _shapes: set[str] = field(default_factory=set)
+
+    def note(self, kind: str, text: str) -> None:
+        """One line."""
+        self.lines.append(Line(self.world.now - START, kind, text))
+
+    def once(self, kind: str, text: str) -> None:
+        """One line, unless the same was said before, whatever its numbers."""
+        self.said.append(text)
+        shape = re.sub(r"[\d.:]+", "0", text)
+        if shape not in self._shapes:
+            self._shapes.add(shape)
+            self.note(kind, text)
+
+    def log(self, severity: str, message: str, **fields: object) -> None:
+        """What the flow says. A decision's own line is told as the decision."""
+        if fields.get("page"):
+            self.pages.append(message)
+        if "outcome" in fields or severity in {"DEBUG", "INFO", "NOTICE"}:
+            self.said.append(message)
+        else:
+            self.once("note", message)
+
+    def collect(self, signal: Signal, report: Report | None) -> None:
+        """The decisions that were recorded meanwhile; else a refusal that says something new."""
+        history = self.world.state.history if self.world.state else ()
+        fresh = [one for one in reversed(history) if str(one["id"]) not in self._known]
+        if not fresh and report and not all(reason.passed for reason in report.decision.reasons):
+            made = self._unrecorded(signal, report)
+            is_news = refusals(made) != refusals(self.newest)
+            fresh = [made] if is_news or not isinstance(signal, Tick) else []
+        for one in fresh:
+            self._known.add(str(one["id"]))
+            self.newest = one
+            self.lines.append(Line(self.world.now - START, "decision", "", one))
+
+    def _unrecorded(self, signal: Signal, report: Report) -> Json:
+        state = report.decision.state
+        before = record.Before(state.epoch, state.routing)
+        what = record.describe(signal)
+        return record.entry(report.decision, what, before, self.world.now, f"unrecorded-{what}")

@@ -1,0 +1,129 @@
+"""The ports of the flow over a played world: its clouds, its regions, and who works at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from orchestrator.core.model import Json, Probe, Routing, Verdict
+from orchestrator.core.policy import Region
+from orchestrator.drill.world import TIMEOUT, WELL, World
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FAILED_CHECKS = Probe(Verdict.FAILING, "its checks fail")
+PASSED_CHECKS = Probe(Verdict.HEALTHY, "its checks pass")
+
+
+class AtOnce(ThreadPoolExecutor):
+    """An executor that does everything at once and in order, so that a run is repeatable."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """The outcome, already there."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the future carries it
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Implements `orchestrator.ports.Objects` over a world whose bucket can be gone."""
+
+    world: World
+
+    def get(self, name: str) -> tuple[bytes, int] | None:
+        """The object, or None. Raises Unavailable while the bucket is gone."""
+        self.world.fail_if_gone("the state bucket")
+        return self.world.kept.get(name)
+
+    def put(self, name: str, data: bytes, generation: int) -> int:
+        """Replace this generation; what was to happen before a commit happens first."""
+        if name == f"{self.world.service.name}.json":
+            self.world.pass_hook("commit")
+        self.world.fail_if_gone("the state bucket")
+        made = self.world.kept.put(name, data, generation)
+        self.world.commits += name == f"{self.world.service.name}.json"
+        return made
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """Implements `orchestrator.ports.Traffic` over a world whose Compute API can be gone."""
+
+    world: World
+
+    def read(self, name: str) -> Routing:
+        """The resource. Raises Unavailable while the API is gone."""
+        self.world.fail_if_gone("the Compute API")
+        return self.world.backends.read(name)
+
+    def patch(self, name: str, body: Json) -> str:
+        """One change, counted; what was to happen before a patch happens first."""
+        self.world.pass_hook("patch")
+        self.world.fail_if_gone("the Compute API")
+        done = self.world.backends.patch(name, body)
+        self.world.patches += 1
+        if not self.world.carrying:
+            self.world.faults.append(
+                "a patch of an orchestrator took the traffic from every region"
+            )
+        return done
+
+    def wait(self, operation: str) -> None:
+        """Done when it is written."""
+
+    def kinds(self, groups: Iterable[str]) -> Mapping[str, str]:
+        """The lever is stated: nobody asks."""
+        del groups
+        return {}
+
+    def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
+        """The load balancer's own health checks are not played."""
+        del name, groups
+        return {}
+
+    def missing_permissions(self, name: str) -> None:
+        """Nobody asks for permissions here."""
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Implements `orchestrator.ports.Prober`: one orchestrator's own look at the regions."""
+
+    world: World
+    number: int
+
+    def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
+        """What each region answers this orchestrator."""
+        return {region.name: self._one(region.name) for region in regions}
+
+    def _one(self, name: str) -> Probe:
+        if (self.number, name) in self.world.unreached:
+            return TIMEOUT
+        found = self.world.health.get(name, WELL)
+        return Probe(found.verdict, found.detail, self.world.lag.get(name, {}))
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Implements `orchestrator.ports.Checks`: Monitoring's checkers see what the users see."""
+
+    world: World
+
+    def verdicts(self, regions: Iterable[Region], now: datetime) -> Mapping[str, Probe]:
+        """What the users of each region get."""
+        del now  # the world's own is the same
+        return {region.name: self._one(region.name) for region in regions}
+
+    def _one(self, name: str) -> Probe:
+        if self.world.is_gone("Monitoring"):
+            return Probe(Verdict.SILENT, "Monitoring does not answer")
+        failing = name in self.world.health or name in self.world.cut_off
+        return FAILED_CHECKS if failing else PASSED_CHECKS

@@ -1,0 +1,132 @@
+"""The world that a scenario plays: regions, users, clouds that can be gone, and the time.
+
+The load balancer is the folder adapter over memory. What the flow sees of it is in `clouds`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.adapters.local.backend_services import FileBackendServices, as_deployed
+from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.core.codec import decode
+from orchestrator.core.errors import Unavailable
+from orchestrator.core.model import Json, Probe, State, Verdict
+from orchestrator.core.plan import carrying, group_path, lever_of
+from orchestrator.core.policy import Lever, Mode, Service
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+"""Midnight, so that a time of the clock reads as a time of the scenario."""
+
+WELL = Probe(Verdict.HEALTHY, "200")
+FAILING = Probe(Verdict.FAILING, "503")
+TIMEOUT = Probe(Verdict.FAILING, "timeout")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of the orchestrator catches this."""
+
+
+@dataclass
+class World:
+    """One service's world. health: what each region answers, if not well. gone: a cloud, till when.
+
+    unreached: regions that an orchestrator's probes do not reach, by its number. cut_off: regions
+    that their users do not reach. hooks: what happens before the next commit or patch.
+    faults: what no orchestrator may do, whatever is expected.
+    """
+
+    service: Service
+    now: datetime = START
+    health: dict[str, Probe] = field(default_factory=dict)
+    lag: dict[str, dict[str, float]] = field(default_factory=dict)
+    unreached: set[tuple[int, str]] = field(default_factory=set)
+    cut_off: set[str] = field(default_factory=set)
+    gone: dict[str, datetime] = field(default_factory=dict)
+    hooks: dict[str, list[Callable[[], None]]] = field(
+        default_factory=lambda: {"commit": [], "patch": []}
+    )
+    faults: list[str] = field(default_factory=list)
+    commits: int = 0
+    patches: int = 0
+
+    def __post_init__(self) -> None:
+        self.kept = MemoryObjects()
+        self._balancer = MemoryObjects()
+        self.backends = FileBackendServices(self._balancer, [self.service])
+
+    # --- what the world is
+
+    @property
+    def state(self) -> State | None:
+        """The document as it is, whoever can read it."""
+        got = self.kept.get(f"{self.service.name}.json")
+        return decode(got[0], self.service.name) if got else None
+
+    @property
+    def traffic(self) -> Mapping[str, float]:
+        """The share of its capacity that each region gets, by the load balancer itself."""
+        found = self.backends.read(self.service.backend_service).backends
+        owned = {self.service.owner(one.group): one.scaler for one in found}
+        return {name: owned.get(name, 0.0) for name in self.service.names}
+
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """The regions that get traffic."""
+        return carrying(self.backends.read(self.service.backend_service), self.service)
+
+    @property
+    def users(self) -> str:
+        """Whether every user is served."""
+        bad = [n for n in self.carrying if n in self.cut_off or n in self.health]
+        return "failing" if bad or not self.carrying else "served"
+
+    def is_gone(self, cloud: str) -> bool:
+        """Whether that cloud does not answer now."""
+        return cloud in self.gone and self.now < self.gone[cloud]
+
+    def fail_if_gone(self, cloud: str) -> None:
+        """Raise Unavailable while that cloud is gone."""
+        if self.is_gone(cloud):
+            raise Unavailable(f"{cloud}: 503 ServiceUnavailable")
+
+    def pass_hook(self, moment: str) -> None:
+        """Let happen what was to happen before the next commit or patch."""
+        due = self.hooks[moment][:]
+        self.hooks[moment].clear()
+        for what in due:
+            what()
+
+    # --- what other hands do to it
+
+    def give(self, regions: Iterable[str]) -> None:
+        """Another hand gives these regions the traffic, and leaves the mark alone."""
+        wanted = set(regions)
+        everywhere = replace(self.service, mode=Mode.ACTIVE_ACTIVE)
+        backends = as_deployed(everywhere)["backends"]
+        assert isinstance(backends, list)  # made by the adapter
+        given = [one for one in backends if self._owner(one) in wanted]
+        if lever_of(self.service, None) is Lever.CAPACITY:
+            given = [{**one, "capacityScaler": float(one in given)} for one in backends]
+        resource = self.backends.read(self.service.backend_service).resource
+        self._write({**resource, "backends": given})
+
+    def _owner(self, backend: Json) -> str | None:
+        return self.service.owner(group_path(str(backend["group"])))
+
+    def deploy(self) -> None:
+        """Another hand writes the load balancer as it was deployed."""
+        self._write(as_deployed(self.service))
+
+    def _write(self, resource: Json) -> None:
+        name = f"backend-services/{self.service.backend_service}.json"
+        got = self._balancer.get(name)
+        self._balancer.put(name, json.dumps(resource).encode(), got[1] if got else 0)
+
+
+def after(time: timedelta) -> datetime:
+    """That time of the scenario on the clock."""
+    return START + time
