@@ -46,6 +46,7 @@ class Config:
     topics: TopicsModel
     services: Mapping[str, core.Service]
     probe: ProbeModel
+    gauges: bool
 
 
 _UNREADABLE = (
@@ -96,7 +97,7 @@ def load(text: str, source: str) -> Config:
         name: _service(name, service, file, _object(raw["services"]).get(name))
         for name, service in file.services.items()
     }
-    return Config(file.project, file.state, file.topics, services, file.probe)
+    return Config(file.project, file.state, file.topics, services, file.probe, file.gauges)
 
 
 def _validated(raw: object) -> tuple[FileModel | None, ValidationError | None]:

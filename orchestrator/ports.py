@@ -114,6 +114,29 @@ class Prober(Protocol):
         """One answer for each region, all asked at once, within the timeout. Never raises."""
 
 
+class Checks(Protocol):
+    """What Cloud Monitoring's uptime checks have seen of the regions."""
+
+    def verdicts(self, regions: Iterable[Region], now: datetime) -> Mapping[str, Probe]:
+        """One answer for each region by the checks' newest results. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One number to be watched. labels: which of its kind it is."""
+
+    name: str
+    value: int
+    labels: Mapping[str, str]
+
+
+class Gauges(Protocol):
+    """Where numbers are written so that somebody can be told when they stop coming."""
+
+    def write(self, gauges: Iterable[Gauge], now: datetime) -> None:
+        """Write one point for each. Raises Unavailable, also when some were refused."""
+
+
 class Log(Protocol):
     """One structured line."""
 

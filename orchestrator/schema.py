@@ -89,21 +89,25 @@ class GracefulModel(_Model):
 class PolicyModel(_Model):
     """What a human has decided beforehand for one service."""
 
-    confirm: Annotated[
-        Literal["none", "probe"],
-        NotYet(("monitoring",), "confirm: monitoring does not exist yet; use probe or none"),
-    ] = Field(
+    confirm: Literal["none", "probe", "monitoring"] = Field(
         "probe",
         description="The second, independent signal that an alert needs before traffic moves."
         " `probe`: our own request to the region's `health_url`; if it is answered with 2xx the"
-        " alert is contradicted and nothing moves. `none`: the alert alone moves traffic, so a"
-        " wrong alert does too.",
+        " alert is contradicted and nothing moves. `monitoring`: what the region's uptime check has"
+        " seen in the last five minutes (found by `check_id`, else by the host of `health_url`;"
+        " give it a period of 60 s); it confirms when two vantage points fail, and contradicts when"
+        " two pass and at most one fails. It sees the region as users do, from several places, but"
+        " is no more independent than the alert: an alert on that same check is confirmed by what"
+        " raised it, unless it comes late or was made up. Ticks take a region for failing that it"
+        " sees failing, too; and whatever it says, the region that takes over must answer our own"
+        " probe. `none`: the alert alone moves traffic, so a wrong alert does too.",
     )
     on_unconfirmed: Literal["proceed", "hold"] = Field(
         "proceed",
         description="What to do when the second signal cannot be had: the region has no"
         " `health_url`, its answer says nothing of health (a redirect, 4xx), or all probes fail in"
-        " the same way."
+        " the same way; with `confirm: monitoring`, Monitoring does not answer within 2.5 s, has"
+        " no data, or finds several checks of one host."
         " `proceed`: believe the alert. `hold`: move nothing and page; a candidate without a"
         " `health_url` is then no target either.",
     )
@@ -221,14 +225,15 @@ class RegionModel(_Model):
         description="The URL that our own probe asks: 2xx is healthy, 5xx or no answer failing,"
         " anything else says nothing. Alerts are matched to the region by its host too. It must"
         " tell the region's own health, whether or not it carries traffic, and must not pass"
-        " through the load balancer. Left out, the region cannot be confirmed: see"
+        " through the load balancer. Left out, `confirm: probe` has nothing to ask: see"
         " `on_unconfirmed`.",
         examples=["https://use4.checkout.example.com/healthz"],
     )
     check_id: str | None = Field(
         None,
         description="The uptime check's id. An alert without a `region` label on its policy and"
-        " without a known host is matched to the region by it.",
+        " without a known host is matched to the region by it, and `confirm: monitoring` asks for"
+        " this check.",
         examples=["checkout-use4-x1"],
     )
     backend: Groups = Field(
@@ -384,4 +389,13 @@ class FileModel(_Model):
     )
     probe: ProbeModel = Field(
         ProbeModel(), description="How health URLs are asked, for every service."
+    )
+    gauges: bool = Field(
+        False,
+        description="Whether every tick that ends well writes how each service stands to Cloud"
+        " Monitoring, as `custom.googleapis.com/region_failover/` and `region_health`, `primary`,"
+        " `epoch`, `frozen` or `last_tick`. An alert on their absence tells that no orchestrator is"
+        " at work. Only the deployed function writes them; the label `instance` tells deployments"
+        " apart, by the variable `FAILOVER_INSTANCE`, else by the function's name. It takes"
+        " `roles/monitoring.metricWriter`, and Google charges for custom metrics.",
     )

@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import telemetry
 from orchestrator.core.errors import BadConfig, Problem, Unavailable
+from orchestrator.core.policy import Confirm
 from orchestrator.flow.context import Context, Memory
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from orchestrator.config import Config
-    from orchestrator.ports import Archive, Log, Objects, Store, Topic, Traffic
+    from orchestrator.ports import Archive, Checks, Gauges, Log, Objects, Store, Topic, Traffic
 
 COMPUTE = "https://compute.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -53,6 +55,11 @@ class World:
     context: Context
     archive: Archive
     control: Topic | None
+
+
+def _bare(emulator: str | None) -> str | None:
+    """`host:port` alone: a gRPC client hangs on a scheme."""
+    return emulator.partition("://")[2] if emulator else None
 
 
 class Wiring:
@@ -100,6 +107,8 @@ class Wiring:
             jitter=lambda: random.uniform(0.5, 1.5),  # noqa: S311  # spreads retries, guards nothing
             only_service=len(config.services) == 1,
             events=self._topic(config.project, config.topics.events),
+            checks=self._checks(config),
+            gauges=self._gauges(config),
             memory=Memory(),
         )
         control = self._topic(config.project, config.topics.control)
@@ -165,8 +174,30 @@ class Wiring:
         from orchestrator.adapters.gcp.topic import PubSubTopic  # lazily, as all
 
         emulator = self._emulator("PUBSUB_EMULATOR_HOST")
-        bare = emulator.partition("://")[2] if emulator else None
-        return PubSubTopic(project, name, lambda: self._identity(emulator), bare)
+        return PubSubTopic(project, name, lambda: self._identity(emulator), _bare(emulator))
+
+    def _checks(self, config: Config) -> Checks | None:
+        """Monitoring's uptime checks, where some service confirms by them."""
+        if all(one.policy.confirm is not Confirm.MONITORING for one in config.services.values()):
+            return None
+        from orchestrator.adapters.gcp.checks import UptimeChecks  # only where it is asked
+
+        emulator = self._emulator("MONITORING_EMULATOR_HOST")
+        return UptimeChecks(config.project, lambda: self._identity(emulator), _bare(emulator))
+
+    def _gauges(self, config: Config) -> Gauges | None:
+        """Where gauges are written: in the cloud alone, for a human's tick proves nothing alive.
+
+        Cloud Run tells a function its service's name.
+        """
+        instance = self._environ.get("FAILOVER_INSTANCE") or self._environ.get("K_SERVICE")
+        if not config.gauges or not instance:
+            return None
+        from orchestrator.adapters.gcp.gauges import CustomMetrics  # only where it is asked for
+
+        emulator = self._emulator("MONITORING_EMULATOR_HOST")
+        credentials = partial(self._identity, emulator)
+        return CustomMetrics(config.project, instance, credentials, _bare(emulator))
 
     # --- identity
 

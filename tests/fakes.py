@@ -31,8 +31,10 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import group_path
 from orchestrator.core.policy import Region, Service
+from orchestrator.core.second import WINDOW, Sight, judge
 from orchestrator.flow.context import Context, Memory
 from orchestrator.flow.pipeline import Report, handle
+from orchestrator.ports import Gauge
 
 START = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
@@ -162,6 +164,37 @@ class FakeProber:
         }
 
 
+class FakeChecks:
+    """Uptime checks whose results a test sets; six vantage points pass where it says nothing."""
+
+    def __init__(self) -> None:
+        self.sights: dict[str, list[Sight]] = {}
+
+    def verdicts(self, regions: Iterable[Region], now: datetime) -> Mapping[str, Probe]:
+        """By what was set and is not too old."""
+        everywhere = [Sight(str(number), now, True) for number in range(6)]
+        return {
+            r.name: judge(s for s in self.sights.get(r.name, everywhere) if now - s.at < WINDOW)
+            for r in regions
+        }
+
+
+class FakeGauges:
+    """Keeps what was written, with the monitoring service's spacing, until it is gone."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[datetime, tuple[Gauge, ...]]] = []
+        self.error: Unavailable | None = None
+
+    def write(self, gauges: Iterable[Gauge], now: datetime) -> None:
+        """Keep them, or raise what the test set."""
+        if self.error:
+            raise self.error
+        if self.written and now - self.written[-1][0] < timedelta(seconds=5):
+            raise Unavailable("written more frequently than every five seconds")
+        self.written.append((now, tuple(gauges)))
+
+
 class FakeTopic:
     """A topic that keeps what was published, until it is gone."""
 
@@ -248,6 +281,8 @@ class Lab:
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     prober: FakeProber = field(default_factory=FakeProber)
     events: FakeTopic = field(default_factory=FakeTopic)
+    checks: FakeChecks = field(default_factory=FakeChecks)
+    gauges: FakeGauges = field(default_factory=FakeGauges)
     clock: Clock = field(default_factory=Clock)
     lines: list[dict[str, Any]] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
@@ -272,6 +307,8 @@ class Lab:
             "jitter": lambda: 1.0,
             "only_service": self.only_service,
             "events": self.events,
+            "checks": self.checks,
+            "gauges": self.gauges,
             "memory": self.memory,
         }
         return Context(**{**ports, **changes})

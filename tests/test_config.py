@@ -504,7 +504,6 @@ def test_the_message_names_the_file_and_what_follows_from_it() -> None:
         ("traffic", {"kind": "url-map", "url_map": "web"}, "url-map does not exist yet"),
         ("traffic", {"kind": "cloud-dns", "zone": "z"}, "cloud-dns does not exist yet"),
         ("traffic__standby", "attached", "standby: attached does not exist yet"),
-        ("policy__confirm", "monitoring", "confirm: monitoring does not exist yet"),
     ],
 )
 def test_what_does_not_exist_yet_is_refused_with_a_sentence(

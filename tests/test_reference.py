@@ -150,6 +150,8 @@ GOOD = [
     ("services.s.policy.min_healthy_regions", 2),
     ("services.s.policy.failback", "auto"),
     ("services.s.policy.on_lag", "proceed"),
+    ("services.s.policy.confirm", "monitoring"),
+    ("gauges", True),
     ("services.s.policy.on_state_loss", "act"),
     ("probe.timeout", "100ms"),
 ]
@@ -190,7 +192,8 @@ BAD = [
     ("services.s.traffic.zone", "z"),
     ("services.s.traffic.standby", "attached"),
     ("services.s.policy", None),
-    ("services.s.policy.confirm", "monitoring"),
+    ("services.s.policy.confirm", "users"),
+    ("gauges", "sometimes"),
     ("services.s.policy.cooldown", 600),
     ("services.s.policy.cooldown", "10"),
     ("services.s.policy.cooldown", "-1m"),
@@ -270,5 +273,6 @@ def test_editors_show_meaning_default_and_what_is_not_there_yet() -> None:
     policy = made["$defs"]["PolicyModel"]["properties"]
     assert policy["cooldown"]["default"] == "10m"
     assert policy["brake"]["description"].endswith("it pages.")
-    assert "refused at load: `monitoring`" in policy["confirm"]["description"]
+    traffic = made["$defs"]["TrafficModel"]["properties"]
+    assert "refused at load: `attached`" in traffic["standby"]["description"]
     assert "title" not in policy["cooldown"]

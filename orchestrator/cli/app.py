@@ -147,7 +147,13 @@ def commanding(function: Verb) -> Verb:
         click.option("--no-wait", is_flag=True, help="Do not wait for what comes of it."),
         click.option("--direct", is_flag=True, help="From here, with your own rights."),
         apply_option,
-        click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the history."),
+        click.option(
+            "--reason",
+            default="",
+            show_default=False,
+            metavar="TEXT",
+            help="Why; it stands in the history.",
+        ),
     ):
         function = option(function)
     return function

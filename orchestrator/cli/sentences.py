@@ -31,6 +31,8 @@ MEANINGS: Mapping[str, str] = {
     "switch": "a graceful switch waits until no write can be lost, or is given up",
     "ramp": "a region gets its traffic back step by step, and loses it again at a new incident",
     "failback_after": "a region must have been well for a while before it gets its traffic back",
+    "evacuated": "where a human took the traffic away, only a human brings it back",
+    "undisputed": "nothing may stand against a region that gets its traffic back",
     "on_state_loss": "without the state only what can be seen may be acted on",
 }
 """What each rule is for, in half a sentence."""
@@ -41,13 +43,13 @@ REMEDIES: Mapping[str, str] = {
     "max_event_age": "Nothing: if the region still fails, the next ticks see it themselves and act",
     "brake": "Look at the regions with your own eyes. If they really are down, there is nowhere to"
     " go; if not, look at what watches them",
-    "max_auto_failovers": "Find out why it moved so often. Then `failoverctl ack`; it moves again"
-    " by itself when the oldest of those moves is out of the window",
+    "max_auto_failovers": "Find out why it moved so often. Then `failoverctl ack SERVICE --apply"
+    " --reason TEXT`; it moves again by itself when the oldest of those moves is out of the window",
     "target_healthy": "Bring that region up, or see why its health URL does not answer with 2xx",
     "cooldown": "Nothing: the time passes; another region can be the target all the while",
     "last_region": "Bring any region up. It moves as soon as one proves healthy",
-    "freeze": "If it must move now: `failoverctl failover SERVICE --to REGION --apply`, which a"
-    " freeze does not stop; or `failoverctl unfreeze`",
+    "freeze": "If it must move now: `failoverctl failover SERVICE --to REGION --apply"
+    " --reason TEXT`, which a freeze does not stop; or `failoverctl unfreeze`",
     "command": "Give the command again, with the name of a region that exists",
     "min_healthy_regions": "Bring another region up, or `--override min_healthy_regions` if those"
     " left can carry the load",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
 
 from orchestrator.cli.session import Session
@@ -107,7 +108,7 @@ def restore(session: Session, name: str | None, *, generation: int | None, apply
     if not apply:
         _tell(session, service, found, "would be committed; nothing was changed. Add --apply")
         return True
-    actor = f"{getpass.getuser()}@{socket.gethostname()}"
+    actor = os.environ.get("FAILOVER_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}"
     report = carry_out(service, found, actor, world.context)
     _tell(session, service, found, f"was committed; the tick after it: {report.decision.outcome}")
     return True

@@ -42,26 +42,34 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that a choice looks at. state: with this signal's health already in it."""
+    """Everything that a choice looks at.
+
+    state: with this signal's health already in it. second: the second signal, by region.
+    """
 
     service: Service
     state: State
     routing: Routing
     signal: Signal
     probes: Mapping[str, Probe]
+    second: Mapping[str, Probe]
     now: datetime
 
     def fit(self, name: str) -> Reason:
         """Whether the region is up, answers its probe, and can be given traffic."""
-        lever = lever_of(self.service, self.state.lever)
         return rules.target_healthy(
             self.service.policy,
             name,
             self.state.regions[name],
             self.probes.get(name, NOT_PROBED),
             asked=self.service.region(name).health_url is not None,
-            movable=movable(self.routing, self.service, lever, name),
+            movable=self.movable(name),
         )
+
+    def movable(self, name: str) -> bool:
+        """Whether the load balancer has a backend of the region that the lever can move."""
+        lever = lever_of(self.service, self.state.lever)
+        return movable(self.routing, self.service, lever, name)
 
     def lag(self, name: str, left: tuple[str, ...]) -> tuple[Reason, ...]:
         """Whether the region's replica is not too far behind each region that is left."""
@@ -116,7 +124,7 @@ def _leave(scene: Scene, current: tuple[str, ...]) -> Choice:
     if current and not down:
         return Choice(current)
     confirmed = {
-        name: rules.confirm(policy, name, scene.probes.get(name, NOT_PROBED)) for name in down
+        name: rules.confirm(policy, name, scene.second.get(name, NOT_PROBED)) for name in down
     }
     left = tuple(name for name in down if confirmed[name].passed)
     general = _general(scene, down, left)
@@ -135,7 +143,7 @@ def _leave(scene: Scene, current: tuple[str, ...]) -> Choice:
 def _general(scene: Scene, down: list[str], left: tuple[str, ...]) -> tuple[Reason, ...]:
     """The gates that do not depend on where to go."""
     state, policy = scene.state, scene.service.policy
-    probes = [scene.probes.get(name, NOT_PROBED) for name in down]
+    signals = [scene.second.get(name, NOT_PROBED) for name in down]
     configured = {name: state.regions[name] for name in scene.service.names}
     frozen = [reason] if (reason := rules.freeze(state.freeze, scene.now)) else []
     return (
@@ -144,7 +152,7 @@ def _general(scene: Scene, down: list[str], left: tuple[str, ...]) -> tuple[Reas
             scene.signal,
             [incident for name in down for incident in live(state.incidents, name)],
             scene.now,
-            failing=any(probe.verdict is Verdict.FAILING for probe in probes),
+            failing=any(signal.verdict is Verdict.FAILING for signal in signals),
         ),
         rules.brake(policy, configured, scene.now, blind=is_blind(scene.probes)),
         rules.max_auto_failovers(policy, state.moves, state.acknowledged_at, scene.now),
@@ -167,6 +175,7 @@ def _target(
     """The region to go to: one that stays and is proven, else the first by preference that may."""
     reasons: list[Reason] = []
     others = [name for name in scene.service.names if name not in carrying_now]
+    others.sort(key=scene.state.evacuated.__contains__)  # stable: these last, else by preference
     for name in (*stay, *others):
         gates = [scene.fit(name)]
         if name not in stay:

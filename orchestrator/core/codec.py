@@ -92,6 +92,8 @@ def encode(state: State) -> bytes:
         "freeze": _over(raw, "freeze", _freeze(state.freeze) if state.freeze else None),
         "ramp": _over(raw, "ramp", _ramp(state.ramp) if state.ramp else None),
         "ceilings": dict(state.ceilings),
+        "given_up_at": stamped(state.given_up_at),
+        "evacuated": list(state.evacuated),
         "restore": dict(state.restore),
         "retired": list(state.retired),
         "lever": state.lever,
@@ -142,6 +144,7 @@ def _freeze(freeze: Freeze) -> Json:
         "actor": freeze.actor,
         "reason": freeze.reason,
         "since": stamp_time(freeze.since),
+        "done": freeze.done,
     }
 
 
@@ -224,6 +227,8 @@ def _decode(document: Json) -> State:
         switch=read("switch", lambda v: maybe(v, _read_switch), None),
         ramp=read("ramp", lambda v: maybe(v, _read_ramp), None),
         ceilings=read("ceilings", lambda v: {k: number(s) for k, s in strict(v).items()}, {}),
+        given_up_at=read("given_up_at", lambda v: maybe(v, read_time), None),
+        evacuated=read("evacuated", texts, ()),
         commands=_read_commands(document, read),
         history=_history(document.get("history")),
         writer=str(document.get("writer") or ""),
@@ -302,6 +307,7 @@ def _read_freeze(value: object) -> Freeze:
         actor=text(entry.get("actor", "")),
         reason=text(entry.get("reason", "")),
         since=read_time(entry.get("since", entry["until"])),
+        done=count(entry.get("done", 0)),
     )
 
 

@@ -20,7 +20,15 @@ from datetime import datetime, timedelta
 from orchestrator.core import rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.errors import Outdated
-from orchestrator.core.ground import Ground, Standing, settle, shares, stand, standing
+from orchestrator.core.ground import (
+    Ground,
+    Standing,
+    settle,
+    shares,
+    stand,
+    standing,
+    undisturbed,
+)
 from orchestrator.core.incidents import assess, believable, derived, key_of, live, too_old
 from orchestrator.core.model import (
     AlertOpened,
@@ -35,10 +43,12 @@ from orchestrator.core.model import (
     Phase,
     Probe,
     Reason,
+    Routing,
     Shift,
     Signal,
     State,
     Status,
+    Stored,
     Tick,
 )
 from orchestrator.core.plan import (
@@ -47,7 +57,8 @@ from orchestrator.core.plan import (
     seen_pair,
 )
 from orchestrator.core.policy import Service
-from orchestrator.core.wishes import MOVING, Wanted, is_ending, obey, undisturbed, wanted
+from orchestrator.core.second import agreed, second_signal
+from orchestrator.core.wishes import MOVING, Wanted, is_ending, obey, wanted, whole
 
 COMMAND_LIFE = timedelta(hours=24)
 """How long the id of a command is kept, so that a copy of it is known for one."""
@@ -69,24 +80,35 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     ground = stand(service, before, observed, now)
     known_down = {n for n, r in ground.state.regions.items() if r.status is Status.DOWN}
     probes = believable(observed.probes, known_down)
+    second = second_signal(service.policy, probes, observed.checks)
     trusted = {region.name for region in service.regions if region.health_url is None}
     levered = _levered(ground.state, service, observed)
-    state = assess(levered, signal, probes, service.policy, now, trusted)
-    heard = _heard(service, state, signal, probes, now)
+    proofs = agreed(probes, second)
+    state = assess(levered, signal, proofs, service.policy, now, trusted, second)
+    heard = _heard(service, state, signal, second, now)
     state, expired = _thawed(state, signal, now)
     told = (*ground.reasons, *heard)
-    if observed.routing is None or ground.stuck or _is_void(heard, signal):
-        state = _noted(state, signal, now) if ground.stuck or _is_void(heard, signal) else state
-        return _conclude(before, state, signal, (*told, *expired), None, observed)
+    void = _is_void(heard, signal)
+    if observed.routing is None or ground.stuck:
+        refused = void or ground.stuck
+        state, still = _standing(state, signal, now, void=void, refused=refused)
+        return _conclude(before, state, signal, (*told, *expired), still, observed)
+    if isinstance(signal, Command) and signal.id in state.commands:
+        return _conclude(before, state, signal, told, Outcome.UNCHANGED, observed)
     if isinstance(signal, Command):
-        state = obey(_noted(state, signal, now), signal)
-    scene = Scene(service, state, observed.routing, signal, probes, now)
-    made = _resolve(scene, ground)
+        life = max(COMMAND_LIFE, 2 * service.policy.max_event_age)
+        state = _noted(state, signal, now, life)
+        done = _carried_out(state, observed.routing, service)
+        state = state if void else obey(state, signal, now, done)
+    scene = Scene(service, state, observed.routing, signal, probes, second, now)
+    made = Resolution(state, None, ()) if void else _resolve(scene, ground)
+    if made.regions is None and ground.outcome is Outcome.ADOPTED:
+        made = replace(made, regions=ground.carrying)
     state = derived(made.state, service.policy, now, trusted)
     reasons = (*told, *expired, *made.reasons)
     if made.regions is not None:
         scene = replace(scene, state=state)
-        state = _new_epoch(scene, observed.stored.generation, made)
+        state = _new_epoch(scene, observed.stored, made)
     outcome = made.outcome or (Outcome.OBEYED if expired else None)
     return _conclude(before, state, signal, reasons, outcome, observed, made.waiting)
 
@@ -109,16 +131,15 @@ def _resolve(scene: Scene, ground: Ground) -> Resolution:
     if isinstance(scene.signal, Command) and scene.signal.wish in MOVING:
         return _wished(scene, wanted(scene, ground.carrying), ())
     frozen = rules.freeze(state.freeze, scene.now)
-    if frozen and ground.outcome is Outcome.CONFIGURED:
-        return Resolution(state, None, (), waiting=(frozen,))
-    choice = choose(scene, ground.carrying, ground.joining)
+    choice = choose(scene, ground.carrying, () if frozen else ground.joining)
     needed = set(choice.regions) != set(state.routing)
-    if choice.regions and (ground.outcome is not None or needed):
+    waits = frozen is not None and ground.outcome is not Outcome.ADOPTED
+    if choice.regions and (ground.outcome is not None or needed) and not waits:
         outcome = Outcome.MOVED if needed and choice.left else ground.outcome or Outcome.MOVED
         calm = _calmed(state, choice.regions) if needed else state
         return Resolution(calm, outcome, choice.reasons, choice.regions, choice.left)
     held = not choice.regions or any(not reason.passed for reason in choice.reasons)
-    if held and not isinstance(scene.signal, Command) and not is_ending(state):
+    if held and not isinstance(scene.signal, Command) and not is_ending(state, scene.now):
         return Resolution(state, None, choice.reasons)
     return _wished(scene, wanted(scene, ground.carrying), choice.reasons)
 
@@ -126,7 +147,8 @@ def _resolve(scene: Scene, ground: Ground) -> Resolution:
 def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolution:
     routing, ceilings = set(scene.state.routing), scene.state.ceilings
     moves = set(wish.regions) != routing or wish.state.ceilings != ceilings
-    regions = wish.regions if moves and wish.regions else None
+    asked = wish.outcome not in {None, Outcome.OBEYED}
+    regions = wish.regions if asked and moves and wish.regions else None
     reasons = (*before, *wish.reasons)
     return Resolution(wish.state, wish.outcome, reasons, regions, (), wish.waiting)
 
@@ -134,11 +156,9 @@ def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolutio
 def _calmed(state: State, regions: tuple[str, ...]) -> State:
     """The state as a necessary move leaves it: without a switch or ramp under way.
 
-    A region on a ramp that stays is needed whole.
+    A region on a step of a ramp that stays is needed whole.
     """
-    ramp = state.ramp
-    ceilings = {ramp.region: 1.0} if ramp and ramp.region in regions else {}
-    return replace(undisturbed(state), ceilings=ceilings)
+    return replace(undisturbed(state), ceilings=whole(state, regions))
 
 
 def _thawed(state: State, signal: Signal, now: datetime) -> tuple[State, tuple[Reason, ...]]:
@@ -154,12 +174,26 @@ def _is_void(heard: tuple[Reason, ...], signal: Signal) -> bool:
     return isinstance(signal, Command) and not all(reason.passed for reason in heard)
 
 
-def _noted(state: State, signal: Signal, now: datetime) -> State:
+def _noted(state: State, signal: Signal, now: datetime, life: timedelta = COMMAND_LIFE) -> State:
     """The state that knows this command, so that a copy of it is known for one."""
     if not isinstance(signal, Command) or signal.id in state.commands:
         return state
-    kept = {key: at for key, at in state.commands.items() if now - at <= COMMAND_LIFE}
+    kept = {key: at for key, at in state.commands.items() if now - at <= life}
     return replace(state, commands={**kept, signal.id: now})
+
+
+def _carried_out(state: State, routing: Routing, service: Service) -> int:
+    """The epoch that the load balancer carries for the document, 0 while it is on its way."""
+    return state.epoch if seen_pair(routing, service) == state.pair else 0
+
+
+def _standing(
+    state: State, signal: Signal, now: datetime, *, void: bool, refused: bool
+) -> tuple[State, Outcome | None]:
+    """Where nothing can move. What a command says of automation itself is obeyed all the same."""
+    if isinstance(signal, Command) and not void and signal.wish not in MOVING:
+        return obey(_noted(state, signal, now), signal, now), Outcome.OBEYED
+    return (_noted(state, signal, now) if refused else state), None
 
 
 def _levered(state: State, service: Service, observed: Observed) -> State:
@@ -170,7 +204,7 @@ def _levered(state: State, service: Service, observed: Observed) -> State:
 # --- the conclusion -----------------------------------------------------------------------------
 
 
-def _new_epoch(scene: Scene, generation: int, made: Resolution) -> State:
+def _new_epoch(scene: Scene, stored: Stored, made: Resolution) -> State:
     """The state with a new epoch for these regions: above all that state and resource have seen."""
     service, state, routing, now = scene.service, scene.state, scene.routing, scene.now
     epoch = max(state.epoch, seen_pair(routing, service).epoch) + 1
@@ -185,10 +219,11 @@ def _new_epoch(scene: Scene, generation: int, made: Resolution) -> State:
         stamp=service.stamp,
         primary=primary,
         routing=shares(regions),
-        shift=Shift(Pair(epoch, generation), Phase.COMMITTED),
+        shift=Shift(Pair(epoch, stored.generation), Phase.COMMITTED),
         moves=_recent(moves, service, now),
+        evacuated=tuple(name for name in state.evacuated if name not in regions),
     )
-    return replace(moved, restore=remember(moved, routing, service, regions))
+    return replace(moved, restore=remember(moved, routing, service, regions, stored.state))
 
 
 def _recent(moves: tuple[Move, ...], service: Service, now: datetime) -> tuple[Move, ...]:
@@ -202,7 +237,7 @@ def _heard(
     service: Service,
     state: State,
     signal: Signal,
-    probes: Mapping[str, Probe],
+    second: Mapping[str, Probe],
     now: datetime,
 ) -> tuple[Reason, ...]:
     """What was made of the message itself: too old to be merged, or contradicted."""
@@ -217,7 +252,7 @@ def _heard(
     standing_open = incident is not None and incident.state is IncidentState.OPEN
     if isinstance(signal, AlertOpened) and standing_open and incident and incident.contradicted:
         return (
-            rules.confirm(service.policy, signal.region, probes.get(signal.region, NOT_PROBED)),
+            rules.confirm(service.policy, signal.region, second.get(signal.region, NOT_PROBED)),
         )
     return ()
 

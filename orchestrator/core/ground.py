@@ -85,15 +85,17 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
     newer = standing(state.stamp, service.stamp) is Standing.NEWER
     if seen > state.pair and not pointed:
         return _stuck(service, state, f"{routing.name} gives no configured region traffic")
-    if not named(routing, service) and not (newer and seen == state.pair != NO_PAIR):
+    if not named(routing, service) and not seen == state.pair != NO_PAIR:
         return _stuck(service, state, f"{routing.name} names no configured region")
     if seen == state.pair == NO_PAIR and pointed:
         state = pointed_at(service, state, pointed)
+    if seen == state.pair:
+        state = replace(state, ceilings=_below_all(state.ceilings))
     if seen > state.pair:
         value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
-        adopted = pointed_at(service, replace(state, epoch=seen.epoch), pointed)
+        found = adopted(service, state, routing, pointed)
         reasons = (Reason("adopt", True, value),)
-        return Ground(adopted, _known(service, adopted), (), Outcome.ADOPTED, reasons)
+        return Ground(found, _known(service, found), (), Outcome.ADOPTED, reasons)
     if newer:
         value = f"serial {state.stamp.serial} to {service.stamp.serial}"
         reasons = (Reason("configuration", True, value),)
@@ -175,6 +177,36 @@ def pointed_at(service: Service, state: State, pointed: tuple[str, ...]) -> Stat
         regions = (state.primary,) if state.primary in pointed else pointed[:1]
     primary = state.primary if state.primary in regions else regions[0]
     return replace(state, routing=shares(regions), primary=primary)
+
+
+def adopted(service: Service, state: State, routing: Routing, pointed: tuple[str, ...]) -> State:
+    """An old document with the resource's traffic; what was under way in it is no more.
+
+    A region's ceiling holds only where the resource has it so.
+    """
+    state = pointed_at(service, undisturbed(state), pointed)
+    has = {service.owner(backend.group): backend.scaler for backend in routing.backends}
+    ceilings = {n: share for n, share in state.ceilings.items() if has.get(n, 0.0) <= share < 1}
+    return replace(state, ceilings=ceilings)
+
+
+def undisturbed(state: State) -> State:
+    """The state without a switch or ramp under way; the old primary takes writes again."""
+    if state.switch is None and state.ramp is None:
+        return state
+    regions = {
+        name: replace(entry, fenced_until=None) if entry.fenced_until else entry
+        for name, entry in state.regions.items()
+    }
+    return replace(state, switch=None, ramp=None, regions=regions)
+
+
+def _below_all(ceilings: Mapping[str, float]) -> Mapping[str, float]:
+    """The ceilings that still say something once their epoch is carried out.
+
+    A region that was given all of its capacity keeps what a human sets from then on.
+    """
+    return {name: share for name, share in ceilings.items() if share < 1}
 
 
 def _joining(service: Service, before: State, state: State) -> tuple[str, ...]:

@@ -190,16 +190,18 @@ def assess(  # a decision's whole world
     policy: Policy,
     now: datetime,
     trusted: Collection[str] = (),
+    second: Probes | None = None,
 ) -> State:
     """The state with this signal merged and every region's health as it then follows.
 
     probes: believable ones. trusted: regions without a health URL, whose close is taken as proof.
-    Routing and epoch are left alone.
+    second: the second signal, where it is not the probes. Routing and epoch are left alone.
     """
     incidents = dict(state.incidents)
+    second = probes if second is None else second
     if not isinstance(signal, Tick | Command) and not too_old(signal, incidents, now):
-        _merge(incidents, signal, probes, policy)
-    _lift_contradictions(incidents, probes)
+        _merge(incidents, signal, second, policy)
+    _lift_contradictions(incidents, second)
     regions = dict(state.regions)
     if isinstance(signal, Tick):
         for region, entry in state.regions.items():
@@ -254,23 +256,23 @@ def set_aside(state: State, region: str, now: datetime) -> State:
 def _merge(
     incidents: dict[str, Incident],
     signal: AlertOpened | AlertClosed,
-    probes: Probes,
+    second: Probes,
     policy: Policy,
 ) -> None:
     message = replace(from_message(signal), id=key_of(incidents, signal))
     known = incidents.get(message.id)
     first_open = message.opened and not (known and known.opened)
     merged = join(known, message) if known else message
-    probe = probes.get(merged.region)
-    if first_open and policy.confirm is Confirm.PROBE and probe is not None:
+    probe = second.get(merged.region)
+    if first_open and policy.confirm is not Confirm.NONE and probe is not None:
         merged = replace(merged, contradicted=probe.verdict is Verdict.HEALTHY)
     incidents[merged.id] = merged
 
 
-def _lift_contradictions(incidents: dict[str, Incident], probes: Probes) -> None:
-    """A contradiction ends when our own probe fails too; it never begins later than the alert."""
+def _lift_contradictions(incidents: dict[str, Incident], second: Probes) -> None:
+    """A contradiction ends when the second signal fails; it never begins later than the alert."""
     for key, incident in incidents.items():
-        probe = probes.get(incident.region)
+        probe = second.get(incident.region)
         still_open = incident.contradicted and incident.state is IncidentState.OPEN
         if still_open and probe is not None and probe.verdict is Verdict.FAILING:
             incidents[key] = replace(incident, contradicted=False)

@@ -174,12 +174,17 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """Automation stands still until then, by whose hand and why."""
+    """Automation stands still until then, by whose hand and why.
+
+    done: the epoch that the load balancer was seen to carry when it was frozen: whatever is on it
+    later is another hand's doing, and left alone.
+    """
 
     until: datetime
     actor: str
     reason: str
     since: datetime
+    done: int = 0
 
 
 class Step(StrEnum):
@@ -237,8 +242,10 @@ class State:
     revision: the generation that this commit replaced. routing: share of traffic by region.
     restore: what a drained or detached backend was before, by group. retired: groups of regions
     that are configured no more, and get no traffic. ceilings: the share of its full capacity that a
-    region on a ramp gets. commands: when each command of the last day was carried out, by id. raw:
-    the document as read, so that fields unknown to this version survive a rewrite.
+    region on a ramp gets, or was left with. given_up_at: when a switch or ramp last was.
+    evacuated: regions that a human took the traffic from; automation goes there last. commands:
+    when each command of the last day was carried out, by id. raw: the document as read, so that
+    fields unknown to this version survive a rewrite.
     """
 
     service: str
@@ -259,6 +266,8 @@ class State:
     switch: Switch | None = None
     ramp: Ramp | None = None
     ceilings: Mapping[str, float] = field(default_factory=dict)
+    given_up_at: datetime | None = None
+    evacuated: tuple[str, ...] = ()
     commands: Mapping[str, datetime] = field(default_factory=dict)
     history: tuple[Json, ...] = ()
     writer: str = ""
@@ -336,13 +345,15 @@ class Observed:
     """One observation of the world.
 
     routing: None when the Compute API could not be read. kinds: types of the regional groups that
-    were asked for (ticks only), by group.
+    were asked for (ticks only), by group. checks: what Monitoring's uptime checks say, by region;
+    empty where it is not asked.
     """
 
     stored: Stored
     routing: Routing | None
     probes: Mapping[str, Probe]
     kinds: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, Probe] = field(default_factory=dict)
 
 
 # --- what is decided ---------------------------------------------------------------------------

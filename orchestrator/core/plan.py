@@ -261,10 +261,27 @@ def body(made: Plan, routing: Routing, service: Service) -> Json:
     }
 
 
+def _is_own(before: State, region: str, known: Json) -> bool:
+    """Whether a backend's settings are its own, not a ramp's step or another hand's.
+
+    known: what it was, where it was drained before.
+    """
+    if before.ceilings.get(region, 1.0) < 1:
+        return False
+    return region in before.routing or not known
+
+
 def remember(
-    state: State, routing: Routing, service: Service, wanted: Collection[str]
+    state: State,
+    routing: Routing,
+    service: Service,
+    wanted: Collection[str],
+    before: State | None = None,
 ) -> Mapping[str, Json]:
-    """The state's `restore`, with what this epoch will drain or detach added as it is now."""
+    """The state's `restore`, with what this epoch will drain or detach added as it is now.
+
+    before: the document of the epoch that ends; it tells which backends are not as they were.
+    """
     lever = lever_of(service, state.lever)
     kept = dict(state.restore)
     for backend in routing.backends:
@@ -272,6 +289,8 @@ def remember(
         if region is None or region in wanted:
             continue
         known = kept.get(backend.group, NOTHING)
+        if before and not _is_own(before, region, known):
+            continue
         scaler = {"capacityScaler": backend.scaler or _full(state, backend.group)}
         if lever is Lever.MEMBERSHIP:
             drained = scaler if "capacityScaler" in backend.settings else NOTHING

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core.errors import Outdated, UnsafePlan
-from orchestrator.core.ground import Standing, pointed_at, refit, settle, standing
+from orchestrator.core.ground import Standing, adopted, refit, settle, standing, undisturbed
 from orchestrator.core.model import Decision, Outcome, Pair, Phase, Reason, Routing, Shift, State
 from orchestrator.core.plan import carrying, remember, seen_pair
 from orchestrator.core.policy import Service
@@ -45,7 +45,7 @@ def restored(  # a version, and all that fences it
     value = f"epochs known: {good.epoch} in that version, {seen.epoch} on {routing.name}, {floor}"
     reasons = (Reason("restore", True, f"{value} elsewhere"),)
     if known == 0:
-        return Decision(good, Outcome.ADOPTED, reasons, changed=True, recorded=True)
+        return Decision(undisturbed(good), Outcome.ADOPTED, reasons, changed=True, recorded=True)
     pointed = carrying(routing, service)
     if not pointed:
         raise UnsafePlan(
@@ -54,7 +54,7 @@ def restored(  # a version, and all that fences it
             " to adopt; nothing was restored. Give a region traffic by hand first",
         )
     epoch = known + 1
-    state = pointed_at(service, refit(good, service, now), pointed)
+    state = adopted(service, refit(good, service, now), routing, pointed)
     state = replace(
         settle(state, service),
         epoch=epoch,

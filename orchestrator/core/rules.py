@@ -6,7 +6,7 @@ is evaluated even when another has refused already, so that the record is whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.core.model import (
@@ -49,12 +49,13 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
     """The failed region is failing by the second, independent signal too."""
     if policy.confirm is Confirm.NONE:
         return Reason("confirm", True, "no second signal asked for", "none", region)
-    limit = f"probe, else {policy.on_unconfirmed}"
+    limit = f"{policy.confirm}, else {policy.on_unconfirmed}"
+    who = "Monitoring" if policy.confirm is Confirm.MONITORING else "probe"
     match probe.verdict:
         case Verdict.FAILING:
-            return Reason("confirm", True, f"probe fails too: {probe.detail}", limit, region)
+            return Reason("confirm", True, f"{who} fails too: {probe.detail}", limit, region)
         case Verdict.HEALTHY:
-            return Reason("confirm", False, f"probe says healthy: {probe.detail}", limit, region)
+            return Reason("confirm", False, f"{who} says healthy: {probe.detail}", limit, region)
         case Verdict.SILENT:
             passed = policy.on_unconfirmed is OnUnconfirmed.PROCEED
             return Reason("confirm", passed, f"no second signal: {probe.detail}", limit, region)
@@ -65,7 +66,7 @@ def max_event_age(
 ) -> Reason:
     """What we act on is recent: an incident of the failed region, or what a tick sees itself.
 
-    incidents: the live ones of the regions to be left. failing: our own probe of one fails.
+    incidents: the live ones of the regions to be left. failing: one fails by the second signal.
     """
     limit = duration(policy.max_event_age)
     if isinstance(signal, Tick | Command) and failing:
@@ -171,15 +172,20 @@ def freeze(frozen: Freeze | None, now: datetime) -> Reason | None:
     """Nobody has frozen automation; None when there is nothing to say."""
     if frozen is None or frozen.until <= now:
         return None
-    left = duration(timedelta(seconds=round((frozen.until - now).total_seconds())))
-    value = f"frozen by {frozen.actor}, {left} to go: {frozen.reason}"
+    value = f"frozen by {frozen.actor} until {frozen.until:%Y-%m-%d %H:%M:%S} UTC: {frozen.reason}"
     return Reason("freeze", False, value, "not frozen")
 
 
-def optional(policy: Policy, moves: Iterable[Move], now: datetime) -> Reason:
-    """Automation has not moved within the cooldown: then it makes no move that is not needed."""
+def optional(
+    policy: Policy, moves: Iterable[Move], given_up_at: datetime | None, now: datetime
+) -> Reason:
+    """Automation has not moved within the cooldown: then it makes no move that is not needed.
+
+    given_up_at: when a switch or ramp last was; a ramp's traffic was taken back then.
+    """
     limit = duration(policy.cooldown)
-    last = max((move.at for move in moves), default=None)
+    given_up = [given_up_at] if given_up_at else []
+    last = max((*(move.at for move in moves), *given_up), default=None)
     if last is None:
         return Reason("cooldown", True, "automation has not moved lately", limit)
     ago = now - last
@@ -187,14 +193,35 @@ def optional(policy: Policy, moves: Iterable[Move], now: datetime) -> Reason:
     return Reason("cooldown", ago >= policy.cooldown, value, limit)
 
 
-def failback_after(policy: Policy, region: str, entry: RegionState, now: datetime) -> Reason:
-    """The region has been healthy for long enough to be given its traffic back."""
+def undisputed(region: str, incidents: Collection[Incident]) -> Reason:
+    """Nothing is known against the region, were it too little to call it down."""
+    value = f"{len(incidents)} incidents open"
+    return Reason("failback_after", not incidents, value, "0", region)
+
+
+def failback_after(
+    policy: Policy, region: str, entry: RegionState, given_up_at: datetime | None, now: datetime
+) -> Reason:
+    """The region has been healthy for long enough to be given its traffic back.
+
+    given_up_at: when a switch or ramp last was; it is not tried again any sooner.
+    """
     limit = duration(policy.failback_after)
     if entry.status is not Status.UP:
         return Reason("failback_after", False, f"status {entry.status}", limit, region)
-    up = now - entry.since
-    value = f"up for {duration(timedelta(seconds=round(up.total_seconds())))}"
-    return Reason("failback_after", up >= policy.failback_after, value, limit, region)
+    since = max(entry.since, given_up_at or entry.since)
+    word = "up" if since == entry.since else "given up"
+    up = timedelta(seconds=round((now - since).total_seconds()))
+    value = f"{word} for {duration(up)}" if word == "up" else f"{word} {duration(up)} ago"
+    return Reason("failback_after", now - since >= policy.failback_after, value, limit, region)
+
+
+def evacuated(region: str, regions: Iterable[str]) -> tuple[Reason, ...]:
+    """No human has taken the traffic away from this region; nothing when there is none to say."""
+    if region not in regions:
+        return ()
+    value = "a human took its traffic away; only a human gives it back"
+    return (Reason("evacuated", False, value, "", region),)
 
 
 def command(

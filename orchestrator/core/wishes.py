@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.core import rules
 from orchestrator.core.choice import NOT_PROBED, Scene
+from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import live, set_aside
 from orchestrator.core.model import (
     Command,
@@ -42,7 +43,8 @@ MOVING = frozenset({Wish.FAILOVER, Wish.FAILBACK, Wish.EVACUATE})
 """The commands that ask for a move."""
 
 MARGIN = timedelta(seconds=5)
-"""The commit that ends a graceful switch is sent no later than this before the fence opens."""
+"""What a commit may take until it is seen: the fence is counted from so much after its decision,
+and the commit that ends a switch is sent no later than this before the fence opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +76,23 @@ def wanted(scene: Scene, current: tuple[str, ...]) -> Wanted:
     return Wanted(state, current)
 
 
-def is_ending(state: State) -> bool:
-    """Whether a ramp is to end now: something is known against the region it brings back."""
+def is_ending(state: State, now: datetime) -> bool:
+    """Whether something under way is to end now, whatever else is held.
+
+    A ramp, when something is known against the region it brings back; a switch, at its deadline.
+    """
+    if state.switch is not None:
+        return _is_late(state.switch, now)
     return state.ramp is not None and bool(live(state.incidents, state.ramp.region))
 
 
-def undisturbed(state: State) -> State:
-    """The state without a switch or ramp under way; the old primary takes writes again."""
-    if state.switch is None and state.ramp is None:
-        return state
-    regions = {
-        name: replace(entry, fenced_until=None) if entry.fenced_until else entry
-        for name, entry in state.regions.items()
-    }
-    return replace(state, switch=None, ramp=None, regions=regions)
+def _is_late(switch: Switch, now: datetime) -> bool:
+    return now > switch.until - MARGIN
+
+
+def whole(state: State, regions: Iterable[str]) -> Mapping[str, float]:
+    """The ceilings with which those of these regions that have one carry all they can."""
+    return {name: 1.0 for name in regions if name in state.ceilings}
 
 
 # --- commands ------------------------------------------------------------------------------------
@@ -118,20 +123,31 @@ def commanded(scene: Scene, current: tuple[str, ...], command: Command) -> Wante
             return _evacuate_one(scene, current, command)
 
 
-def obey(state: State, command: Command) -> State:
-    """The state with what a command says of automation itself."""
+def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
+    """The state with what a command says of automation itself.
+
+    done: the epoch that the load balancer carries, as far as it was seen.
+    """
     match command.wish:
         case Wish.FREEZE:
             assert command.until is not None  # the parser refuses a freeze without an end
             at = command.issued_at
-            freeze = Freeze(command.until, command.actor, command.reason, at)
+            freeze = Freeze(command.until, command.actor, command.reason, at, done)
             return replace(undisturbed(state), freeze=freeze)
+        case Wish.UNFREEZE if state.freeze and command.issued_at < state.freeze.since:
+            return state  # it was given before that freeze, and came late
         case Wish.UNFREEZE:
             return replace(state, freeze=None)
         case Wish.ACK:
-            return replace(state, acknowledged_at=command.issued_at)
+            return replace(state, acknowledged_at=_acknowledged(state, command, now))
         case _:
             return undisturbed(state)
+
+
+def _acknowledged(state: State, command: Command, now: datetime) -> datetime:
+    """What its giver could know of; never of what is still to come, and never less than before."""
+    known = min(command.issued_at, now)
+    return max(known, state.acknowledged_at or known)
 
 
 def _refused(scene: Scene, current: tuple[str, ...], *reasons: Reason) -> Wanted:
@@ -144,16 +160,26 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
         state = set_aside(scene.state, to, scene.now)
         value = f"{to} carries the traffic already"
         return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
-    gates = _overridden((scene.fit(to), *scene.lag(to, current)), command)
-    hurried = command.now or not all(_lives(scene, name) for name in current)
+    gates = (_fit(scene, to, command), *_overridden(scene.lag(to, current), command))
+    hurried = command.now or not current or not all(_lives(scene, name) for name in current)
     if not hurried:  # the replica is waited for later
         gates = tuple(gate for gate in gates if gate.rule != "replication_lag")
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
     state = set_aside(scene.state, to, scene.now)
     if hurried:
-        return Wanted(state, (to,), Outcome.MOVED, gates)
+        return Wanted(_left(scene, state, current, to), (to,), Outcome.MOVED, gates)
     return _begin(replace(scene, state=state), current[0], to, command.id, gates)
+
+
+def _left(scene: Scene, state: State, left: Iterable[str], to: str) -> State:
+    """The state that remembers where a human took the traffic away from.
+
+    Going to the preferred region is going home, and leaves nothing to remember.
+    """
+    if to == scene.service.names[0]:
+        return replace(state, evacuated=())
+    return replace(state, evacuated=tuple(dict.fromkeys((*state.evacuated, *left))))
 
 
 def _overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
@@ -166,9 +192,16 @@ def _overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]
     )
 
 
+def _fit(scene: Scene, name: str, command: Command) -> Reason:
+    """Whether the region may be given traffic; no override gives it a backend."""
+    gate = scene.fit(name)
+    return _overridden((gate,), command)[0] if scene.movable(name) else gate
+
+
 def _lives(scene: Scene, name: str) -> bool:
+    """Whether nothing says that the region fails: then it may still be taking writes."""
     probe = scene.probes.get(name, NOT_PROBED)
-    return scene.state.regions[name].status is Status.UP and probe.verdict is Verdict.HEALTHY
+    return scene.state.regions[name].status is Status.UP and probe.verdict is not Verdict.FAILING
 
 
 def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
@@ -178,11 +211,11 @@ def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) 
     gates: list[Reason] = []
     for name in scene.service.names:
         if name != command.region:
-            gate = scene.fit(name)
-            gates.append(gate)
-            if gate.passed:
-                return _go(scene, current, command, name)
-    value = "no other region is up and answers its probe"
+            went = _go(scene, current, command, name)
+            if went.outcome is not None:
+                return replace(went, reasons=(*gates, *went.reasons))
+            gates += went.reasons
+    value = "no other region is up, answers its probe and is near enough"
     last = Reason("last_region", False, value, "fail open: the routing stays")
     return _refused(scene, current, *gates, last)
 
@@ -192,31 +225,39 @@ def _evacuate_one(scene: Scene, current: tuple[str, ...], command: Command) -> W
     if len(stay) == len(current):
         value = f"{command.region} carries no traffic"
         return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
-    fit = [scene.fit(name) for name in stay]
+    fit = [_fit(scene, name, command) for name in stay]
     if not any(gate.passed for gate in fit):
         value = "no region that stays is up and answers its probe"
         last = Reason("last_region", False, value, "fail open: the routing stays")
-        return _refused(scene, current, *_overridden((*fit, last), command))
+        return _refused(scene, current, *fit, last)
     unused = scene.unused((command.region,))
     spare = rules.min_healthy_regions(scene.service.policy, scene.state.regions, unused)
     gates = _overridden((spare,), command)
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
-    return Wanted(scene.state, stay, Outcome.MOVED, (*fit, *gates))
+    gone = tuple(dict.fromkeys((*scene.state.evacuated, command.region)))
+    state = replace(scene.state, ceilings=whole(scene.state, stay), evacuated=gone)
+    return Wanted(state, stay, Outcome.MOVED, (*fit, *gates))
 
 
 def _give_back(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
-    away = [name for name in scene.service.names if name not in current]
+    away = _away(scene, current)
     if not away:
         value = "every region carries traffic already"
         return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
     gates: list[Reason] = []
     for name in away:
-        found = _overridden((scene.fit(name),), command)
-        gates += found
-        if all(gate.passed for gate in found):
-            return _first_step(scene, current, name, tuple(gates))
+        gates.append(_fit(scene, name, command))
+        if gates[-1].passed:
+            chosen = replace(scene, state=set_aside(scene.state, name, scene.now))
+            return _first_step(chosen, current, name, tuple(gates))
     return _refused(scene, current, *gates)
+
+
+def _away(scene: Scene, current: tuple[str, ...]) -> tuple[str, ...]:
+    """The regions that do not carry all that they can, in order of preference."""
+    part = {name for name, share in scene.state.ceilings.items() if share < 1}
+    return tuple(n for n in scene.service.names if n not in current or n in part)
 
 
 # --- the graceful switch -------------------------------------------------------------------------
@@ -237,12 +278,12 @@ def _advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
     """Wait, move, or give the switch up."""
     known = switch.to in scene.service.names and current == (switch.left,)
     gates = (scene.fit(switch.to),) if known else ()
-    frozen = rules.freeze(scene.state.freeze, scene.now)
-    late = scene.now > switch.until - MARGIN
+    frozen = None if switch.command else rules.freeze(scene.state.freeze, scene.now)
+    late = _is_late(switch, scene.now)
     if late or frozen or not known or not all(gate.passed for gate in gates):
         return _give_up(scene, current, switch, (*gates, *([frozen] if frozen else [])), late)
     graceful = scene.service.policy.graceful
-    due = switch.since + graceful.max_staleness + graceful.request_timeout
+    due = switch.since + graceful.max_staleness + graceful.request_timeout + MARGIN
     if scene.now < due:
         seconds = round((due - scene.now).total_seconds())
         value = f"{switch.left} is fenced; {seconds} s until every client knows"
@@ -254,7 +295,10 @@ def _advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
     asked = f"command {switch.command}" if switch.command else "automatic failback"
     waited = round((scene.now - switch.since).total_seconds())
     done = Reason("switch", True, f"{switch.left} was fenced for {waited} s; asked for by {asked}")
-    return Wanted(undisturbed(scene.state), (switch.to,), Outcome.MOVED, (*gates, *lag, done))
+    state = undisturbed(scene.state)
+    if switch.command:
+        state = _left(scene, state, current, switch.to)
+    return Wanted(state, (switch.to,), Outcome.MOVED, (*gates, *lag, done))
 
 
 def _give_up(
@@ -264,7 +308,8 @@ def _give_up(
     value = f"the switch to {switch.to} is given up: {why}; {switch.left} takes writes again"
     limit = f"{switch.until - MARGIN:%H:%M:%S}"
     reasons = (*gates, Reason("switch", False, value, limit))
-    return Wanted(undisturbed(scene.state), current, Outcome.ABANDONED, reasons)
+    state = replace(undisturbed(scene.state), given_up_at=scene.now)
+    return Wanted(state, current, Outcome.ABANDONED, reasons)
 
 
 # --- the ramp ------------------------------------------------------------------------------------
@@ -278,17 +323,19 @@ def _first_step(
     regions = tuple(name for name in scene.service.names if name in together)
     lever = lever_of(scene.service, scene.state.lever)
     steps = scene.service.policy.ramp if lever is Lever.CAPACITY else (1.0,)
-    return _step(scene, regions, region, 0, steps, gates)
+    return _step(scene, regions, region, steps, gates)
 
 
 def _step(
     scene: Scene,
     regions: tuple[str, ...],
     region: str,
-    number: int,
     steps: tuple[float, ...],
     gates: tuple[Reason, ...],
 ) -> Wanted:
+    """The first step that is above what the region has; the last, at the latest."""
+    has = scene.state.ceilings.get(region, 1.0) if region in scene.state.routing else 0.0
+    number = next((n for n, share in enumerate(steps) if share > has), len(steps) - 1)
     last = number >= len(steps) - 1
     ramp = None if last else Ramp(region, number, scene.now)
     ceilings = {**_others(scene.state.ceilings, region), region: steps[number]}
@@ -304,7 +351,7 @@ def _others(ceilings: Mapping[str, float], region: str) -> dict[str, float]:
 def _climb(scene: Scene, current: tuple[str, ...], ramp: Ramp) -> Wanted:
     """The next step when it is due and the region does well; all steps back when it does not."""
     state, policy = scene.state, scene.service.policy
-    if ramp.region not in current or ramp.step + 1 >= len(policy.ramp):
+    if ramp.region not in current:
         return Wanted(replace(state, ramp=None), current)
     against = live(state.incidents, ramp.region)
     if against:
@@ -316,7 +363,7 @@ def _climb(scene: Scene, current: tuple[str, ...], ramp: Ramp) -> Wanted:
         value = f"step {ramp.step + 1} of {len(policy.ramp)}, the next is due at {due:%H:%M:%S}"
         waiting = (*([frozen] if frozen else []), gate, Reason("ramp", False, value))
         return Wanted(state, current, waiting=waiting)
-    return _step(scene, current, ramp.region, ramp.step + 1, policy.ramp, (gate,))
+    return _step(scene, current, ramp.region, policy.ramp, (gate,))
 
 
 def _roll_back(scene: Scene, current: tuple[str, ...], ramp: Ramp, why: str) -> Wanted:
@@ -325,7 +372,7 @@ def _roll_back(scene: Scene, current: tuple[str, ...], ramp: Ramp, why: str) -> 
     if frozen or not any(scene.fit(name).passed for name in stay):
         return Wanted(scene.state, current, waiting=(frozen,) if frozen else ())
     ceilings = _others(scene.state.ceilings, ramp.region)
-    state = replace(scene.state, ramp=None, ceilings=ceilings)
+    state = replace(scene.state, ramp=None, ceilings=ceilings, given_up_at=scene.now)
     reason = Reason("ramp", False, f"ended by {why}: {ramp.region} gives its traffic back again")
     return Wanted(state, stay, Outcome.ABANDONED, (reason,))
 
@@ -335,23 +382,31 @@ def _roll_back(scene: Scene, current: tuple[str, ...], ramp: Ramp, why: str) -> 
 
 def _failback(scene: Scene, current: tuple[str, ...]) -> Wanted:
     """Give the preferred region its traffic back when it has been well for long enough."""
-    state, policy = scene.state, scene.service.policy
     passive = scene.service.mode is Mode.ACTIVE_PASSIVE
-    names = scene.service.names[:1] if passive else scene.service.names
-    region = next((name for name in names if name not in current), None)
-    if region is None or not current:
-        return Wanted(state, current)
-    frozen = rules.freeze(state.freeze, scene.now)
-    gates = (
-        rules.failback_after(policy, region, state.regions[region], scene.now),
-        rules.optional(policy, state.moves, scene.now),
+    preferred = [name for name in scene.service.names[:1] if name not in current]
+    waiting: list[Reason] = []
+    for region in preferred if passive else _away(scene, current):
+        gates = _failback_gates(scene, current, region)
+        waiting += gates
+        if not current or not all(gate.passed for gate in gates):
+            continue
+        if not passive:
+            return _first_step(scene, current, region, gates)
+        if all(_lives(scene, name) for name in current):
+            return _begin(scene, current[0], region, "", gates)
+    return Wanted(scene.state, current, waiting=tuple(waiting))
+
+
+def _failback_gates(scene: Scene, current: tuple[str, ...], region: str) -> tuple[Reason, ...]:
+    state, policy, now = scene.state, scene.service.policy, scene.now
+    frozen = rules.freeze(state.freeze, now)
+    lag = scene.lag(region, current) if scene.service.mode is Mode.ACTIVE_PASSIVE else ()
+    return (
+        rules.failback_after(policy, region, state.regions[region], state.given_up_at, now),
+        rules.undisputed(region, live(state.incidents, region)),
+        *rules.evacuated(region, state.evacuated),
+        rules.optional(policy, state.moves, state.given_up_at, now),
         scene.fit(region),
+        *lag,
         *([frozen] if frozen else []),
     )
-    if not all(gate.passed for gate in gates):
-        return Wanted(state, current, waiting=gates)
-    if not passive:
-        return _first_step(scene, current, region, gates)
-    if not all(_lives(scene, name) for name in current):
-        return Wanted(state, current, waiting=gates)
-    return _begin(scene, current[0], region, "", gates)

@@ -20,6 +20,9 @@ from orchestrator.flow.context import Context
 DECISION = "failover.decision"
 """Type of the event of a decision; its outcome follows, as in `failover.decision.moved`."""
 
+DRIFT = "failover.drift"
+"""Type of the event that another hand's change was mended."""
+
 PAGE = "failover.page"
 """Type of the event that a human is needed."""
 
@@ -56,6 +59,12 @@ def page(service: Service, text: str, now: datetime, context: Context) -> None:
     data = {"service": service.name, "page": text}
     if _publish(service, key, PAGE, reading.stamp_time(now), data, context):
         context.memory.recorded.add(key)
+
+
+def drift(service: Service, text: str, now: datetime, context: Context) -> None:
+    """Announce that another hand's change was mended."""
+    data = {"service": service.name, "drift": text}
+    _publish(service, f"drift-{context.new_id()}", DRIFT, reading.stamp_time(now), data, context)
 
 
 def cloud_event(service: Service, identity: str, kind: str, time: str, data: Json) -> Json:

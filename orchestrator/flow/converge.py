@@ -28,10 +28,14 @@ class Superseded(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """The state that the routing now equals, and the plans that were carried out on the way."""
+    """The state that the routing now equals, and the plans that were carried out on the way.
+
+    repairs: those of them that mended what another hand had changed, in a sentence each.
+    """
 
     stored: Stored
-    plans: tuple[Plan, ...]
+    plans: tuple[Plan, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 def converge(
@@ -49,21 +53,22 @@ def converge(
     read. Raises Superseded, UnsafePlan, Unverified, and Unavailable when patience ends.
     """
     done: list[Plan] = []
+    repairs: list[str] = []
     while True:
         made = _plan(service, stored, routing)
         if made.empty:
-            return Converged(stored, tuple(done))
+            return Converged(stored, tuple(done), tuple(repairs))
         if len(done) == MAX_SHIFTS:
             raise Unverified(
                 f"{made.resource} was written {MAX_SHIFTS} times and still is not as desired"
                 f" ({made}); the next tick looks again. See who else writes to it"
             )
         if not _allowed(service, stored, made, context):
-            return Converged(stored, tuple(done))
+            return Converged(stored, tuple(done), tuple(repairs))
         try:
             _lost_fence(stored, made, context, committed=committed)
             context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
-            _say(service, made, stored, context)
+            repairs += _said(service, made, stored, context)
             done.append(made)
         except (Conflict, Unavailable) as error:
             patience.pause(error)
@@ -71,22 +76,20 @@ def converge(
         committed = False
 
 
-def _say(service: Service, made: Plan, stored: Stored, context: Context) -> None:
-    """One line for the write that was made: a shift, or the repair of what another hand changed."""
+def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tuple[str, ...]:
+    """One line for the write that was made; the sentence of it if it mended another hand's work."""
     epoch = made.wanted.epoch
     shift = stored.state.shift if stored.state else None
     if not made.drift and (shift is None or shift.phase is not Phase.VERIFIED):
         context.log("NOTICE", f"shifted {made}", service=service.name, epoch=epoch)
-        return
+        return ()
     mark = "its mark was left" if made.drift else f"its mark became epoch {made.seen.epoch}"
-    context.log(
-        "WARNING",
+    text = (
         f"drift repaired: {made}. Another hand changed {made.resource} after the shift of this"
-        f" epoch was done ({mark}): see its audit log",
-        service=service.name,
-        epoch=epoch,
-        drift=True,
+        f" epoch was done ({mark}): see its audit log"
     )
+    context.log("WARNING", text, service=service.name, epoch=epoch, drift=True)
+    return (text,)
 
 
 def _plan(service: Service, stored: Stored, routing: Routing) -> Plan:
@@ -111,7 +114,8 @@ def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> 
     if stored.state is None:
         return True
     frozen = freeze(stored.state.freeze, context.now())
-    if frozen and made.seen == made.wanted:
+    done = stored.state.freeze.done if stored.state.freeze else 0
+    if frozen and (made.seen == made.wanted or done == made.wanted.epoch):
         context.log("WARNING", f"drift left alone, {frozen.value}: {made}", service=service.name)
         return False
     ours = standing(stored.state.stamp, service.stamp)

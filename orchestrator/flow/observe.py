@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from orchestrator.core import codec, flat, reading
 from orchestrator.core.errors import Outdated, StateLost, Unavailable
 from orchestrator.core.ground import create
-from orchestrator.core.model import NO_PAIR, Observed, Pair, Routing, Stored
+from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
-from orchestrator.core.policy import Service
+from orchestrator.core.policy import Confirm, Service
 from orchestrator.flow.context import Context
 
 FLAT_FILE = "dynamodb_regions.json"
@@ -41,6 +41,7 @@ def observe(
     routing = submit(context.traffic.read, service.backend_service)
     older = submit(context.objects.get, FLAT_FILE) if wants_flat else None
     types = submit(_kinds, service, context, asking=kinds)
+    checks = submit(_checks, service, context)
     probes = context.prober.probe(service.regions)
     seen, lost = _routing(routing)
     found = stored.result()
@@ -48,7 +49,7 @@ def observe(
         found = read_state(service.name, context)
     if found.state is None and seen is not None and context.only_service:
         found = _upgraded(service, older, seen, context)
-    return Observed(found, seen, probes, types.result()), lost
+    return Observed(found, seen, probes, types.result(), checks.result()), lost
 
 
 def read_state(service: str, context: Context) -> Stored:
@@ -73,6 +74,13 @@ def read_state(service: str, context: Context) -> Stored:
             " the last good version back",
             page=True,
         ) from error
+
+
+def _checks(service: Service, context: Context) -> Mapping[str, Probe]:
+    """What Monitoring's uptime checks say, where the policy asks for it."""
+    if context.checks is None or service.policy.confirm is not Confirm.MONITORING:
+        return {}
+    return context.checks.verdicts(service.regions, context.now())
 
 
 def _pair(stored: Stored) -> Pair:

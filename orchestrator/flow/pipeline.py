@@ -8,6 +8,7 @@ From the alert to the patch there are three sequential network rounds: observe, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
@@ -19,10 +20,10 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import Decision, Observed, Phase, Signal, Stored, Tick
+from orchestrator.core.model import Decision, Json, Observed, Phase, Signal, Stored, Tick
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
-from orchestrator.flow import announce, record, stateless
+from orchestrator.flow import announce, gauges, record, stateless
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
@@ -31,10 +32,11 @@ from orchestrator.flow.observe import observe
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an invocation came to: the decision, and the plans that it carried out."""
+    """What an invocation came to: the decision, the plans that it carried out, the document."""
 
     decision: Decision
     plans: tuple[Plan, ...]
+    stored: Stored
 
 
 def handle(service: Service, signal: Signal, context: Context) -> Report:
@@ -44,13 +46,16 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
     can cure. A refusal is no error: it is in the report.
     """
     try:
-        return _handle(service, signal, context)
+        report = _handle(service, signal, context)
     except FailoverError as error:
         if isinstance(error, StateLost):
             stateless.act(service, signal, context)
         if getattr(error, "page", False):
             announce.page(service, str(error), context.now(), context)
         raise
+    if isinstance(signal, Tick):
+        gauges.emit(report.stored, context)
+    return report
 
 
 def _handle(service: Service, signal: Signal, context: Context) -> Report:
@@ -79,19 +84,11 @@ def _once(
     context: Context,
     patience: Patience,
 ) -> Report:
-    now = context.now()
-    _warn_of_clash(service, observed.stored, context)
-    decision = decide(service, observed, signal, now)
-    what = record.describe(signal)
-    before = record.before(service, observed.stored, observed.routing)
-    made = record.entry(decision, what, before, now, context.new_id())
-    stored = observed.stored
-    if decision.changed:
-        state = decision.state
-        if decision.recorded:
-            state = replace(state, history=(made, *state.history))
-        stored = commit(state, stored.generation, context)
-    result = Converged(stored, ())
+    if lost_routing is not None and observed.stored.state is None:
+        raise lost_routing  # a first document is made with the routing in sight, or not at all
+    intent = _intend(service, signal, observed, context)
+    decision, stored = intent.decision, intent.stored
+    result = Converged(stored)
     phase: Phase | None = Phase.COMMITTED if decision.changed else None
     try:
         if lost_routing is not None or observed.routing is None:
@@ -99,26 +96,67 @@ def _once(
         committed = decision.changed
         result = converge(service, stored, observed.routing, context, patience, committed=committed)
         phase = _after(service, signal, result, context)
-        return Report(decision, result.plans)
+        return Report(decision, result.plans, result.stored)
     except UnsafePlan as unsafe:
         context.log("CRITICAL", str(unsafe), service=service.name, page=True, rule=unsafe.rule)
-        announce.page(service, str(unsafe), now, context)
-        return Report(decision, ())
+        announce.page(service, str(unsafe), intent.at, context)
+        return Report(decision, (), stored)
     except Unverified as unverified:
         phase = Phase.UNVERIFIED
         context.log("ERROR", str(unverified), service=service.name, unverified=True)
         record.phase(stored, phase, context)
-        return Report(decision, ())
+        return Report(decision, (), stored)
     finally:
-        _say(service, signal, decision, stored, context)
-        if decision.page:
-            announce.page(service, decision.page, now, context)
+        _record(service, signal, intent, result, phase, context)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A decision that is durable. entry: as the history has it. at: when it was made."""
+
+    decision: Decision
+    entry: Json
+    stored: Stored
+    at: datetime
+
+
+def _intend(service: Service, signal: Signal, observed: Observed, context: Context) -> Intent:
+    """Decide, and commit what was decided if that changes anything."""
+    _warn_of_clash(service, observed.stored, context)
+    now = context.now()
+    decision = decide(service, observed, signal, now)
+    before = record.before(service, observed.stored, observed.routing)
+    made = record.entry(decision, record.describe(signal), before, now, context.new_id())
+    stored = observed.stored
+    if decision.changed:
+        state = decision.state
         if decision.recorded:
-            record.publish(service, made, context, phase=phase, plans=result.plans)
-        if isinstance(signal, Tick):
-            record.catch_up(service, result.stored, now, context)
-        if _has_flat_file(signal, decision, context):
-            record.flat_file(service.name, context)
+            state = replace(state, history=(made, *state.history))
+        stored = commit(state, stored.generation, context)
+    return Intent(decision, made, stored, now)
+
+
+def _record(  # an invocation's whole outcome
+    service: Service,
+    signal: Signal,
+    intent: Intent,
+    result: Converged,
+    phase: Phase | None,
+    context: Context,
+) -> None:
+    """Say, announce and keep what happened. Raises nothing."""
+    decision = intent.decision
+    _say(service, signal, decision, intent.stored, context)
+    if decision.page:
+        announce.page(service, decision.page, intent.at, context)
+    for repair in result.repairs:
+        announce.drift(service, repair, intent.at, context)
+    if decision.recorded:
+        record.publish(service, intent.entry, context, phase=phase, plans=result.plans)
+    if isinstance(signal, Tick):
+        record.catch_up(service, result.stored, intent.at, context)
+    if _has_flat_file(signal, decision, context):
+        record.flat_file(service.name, context)
 
 
 def _after(

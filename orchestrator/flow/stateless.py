@@ -16,11 +16,19 @@ from orchestrator.flow.context import Context
 
 
 def act(service: Service, signal: object, context: Context) -> None:
-    """Move once if the policy and everything that can be seen allow it. Raises nothing.
+    """Move once if the policy and everything that can be seen allow it, else page. Raises nothing.
 
     An outcome that is not known is not followed up: the redelivery starts from the routing again.
     """
-    if service.policy.on_state_loss is not OnStateLoss.ACT or not isinstance(signal, AlertOpened):
+    if not isinstance(signal, AlertOpened):
+        return
+    if service.policy.on_state_loss is not OnStateLoss.ACT:
+        text = (
+            f"{service.name}: the state cannot be read while {signal.region} fails: nothing moves"
+            " until it can, for on_state_loss is hold"
+        )
+        context.log("CRITICAL", text, service=service.name, page=True)
+        announce.page(service, text, context.now(), context)
         return
     try:
         _act(service, signal, context)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.local.backend_services import merge_patch
+from orchestrator.local.notification import UptimeCheck
 from orchestrator.local.wire import API_ROOT, Json, JsonObject
 
 PROJECT = "laptop"
@@ -111,6 +112,7 @@ class Blueprint:
         return {
             "endpoint": f"dynamodb.{site.region}.amazonaws.com",
             "health_url": site.health_url,
+            "check_id": UptimeCheck(SERVICE, site.region, "").check_id,
             "backend": API_ROOT + self.group(site.region),
         }
 

@@ -166,6 +166,11 @@ class Monitoring:
             self._channel.stop()
 
     @property
+    def checks(self) -> dict[str, UptimeCheck]:
+        """The uptime check of each region."""
+        return {name: watch.check for name, watch in self._watches.items()}
+
+    @property
     def results(self) -> tuple[Result, ...]:
         """What the checks found, in order of arrival; of a long watch the newest 20,000."""
         return tuple(self._results.copy())

@@ -47,6 +47,7 @@ def environment(running: World) -> dict[str, str]:
         "STORAGE_EMULATOR_HOST": running.gcs.url if running.gcs else "",
         "COMPUTE_EMULATOR_HOST": running.load_balancer.api_url,
         "PUBSUB_EMULATOR_HOST": running.messaging.host,
+        "MONITORING_EMULATOR_HOST": running.metrics.host if running.metrics else "",
         "GOOGLE_CLOUD_PROJECT": PROJECT,
     }
 

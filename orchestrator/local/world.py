@@ -29,6 +29,7 @@ from orchestrator.local.google_emulator import GoogleEmulator
 from orchestrator.local.load_balancer import LoadBalancer
 from orchestrator.local.loopback import HOST, free_port
 from orchestrator.local.messaging import Messaging, check_emulator_can
+from orchestrator.local.metric_service import MetricService
 from orchestrator.local.monitoring import Monitoring
 from orchestrator.local.notification import UptimeCheck
 from orchestrator.local.permissions import Role, compute, storage
@@ -58,7 +59,8 @@ class World:
     links in the answers of Cloud Storage lead to those of the first); `traffic_rate` is in user
     requests a second, 0 for none; `form` is how messages are pushed; `operation_seconds` how long a
     Compute operation takes; with `pace` seconds of Cloud Monitoring to one of the laptop, uptime
-    checks and alert policies watch the regions and publish to every function; with
+    checks and alert policies watch the regions and publish to every function, and `metrics` serves
+    what they find and what is written (`MONITORING_EMULATOR_HOST`); with
     `dead_letter_after` a message is forwarded to the topic of dead letters after so many attempts;
     with `pubsub_emulator` Google's emulator takes the place of our Pub/Sub, but what is addressed
     to one function (`push`, `send`, `tick`) is still pushed by us; with `permissions` the functions
@@ -77,6 +79,7 @@ class World:
     messaging: Messaging
     traffic: Traffic
     monitoring: Monitoring | None
+    metrics: MetricService | None
     role: Role | None
     folder: Path
 
@@ -124,7 +127,8 @@ class World:
             self._build(stack)
             stack.callback(_all_at_once, self._stops())
             stack.callback(self.messaging.stop)  # first: ending a frozen function wakes it
-            if self.monitoring:
+            if self.monitoring and self.metrics:
+                stack.callback(self.metrics.stop)
                 stack.callback(self.monitoring.stop)
             stack.callback(self.traffic.stop)  # first of all: users must not see the end of a world
             _all_at_once(self._starts())
@@ -208,6 +212,8 @@ class World:
         self.load_balancer = LoadBalancer(compute, SERVICE, folder)
         self._build_proxies(stack)
         self._pubsub_port = free_port()
+        self.monitoring = self._monitoring() if self._pace else None
+        self.metrics = MetricService(self.monitoring, self.role) if self.monitoring else None
         self.functions = tuple(self._function(number) for number in range(self._function_count))
         count = range(self._control_count)
         self.controls = tuple(self._function(number, "on_control") for number in count)
@@ -215,7 +221,6 @@ class World:
         self.messaging.pubsub.role = self.role
         self.topic, self.control = self.messaging.alerts, self.messaging.control
         self.traffic = Traffic(self.load_balancer.url, self._rate)
-        self.monitoring = self._monitoring() if self._pace else None
 
     def _monitoring(self) -> Monitoring:
         urls = {region.name: region.health_url for region in self.regions.values()}
@@ -266,12 +271,16 @@ class World:
         }
         if self.gcs:
             env["STORAGE_EMULATOR_HOST"] = _of(self.gcs_proxies, number, self._gcs_url)
+        if self.metrics:
+            env["MONITORING_EMULATOR_HOST"] = self.metrics.host
         name = f"{'function' if target == 'on_alert' else 'control'}-{number}"
+        env["K_SERVICE"] = name  # as Cloud Run tells it
         return Function(name, self._source, self.folder, {**env, **self._env}, target)
 
     def _starts(self) -> list[Callable[[], None]]:
         starts = [part.start for part in self._parts()] + [self.messaging.start]
-        return starts + ([self.gcs.start] if self.gcs else [])
+        served = [part.start for part in (self.gcs, self.metrics) if part]
+        return starts + served
 
     def _parts(self) -> list[_Part]:
         functions = (*self.functions, *self.controls)

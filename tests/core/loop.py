@@ -97,6 +97,7 @@ class Loop:
     stored: Stored = field(default_factory=lambda: Stored(None, 0))
     now: datetime = START
     probes: dict[str, Probe] = field(default_factory=dict)
+    checks: dict[str, Probe] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
@@ -112,7 +113,7 @@ class Loop:
     def observed(self) -> Observed:
         """The world as it is; a region without a set probe answers 200."""
         probes = {name: self.probes.get(name, HEALTHY) for name in self.service.names}
-        return Observed(self.stored, self.routing, probes)
+        return Observed(self.stored, self.routing, probes, checks=self.checks)
 
     def decide(self, signal: Signal) -> Decision:
         """What would be decided, committing nothing."""

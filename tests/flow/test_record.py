@@ -209,3 +209,16 @@ def test_a_world_at_rest_is_asked_for_its_journal_once_and_written_never() -> No
     world.tick(5)
     assert world.objects._last == before
     assert world.prober.answers["us-east-1"] == FAILING
+
+
+def test_a_repair_of_drift_is_announced() -> None:
+    world = lab()
+    fail_over(world)
+    world.tick()
+    for backend in world.traffic.resource["backends"]:
+        backend["capacityScaler"] = 1.0
+    world.traffic.resource["fingerprint"] = "drifted"
+    world.tick()
+    event = world.events.events[-1]
+    assert event["type"] == "failover.drift"
+    assert "Another hand changed checkout" in event["data"]["drift"]

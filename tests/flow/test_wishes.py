@@ -132,7 +132,8 @@ def test_a_command_is_carried_out_once_however_often_it_comes() -> None:
     world.handle(world.opened(WEST))
     assert carrying(world) == {EUROPE}
     report = world.command("failover", WEST, id="c-1", issued_at=issued)
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is Outcome.UNCHANGED
+    assert refused(report) == {"command"}
     assert not report.decision.changed
     assert carrying(world) == {EUROPE}
 
@@ -190,7 +191,7 @@ def test_a_humans_choice_sets_aside_what_was_known_against_the_region() -> None:
     assert carrying(world) == {WEST}
     world.clock.rest(60)
     world.handle(world.opened(WEST, "0.new"))
-    assert carrying(world) == {EAST}
+    assert carrying(world) == {EUROPE}  # east is where the human took the traffic from
 
 
 def test_a_region_that_this_instance_does_not_know_is_refused() -> None:
@@ -253,7 +254,7 @@ def test_a_switch_fences_the_old_primary_waits_and_moves_in_one_epoch() -> None:
     fence = world.state.regions[EAST].fenced_until
     assert fence == world.clock.at + timedelta(minutes=5)
     assert world.document["regions"][EAST]["fenced_until"]
-    world.clock.rest(39)
+    world.clock.rest(44)
     world.tick()
     assert carrying(world) == {EAST}
     world.clock.rest(2)
@@ -392,6 +393,59 @@ def test_no_automatic_failback_while_frozen() -> None:
     world.tick(30)
     assert carrying(world) == {WEST}
     assert world.state.switch is None
+
+
+def test_automatic_failback_does_not_undo_what_a_human_chose() -> None:
+    world = lab(policy={"failback": "auto", "failback_after": "1m", "cooldown": "1m"})
+    world.tick()
+    world.command("failover", WEST, now=True)
+    world.tick(60)
+    assert carrying(world) == {WEST}
+    assert world.state.evacuated == (EAST,)
+    world.command("failback", now=True)
+    assert carrying(world) == {EAST}
+    assert world.state.evacuated == ()
+
+
+def test_an_evacuated_region_is_the_last_that_automation_goes_to() -> None:
+    world = lab()
+    world.command("evacuate", EAST, now=True)
+    world.down(WEST)
+    world.handle(world.opened(WEST))
+    assert carrying(world) == {EUROPE}
+    world.down(WEST, EUROPE)
+    world.clock.rest(300)
+    world.handle(world.opened(EUROPE))
+    assert carrying(world) == {EAST}
+    assert world.state.evacuated == ()
+
+
+def test_while_frozen_an_apply_that_wipes_the_mark_too_is_left_alone() -> None:
+    world = failed_over()
+    world.freeze()
+    for backend in world.traffic.resource["backends"]:
+        backend["capacityScaler"] = 1.0 if EAST in backend["group"] else 0.0
+    world.traffic.resource.update(description="as Terraform has it", fingerprint="old plan")
+    world.tick()
+    assert carrying(world) == {EAST}
+    world.command("unfreeze")
+    assert carrying(world) == {WEST}
+
+
+def test_an_unfreeze_that_was_given_before_the_freeze_and_comes_late_does_not_lift_it() -> None:
+    world = lab()
+    given = world.clock.at
+    world.clock.rest(60)
+    world.freeze()
+    world.command("unfreeze", issued_at=given)
+    assert world.state.freeze is not None
+
+
+def test_a_resource_with_our_mark_and_no_region_at_all_is_repaired() -> None:
+    world = failed_over(lever="membership")
+    world.traffic.resource.update(backends=[], fingerprint="emptied")
+    world.tick()
+    assert carrying(world) == {WEST}
 
 
 # --- active-active -------------------------------------------------------------------------------
@@ -592,6 +646,7 @@ def test_with_the_state_lost_it_holds_by_default() -> None:
     world.down(WEST)
     lose(world, WEST)
     assert carrying(world) == {WEST}
+    assert "on_state_loss is hold" in world.pages[-1]
 
 
 def test_with_the_state_lost_it_acts_once_where_the_policy_says_so_and_the_state_follows() -> None:

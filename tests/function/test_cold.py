@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.local.child import ROOT
 from orchestrator.local.proxy import Call
+from orchestrator.local.wire import Json
 from orchestrator.local.world import World
 from tests.worlds import alert, fail, is_patch, once, settled
 
@@ -30,11 +31,14 @@ def test_loading_main_imports_nothing_of_ours_or_of_google() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_first_alert_moves_traffic_before_anything_heavy_is_imported() -> None:
+@pytest.mark.parametrize("overrides", [{}, {"gauges": True}], ids=["default", "gauges"])
+def test_the_first_alert_moves_traffic_before_anything_heavy_is_imported(
+    overrides: dict[str, Json],
+) -> None:
     """Read from the interpreter's own account of its imports, at the moment of the patch."""
     imported: list[str] = []
     env = {"PYTHONPROFILEIMPORTTIME": "1"}
-    with World(traffic_rate=0, proxies=True, env=env) as world:
+    with World(traffic_rate=0, proxies=True, env=env, overrides=overrides) as world:
         log = world.functions[0].log
 
         def look() -> None:

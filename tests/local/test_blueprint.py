@@ -49,11 +49,13 @@ def test_failover_yaml() -> None:
                     "us-east-1": {
                         "endpoint": "dynamodb.us-east-1.amazonaws.com",
                         "health_url": "http://127.0.0.1:8101/healthz",
+                        "check_id": "checkout-us-east-1-x1",
                         "backend": API + GROUP,
                     },
                     "us-west-2": {
                         "endpoint": "dynamodb.us-west-2.amazonaws.com",
                         "health_url": "http://127.0.0.1:8102/healthz",
+                        "check_id": "checkout-us-west-2-x1",
                         "backend": API
                         + "projects/laptop/zones/us-west1-a/instanceGroups/checkout-us-west-2",
                     },

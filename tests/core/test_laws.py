@@ -1,0 +1,561 @@
+"""The laws of automation, held against histories that nobody would write down.
+
+A world in memory lives through alerts in any order, ticks, every command, freezes, probes that
+change, other people's hands, new configurations, old documents put back, two orchestrators in each
+other's gaps, and calls that are lost before or after they took effect. Every commit of the document
+and every write to the load balancer is held against the laws at the moment it is made; at the end
+the world is left with one region that is well, and must find it.
+
+What is promised, exactly: automation moves only to where at least one region is up and answers;
+while a region that carries traffic is down and stays, the decision names the rule that says so; and
+when a human has acknowledged and nothing is frozen, the region that is well carries the traffic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given as over
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run
+
+from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.core import codec
+from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.fence import read_mark
+from orchestrator.core.model import (
+    AlertClosed,
+    AlertOpened,
+    Command,
+    Move,
+    Outcome,
+    Pair,
+    Probe,
+    Signal,
+    State,
+    Status,
+    Tick,
+    Verdict,
+    Wish,
+)
+from orchestrator.core.policy import Mode, Policy
+from orchestrator.core.rules import freeze
+from orchestrator.core.wishes import MARGIN
+from orchestrator.flow.pipeline import Report
+from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, lab, service
+
+POLICY: dict[str, Any] = {
+    "cooldown": "10m",
+    "failback": "auto",
+    "failback_after": "1m",
+    "ramp_step": "2m",
+    "max_auto_failovers": {"count": 2, "within": "1h"},
+}
+POLICIES: tuple[dict[str, Any], ...] = (
+    POLICY,
+    {**POLICY, "ramp": [0.3, 1.0], "min_incidents": 2},
+    {"max_auto_failovers": {"count": 1, "within": "1h"}, "cooldown": "2m"},
+)
+FAR_BEHIND = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 300.0))
+ANSWERS = (
+    HEALTHY,
+    FAILING,
+    Probe(Verdict.FAILING, "timeout"),
+    Probe(Verdict.SILENT, "403"),
+    FAR_BEHIND,
+)
+region = st.sampled_from(REGIONS)
+wishes = st.fixed_dictionaries(
+    {
+        "wish": st.sampled_from([*Wish]),
+        "where": region,
+        "ago": st.sampled_from([0, 0, 30, 1000, -60]),
+        "now": st.booleans(),
+        "override": st.sampled_from(["", "", "target_healthy", "replication_lag"]),
+    }
+)
+seconds = st.sampled_from([1, 20, 60, 61, 130, 300, 700, 4000])
+
+
+class Inline(ThreadPoolExecutor):
+    """An executor that does it at once: the same history is the same every time."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Done when it returns."""
+        made: Future[Any] = Future()
+        try:
+            made.set_result(fn(*args, **kwargs))
+        except FailoverError as error:
+            made.set_exception(error)
+        return made
+
+
+class Watched(MemoryObjects):
+    """A state folder that shows each new document, and lets somebody in before it is written."""
+
+    def __init__(self, seen: Callable[[State | None, State], None]) -> None:
+        super().__init__()
+        self.before_put: list[Callable[[], None]] = []
+        self.documents: list[bytes] = []
+        self._seen = seen
+
+    def put(self, name: str, data: bytes, generation: int) -> int:
+        """Write it, then show it."""
+        if name != "checkout.json":
+            return super().put(name, data, generation)
+        if self.before_put:
+            self.before_put.pop()()
+        before = self.get(name)
+        made = super().put(name, data, generation)
+        self.documents.append(data)
+        old = codec.decode(before[0], "checkout") if before else None
+        self._seen(old, codec.decode(data, "checkout"))
+        return made
+
+
+class Histories(RuleBasedStateMachine):
+    """Anything that may happen to one service."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.desired: dict[Pair, frozenset[str]] = {}
+        self.carried_out: dict[str, str] = {}
+        self.commands: list[Command] = []
+        self.serial = 1
+
+    @initialize(
+        mode=st.sampled_from(["active-passive", "active-active"]),
+        lever=st.sampled_from([None, "membership"]),
+        policy=st.sampled_from(POLICIES),
+    )
+    def begin(self, mode: str, lever: str | None, policy: dict[str, Any]) -> None:
+        """A service in one of the two modes, by one of the two levers."""
+        self.options: dict[str, Any] = {"mode": mode, "policy": policy}
+        if lever:
+            self.options["lever"] = lever
+        self.world = lab(**self.options)
+        self.world.executor.shutdown()
+        self.world.executor = Inline()
+        self.objects = Watched(self.committed)
+        self.world.objects = self.objects
+        change = self.world.traffic.change
+        self.world.traffic.change = lambda body: self.written(body, change)  # type: ignore[method-assign]  # watched
+        self.older = self.world.service
+        self.send(Tick())
+
+    # --- what happens ----------------------------------------------------------------------------
+
+    def send(self, signal: Signal, **ports: Any) -> Report | None:
+        """One signal; what a redelivery would cure is let be."""
+        try:
+            report = self.world.handle(signal, **ports)
+        except FailoverError as error:
+            self.raised(error)
+            return None
+        self.answered(signal, report)
+        return report
+
+    @rule(where=region, number=st.integers(0, 2), ago=seconds, copies=st.integers(1, 2))
+    def open(self, where: str, number: int, ago: int, copies: int) -> None:
+        """An alert, and perhaps a copy of it."""
+        for _ in range(copies):
+            self.send(self.world.opened(where, f"{number}.{where}", ago))
+
+    @rule(where=region)
+    def fail(self, where: str) -> None:
+        """A region fails, and an alert says so."""
+        self.world.prober.answers[where] = FAILING
+        self.send(self.world.opened(where, f"{self.world.clock.at:%H%M%S}.{where}"))
+
+    @rule()
+    def fail_what_carries(self) -> None:
+        """The first region that gets traffic fails, and an alert says so."""
+        if self.world.state_exists:
+            self.world.clock.rest(130)
+            self.fail(self.world.state.primary)
+
+    @rule(times=st.integers(1, 8))
+    def recover(self, times: int) -> None:
+        """Every region answers again, and ticks see it."""
+        self.world.prober.answers.clear()
+        self.rest(times)
+
+    @rule(where=region, number=st.integers(0, 2), ago=seconds)
+    def close(self, where: str, number: int, ago: int) -> None:
+        """A close, perhaps of what was never opened."""
+        self.send(self.world.closed(where, f"{number}.{where}", ago))
+
+    @rule(times=st.integers(1, 6), every=seconds)
+    def tick(self, times: int, every: int) -> None:
+        """Time passes, and ticks come."""
+        for _ in range(times):
+            self.world.clock.rest(every)
+            self.send(Tick())
+
+    @rule(where=region, answer=st.sampled_from(ANSWERS))
+    def answer(self, where: str, answer: Probe) -> None:
+        """From now on a region answers so."""
+        self.world.prober.answers[where] = answer
+
+    def wish(self, wish: Wish, where: str, ago: int, override: str, *, now: bool) -> Command:
+        """A command with an id of its own."""
+        at = self.world.clock.at
+        asked = where if wish in {Wish.FAILOVER, Wish.EVACUATE} else ""
+        until = at + timedelta(minutes=10) if wish is Wish.FREEZE else None
+        issued = at - timedelta(seconds=ago)
+        number = f"c{len(self.commands)}"
+        made = Command(number, wish, "alice", "", issued, asked, until, now, override)
+        self.commands.append(made)
+        return made
+
+    @rule(told=wishes)
+    def command(self, told: dict[str, Any]) -> None:
+        """A human's wish."""
+        self.send(self.wish(**told))
+
+    @rule(where=region, answer=st.sampled_from([HEALTHY, FAR_BEHIND]), times=st.integers(1, 7))
+    def planned_move(self, where: str, answer: Probe, times: int) -> None:
+        """A human moves the traffic gracefully, to a replica that may be far behind."""
+        self.world.prober.answers[where] = answer
+        self.send(self.wish(Wish.FAILOVER, where, 0, "", now=False))
+        self.rest(times)
+
+    @precondition(lambda self: self.commands)
+    @rule(number=st.integers(0, 50))
+    def command_again(self, number: int) -> None:
+        """A copy of a command of before."""
+        self.send(self.commands[number % len(self.commands)])
+
+    @rule(
+        fails=region,
+        gap=st.sampled_from(["before_read", "before_patch", "after_patch", "before_put"]),
+        told=wishes,
+    )
+    def somebody_in_the_gap(self, fails: str, gap: str, told: dict[str, Any]) -> None:
+        """A second orchestrator takes a signal in the gap of the first one's next handling."""
+        port: Any = self.objects if gap == "before_put" else self.world.traffic
+        alert = self.world.opened(told["where"], f"gap.{len(self.commands)}")
+        signals: list[Signal] = [Tick(), alert, self.wish(**told)]
+        theirs = signals[len(told["override"]) % 3]
+        getattr(port, gap).append(lambda: void(self.send(theirs)))
+        self.fail(fails)
+        getattr(port, gap).clear()
+
+    @rule(
+        port=st.sampled_from(["objects", "traffic"]),
+        at=st.integers(1, 6),
+        when=st.sampled_from(["before", "after"]),
+        told=wishes,
+    )
+    def lost_call(self, port: str, at: int, when: str, told: dict[str, Any]) -> None:
+        """A call is lost, before or after it took effect."""
+        flaky = Flaky(getattr(self.world, port), at, when, lambda: Unavailable("lost"))
+        signal = self.wish(**told) if told["now"] else Tick()
+        self.send(signal, **{port: flaky})
+
+    @rule(where=region, scaler=st.sampled_from([0.0, 0.4, 1.0]), wipes=st.booleans())
+    def another_hand(self, where: str, scaler: float, wipes: bool) -> None:
+        """Somebody edits the load balancer, and may wipe our mark."""
+        resource = self.world.traffic.resource
+        for backend in resource["backends"]:
+            if backend["group"].endswith(where) and len(resource["backends"]) > 1:
+                backend["capacityScaler"] = scaler
+        if wipes:
+            resource["description"] = "mine"
+        resource["fingerprint"] += "!"
+
+    @rule(
+        gone=st.sampled_from([None, *REGIONS]),
+        mode=st.sampled_from(["active-passive", "active-active"]),
+        policy=st.sampled_from(POLICIES),
+    )
+    def configure(self, gone: str | None, mode: str, policy: dict[str, Any]) -> None:
+        """A newer configuration: a region more or less, the other mode, another policy."""
+        self.serial += 1
+        names = tuple(name for name in REGIONS if name != gone)
+        self.options |= {"mode": mode, "policy": policy, "regions": names, "serial": self.serial}
+        self.older = self.world.service
+        self.world.service = service(**self.options)
+
+    @rule()
+    def older_instance(self) -> None:
+        """An instance with the configuration of before takes a tick."""
+        self.send(Tick(), service=self.older)
+
+    @precondition(lambda self: len(self.objects.documents) > 1)
+    @rule(number=st.integers(0, 50))
+    def old_document(self, number: int) -> None:
+        """Somebody puts an older document back by hand."""
+        got = self.objects.get("checkout.json")
+        data = self.objects.documents[number % len(self.objects.documents)]
+        MemoryObjects.put(self.objects, "checkout.json", data, got[1] if got else 0)
+        self.carried_out.clear()
+
+    # --- the laws of one commit ------------------------------------------------------------------
+
+    def committed(self, old: State | None, new: State) -> None:
+        """Hold one commit against the laws."""
+        assert codec.decode(codec.encode(new), "checkout") == new
+        assert new.routing
+        assert set(new.routing) <= set(new.regions)
+        assert new.primary in new.routing
+        wanted = self.desired.setdefault(new.pair, frozenset(new.routing))
+        assert new.epoch == 0 or wanted == set(new.routing)
+        fenced = {name for name, entry in new.regions.items() if entry.fenced_until}
+        assert fenced == ({new.switch.left} if new.switch else set())
+        if old is None or new.history[:1] == old.history[:1]:
+            assert old is None or new.epoch == old.epoch
+            return
+        made = Made(self.world.service.policy, old, new, self.world.prober.answers)
+        assert new.pair >= old.pair
+        self.once(made)
+        for law in (held, moved, optional, frozen, switched):
+            law(made)
+
+    def once(self, made: Made) -> None:
+        """A command is carried out at most once."""
+        if made.signal.startswith("command") and made.outcome is not Outcome.HELD:
+            number = made.signal.split()[1]
+            assert number not in self.carried_out
+            self.carried_out[number] = made.signal
+
+    # --- the laws of one write to the load balancer ----------------------------------------------
+
+    def written(self, body: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
+        """Hold one write against the laws: some region gets traffic, and the fence only rises."""
+        before = read_mark(self.world.traffic.resource["description"], "checkout")
+        after = read_mark(body["description"], "checkout")
+        assert after >= before
+        assert after in self.desired
+        getting = {b["group"].rsplit("checkout-", 1)[-1] for b in body["backends"] if given(b)}
+        assert getting
+        assert getting & self.desired[after]
+        change(body)
+
+    # --- the laws of one answer ------------------------------------------------------------------
+
+    def answered(self, signal: Signal, report: Report) -> None:
+        """Every refusal names its rule, and no region that is down is kept without one."""
+        decision = report.decision
+        refusals = {reason.rule for reason in decision.reasons if not reason.passed}
+        assert all(reason.rule and reason.value for reason in decision.reasons)
+        if decision.outcome is Outcome.HELD:
+            assert refusals
+        switch = report.stored.state.switch if report.stored.state else None
+        if switch and isinstance(signal, Tick) and "routing" not in refusals:
+            assert self.world.clock.at <= switch.until - MARGIN
+        asked = isinstance(signal, Command)
+        known = set(self.world.service.names) & set(decision.state.routing)
+        down = [name for name in known if is_down(decision.state, name)]
+        if down and not asked and decision.outcome is not Outcome.ABANDONED:
+            assert refusals
+
+    def raised(self, error: FailoverError) -> None:
+        """No document of ours is unreadable."""
+        assert "corrupt" not in str(error)
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """One region is well: it is found, and then nothing is written any more."""
+        if not hasattr(self, "world"):
+            return
+        self.send(self.wish(Wish.UNFREEZE, "", 0, "", now=False))
+        names = self.world.service.names
+        well = names[len(self.commands) % len(names)]
+        self.world.prober.answers = {name: FAILING for name in REGIONS if name != well}
+        self.rest(2)
+        self.send(self.wish(Wish.ACK, "", 0, "", now=False))
+        self.until(lambda: self.found(well) or not self.can_carry(well))
+        self.until(self.at_rest)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Ticks until it holds: an hour of proof, and what goes before, at most."""
+        for _ in range(90):
+            if holds():
+                return
+            self.rest(1)
+        raise AssertionError(f"never {holds}")
+
+    def found(self, well: str) -> bool:
+        """Whether the region that is well carries the traffic."""
+        alone = self.world.service.mode is Mode.ACTIVE_PASSIVE
+        return self.getting() == {well} if alone else well in self.getting()
+
+    def at_rest(self) -> bool:
+        """Whether ticks write nothing any more."""
+        before = len(self.objects.documents), len(self.world.traffic.applied)
+        self.rest(3)
+        return before == (len(self.objects.documents), len(self.world.traffic.applied))
+
+    def rest(self, minutes: int) -> None:
+        """Ticks, a minute apart."""
+        for _ in range(minutes):
+            self.world.clock.rest(60)
+            self.send(Tick())
+
+    def getting(self) -> set[str]:
+        """The regions that get traffic."""
+        backends = self.world.traffic.resource["backends"]
+        return {b["group"].rsplit("checkout-", 1)[-1] for b in backends if given(b)}
+
+    def can_carry(self, name: str) -> bool:
+        """Whether the region has a backend that the lever can move, and any region has one."""
+        backends = self.world.traffic.resource["backends"]
+        attached = {b["group"].rsplit("checkout-", 1)[-1] for b in backends}
+        known = attached & set(self.world.service.names)
+        return name in known or (bool(known) and "lever" in self.options)
+
+
+class Made:
+    """One decision as it was committed."""
+
+    def __init__(self, policy: Policy, old: State, new: State, answers: dict[str, Probe]) -> None:
+        self.policy, self.old, self.new, self.answers = policy, old, new, answers
+        entry = json.loads(json.dumps(new.history[0]))
+        self.outcome, self.signal = Outcome(entry["outcome"]), str(entry["signal"])
+        self.reasons: list[dict[str, Any]] = entry["reasons"]
+        self.at = datetime.fromisoformat(entry["at"])
+        fresh = new.moves[:1] != old.moves[:1]
+        self.move: Move | None = new.moves[0] if fresh and new.moves else None
+
+    @property
+    def commanded(self) -> bool:
+        """Whether a human asked."""
+        return self.signal.startswith("command")
+
+
+def held(made: Made) -> None:
+    """What is held changes no routing, unless an older document is brought up to the routing."""
+    adopts = any(reason["rule"] == "adopt" for reason in made.reasons)
+    if adopts and not made.commanded:
+        assert made.new.switch is None
+        assert made.new.ramp is None
+    if made.outcome in {Outcome.HELD, Outcome.HEALTH, Outcome.UNCHANGED, Outcome.OBEYED}:
+        assert made.new.epoch == made.old.epoch or adopts
+
+
+def moved(made: Made) -> None:
+    """An automatic move is allowed by its number and goes to a region that is up and answers."""
+    if made.move is None:
+        return
+    new, limits = made.new, made.policy.max_auto_failovers
+    assert new.switch is None
+    assert new.ramp is None
+    since = max(made.at - limits.within, new.acknowledged_at or START - limits.within)
+    assert sum(1 for move in new.moves if move.at > since) <= limits.count
+    assert any(
+        new.regions[name].status is Status.UP
+        and made.answers.get(name, HEALTHY).verdict is Verdict.HEALTHY
+        for name in made.move.to
+    )
+    for name in set(made.move.to) - set(made.old.routing):
+        left = [move.at for move in made.old.moves if name in move.left]
+        assert not left or made.at - max(left) >= made.policy.cooldown
+
+
+def optional(made: Made) -> None:
+    """What nobody needs begins outside the cooldown of every automatic move."""
+    begins = made.outcome in {Outcome.SWITCHING, Outcome.RAMPED}
+    under_way = made.old.switch or made.old.ramp
+    if begins and not under_way and not made.commanded:
+        assert all(made.at - move.at >= made.policy.cooldown for move in made.new.moves)
+        assert made.old.given_up_at is None or (
+            made.at - made.old.given_up_at >= made.policy.cooldown
+        )
+
+
+def frozen(made: Made) -> None:
+    """While frozen automation moves nothing of its own."""
+    stands = freeze(made.new.freeze, made.at)
+    human = made.commanded or (made.old.switch is not None and made.old.switch.command)
+    if stands and made.new.epoch != made.old.epoch and not human:
+        assert made.outcome is Outcome.ADOPTED
+
+
+def switched(made: Made) -> None:
+    """A graceful switch moves within its time or not at all."""
+    switch, graceful = made.old.switch, made.policy.graceful
+    if switch is None or made.commanded or made.outcome is not Outcome.MOVED or made.move:
+        return
+    if any(reason["rule"] == "switch" for reason in made.reasons):
+        assert switch.since + graceful.max_staleness + graceful.request_timeout <= made.at
+        assert made.at <= switch.until - MARGIN
+
+
+def is_down(state: State, name: str) -> bool:
+    """Whether the region is down by the document."""
+    return name in state.regions and state.regions[name].status is Status.DOWN
+
+
+def given(backend: dict[str, Any]) -> bool:
+    """Whether the backend gets traffic."""
+    return bool(backend.get("capacityScaler", 1.0) > 0)
+
+
+def void(_: object) -> None:
+    """Forget a value."""
+
+
+BRIEF = settings(max_examples=40, stateful_step_count=25, derandomize=True, deadline=None)
+
+
+@pytest.mark.timeout(120)  # a busy machine
+def test_no_history_breaks_a_law() -> None:
+    run(Histories, settings=BRIEF)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_no_long_history_breaks_a_law() -> None:
+    run(Histories, settings=settings(BRIEF, max_examples=600, stateful_step_count=50))
+
+
+messages = st.lists(
+    st.builds(
+        lambda opens, where, ago: (
+            AlertOpened(f"{ago}.{where}", where, START - timedelta(seconds=ago))
+            if opens
+            else AlertClosed(f"{ago}.{where}", where, START - timedelta(seconds=ago), START)
+        ),
+        st.booleans(),
+        region,
+        st.sampled_from([0, 1000, 90000]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@over(heard=messages, failing=st.sets(region), dice=st.randoms(use_true_random=False))
+@settings(BRIEF, max_examples=60)
+def test_health_is_the_same_for_every_order_and_number_of_the_same_messages(
+    heard: list[AlertOpened | AlertClosed], failing: set[str], dice: Any
+) -> None:
+    """Also where the messages come through two orchestrators and move the traffic on their way."""
+    worlds = []
+    for copies in (heard, dice.sample([*heard, *heard], 2 * len(heard))):
+        world = lab(mode=dice.choice(["active-passive", "active-active"]))
+        world.executor.shutdown()
+        world.executor = Inline()
+        world.down(*failing)
+        for message in copies:
+            world.handle(message)
+        worlds.append(world)
+    found, again = (health(world) for world in worlds)
+    assert found == again
+
+
+def health(world: Lab) -> tuple[dict[str, Status], dict[str, Any]]:
+    """Every region's status, and what is known of each incident."""
+    state = world.state
+    known = {key: replace(one, refused=()) for key, one in state.incidents.items()}
+    return {name: entry.status for name, entry in state.regions.items()}, known
