@@ -401,10 +401,10 @@ def test_automatic_failback_does_not_undo_what_a_human_chose() -> None:
     world.command("failover", WEST, now=True)
     world.tick(60)
     assert carrying(world) == {WEST}
-    assert world.state.evacuated == (EAST,)
+    assert world.document["evacuated"] == [EAST]
     world.command("failback", now=True)
     assert carrying(world) == {EAST}
-    assert world.state.evacuated == ()
+    assert world.document["evacuated"] == []
 
 
 def test_an_evacuated_region_is_the_last_that_automation_goes_to() -> None:
