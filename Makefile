@@ -61,8 +61,9 @@ fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff format .
 	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
-docs: $(VENV)/.installed ## write the documents that are made from the schema and from Terraform
+docs: $(VENV)/.installed ## write the documents that are made from the schema, the verbs and Terraform
 	@$(VENV)/bin/python -m orchestrator.reference
+	@$(VENV)/bin/python -m orchestrator.cli.reference
 	@$(VENV)/bin/python terraform/readme.py
 
 lock: $(LOCK)/.installed ## compile requirements.in and the extras into pins with hashes (ARGS=--upgrade)
@@ -102,10 +103,12 @@ clean: ## remove what the other verbs made
 
 $(VENV)/.installed: tests/requirements.txt
 	@$(make_venv)
+	@$(failoverctl)
 	@$(install)
 
 $(RUN)/.installed: orchestrator/local/requirements.txt
 	@$(make_venv)
+	@$(failoverctl)
 	@$(install)
 
 $(FUNCTION)/.installed: requirements.txt
@@ -134,6 +137,12 @@ if [ -z "$$python" ] || ! "$$python" -c '$(USABLE)' >/dev/null 2>&1; then \
 fi; \
 echo "Making $(@D) with $$python: once, about half a minute." >&2; \
 "$$python" -m venv --clear $(@D)
+endef
+
+# The command line of this checkout, in an environment in which it is not installed.
+define failoverctl
+printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -m orchestrator.cli "$$@"\n' '$(CURDIR)' '$(CURDIR)/$(@D)/bin/python' \
+	> $(@D)/bin/failoverctl && chmod +x $(@D)/bin/failoverctl
 endef
 
 define install

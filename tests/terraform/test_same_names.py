@@ -214,7 +214,6 @@ def test_log_fields_that_people_are_told_of_are_fields_that_the_code_writes(plan
     assert set(_logged()) >= _FIELDS
 
 
-@pytest.mark.xfail(reason="no freeze in this version yet; remove this line with it")
 def test_a_standing_freeze_is_logged_as_terraform_expects() -> None:
     assert "frozen" in set(_logged())
 
