@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core import rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
+from orchestrator.core.commands import MOVING, obey
 from orchestrator.core.errors import Outdated
 from orchestrator.core.ground import (
     Ground,
@@ -58,7 +59,8 @@ from orchestrator.core.plan import (
 )
 from orchestrator.core.policy import Service
 from orchestrator.core.second import agreed, second_signal
-from orchestrator.core.wishes import MOVING, Wanted, is_ending, obey, wanted, whole
+from orchestrator.core.wanted import Wanted, whole
+from orchestrator.core.wishes import is_ending, wanted
 
 COMMAND_LIFE = timedelta(hours=24)
 """How long the id of a command is kept, so that a copy of it is known for one."""

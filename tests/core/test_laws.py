@@ -48,7 +48,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.policy import Mode, Policy
 from orchestrator.core.rules import freeze
-from orchestrator.core.wishes import MARGIN
+from orchestrator.core.switch import MARGIN
 from orchestrator.flow.pipeline import Report
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, lab, service
 

@@ -1,0 +1,160 @@
+"""What a human's command comes to. It passes the cooldown, and does not start it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.core import rules
+from orchestrator.core.choice import Scene
+from orchestrator.core.ground import undisturbed
+from orchestrator.core.incidents import set_aside
+from orchestrator.core.model import Command, Freeze, Outcome, Reason, State, Wish
+from orchestrator.core.policy import Mode
+from orchestrator.core.ramp import first_step
+from orchestrator.core.switch import begin
+from orchestrator.core.wanted import Wanted, away, left_by_hand, lives, whole
+
+MOVING = frozenset({Wish.FAILOVER, Wish.FAILBACK, Wish.EVACUATE})
+"""The commands that ask for a move."""
+
+
+def commanded(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
+    """What a human's command comes to. It passes the cooldown, and does not start it."""
+    passive = scene.service.mode is Mode.ACTIVE_PASSIVE
+    if command.region and command.region not in scene.service.names:
+        value = f"{command.region} is not a region of {scene.service.name}"
+        known = ", ".join(scene.service.names)
+        return _refused(scene, current, Reason("command", False, value, known))
+    match command.wish:
+        case Wish.FREEZE | Wish.UNFREEZE | Wish.ACK:
+            return Wanted(scene.state, current, Outcome.OBEYED)
+        case Wish.FAILOVER if passive:
+            return _go(scene, current, command, command.region)
+        case Wish.FAILOVER:
+            value = "active-active: every healthy region carries traffic; evacuate or failback one"
+            return _refused(scene, current, Reason("command", False, value, "active-passive"))
+        case Wish.FAILBACK if passive:
+            return _go(scene, current, command, scene.service.names[0])
+        case Wish.FAILBACK:
+            return _give_back(scene, current, command)
+        case Wish.EVACUATE if passive:
+            return _evacuate_primary(scene, current, command)
+        case Wish.EVACUATE:
+            return _evacuate_one(scene, current, command)
+
+
+def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
+    """The state with what a command says of automation itself.
+
+    done: the epoch that the load balancer carries, as far as it was seen.
+    """
+    match command.wish:
+        case Wish.FREEZE:
+            assert command.until is not None  # the parser refuses a freeze without an end
+            at = command.issued_at
+            freeze = Freeze(command.until, command.actor, command.reason, at, done)
+            return replace(undisturbed(state), freeze=freeze)
+        case Wish.UNFREEZE if state.freeze and command.issued_at < state.freeze.since:
+            return state  # it was given before that freeze, and came late
+        case Wish.UNFREEZE:
+            return replace(state, freeze=None)
+        case Wish.ACK:
+            return replace(state, acknowledged_at=_acknowledged(state, command, now))
+        case _:
+            return undisturbed(state)
+
+
+def _acknowledged(state: State, command: Command, now: datetime) -> datetime:
+    """What its giver could know of; never of what is still to come, and never less than before."""
+    known = min(command.issued_at, now)
+    return max(known, state.acknowledged_at or known)
+
+
+def _refused(scene: Scene, current: tuple[str, ...], *reasons: Reason) -> Wanted:
+    return Wanted(scene.state, current, None, reasons)
+
+
+def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
+    """Go to that region: gracefully while the one that is left lives, else at once."""
+    if current == (to,):
+        state = set_aside(scene.state, to, scene.now)
+        value = f"{to} carries the traffic already"
+        return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
+    gates = (_fit(scene, to, command), *_overridden(scene.lag(to, current), command))
+    hurried = command.now or not current or not all(lives(scene, name) for name in current)
+    if not hurried:  # the replica is waited for later
+        gates = tuple(gate for gate in gates if gate.rule != "replication_lag")
+    if not all(gate.passed for gate in gates):
+        return _refused(scene, current, *gates)
+    state = set_aside(scene.state, to, scene.now)
+    if hurried:
+        return Wanted(left_by_hand(scene, state, current, to), (to,), Outcome.MOVED, gates)
+    return begin(replace(scene, state=state), current[0], to, command.id, gates)
+
+
+def _overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
+    """The gates, with the refusal of the one rule that the human named taken back, by name."""
+    return tuple(
+        replace(gate, passed=True, value=f"{gate.value}; overridden by {command.actor}")
+        if not gate.passed and gate.rule == command.override
+        else gate
+        for gate in gates
+    )
+
+
+def _fit(scene: Scene, name: str, command: Command) -> Reason:
+    """Whether the region may be given traffic; no override gives it a backend."""
+    gate = scene.fit(name)
+    return _overridden((gate,), command)[0] if scene.movable(name) else gate
+
+
+def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
+    if command.region not in current:
+        value = f"{command.region} carries no traffic"
+        return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
+    gates: list[Reason] = []
+    for name in scene.service.names:
+        if name != command.region:
+            went = _go(scene, current, command, name)
+            if went.outcome is not None:
+                return replace(went, reasons=(*gates, *went.reasons))
+            gates += went.reasons
+    value = "no other region is up, answers its probe and is near enough"
+    last = Reason("last_region", False, value, "fail open: the routing stays")
+    return _refused(scene, current, *gates, last)
+
+
+def _evacuate_one(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
+    stay = tuple(name for name in current if name != command.region)
+    if len(stay) == len(current):
+        value = f"{command.region} carries no traffic"
+        return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
+    fit = [_fit(scene, name, command) for name in stay]
+    if not any(gate.passed for gate in fit):
+        value = "no region that stays is up and answers its probe"
+        last = Reason("last_region", False, value, "fail open: the routing stays")
+        return _refused(scene, current, *fit, last)
+    unused = scene.unused((command.region,))
+    spare = rules.min_healthy_regions(scene.service.policy, scene.state.regions, unused)
+    gates = _overridden((spare,), command)
+    if not all(gate.passed for gate in gates):
+        return _refused(scene, current, *gates)
+    gone = tuple(dict.fromkeys((*scene.state.evacuated, command.region)))
+    state = replace(scene.state, ceilings=whole(scene.state, stay), evacuated=gone)
+    return Wanted(state, stay, Outcome.MOVED, (*fit, *gates))
+
+
+def _give_back(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
+    missing = away(scene, current)
+    if not missing:
+        value = "every region carries traffic already"
+        return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
+    gates: list[Reason] = []
+    for name in missing:
+        gates.append(_fit(scene, name, command))
+        if gates[-1].passed:
+            chosen = replace(scene, state=set_aside(scene.state, name, scene.now))
+            return first_step(chosen, current, name, tuple(gates))
+    return _refused(scene, current, *gates)
