@@ -27,6 +27,10 @@ locals {
   ]...)
   watched = { for key, region in local.regions : key => region if region.health_url != null }
 
+  # What the function asks of Monitoring itself, and writes to it.
+  confirms = anytrue([for service in local.services : try(service.policy.confirm, "probe") == "monitoring"])
+  gauges   = try(local.config.gauges, false)
+
   labels = merge({ component = "region-failover" }, var.labels)
 }
 
@@ -89,10 +93,12 @@ module "orchestrator" {
   project                      = local.project
   project_number               = data.google_project.this.number
   publishes_to                 = local.topics.events == null ? {} : { events = module.messaging.topics.events }
+  reads_checks                 = local.confirms
   regions                      = var.orchestrator_regions
   restrict_to_backend_services = var.restrict_to_backend_services
   runtime                      = var.functions.runtime
   source_archive               = var.source_archive != null ? var.source_archive : data.archive_file.source[0].output_path
+  writes_gauges                = local.gauges
 }
 
 module "state" {
@@ -158,6 +164,7 @@ module "observability" {
   emails                   = var.notification_emails
   freeze_hours             = var.reminders.freeze_hours
   functions                = module.orchestrator.functions
+  gauges                   = local.gauges
   labels                   = local.labels
   name                     = var.name
   notification_channels    = var.notification_channels

@@ -6,7 +6,7 @@ from terraform.gcloud.messaging import dead_letters, names
 from terraform.gcloud.policy import Policy, joined, named, policy, text
 from terraform.gcloud.settings import Settings
 
-SILENCE, FREEZE_HOURS = 600, 4  # seconds; hours
+SILENCE, ABSENCE, FREEZE_HOURS = 600, 300, 4  # seconds; hours
 
 
 LINES = {
@@ -80,6 +80,37 @@ def tick(settings: Settings, place: str) -> Policy:
             " recovery or finds lost alerts. The other region's still does, unless it reports the"
             f" same. Look at the log of {name} in {place} and at the Scheduler job"
             f" {settings.name}-tick."
+        ),
+    }
+
+
+def gauges(settings: Settings) -> Policy:
+    """The other dead man: no tick of a service comes to its end, in no region."""
+    condition = {
+        "filter": joined(
+            'metric.type="custom.googleapis.com/region_failover/last_tick"',
+            'resource.type="global"',
+        ),
+        "duration": f"{ABSENCE}s",
+        "aggregations": [
+            {
+                "alignmentPeriod": "60s",
+                "perSeriesAligner": "ALIGN_MAX",
+                "crossSeriesReducer": "REDUCE_MAX",
+                "groupByFields": ["metric.label.service"],
+            }
+        ],
+        "trigger": {"count": 1},
+    }
+    name = f"no gauge of a service for {ABSENCE} s"
+    return {
+        **policy(settings, "no tick ends well", "CRITICAL"),
+        "conditions": [named(name, "conditionAbsent", condition)],
+        **text(
+            "In no region has a tick of this service come to its end: nothing looks after it. The"
+            " functions may be answering all the same, so look at their log first, for this"
+            " service and for `gauges not written`. Of a service that was taken out of"
+            " failover.yaml, close this."
         ),
     }
 

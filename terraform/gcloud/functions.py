@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 
 from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import Line, Step, Title, flags
+from terraform.gcloud.step import Line, Step, Title, flags, pairs
 
 KINDS = {"alert": ("on_alert", "alerts"), "control": ("on_control", "control")}
 """Entry point and topic, by the kind of function."""
@@ -118,6 +118,7 @@ def _source(settings: Settings) -> str:
 
 def _function(settings: Settings, kind: str, region: str) -> Step:
     builder = f"projects/{settings.project}/serviceAccounts/{settings.account('builder')}"
+    environment = {"FAILOVER_INSTANCE": region, "GOOGLE_CLOUD_PROJECT": settings.project}
     given = flags(
         gen2=True,
         project=settings.project,
@@ -136,7 +137,7 @@ def _function(settings: Settings, kind: str, region: str) -> Step:
         min_instances=1 if kind == "alert" else 0,
         max_instances=5,
         concurrency=10,
-        set_env_vars=f"GOOGLE_CLOUD_PROJECT={settings.project}",
+        set_env_vars=pairs(environment),
         update_labels="component=region-failover",
     )
     return Step(("functions", "deploy", f"{settings.name}-{kind}", *given, "--quiet"))

@@ -34,6 +34,11 @@ ATTACH = (
 )
 """What changing a backend service asks for besides, by what is behind it."""
 
+CONFIRM = ("monitoring.timeSeries.list",)
+GAUGES = (
+    "monitoring.metricDescriptors.create", "monitoring.metricDescriptors.get",
+    "monitoring.timeSeries.create",
+)  # fmt: skip
 ROUTE = ("compute.backendServices.get", "compute.backendServices.update")
 STATE = (
     "storage.objects.create", "storage.objects.delete",
@@ -57,6 +62,9 @@ def steps(settings: Settings) -> Iterator[Step | Title | Line]:
     yield _grant(settings, "function", f"projects/{project}/roles/{settings.role_prefix}_route",
                  "backend_services")  # fmt: skip
     yield _grant(settings, "function", f"projects/{project}/roles/{settings.role_prefix}_attach")
+    if monitor(settings):
+        yield _grant(settings, "function",
+                     f"projects/{project}/roles/{settings.role_prefix}_monitor")  # fmt: skip
     yield Title("what builds the function may do")
     yield _grant(settings, "builder", "roles/artifactregistry.writer")
     yield _grant(settings, "builder", "roles/logging.logWriter")
@@ -70,11 +78,19 @@ def roles(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
     found = [names for group in settings.groups for kind, names in ATTACH if re.search(kind, group)]
     attach = {"compute.globalOperations.get"}.union(*found)
     prefix = settings.role_prefix
-    return {
+    made = {
         f"{prefix}_route": ("Failover orchestrator: backend services", ROUTE),
         f"{prefix}_attach": ("Failover orchestrator: groups", tuple(sorted(attach))),
         f"{prefix}_state": ("Failover orchestrator: state", STATE),
     }
+    if asked := monitor(settings):
+        made[f"{prefix}_monitor"] = ("Failover orchestrator: Monitoring", asked)
+    return made
+
+
+def monitor(settings: Settings) -> tuple[str, ...]:
+    """What failover.yaml has the function ask of Monitoring; often nothing."""
+    return (GAUGES if settings.gauges else ()) + (CONFIRM if settings.confirms else ())
 
 
 def files(settings: Settings) -> dict[str, str]:

@@ -23,6 +23,8 @@ def all_policies(settings: Settings) -> dict[str, Policy]:
     found["dead-letter"] = function_policies.dead_letter(settings)
     found["backlog"] = function_policies.backlog(settings)
     found["frozen"] = function_policies.frozen(settings)
+    if settings.gauges:  # last: until the first tick has made the metric, it is refused
+        found["gauges"] = function_policies.gauges(settings)
     return found
 
 

@@ -108,6 +108,17 @@ class Settings:
         """Whether the health URLs want an identity token."""
         return bool((self.config.get("probe") or {}).get("auth") == "oidc")
 
+    @property
+    def confirms(self) -> bool:
+        """Whether some service is confirmed by what the uptime checks found."""
+        policies = (service.get("policy") or {} for service in self.config["services"].values())
+        return any(policy.get("confirm") == "monitoring" for policy in policies)
+
+    @property
+    def gauges(self) -> bool:
+        """Whether the functions write gauges."""
+        return self.config.get("gauges") is True
+
     def account(self, use: str) -> str:
         """The email of one of our service accounts."""
         return f"{self.name}-{use}@{self.project}.iam.gserviceaccount.com"

@@ -48,6 +48,11 @@ run "everything_comes_from_the_file" {
   }
 
   assert {
+    condition     = length(output.permissions.monitor) == 0 && !local.confirms && !local.gauges
+    error_message = "nothing of Monitoring, for the file asks for nothing"
+  }
+
+  assert {
     condition     = one([for source in data.archive_file.source[0].source : source.content if source.filename == "failover.yaml"]) == file(var.config)
     error_message = "the function reads the file that was planned from"
   }
@@ -60,6 +65,19 @@ run "everything_comes_from_the_file" {
   assert {
     condition     = !anytrue([for name in local.sources : startswith(name, "orchestrator/local/") || startswith(name, "orchestrator/client/")])
     error_message = "not the laptop world"
+  }
+}
+
+run "what_the_file_wants_of_monitoring_is_granted" {
+  command = plan
+
+  variables {
+    config = "tests/everything.yaml"
+  }
+
+  assert {
+    condition     = local.confirms && local.gauges && length(output.permissions.monitor) == 4
+    error_message = "one service that is confirmed by Monitoring is enough"
   }
 }
 

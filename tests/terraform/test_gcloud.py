@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,7 @@ def test_functions_are_those_of_terraform(plan: Plan, commands: list[Words]) -> 
             f"ALLOW_{ours['ingress-settings'].upper().replace('-', '_')}"
             == (service["ingress_settings"])
         )
-        name, _, value = ours["set-env-vars"].partition("=")
-        assert {name: value} == service["environment_variables"]
+        assert _labels(ours["set-env-vars"]) == service["environment_variables"]
         assert "no-allow-unauthenticated" in ours
     assert made == {}
 
@@ -223,6 +223,23 @@ def test_policies_are_those_of_terraform(plan: Plan, settings: Settings) -> None
                     del content["filter"]
         assert mine == theirs
     assert ours == {}
+
+
+def test_what_is_asked_of_monitoring_is_only_what_the_file_wants(settings: Settings) -> None:
+    asked = ("gauges", "confirm")
+    for wanted in ((), asked[:1], asked[1:], asked):
+        services = {"search": {**settings.config["services"]["search"], "policy": None}}
+        if "confirm" in wanted:
+            services["checkout"] = settings.config["services"]["checkout"]
+            services["search"]["policy"] = {"confirm": "monitoring"}
+        config = {**settings.config, "services": services, "gauges": "gauges" in wanted}
+        made = replace(settings, config=config)
+        told = program.script(made)
+        assert ("monitoring.timeSeries.create" in told) == ("gauges" in wanted)
+        assert ("monitoring.timeSeries.list" in told) == ("confirm" in wanted)
+        assert ("roles/failover_monitor" in told) == bool(wanted)
+        assert ("gauges" in policies.all_policies(made)) == ("gauges" in wanted)
+        assert ("policy_gauges.json" in told) == ("gauges" in wanted)
 
 
 def test_the_metric_of_freezes_is_that_of_terraform(plan: Plan, settings: Settings) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
 
+from orchestrator.adapters.gcp.gauges import CustomMetrics
 from orchestrator.adapters.gcp.traffic import OPERATION_DEADLINE
 from orchestrator.config import Config, load
 from orchestrator.core.model import AlertOpened, Tick
@@ -20,6 +22,8 @@ from orchestrator.local.child import ROOT
 from orchestrator.parse import Message, parse_alert, parse_control
 from orchestrator.schema import RegionModel, TopicsModel
 from terraform import package
+from tests.fakes import lab
+from tests.metrics import Watched, serving
 from tests.terraform.runner import Plan
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
@@ -173,6 +177,31 @@ def test_the_state_bucket_and_its_journal_are_where_the_code_writes(plan: Plan) 
     assert 'f"journal/' in (ROOT / "orchestrator" / "flow" / "record.py").read_text()
 
 
+def test_the_gauge_that_is_missed_is_one_that_the_code_writes(plan: Plan) -> None:
+    """By Google's client: its type, its labels and its resource, as they arrive."""
+    [made] = plan.resources("google_monitoring_metric_descriptor").values()
+    told = lab()
+    told.tick()
+    [(_, gauges)] = told.gauges.written
+    with serving(Watched()) as service:
+        CustomMetrics("laptop", "us-central1", AnonymousCredentials, service.host).write(
+            gauges, datetime.now(UTC)
+        )
+        [(key, [point])] = [
+            one for one in service.written().items() if one[0].metric == made["type"]
+        ]
+    assert isinstance(point.value, int)
+    assert (made["metric_kind"], made["value_type"]) == ("GAUGE", "INT64")
+    assert {label["key"] for label in made["labels"]} == set(dict(key.labels))
+    assert {label["value_type"] for label in made["labels"]} == {"STRING"}
+    policies = plan.resources("google_monitoring_alert_policy")
+    policy = policies["module.observability.google_monitoring_alert_policy.gauges[0]"]
+    [absent] = policy["conditions"][0]["condition_absent"]
+    assert absent["filter"] == f'metric.type="{key.metric}" AND resource.type="{key.resource}"'
+    [by] = absent["aggregations"][0]["group_by_fields"]
+    assert dict(key.labels)[by.removeprefix("metric.label.")] == "checkout"
+
+
 _FIELDS = {"page", "unverified", "poison"}
 
 
@@ -261,6 +290,10 @@ def test_the_roles_give_only_what_changing_traffic_and_keeping_state_take(plan: 
         "compute.networkEndpointGroups.use",
         "compute.regionNetworkEndpointGroups.get",
         "compute.regionNetworkEndpointGroups.use",
+        "monitoring.metricDescriptors.create",
+        "monitoring.metricDescriptors.get",
+        "monitoring.timeSeries.create",
+        "monitoring.timeSeries.list",
         "storage.objects.create",
         "storage.objects.delete",
         "storage.objects.get",

@@ -135,6 +135,71 @@ resource "google_monitoring_alert_policy" "tick" {
   depends_on = [google_project_service.this]
 }
 
+# The other dead man: that a tick was answered says nothing of its having come to its end for every
+# service. Only what was written once can be missed, so this is no substitute for the one above.
+#
+# Of a metric that nobody has written yet Monitoring would take no policy, so the metric is made first;
+# as the function's first point would make it, beside the texts (orchestrator/adapters/gcp/gauges.py).
+resource "google_monitoring_metric_descriptor" "last_tick" {
+  count = var.gauges ? 1 : 0
+
+  project      = var.project
+  type         = "custom.googleapis.com/region_failover/last_tick"
+  display_name = "Region failover: last tick"
+  description  = "When the last tick of a service ended well, in seconds since 1970."
+  metric_kind  = "GAUGE"
+  value_type   = "INT64"
+
+  labels {
+    key        = "instance"
+    value_type = "STRING"
+  }
+
+  labels {
+    key        = "service"
+    value_type = "STRING"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_monitoring_alert_policy" "gauges" {
+  count = var.gauges ? 1 : 0
+
+  project               = var.project
+  display_name          = "${var.name}: no tick ends well"
+  combiner              = "OR"
+  severity              = "CRITICAL"
+  notification_channels = local.channels
+  user_labels           = var.labels
+
+  conditions {
+    display_name = "no gauge of a service for 300 s"
+
+    # From whichever region it comes: one that ticks is enough.
+    condition_absent {
+      filter   = "metric.type=\"${google_monitoring_metric_descriptor.last_tick[0].type}\" AND resource.type=\"global\""
+      duration = "300s"
+
+      aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_MAX"
+        cross_series_reducer = "REDUCE_MAX"
+        group_by_fields      = ["metric.label.service"]
+      }
+
+      trigger {
+        count = 1
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "In no region has a tick of this service come to its end: nothing looks after it. The functions may be answering all the same, so look at their log first, for this service and for `gauges not written`. Of a service that was taken out of failover.yaml, close this."
+  }
+}
+
 # A freeze ends by itself, but one that was made for a day and forgotten after an hour is a day without
 # automatic failover. The function says `frozen` with every tick while one stands.
 resource "google_logging_metric" "frozen" {

@@ -34,6 +34,12 @@ variable "functions" {
   }))
 }
 
+variable "gauges" {
+  description = "Whether the functions write gauges: then people are told when none come any more."
+  type        = bool
+  default     = false
+}
+
 variable "labels" {
   description = "Labels of policies and metrics."
   type        = map(string)

@@ -34,6 +34,13 @@ locals {
     [for kind in local.kinds : local.permissions_of[kind]]...
   )
 
+  # What is asked of Monitoring, by what failover.yaml wants. A first point of a custom metric also
+  # makes the metric's descriptor.
+  monitor_permissions = concat(
+    var.writes_gauges ? ["monitoring.metricDescriptors.create", "monitoring.metricDescriptors.get", "monitoring.timeSeries.create"] : [],
+    var.reads_checks ? ["monitoring.timeSeries.list"] : [],
+  )
+
   only_these = join(" || ", [
     for name in sort(var.backend_services) :
     "resource.name == \"projects/${var.project}/global/backendServices/${name}\""
@@ -139,6 +146,28 @@ resource "google_project_iam_custom_role" "attach" {
 resource "google_project_iam_member" "attach" {
   project = var.project
   role    = google_project_iam_custom_role.attach.id
+  member  = google_service_account.runtime.member
+}
+
+# Only where failover.yaml says `confirm: monitoring` or `gauges: true`. Whose time series: that cannot be
+# said, neither here nor by a condition.
+resource "google_project_iam_custom_role" "monitor" {
+  count = length(local.monitor_permissions) > 0 ? 1 : 0
+
+  project     = var.project
+  role_id     = "${local.role_prefix}_monitor"
+  title       = "Failover orchestrator: Monitoring"
+  description = "Reads what the uptime checks found, and writes gauges: whichever failover.yaml asks for."
+  permissions = local.monitor_permissions
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_project_iam_member" "monitor" {
+  count = length(local.monitor_permissions) > 0 ? 1 : 0
+
+  project = var.project
+  role    = google_project_iam_custom_role.monitor[0].id
   member  = google_service_account.runtime.member
 }
 
@@ -264,6 +293,7 @@ resource "google_cloudfunctions2_function" "this" {
     # No FAILOVER_CONFIG: failover.yaml lies beside main.py in the archive, so that code and
     # configuration are always of one deployment and reading it needs nothing that may be down.
     environment_variables = {
+      FAILOVER_INSTANCE    = each.value.region # the functions' names are the same in every region
       GOOGLE_CLOUD_PROJECT = var.project
     }
   }

@@ -30,8 +30,9 @@ output "invoker" {
 output "permissions" {
   description = "What the function may do on the project, by role; what it may do in the bucket is the state module's."
   value = {
-    attach = sort(local.attach_permissions)
-    route  = sort(google_project_iam_custom_role.route.permissions)
+    attach  = sort(local.attach_permissions)
+    monitor = sort(local.monitor_permissions)
+    route   = sort(google_project_iam_custom_role.route.permissions)
   }
 }
 

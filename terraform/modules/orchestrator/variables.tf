@@ -97,6 +97,12 @@ variable "publishes_to" {
   default     = {}
 }
 
+variable "reads_checks" {
+  description = "Whether the function asks Monitoring what the uptime checks found: `confirm: monitoring` of some service."
+  type        = bool
+  default     = false
+}
+
 variable "regions" {
   description = "Google Cloud regions of the orchestrator itself: at least two, for one may be the one that dies."
   type        = list(string)
@@ -148,4 +154,10 @@ variable "timeout" {
     condition     = var.timeout >= 300 && var.timeout <= 590
     error_message = "From 300 to 590: Pub/Sub delivers again after 600."
   }
+}
+
+variable "writes_gauges" {
+  description = "Whether the function writes gauges to Monitoring."
+  type        = bool
+  default     = false
 }

@@ -47,6 +47,34 @@ run "a_dead_clock_is_told_in_each_region" {
   }
 }
 
+run "no_gauges_are_missed_where_none_are_written" {
+  command = plan
+
+  assert {
+    condition     = length(google_monitoring_alert_policy.gauges) + length(google_monitoring_metric_descriptor.last_tick) == 0
+    error_message = "an alert on what nobody writes"
+  }
+}
+
+run "gauges_that_stop_are_told" {
+  command = apply
+
+  variables {
+    gauges = true
+  }
+
+  assert {
+    condition = (
+      google_monitoring_alert_policy.gauges[0].conditions[0].condition_absent[0].filter == "metric.type=\"custom.googleapis.com/region_failover/last_tick\" AND resource.type=\"global\"" &&
+      google_monitoring_alert_policy.gauges[0].conditions[0].condition_absent[0].duration == "300s" &&
+      google_monitoring_alert_policy.gauges[0].conditions[0].condition_absent[0].aggregations[0].cross_series_reducer == "REDUCE_MAX" &&
+      google_monitoring_alert_policy.gauges[0].conditions[0].condition_absent[0].aggregations[0].group_by_fields == tolist(["metric.label.service"]) &&
+      google_monitoring_alert_policy.gauges[0].notification_channels == tolist([google_monitoring_notification_channel.email["oncall@example.com"].id])
+    )
+    error_message = "of each service, from whichever region, to people's own channels"
+  }
+}
+
 run "a_forgotten_freeze_is_told" {
   command = plan
 

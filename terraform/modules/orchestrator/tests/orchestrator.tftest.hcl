@@ -57,6 +57,14 @@ run "two_functions_in_each_of_two_regions" {
   }
 
   assert {
+    condition = alltrue([
+      for function in google_cloudfunctions2_function.this :
+      function.service_config[0].environment_variables == tomap({ FAILOVER_INSTANCE = function.location, GOOGLE_CLOUD_PROJECT = "my-project" })
+    ])
+    error_message = "its region tells a function from that of the same name elsewhere"
+  }
+
+  assert {
     condition = (
       google_cloudfunctions2_function.this["alert-us-east1"].service_config[0].min_instance_count == 1 &&
       google_cloudfunctions2_function.this["control-us-east1"].service_config[0].min_instance_count == 0
@@ -147,6 +155,44 @@ run "instance_groups_need_others" {
   assert {
     condition     = google_project_iam_custom_role.attach.permissions == toset(["compute.globalOperations.get", "compute.healthChecks.useReadOnly", "compute.instanceGroups.use", "compute.networkEndpointGroups.use"])
     error_message = "the capacity lever's permissions"
+  }
+}
+
+run "nothing_of_monitoring_unless_it_is_asked_for" {
+  command = plan
+
+  assert {
+    condition     = length(google_project_iam_custom_role.monitor) + length(google_project_iam_member.monitor) == 0
+    error_message = "neither the role nor its grant"
+  }
+}
+
+run "whoever_reads_the_checks_writes_nothing" {
+  command = apply
+
+  variables {
+    reads_checks = true
+  }
+
+  assert {
+    condition = (
+      google_project_iam_custom_role.monitor[0].permissions == toset(["monitoring.timeSeries.list"]) &&
+      google_project_iam_member.monitor[0].member == "serviceAccount:failover-function@example.com"
+    )
+    error_message = "time series are read"
+  }
+}
+
+run "whoever_writes_gauges_reads_none" {
+  command = plan
+
+  variables {
+    writes_gauges = true
+  }
+
+  assert {
+    condition     = google_project_iam_custom_role.monitor[0].permissions == toset(["monitoring.metricDescriptors.create", "monitoring.metricDescriptors.get", "monitoring.timeSeries.create"])
+    error_message = "time series are written, the first one with its metric"
   }
 }
 
