@@ -93,6 +93,7 @@ def test_an_event_handed_in_as_an_object_is_taken_too(
 ) -> None:
     """As the framework's CloudEvent signature does; a body that is no JSON comes as bytes."""
     monkeypatch.setenv("FAILOVER_CONFIG", str(configured(tmp_path, "checkout")))
+    monkeypatch.delenv("COMPUTE_EMULATOR_HOST", raising=False)
     monkeypatch.setattr(main, "_wiring", None)
     attributes = {"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//p"}
     event = CloudEvent(attributes, message(alert(region="us-east-1", service="checkout")))

@@ -21,7 +21,7 @@ from orchestrator.cli.app import cli
 from orchestrator.local.serving import environment
 from orchestrator.local.world import World
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(150)]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 15.0

@@ -13,7 +13,7 @@ from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
 from tests.worlds import SERVICE, alert, fail, settled
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(120)]
 
 LEVERS: list[Lever] = ["capacity", "membership"]
 

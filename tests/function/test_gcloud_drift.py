@@ -15,6 +15,7 @@ from orchestrator.local.world import World
 from tests.worlds import alert, fail, settled
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.world,
     pytest.mark.timeout(120),  # gcloud takes a second or two a call, more on a busy machine
 ]

@@ -12,7 +12,7 @@ from orchestrator.local.wire import Json
 from orchestrator.local.world import World
 from tests.worlds import alert, settled
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 
 EAST, WEST = "us-east-1", "us-west-2"
 CONFIRMED: dict[str, Json] = {

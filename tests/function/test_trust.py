@@ -17,7 +17,7 @@ from orchestrator.local.wire import Json
 from orchestrator.local.world import World
 from tests.worlds import alert, close, fail, heal, now, settled
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 
 POLICY: dict[str, Json] = {
     "recovery_probes": 1,

@@ -22,6 +22,7 @@ from orchestrator.local.proxy import FaultProxy, Hold, Request
 from orchestrator.local.wait import wait_until
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.world,
     pytest.mark.timeout(120),  # gcloud takes a second or two a call, more on a busy machine
 ]

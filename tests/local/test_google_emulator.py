@@ -106,6 +106,7 @@ def test_what_it_cannot_do_is_refused() -> None:
 
 
 @pytest.mark.world
+@pytest.mark.long
 @pytest.mark.timeout(120)  # a Java program on a busy machine
 @pytest.mark.usefixtures("installed")
 def test_a_failover_through_googles_emulator() -> None:
@@ -128,6 +129,7 @@ def test_a_failover_through_googles_emulator() -> None:
 
 
 @pytest.mark.world
+@pytest.mark.long
 @pytest.mark.timeout(120)  # as above
 @pytest.mark.usefixtures("installed")
 def test_it_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:

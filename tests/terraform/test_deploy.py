@@ -20,7 +20,10 @@ from terraform import ready
 from tests.terraform.runner import copy_repository, missing
 from tests.worlds import alert, fail, settled
 
-pytestmark = pytest.mark.timeout(300)  # a command waits for a copy of Python, dozens of times
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(300),
+]  # a command waits for a copy of Python, dozens of times
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 WELL = {"service": "checkout", "document": True, "phase": "verified", "freeze": None}

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.local.child import ROOT
 from tests.terraform.runner import Terraform
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(300)]
 
 FOLDERS = [
     ".",
