@@ -17,7 +17,7 @@ from orchestrator.local.serving import environment
 from orchestrator.local.wire import Json
 from orchestrator.local.world import World
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(120)]
 
 ONE_PROBE: dict[str, Json] = {"services": {SERVICE: {"policy": {"recovery_probes": 1}}}}
 """A tick's one look is proof enough, so that nobody waits for three of them 45 s apart."""

@@ -28,7 +28,7 @@ from tests.worlds import (
     settled,
 )
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 
 DENIED = (
     b'{"error": {"code": 403, "message": "slow down", "errors": [{"reason": "rateLimitExceeded"}]}}'

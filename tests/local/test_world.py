@@ -22,7 +22,7 @@ from orchestrator.local.traffic_record import Sample, outages, segments, served
 from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.long, pytest.mark.world]
 
 SOURCE = """
 import json, os, urllib.request
