@@ -96,7 +96,8 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         state, still = _standing(state, signal, now, void=void, refused=refused)
         return _conclude(before, state, signal, (*told, *expired), still, observed)
     if isinstance(signal, Command) and signal.id in state.commands:
-        return _conclude(before, state, signal, told, Outcome.UNCHANGED, observed)
+        again = _conclude(before, state, signal, told, Outcome.UNCHANGED, observed)
+        return replace(again, recorded=False)
     if isinstance(signal, Command):
         life = max(COMMAND_LIFE, 2 * service.policy.max_event_age)
         state = _noted(state, signal, now, life)
@@ -281,7 +282,8 @@ def _conclude(
         outcome = Outcome.HEALTH if statuses != known else Outcome.UNCHANGED
         outcome = Outcome.HELD if held else outcome
     changed = observed.stored.generation == 0 or state != before
-    told = fresh or statuses != known or isinstance(signal, Command)
+    refusal = held and isinstance(signal, Command)
+    told = fresh or statuses != known or refusal
     recorded = changed and (outcome not in {Outcome.HELD, Outcome.UNCHANGED} or told)
     asked = isinstance(signal, Command)  # a human who is refused is told so, and not paged
     needs = [str(r) for r in refused if rules.pages(r)] if held and not asked else []

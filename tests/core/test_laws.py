@@ -50,6 +50,7 @@ from orchestrator.core.policy import Mode, Policy
 from orchestrator.core.rules import freeze
 from orchestrator.core.switch import MARGIN
 from orchestrator.flow.pipeline import Report
+from orchestrator.flow.preview import preview
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, lab, service
 
 POLICY: dict[str, Any] = {
@@ -322,7 +323,8 @@ class Histories(RuleBasedStateMachine):
 
     def once(self, made: Made) -> None:
         """A command is carried out at most once."""
-        if made.signal.startswith("command") and made.outcome is not Outcome.HELD:
+        idle = {Outcome.HELD, Outcome.HEALTH, Outcome.UNCHANGED}
+        if made.signal.startswith("command") and made.outcome not in idle:
             number = made.signal.split()[1]
             assert number not in self.carried_out
             self.carried_out[number] = made.signal
@@ -374,7 +376,7 @@ class Histories(RuleBasedStateMachine):
         self.world.prober.answers = {name: FAILING for name in REGIONS if name != well}
         self.rest(2)
         self.send(self.wish(Wish.ACK, "", 0, "", now=False))
-        self.until(lambda: self.found(well) or not self.can_carry(well))
+        self.until(lambda: self.found(well) or not self.can_carry(well) or self.is_stuck())
         self.until(self.at_rest)
 
     def until(self, holds: Callable[[], bool]) -> None:
@@ -389,6 +391,16 @@ class Histories(RuleBasedStateMachine):
         """Whether the region that is well carries the traffic."""
         alone = self.world.service.mode is Mode.ACTIVE_PASSIVE
         return self.getting() == {well} if alone else well in self.getting()
+
+    def is_stuck(self) -> bool:
+        """Whether it holds and pages because the traffic is with nobody that is configured.
+
+        A newer epoch than the document's gave it there, so no automation may take it away.
+        """
+        decision = preview(self.world.service, Tick(), self.world.context()).decision
+        return bool(decision.page) and any(
+            reason.rule == "routing" and not reason.passed for reason in decision.reasons
+        )
 
     def at_rest(self) -> bool:
         """Whether ticks write nothing any more."""
@@ -516,7 +528,7 @@ def test_no_history_breaks_a_law() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_no_long_history_breaks_a_law() -> None:
-    run(Histories, settings=settings(BRIEF, max_examples=600, stateful_step_count=50))
+    run(Histories, settings=settings(BRIEF, max_examples=150, stateful_step_count=50))
 
 
 messages = st.lists(

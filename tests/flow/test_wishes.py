@@ -703,3 +703,14 @@ def test_every_move_ends_verified() -> None:
     world.tick()
     assert world.state.shift is not None
     assert world.state.shift.phase is Phase.VERIFIED
+
+
+def test_a_copy_of_a_command_is_not_recorded_whatever_else_has_changed() -> None:
+    world = lab(regions=(EAST, WEST))
+    issued = world.clock.at
+    world.command("failover", WEST, id="c-1", issued_at=issued, now=True)
+    world.service = lab(serial=1).service
+    before = len(world.state.history)
+    report = world.command("failover", WEST, id="c-1", issued_at=issued, now=True)
+    assert report.decision.outcome is Outcome.UNCHANGED
+    assert len(world.state.history) == before
