@@ -172,3 +172,16 @@ def test_a_terraform_apply_of_yesterday_is_repaired_by_the_next_tick(world: Worl
     settled(world, WEST, 1)
     lines = [line for control in world.controls for line in control.log_lines()]
     assert any("drift repaired" in str(line.get("message")) for line in lines)
+
+
+def test_a_journal_that_refuses_writes_fails_no_failover_and_is_named(world: World) -> None:
+    denied = Answer(403, b'{"error": {"code": 403, "message": "no create on the journal"}}')
+    world.gcs_proxies[0].hook = lambda request: (
+        denied if request.method == "POST" and b'"journal/' in request.body[:400] else None
+    )
+    fail(world, EAST)
+    assert world.push(alert(world, EAST)).acknowledged
+    settled(world, WEST, 1)
+    assert not world.gcs or not world.gcs.names("journal/checkout/")
+    lines = [str(line.get("message")) for line in world.functions[0].log_lines()]
+    assert any("journal not written" in line and "no create" in line for line in lines)
