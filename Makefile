@@ -66,15 +66,20 @@ docs: $(VENV)/.installed ## write the documents that are made from the schema, t
 	@$(VENV)/bin/python -m orchestrator.cli.reference
 	@$(VENV)/bin/python terraform/readme.py
 
-lock: $(LOCK)/.installed ## compile requirements.in and the extras into pins with hashes (ARGS=--upgrade)
-	$(COMPILE) --output-file requirements.txt requirements.in
-	$(COMPILE) --extra local --extra cli --constraint requirements.txt \
+lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with hashes (ARGS=--upgrade)
+	$(COMPILE) --extra function --output-file requirements.txt pyproject.toml
+	$(COMPILE) --extra function --extra mirrors --constraint requirements.txt \
+		--output-file orchestrator/adapters/mirrors/requirements.txt pyproject.toml
+	$(COMPILE) --extra function --extra mirrors --extra local --extra cli \
+		--constraint orchestrator/adapters/mirrors/requirements.txt \
 		--output-file orchestrator/local/requirements.txt pyproject.toml
-	$(COMPILE) --extra local --extra cli --extra dev --constraint orchestrator/local/requirements.txt \
+	$(COMPILE) --extra function --extra mirrors --extra dynamodb --extra flask --extra gcs --extra redis \
+		--extra local --extra cli --extra dev --constraint orchestrator/local/requirements.txt \
 		--output-file tests/requirements.txt pyproject.toml
 	@rm -rf region_failover_orchestrator.egg-info
 
 COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(LOCK)/bin/pip-compile --quiet --generate-hashes --strip-extras \
+	--unsafe-package region-failover-orchestrator --unsafe-package setuptools \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(ARGS)
 
 invoke: $(RUN)/.installed ## one alert to the function under functions-framework, by curl (ALERT=file STATE=folder)

@@ -1,0 +1,104 @@
+"""The region-health document as applications read it.
+
+PURE. Applications depend on `revision`, `epoch`, `primary` and, for each region, `endpoint`,
+`healthy` and `fenced_until`, and on nothing else; what else the document holds is not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from orchestrator.core.reading import (
+    Corrupt,
+    count,
+    mapping,
+    maybe,
+    no_constant,
+    read_time,
+    strict,
+    text,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionEntry:
+    """What the document says of one region.
+
+    endpoint: of DynamoDB, a host, or a URL where it is not `https`. fenced_until: no writes are
+    sent there before that time; None: no fence.
+    """
+
+    name: str
+    endpoint: str
+    healthy: bool
+    fenced_until: datetime | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """The endpoint with its scheme."""
+        return self.endpoint if "://" in self.endpoint else f"https://{self.endpoint}"
+
+    def fenced(self, now: datetime) -> bool:
+        """Whether writes are fenced off at that time."""
+        return self.fenced_until is not None and now < self.fenced_until
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of the document. revision: grows with every version, also after a restore.
+
+    regions: in the order of preference.
+    """
+
+    revision: int
+    epoch: int
+    primary: str
+    regions: Mapping[str, RegionEntry]
+
+    def carries(self, region: str, *, passive: bool) -> bool:
+        """Whether the region is to serve users: the primary, or every healthy region."""
+        if passive:
+            return region == self.primary
+        entry = self.regions.get(region)
+        return entry is not None and entry.healthy
+
+
+def read_document(data: bytes) -> Document:
+    """The document in `data`. Raises Corrupt, naming the field, for anything unreadable."""
+    try:
+        document = json.loads(data, parse_constant=no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Corrupt(f"not JSON: {error}") from error
+    where = "(document)"
+    try:
+        fields = strict(document)
+        where = "revision"
+        revision = count(fields.get("revision"))
+        where = "epoch"
+        epoch = count(fields.get("epoch"))
+        where = "primary"
+        primary = text(fields.get("primary"))
+        where = "regions"
+        regions = {name: _region(name, entry) for name, entry in mapping(fields["regions"]).items()}
+    except (TypeError, ValueError, KeyError) as error:
+        raise Corrupt(f"{where}: {error}") from error
+    if primary not in regions:
+        raise Corrupt(f"primary: {primary!r} is not one of the regions {', '.join(regions)}")
+    return Document(revision, epoch, primary, MappingProxyType(regions))
+
+
+def _region(name: str, value: object) -> RegionEntry:
+    fields = strict(value)
+    healthy = fields.get("healthy")
+    if not isinstance(healthy, bool):
+        raise TypeError(f"{name}.healthy: {healthy!r} is neither true nor false")
+    return RegionEntry(
+        name,
+        text(fields.get("endpoint")),
+        healthy,
+        maybe(fields.get("fenced_until"), read_time),
+    )

@@ -1,0 +1,75 @@
+"""What a call through the client can raise of its own, each saying what is known of it.
+
+    RegionError (ConnectionError)
+    ├── NoHealthyRegion   no region could do it within the call's deadline
+    ├── WriteRefused      the fence: nothing was sent, for no region may take this write now
+    │   └── StaleDocument   nothing was sent: the document is too old to know who takes writes
+    └── WriteUnknown      the write was sent and not answered: it may have happened
+
+What DynamoDB itself answers (a condition that failed, a missing table, throttling that outlasted
+the deadline) comes through as botocore's own `ClientError`, as from boto3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What is known of a write that was not acknowledged. Values equal what is logged.
+
+    NOT_SENT: it cannot have happened anywhere; sending it again is safe. UNKNOWN: it may have
+    happened; read the item before sending it again.
+    """
+
+    NOT_SENT = "not-sent"
+    UNKNOWN = "unknown"
+
+
+class SourceUnavailable(Exception):
+    """A source of the document did not answer, refused, or has no document. Ask again later."""
+
+
+class RegionError(ConnectionError):
+    """Root of the tree. `outcome` is None for a read: it changes nothing."""
+
+    def __init__(self, text: str, outcome: Outcome | None = None) -> None:
+        self.outcome = outcome
+        super().__init__(text)
+
+
+class NoHealthyRegion(RegionError):
+    """No region could do it within the deadline. `tried`: what each said, in the order asked."""
+
+    def __init__(
+        self,
+        operation: str,
+        tried: Sequence[tuple[str, str]],
+        outcome: Outcome | None = None,
+        hint: str = "",
+    ) -> None:
+        self.operation = operation
+        self.tried = tuple(tried)
+        said = "; ".join(f"{region}: {what}" for region, what in tried) or "no region is known"
+        known = {
+            None: "",
+            Outcome.NOT_SENT: " Outcome not-sent: nothing was written, sending it again is safe.",
+            Outcome.UNKNOWN: " Outcome unknown: it may have been written; read it before a repeat.",
+        }[outcome]
+        super().__init__(f"{operation}: no healthy region ({said}).{known}{hint}", outcome)
+
+
+class WriteUnknown(NoHealthyRegion):
+    """The write was sent, and no answer came: it may have happened."""
+
+
+class WriteRefused(RegionError):
+    """The fence: nothing was sent. Try again when the switch is over."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, Outcome.NOT_SENT)
+
+
+class StaleDocument(WriteRefused):
+    """Nothing was sent: who takes writes is not known freshly enough (`refuse-writes`)."""

@@ -1,0 +1,259 @@
+"""The newest document known to this process, kept up to date beside the requests.
+
+One background thread asks the sources; whoever needs the document reads an attribute and never
+waits for a source. What was good last is kept however long the sources are silent; how old that
+knowledge is can be asked, and is the caller's to judge.
+
+Two rules keep it from going back. A document whose `revision` is lower than one already seen is
+ignored, for mirrors and caches lag. And only an answer that is not older than what is known counts
+as news: a mirror that lags does not make the knowledge look fresh.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from orchestrator.client.document import Document, read_document
+from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.source import Source
+from orchestrator.core.reading import Corrupt
+
+_LOG = logging.getLogger(__name__)
+
+INTERVAL = 2.0
+"""Seconds between two looks at a source, spread by a fifth: processes do not march in step."""
+
+MAX_STALENESS = 30.0
+"""Seconds; the default of `policy.graceful.max_staleness`, which must not be shorter than this."""
+
+
+class DocumentView:
+    """What this process knows of the regions. Usable as a context manager; a fork goes on with it.
+
+    sources: asked in this order, the next one only where the one before it has no answer. interval:
+    seconds between two looks. max_staleness: seconds after which `stale` is true. Make it with the
+    application and `start` it once.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        interval: float = INTERVAL,
+        max_staleness: float = MAX_STALENESS,
+    ) -> None:
+        if not sources:
+            raise ValueError("a DocumentView needs at least one source of the document")
+        if not 0 < interval < max_staleness:
+            raise ValueError(
+                f"interval ({interval:g} s) must be more than 0 and less than max_staleness"
+                f" ({max_staleness:g} s): else the document is stale between two looks"
+            )
+        self.interval = interval
+        self.max_staleness = max_staleness
+        self._sources = tuple(sources)
+        self._latest: Document | None = None
+        self._confirmed = -math.inf
+        self._marks: dict[int, str] = {}
+        self._revisions: dict[int, int] = {}
+        self._troubles: dict[int, str] = {}
+        self._told_stale = False
+        self._listeners: list[Callable[[Document], None]] = []
+        self._reset()
+        _at_fork(self)
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._wanted = 0  # looks are numbered: asked for, begun, ended
+        self._begun = 0
+        self._ended = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    # --- what requests ask
+
+    @property
+    def latest(self) -> Document | None:
+        """The newest document seen, None before the first."""
+        return self._latest
+
+    @property
+    def age(self) -> float:
+        """Seconds since a source was last known to hold nothing newer; infinite before that."""
+        return time.monotonic() - self._confirmed
+
+    @property
+    def stale(self) -> bool:
+        """Whether the knowledge is older than `max_staleness`."""
+        return self.age > self.max_staleness
+
+    def refresh(self, wait: float) -> bool:
+        """Have the sources asked now, and wait for that at most `wait` seconds; True if in time.
+
+        Many callers at once share one look. It must be one that begins after this call.
+        """
+        with self._changed:
+            wanted = self._wanted = self._begun + 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._ended >= wanted or self._closed, wait)
+            return self._ended >= wanted
+
+    def wait_first(self, wait: float) -> Document | None:
+        """The document; waits for the first one at most `wait` seconds, and never again."""
+        if self._latest is None:
+            with self._changed:
+                self._changed.wait_for(lambda: self._latest is not None or self._closed, wait)
+        return self._latest
+
+    def on_change(self, listener: Callable[[Document], None]) -> None:
+        """Have `listener` called, in the background thread, with every newer document."""
+        self._listeners.append(listener)
+
+    # --- life
+
+    def start(self) -> Self:
+        """Begin to look. Idempotent."""
+        with self._changed:
+            if self._thread is None and not self._closed:
+                thread = threading.Thread(target=self._run, name="region-document", daemon=True)
+                self._thread = thread
+                thread.start()
+        return self
+
+    def close(self) -> None:
+        """Look no more; what is known stays. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=5.0)
+
+    def after_fork(self) -> None:
+        """In a child process: threads are gone, locks may be held by nobody; begin again."""
+        running = self._thread is not None and not self._closed
+        self._reset()
+        if running:
+            self.start()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- the background thread
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                self._begun += 1
+            self._look()
+            with self._changed:
+                self._ended = self._begun
+                self._changed.notify_all()
+                pause = self.interval * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load
+                self._changed.wait_for(lambda: self._closed or self._wanted > self._begun, pause)
+
+    def _look(self) -> None:
+        """One round: the sources in order, until one of them tells what is not old."""
+        for number, source in enumerate(self._sources):
+            began = time.monotonic()
+            try:
+                news = self._ask(number, source)
+            except (SourceUnavailable, Corrupt) as error:
+                self._trouble(number, source, str(error))
+                continue
+            except Exception as error:  # noqa: BLE001  # this thread must outlive every source's faults
+                self._trouble(number, source, f"{type(error).__name__}: {error}")
+                continue
+            if news:
+                self._confirmed = began
+                self._trouble(number, source, "")
+                break
+        self._tell_stale()
+
+    def _ask(self, number: int, source: Source) -> bool:
+        """Whether the source is not behind what we know; what is newer is taken over."""
+        fetched = source.fetch(self._marks.get(number))
+        if fetched is not None:
+            document = read_document(fetched.body)
+            self._marks[number] = fetched.mark
+            self._revisions[number] = document.revision
+            if self._latest is None or document.revision > self._latest.revision:
+                self._take(document, source)
+        known = self._latest.revision if self._latest else 0
+        if self._revisions[number] < known:
+            self._trouble(
+                number,
+                source,
+                f"it has revision {self._revisions[number]}, older than {known}, which was seen"
+                " before: ignored",
+            )
+            return False
+        return True
+
+    def _take(self, document: Document, source: Source) -> None:
+        before = self._latest
+        self._latest = document
+        if before is None or before.primary != document.primary:
+            _LOG.warning(
+                "primary is %s (was %s), epoch %d, revision %d, from %s",
+                document.primary,
+                before.primary if before else "unknown",
+                document.epoch,
+                document.revision,
+                source.name,
+            )
+        for listener in self._listeners:
+            try:
+                listener(document)
+            except Exception:  # noqa: BLE001  # this thread must outlive every listener's faults
+                _LOG.exception("a listener to the region document failed")
+
+    def _trouble(self, number: int, source: Source, what: str) -> None:
+        """Say it once when a source begins to fail, differs in how, or is well again."""
+        if self._troubles.get(number, "") == what:
+            return
+        self._troubles[number] = what
+        if what:
+            _LOG.warning("region document not to be had from %s: %s", source.name, what)
+        else:
+            _LOG.info("region document from %s again", source.name)
+
+    def _tell_stale(self) -> None:
+        if self.stale and not self._told_stale and self._latest is not None:
+            _LOG.error(
+                "the region document is %.0f s old, older than max_staleness (%.0f s): where writes"
+                " go may have changed meanwhile. Look at the sources: %s",
+                self.age,
+                self.max_staleness,
+                ", ".join(source.name for source in self._sources),
+            )
+        self._told_stale = self.stale
+
+
+def _at_fork(view: DocumentView) -> None:
+    weak = weakref.ref(view)
+
+    def again() -> None:
+        if (alive := weak()) is not None:
+            alive.after_fork()
+
+    os.register_at_fork(after_in_child=again)
