@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.fork import in_child
 from orchestrator.client.source import Source
 from orchestrator.core.reading import Corrupt
 
@@ -31,6 +30,9 @@ _LOG = logging.getLogger(__name__)
 
 INTERVAL = 2.0
 """Seconds between two looks at a source, spread by a fifth: processes do not march in step."""
+
+SPACING = 0.1
+"""Seconds between two looks at least, however many callers want one."""
 
 MAX_STALENESS = 30.0
 """Seconds; the default of `policy.graceful.max_staleness`, which must not be shorter than this."""
@@ -69,7 +71,7 @@ class DocumentView:
         self._told_stale = False
         self._listeners: list[Callable[[Document], None]] = []
         self._reset()
-        _at_fork(self)
+        in_child(self, DocumentView.after_fork)
 
     def _reset(self) -> None:
         self._changed = threading.Condition()
@@ -168,6 +170,7 @@ class DocumentView:
             with self._changed:
                 self._ended = self._begun
                 self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed, SPACING)
                 pause = self.interval * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load
                 self._changed.wait_for(lambda: self._closed or self._wanted > self._begun, pause)
 
@@ -247,13 +250,3 @@ class DocumentView:
                 ", ".join(source.name for source in self._sources),
             )
         self._told_stale = self.stale
-
-
-def _at_fork(view: DocumentView) -> None:
-    weak = weakref.ref(view)
-
-    def again() -> None:
-        if (alive := weak()) is not None:
-            alive.after_fork()
-
-    os.register_at_fork(after_in_child=again)

@@ -1,0 +1,147 @@
+"""The local circuit breaker of one region: it stops asking before the orchestrator has spoken.
+
+A budget, as gRPC throttles its retries (gRFC A6): each failure takes 1 from it, each success gives
+a tenth back, up to the full budget; at nothing left the breaker opens. So a few failures in a row
+open it at once, a share of failures above a ninth opens it in time, and stray ones never do.
+
+While it is open the region is not asked. After a pause, which doubles each time up to a bound, ONE
+call is let through (half-open): it closes the breaker or opens it again.
+
+Two kinds of failure. `failed`: no answer or a 5xx. `throttled`: an answer, but no service. Only the
+first kind makes a region `dead`, which is what a call without an alternative goes by: throttling a
+share of the writes must not become a refusal of all.
+
+Own code, because of what the known libraries do not: see `docs/decisions/`. No lock is held while a
+call runs, and a closed breaker costs its callers no lock at all.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+BUDGET = 5.0
+"""Failures in a row that open the breaker."""
+
+REFUND = 0.1
+"""What one success gives back."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
+"""Seconds that an open breaker waits before it lets one call through."""
+
+LEASE = 5.0
+"""Seconds after which the one call that was let through counts as lost, and another may try."""
+
+
+class BreakerState(StrEnum):
+    """Values are what is logged and shown."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Breaker:
+    """One region's. budget: failures in a row that open it. clock: monotonic seconds.
+
+    on_change: told the state before and after, outside of every lock.
+    """
+
+    def __init__(
+        self,
+        budget: float = BUDGET,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[BreakerState, BreakerState], None] | None = None,
+    ) -> None:
+        if budget < 1:
+            raise ValueError(f"budget is {budget:g}; it must be at least 1 failure")
+        self._budget = budget
+        self._clock = clock
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._left = budget
+        self._in_a_row = 0
+        self._pause = FIRST_PAUSE
+        self._again_at = 0.0
+        self.state = BreakerState.CLOSED
+
+    def allows(self) -> bool:
+        """Whether to ask the region now. True of a half-open one for exactly one caller.
+
+        Who was allowed must say what came of it: `succeeded`, `failed` or `throttled`.
+        """
+        return self.state is BreakerState.CLOSED or self._may_try()
+
+    @property
+    def dead(self) -> bool:
+        """Whether everything failed lately, without one answer in between."""
+        return self.state is not BreakerState.CLOSED and self._in_a_row >= self._budget
+
+    @property
+    def tries_at(self) -> float | None:
+        """When (monotonic seconds) the next call may be let through; None while closed."""
+        return None if self.state is BreakerState.CLOSED else self._again_at
+
+    def succeeded(self) -> None:
+        """The region answered as it should; also a condition that failed is such an answer."""
+        if self._left >= self._budget and not self._in_a_row:
+            return  # the usual case: nothing to write
+        with self._lock:
+            before = self.state
+            self._in_a_row = 0
+            if before is BreakerState.CLOSED:
+                self._left = min(self._budget, self._left + REFUND)
+            elif (
+                before is BreakerState.HALF_OPEN
+            ):  # while open, answers to older calls close nothing
+                self.state, self._left, self._pause = BreakerState.CLOSED, self._budget, FIRST_PAUSE
+        self._tell(before)
+
+    def failed(self) -> None:
+        """The region did not answer, or with a 5xx."""
+        self._spend(broken=True)
+
+    def throttled(self) -> None:
+        """The region answered that it will not serve this now."""
+        self._spend(broken=False)
+
+    def after_fork(self) -> None:
+        """In a child process: the lock may be held by nobody."""
+        self._lock = threading.Lock()
+
+    def _spend(self, *, broken: bool) -> None:
+        with self._lock:
+            before = self.state
+            self._in_a_row = self._in_a_row + 1 if broken else 0
+            self._left = max(0.0, self._left - 1)
+            if before is BreakerState.HALF_OPEN or (
+                before is BreakerState.CLOSED and self._left <= 0
+            ):
+                self._open()
+        self._tell(before)
+
+    def _open(self) -> None:
+        self.state = BreakerState.OPEN
+        spread = random.uniform(0.8, 1.2)  # noqa: S311  # spreads load, guards nothing
+        self._again_at = self._clock() + self._pause * spread
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def _may_try(self) -> bool:
+        with self._lock:
+            before, now = self.state, self._clock()
+            if before is BreakerState.CLOSED:
+                return True
+            if now < self._again_at:
+                return False
+            self.state, self._again_at = BreakerState.HALF_OPEN, now + LEASE
+        self._tell(before)
+        return True
+
+    def _tell(self, before: BreakerState) -> None:
+        after = self.state
+        if after is not before and self._on_change:
+            self._on_change(before, after)

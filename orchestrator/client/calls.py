@@ -1,0 +1,358 @@
+"""One call: to which region it goes, when it goes on to another, and what is said when it fails.
+
+A read goes on to the next region as soon as one fails, until the deadline; reading twice harms
+nobody.
+
+A write goes to the region that may take it and to no other. When it fails there, the question is
+what is known:
+
+    not sent   (no connection)            sent again where the newest document now points
+    unknown    (no answer, or a 5xx)      sent again only if it is safe: conditional, or declared
+                                          idempotent; otherwise WriteUnknown
+    throttled  (nothing was done)         the same region again after a pause, until the deadline
+
+Once one attempt's outcome is unknown, the call's is, whatever later attempts say short of success:
+so also where a repeated condition fails, for it may be our own first attempt that made it fail.
+
+The write fence. A write is sent only to the region that the newest document names, and not while
+that region is fenced off. Before it is refused the document is read once more, at once: the only
+time that a request waits for it, and at most `FENCE_WAIT`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.client.document import Document
+from orchestrator.client.errors import (
+    NoHealthyRegion,
+    Outcome,
+    StaleDocument,
+    WriteRefused,
+    WriteUnknown,
+)
+from orchestrator.client.outcome import FAILURES, Failure, Kind, kind, words
+from orchestrator.client.regions import READ_TIMEOUT, Region, Regions
+from orchestrator.client.routing import Consistency, Mode, Routes, routes
+from orchestrator.client.view import DocumentView
+
+DEADLINE = 3.0
+"""Seconds that a call may take in all."""
+
+FENCE_WAIT = 1.0
+"""Seconds at most that a write waits for a fresh document before it is refused."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
+"""Seconds between attempts at a region that throttles; doubled, and spread from nothing to all."""
+
+FENCED, SHUT = "fenced", "breaker open"
+
+
+class OnStale(StrEnum):
+    """What becomes of writes while the document is older than `max_staleness`."""
+
+    SERVE = "serve"
+    REFUSE_WRITES = "refuse-writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one call may be told. deadline: seconds. idempotent: a write may be done twice."""
+
+    deadline: float = DEADLINE
+    idempotent: bool = False
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call under way."""
+
+    operation: str
+    kwargs: Mapping[str, Any]
+    until: float
+    safe: bool = True
+    tried: list[tuple[str, str]] = field(default_factory=list)
+    unknown: bool = False
+    reread: bool = False
+    pause: float = FIRST_PAUSE
+    last: Failure | None = None
+
+    @property
+    def left(self) -> float:
+        return self.until - time.monotonic()
+
+    def time_for_another(self, needed: float) -> bool:
+        """Whether an attempt that hangs would still end within the deadline."""
+        return not self.tried or self.left >= needed
+
+    def rest(self) -> bool:
+        """Pause before the same region is asked again; False when there is no time for it."""
+        seconds = random.uniform(0, self.pause)  # noqa: S311  # spreads load, guards nothing
+        self.pause = min(self.pause * 2, LONGEST_PAUSE)
+        if seconds >= self.left:
+            return False
+        time.sleep(seconds)  # back-off: there is no event to wait for
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an application uses the regions; see `MultiRegionDynamoDB`."""
+
+    home: str | None
+    mode: Mode
+    consistency: Consistency = Consistency.MREC
+    on_stale: OnStale = OnStale.SERVE
+    consistent_fallback: bool = False
+    attempt: float = READ_TIMEOUT
+
+
+class Calls:
+    """Makes calls. now: the application's clock, aware; fences are compared with it."""
+
+    def __init__(
+        self, view: DocumentView, regions: Regions, settings: Settings, now: Callable[[], datetime]
+    ) -> None:
+        self._view = view
+        self._regions = regions
+        self._settings = settings
+        self._now = now
+        self._routes: Routes | None = None
+        self._counted = threading.Lock()
+        self.outcomes: dict[str, int] = {}
+
+    def after_fork(self) -> None:
+        """In a child process: the lock may be held by nobody, and the counts are the parent's."""
+        self._counted = threading.Lock()
+        self.outcomes = {}
+
+    # --- reads
+
+    def read(
+        self,
+        operation: str,
+        kwargs: Mapping[str, Any],
+        options: Options,
+        *,
+        consistent: bool = False,
+        pinned: str | None = None,
+    ) -> tuple[Any, str]:
+        """The answer, and the region that gave it. pinned: the region to ask first.
+
+        Raises NoHealthyRegion, or botocore's ClientError as the region answered.
+        """
+        call = _Call(operation, kwargs, time.monotonic() + options.deadline)
+        while True:
+            found = self._by(self._document(call))
+            for name in self._read_order(found, pinned, consistent=consistent):
+                if not call.time_for_another(self._settings.attempt):
+                    raise self._none(call, consistent=consistent) from call.last
+                region = self._regions.get(found.document.regions[name])
+                if not region.breaker.allows():
+                    call.tried.append((name, SHUT))
+                    continue
+                try:
+                    return self._ask(region, call), name
+                except FAILURES as error:
+                    if self._failed(region, error, call) is Kind.ANSWERED:
+                        raise
+            if call.last is None or not call.rest():  # all breakers are open, or no time is left
+                raise self._none(call, consistent=consistent) from call.last
+
+    def _read_order(self, found: Routes, pinned: str | None, *, consistent: bool) -> Sequence[str]:
+        order = found.consistent if consistent else found.reads
+        if consistent and self._settings.consistent_fallback:
+            order = tuple(dict.fromkeys((*order, *found.reads)))
+        return _first(pinned, order)
+
+    # --- writes
+
+    def write(
+        self,
+        operation: str,
+        kwargs: Mapping[str, Any],
+        options: Options,
+        *,
+        conditional: bool = False,
+        pinned: str | None = None,
+    ) -> tuple[Any, str]:
+        """The answer, and the region that gave it. conditional: repeating it is harmless.
+
+        Raises WriteRefused (also StaleDocument), NoHealthyRegion, WriteUnknown, or botocore's
+        ClientError as the region answered.
+        """
+        safe = conditional or options.idempotent
+        call = _Call(operation, kwargs, time.monotonic() + options.deadline, safe)
+        self._document(call)
+        while True:
+            region = self._writer(call, pinned)
+            try:
+                return self._ask(region, call), region.name
+            except FAILURES as error:
+                self._after_failed_write(region, error, call)
+
+    def _after_failed_write(self, region: Region, error: Failure, call: _Call) -> None:
+        """Return if the write may be sent again; else raise what is to be said."""
+        what = self._failed(region, error, call)
+        if what is Kind.ANSWERED:
+            if not call.unknown:
+                raise error
+            hint = f" {words(error)} may be the answer to our own first attempt."
+            raise self._lost(call, hint) from error
+        if what is Kind.UNKNOWN:
+            call.unknown = True
+            if not call.safe:
+                raise self._lost(call) from error
+        if what in (Kind.THROTTLED, Kind.BUSY):
+            if call.rest():
+                return
+            if call.unknown:
+                raise self._lost(call) from error
+            raise error
+        self._reread(call)
+        if not call.time_for_another(self._settings.attempt) or not call.rest():
+            raise self._lost(call) from error
+
+    def _writer(self, call: _Call, pinned: str | None) -> Region:
+        """The region that takes this write now. Raises WriteRefused or NoHealthyRegion."""
+        while True:
+            self._fresh_enough(call)
+            found = self._by(self._document(call))
+            order = _first(pinned, found.writes)
+            refused = []
+            for name in order:
+                entry = found.document.regions[name]
+                if entry.fenced(self._now()):
+                    refused.append((name, FENCED))
+                    continue
+                region = self._regions.get(entry)
+                if self._takes(region, alternative=name != order[-1]):
+                    return region
+                refused.append((name, SHUT))
+            if not self._reread(call):
+                raise self._refusal(found.document, refused, call)
+
+    @staticmethod
+    def _takes(region: Region, *, alternative: bool) -> bool:
+        """Whether to send a write there: the only one is left alone when it is dead, not before."""
+        return region.breaker.allows() or not (alternative or region.breaker.dead)
+
+    def _refusal(
+        self, document: Document, refused: list[tuple[str, str]], call: _Call
+    ) -> NoHealthyRegion | WriteRefused:
+        if call.unknown:
+            call.tried.extend(refused)
+            return self._lost(call)
+        if any(why == FENCED for _, why in refused) and not call.tried:
+            until = document.regions[refused[0][0]].fenced_until
+            return WriteRefused(
+                f"{call.operation}: no writes to {refused[0][0]} before {until} (revision"
+                f" {document.revision}): traffic is being moved to another region. Nothing was"
+                " sent; try again after that"
+            )
+        call.tried.extend(refused)
+        return self._lost(call)
+
+    def _fresh_enough(self, call: _Call) -> None:
+        """Raises StaleDocument where the policy asks for it and a new look does not help."""
+        if self._settings.on_stale is OnStale.SERVE or not self._view.stale:
+            return
+        self._reread(call)
+        if self._view.stale:
+            if call.unknown:
+                raise self._lost(call)
+            raise StaleDocument(
+                f"{call.operation}: the region document is {self._view.age:.0f} s old, more than"
+                f" max_staleness ({self._view.max_staleness:.0f} s), and on_stale_document is"
+                " refuse-writes: who takes writes may have changed. Nothing was sent; look at the"
+                " sources of the document"
+            )
+
+    def _reread(self, call: _Call) -> bool:
+        """Have the document read again, once a call; False if it was before."""
+        if call.reread:
+            return False
+        call.reread = True
+        self._view.refresh(max(0.0, min(FENCE_WAIT, call.left)))
+        return True
+
+    # --- both
+
+    def _document(self, call: _Call) -> Document:
+        document = self._view.latest or self._view.wait_first(call.left)
+        if document is None:
+            outcome = Outcome.NOT_SENT if call.operation in WRITES else None
+            hint = " No region document could be read yet: look at its sources."
+            raise NoHealthyRegion(call.operation, (), outcome, hint)
+        return document
+
+    def _by(self, document: Document) -> Routes:
+        """The routes by this document, worked out once for each."""
+        found = self._routes
+        if found is None or found.document is not document:
+            own = self._settings
+            found = routes(document, own.home, own.mode, own.consistency)
+            self._routes = found
+        return found
+
+    def _ask(self, region: Region, call: _Call) -> Any:
+        region.calls += 1
+        answer = getattr(region.client, call.operation)(**call.kwargs)
+        region.breaker.succeeded()
+        region.used = time.monotonic()
+        return answer
+
+    def _failed(self, region: Region, error: Failure, call: _Call) -> Kind:
+        """Take note of a failure, and tell what it says."""
+        what = kind(error)
+        call.last = error
+        match what:
+            case Kind.ANSWERED | Kind.BUSY:
+                region.breaker.succeeded()
+            case Kind.THROTTLED:
+                region.breaker.throttled()
+            case Kind.NOT_SENT | Kind.UNKNOWN:
+                region.failures += 1
+                region.breaker.failed()
+        if what is not Kind.ANSWERED:
+            call.tried.append((region.name, words(error)))
+        return what
+
+    def _none(self, call: _Call, *, consistent: bool) -> NoHealthyRegion:
+        hint = ""
+        if consistent and not self._settings.consistent_fallback:
+            hint = (
+                " A strongly consistent read is answered only where the writes go; without"
+                " ConsistentRead another region would answer, perhaps with something older."
+            )
+        self._count("read-failed")
+        return NoHealthyRegion(call.operation, call.tried, None, hint)
+
+    def _lost(self, call: _Call, hint: str = "") -> NoHealthyRegion:
+        outcome = Outcome.UNKNOWN if call.unknown else Outcome.NOT_SENT
+        self._count(outcome)
+        made = WriteUnknown if call.unknown else NoHealthyRegion
+        return made(call.operation, call.tried, outcome, hint)
+
+    def _count(self, what: str) -> None:
+        with self._counted:
+            self.outcomes[what] = self.outcomes.get(what, 0) + 1
+
+
+def _first(pinned: str | None, order: Sequence[str]) -> Sequence[str]:
+    if pinned is None or pinned not in order or pinned == order[0]:
+        return order
+    return (pinned, *(name for name in order if name != pinned))
+
+
+WRITES = frozenset(
+    {"put_item", "update_item", "delete_item", "batch_write_item", "transact_write_items"}
+)
+"""The operations that change something."""

@@ -1,0 +1,212 @@
+"""`MultiRegionDynamoDB`: boto3's DynamoDB resource for a table that lives in several regions.
+
+    db = MultiRegionDynamoDB(GcsSource("my-bucket", "checkout.json"), home="us-east-1")
+    orders = db.Table("orders")
+    orders.get_item(Key={"pk": "order#1"})
+
+Make one for a process, when the application starts: it reads the document and keeps connections
+warm in threads of its own. It is safe to use from many threads, and goes on after a fork.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from orchestrator.client.calls import DEADLINE, Calls, OnStale, Options, Settings
+from orchestrator.client.errors import NoHealthyRegion
+from orchestrator.client.fork import in_child
+from orchestrator.client.keeper import Keeper
+from orchestrator.client.regions import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    Region,
+    Regions,
+    client_config,
+)
+from orchestrator.client.routing import Consistency, Mode
+from orchestrator.client.source import Source
+from orchestrator.client.table import Meta, RoutedClient, RoutedTable
+from orchestrator.client.view import INTERVAL, MAX_STALENESS, DocumentView
+
+if TYPE_CHECKING:
+    from boto3 import Session
+    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+
+HEALTH_KEY = {"pk": "failover#health"}
+"""The item that is read to see whether a region's table answers."""
+
+
+class MultiRegionDynamoDB:
+    """DynamoDB in several regions as one. A context manager, or `close` it at the end.
+
+    source: where the document is read from: one, or several, asked in this order, or a DocumentView
+    that is shared with a health endpoint. home: the region that the application runs in, as the
+    document names it; None: reads go to the primary. mode, consistency: the service's and the
+    table's. deadline: seconds for one call. connect_timeout, read_timeout: seconds for one attempt.
+    on_stale_document: `serve` goes on by the last known document however old; `refuse-writes`
+    refuses writes once it is older than max_staleness. consistent_fallback: whether strongly
+    consistent reads may be answered by another region when the one that takes writes is not to be
+    had. health_table: a table with the item `failover#health`, for warm connections and probes;
+    without it the regions are asked for their endpoints, which says less. session: makes the boto3
+    Session; by default boto3's own, with its usual search for credentials.
+    """
+
+    def __init__(  # noqa: PLR0913  # each is a setting of its own, and has a default
+        self,
+        source: Source | Sequence[Source] | DocumentView,
+        *,
+        home: str | None = None,
+        mode: Mode | str = Mode.ACTIVE_PASSIVE,
+        consistency: Consistency | str = Consistency.MREC,
+        deadline: float = DEADLINE,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
+        refresh_interval: float = INTERVAL,
+        max_staleness: float = MAX_STALENESS,
+        on_stale_document: OnStale | str = OnStale.SERVE,
+        consistent_fallback: bool = False,
+        health_table: str | None = None,
+        session: Callable[[], Session] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
+    ) -> None:
+        if deadline <= 0 or connect_timeout <= 0 or read_timeout <= 0:
+            raise ValueError("deadline, connect_timeout and read_timeout are seconds, more than 0")
+        self._owns_view = not isinstance(source, DocumentView)
+        if isinstance(source, DocumentView):
+            self.view = source
+        else:
+            sources = tuple(source) if isinstance(source, Sequence) else (source,)
+            self.view = DocumentView(
+                sources, interval=refresh_interval, max_staleness=max_staleness
+            )
+        config = client_config(connect_timeout, read_timeout)
+        self._regions = Regions(session or _default_session, config)
+        settings = Settings(
+            home,
+            Mode(mode),
+            Consistency(consistency),
+            OnStale(on_stale_document),
+            consistent_fallback,
+            read_timeout,
+        )
+        self._calls = Calls(self.view, self._regions, settings, now)
+        self._options = Options(deadline)
+        self._health_table = health_table
+        self._keeper = Keeper(self._regions, self._ask)
+        self.client = RoutedClient(self._calls, self._options)
+        self.meta = Meta(self.client)
+        self.view.on_change(self._regions.prepare)
+        self.view.start()
+        self._keeper.start()
+        in_child(self, MultiRegionDynamoDB.after_fork)
+
+    # --- boto3's names
+
+    def Table(self, name: str) -> Table:  # noqa: N802  # boto3's word
+        """The table of this name in whatever region: boto3's Table as far as items go.
+
+        It is annotated as boto3's own, so that editors and type checkers know its methods (with
+        the stubs `types-boto3-dynamodb`); what it is, is a `RoutedTable`.
+        """
+        return cast("Table", self.table(name))
+
+    def table(self, name: str) -> RoutedTable:
+        """The same, annotated as what it is: with `options` and `pages`."""
+        return RoutedTable(name, self._calls, self._options)
+
+    def batch_get_item(self, **kwargs: Any) -> Any:
+        """As boto3's resource has it."""
+        return self.client.batch_get_item(**kwargs)
+
+    def batch_write_item(self, **kwargs: Any) -> Any:
+        """As boto3's resource has it."""
+        return self.client.batch_write_item(**kwargs)
+
+    # --- beside boto3
+
+    def in_region(self, name: str) -> DynamoDBServiceResource:
+        """boto3's own resource of one region: not routed, not fenced, with boto3's own retries.
+
+        Raises NoHealthyRegion if the document is not to be had or does not have the region.
+        """
+        document = self.view.wait_first(DEADLINE)
+        entry = document.regions.get(name) if document else None
+        if entry is None:
+            known = ", ".join(document.regions) if document else "no document could be read yet"
+            raise NoHealthyRegion(f"in_region({name!r})", (), None, f" Known: {known}")
+        return self._regions.resource(entry)
+
+    def ready(self, within: float) -> bool:
+        """Whether the document is known and every region has a client; waits for it at most so
+        many seconds. For the start of an application: until then its first call waits.
+        """
+        document = self.view.wait_first(within)
+        if document is not None:
+            self._regions.prepare(document)
+        return document is not None
+
+    def stats(self) -> dict[str, Any]:
+        """Figures for a metric exporter: cheap, and no network.
+
+        document: age in seconds, whether it is stale, revision, epoch and primary. regions: the
+        breaker's state, attempts made and attempts that failed. outcomes: how many calls failed,
+        by what is known of them: `read-failed`, `not-sent`, `unknown`.
+        """
+        latest = self.view.latest
+        return {
+            "document": {
+                "age_seconds": self.view.age,
+                "stale": self.view.stale,
+                "revision": latest.revision if latest else None,
+                "epoch": latest.epoch if latest else None,
+                "primary": latest.primary if latest else None,
+            },
+            "regions": {
+                region.name: {
+                    "breaker": str(region.breaker.state),
+                    "attempts": region.calls,
+                    "failures": region.failures,
+                }
+                for region in self._regions.all()
+            },
+            "outcomes": dict(self._calls.outcomes),
+        }
+
+    # --- life
+
+    def close(self) -> None:
+        """End the threads. A DocumentView that was given goes on."""
+        self._keeper.close()
+        if self._owns_view:
+            self.view.close()
+
+    def after_fork(self) -> None:
+        """In a child process: new connections, new threads. Called by the fork itself."""
+        self._regions.after_fork()
+        self._calls.after_fork()
+        self._keeper.after_fork()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, region: Region) -> object:
+        if self._health_table is None:
+            return region.client.describe_endpoints()
+        return region.client.get_item(TableName=self._health_table, Key=HEALTH_KEY)
+
+
+def _default_session() -> Session:
+    import boto3  # with the first client, not with the application
+
+    return boto3.Session()

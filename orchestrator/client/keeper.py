@@ -1,0 +1,116 @@
+"""What is done beside the requests so that no request has to: warm connections, half-open probes.
+
+A region that gets no requests has no open connections, and the first ones after a failover would
+all shake hands at once, across an ocean, with credentials that nobody asked for in hours. So every
+region is asked something small now and then. The same question is put to a region whose breaker is
+open, so that no user's request has to find out whether it is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+from orchestrator.client.breaker import BreakerState
+from orchestrator.client.outcome import FAILURES, Kind, kind
+from orchestrator.client.regions import Region, Regions
+
+_LOG = logging.getLogger(__name__)
+
+WARM_EVERY = 20.0
+"""Seconds without an answer after which a region is asked something; shorter than idle timeouts."""
+
+WARM_CONNECTIONS = 2
+"""Connections kept open to a region that gets no requests."""
+
+ROUND = 0.5
+"""Seconds between two looks at what is due."""
+
+
+class Keeper:
+    """Keeps the regions' connections warm and tries open breakers. One thread, and a small pool.
+
+    ask: the small question, for one region. also: called in every round (credentials).
+    """
+
+    def __init__(
+        self,
+        regions: Regions,
+        ask: Callable[[Region], object],
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._regions = regions
+        self._ask = ask
+        self._also = also
+        self._reset()
+
+    def _reset(self) -> None:
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._asking: dict[str, list[Future[None]]] = {}
+
+    def start(self) -> None:
+        """Begin. Idempotent."""
+        if self._thread is None and not self._stopping.is_set():
+            self._pool = ThreadPoolExecutor(8, thread_name_prefix="region-keeper")
+            self._thread = threading.Thread(target=self._run, name="region-keeper", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End; waits for nothing but its own round. Idempotent."""
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=2.0)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def after_fork(self) -> None:
+        """In a child process: begin again if the parent had begun."""
+        running = self._thread is not None and not self._stopping.is_set()
+        self._reset()
+        if running:
+            self.start()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(ROUND):
+            try:
+                self._also()
+                for region in self._regions.all():
+                    self._look(region)
+            except Exception:  # noqa: BLE001  # this thread must outlive every fault
+                _LOG.exception("keeping the regions warm failed; requests go on without it")
+
+    def _look(self, region: Region) -> None:
+        under_way = [one for one in self._asking.get(region.name, ()) if not one.done()]
+        if under_way or self._pool is None:
+            return
+        if region.breaker.state is not BreakerState.CLOSED:
+            count = 1 if region.breaker.allows() else 0
+        else:
+            count = WARM_CONNECTIONS if time.monotonic() - region.used > WARM_EVERY else 0
+        with suppress(RuntimeError):  # the pool was shut down
+            self._asking[region.name] = [self._pool.submit(self._put, region) for _ in range(count)]
+
+    def _put(self, region: Region) -> None:
+        try:
+            self._ask(region)
+        except FAILURES as error:
+            match kind(error):
+                case Kind.NOT_SENT | Kind.UNKNOWN:
+                    region.breaker.failed()
+                    return
+                case Kind.THROTTLED:
+                    region.breaker.throttled()
+                    return
+                case Kind.ANSWERED | Kind.BUSY:
+                    pass
+        except Exception as error:  # noqa: BLE001  # credentials and the like: no fault of the region
+            _LOG.warning("%s was not asked: %s", region.name, error)
+            return
+        region.breaker.succeeded()
+        region.used = time.monotonic()

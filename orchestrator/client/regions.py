@@ -1,0 +1,136 @@
+"""One boto3 client for each region, made once, with timeouts meant for failover.
+
+botocore waits 60 s for a connection and 60 s for an answer, and tries four times: minutes in which
+a region that hangs takes the application along. Here a connection gets 1 s and an answer 1 s, and
+nothing is tried again below us, for only who sees every attempt can say what became of a write.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.client.breaker import Breaker, BreakerState
+from orchestrator.client.document import Document, RegionEntry
+
+if TYPE_CHECKING:
+    from boto3 import Session
+    from botocore.config import Config
+    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
+
+_LOG = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 1.0
+"""Seconds; a TCP or TLS handshake across an ocean takes 0.2."""
+
+READ_TIMEOUT = 1.0
+"""Seconds; DynamoDB answers in milliseconds, a page of 1 MB in some hundred."""
+
+POOL = 32
+"""Connections to one region at most; more requests at once open further ones and close them."""
+
+
+@dataclass(slots=True)
+class Region:
+    """One region as a call sees it: its boto3 client (with Python types), and its breaker.
+
+    client: the client of a boto3 DynamoDB resource, thread-safe. calls: attempts made. used: when
+    (monotonic seconds) it answered last.
+    """
+
+    name: str
+    endpoint_url: str
+    client: Any
+    breaker: Breaker
+    calls: int = 0
+    failures: int = 0
+    used: float = field(default_factory=time.monotonic)
+
+
+def client_config(connect: float = CONNECT_TIMEOUT, read: float = READ_TIMEOUT) -> Config:
+    """botocore's settings for a region that may die. connect, read: seconds."""
+    from botocore.config import Config  # boto3 is imported with the first client
+
+    return Config(
+        connect_timeout=connect,
+        read_timeout=read,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=POOL,
+        tcp_keepalive=True,
+    )
+
+
+def aws_region(entry: RegionEntry) -> str:
+    """The AWS region that requests are signed for: in the endpoint's name, else the region's."""
+    host = entry.endpoint.rpartition("://")[2].partition("/")[0]
+    parts = host.split(".")
+    known = len(parts) > 2 and parts[0].startswith("dynamodb") and parts[2] == "amazonaws"  # noqa: PLR2004  # dynamodb.REGION.amazonaws.com
+    return parts[1] if known else entry.name
+
+
+class Regions:
+    """The regions of the newest document. session: makes the boto3 Session, once, when needed."""
+
+    def __init__(self, session: Callable[[], Session], config: Config | None = None) -> None:
+        self._make_session = session
+        self._config = config
+        self._session: Session | None = None
+        self._made: Mapping[str, Region] = {}
+        self._lock = threading.Lock()
+
+    def get(self, entry: RegionEntry) -> Region:
+        """The region of this entry; made now where nobody needed it before."""
+        region = self._made.get(entry.name)
+        if region is None or region.endpoint_url != entry.endpoint_url:
+            region = self._make(entry)
+        return region
+
+    def prepare(self, document: Document) -> None:
+        """Make what is missing, off the request path. What the document has no more is dropped."""
+        for entry in document.regions.values():
+            self.get(entry)
+        with self._lock:
+            self._made = {n: r for n, r in self._made.items() if n in document.regions}
+
+    def all(self) -> tuple[Region, ...]:
+        """Those made so far."""
+        return tuple(self._made.values())
+
+    def resource(self, entry: RegionEntry) -> DynamoDBServiceResource:
+        """boto3's own resource for this region, with boto3's own timeouts."""
+        with self._lock:
+            return self._resource(entry, None)
+
+    def after_fork(self) -> None:
+        """In a child process: connections belong to the parent; make all anew when needed."""
+        self._lock = threading.Lock()
+        self._made = {}
+
+    def _resource(self, entry: RegionEntry, config: Config | None) -> DynamoDBServiceResource:
+        if self._session is None:
+            self._session = self._make_session()
+        return self._session.resource(
+            "dynamodb",
+            region_name=aws_region(entry),
+            endpoint_url=entry.endpoint_url,
+            config=config,
+        )
+
+    def _make(self, entry: RegionEntry) -> Region:
+        with self._lock:
+            known = self._made.get(entry.name)
+            if known is not None and known.endpoint_url == entry.endpoint_url:
+                return known
+            resource = self._resource(entry, self._config or client_config())
+
+            def told(before: BreakerState, after: BreakerState) -> None:
+                _LOG.warning("breaker of %s: %s, was %s", entry.name, after, before)
+
+            breaker = known.breaker if known else Breaker(on_change=told)
+            region = Region(entry.name, entry.endpoint_url, resource.meta.client, breaker)
+            self._made = {**self._made, entry.name: region}
+            return region

@@ -1,0 +1,512 @@
+"""Where calls go, when they go on to another region, and what is said when they fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.client.calls import Calls, OnStale, Options, Settings
+from orchestrator.client.errors import (
+    NoHealthyRegion,
+    Outcome,
+    RegionError,
+    StaleDocument,
+    WriteRefused,
+    WriteUnknown,
+)
+from orchestrator.client.regions import Regions
+from orchestrator.client.routing import Consistency, Mode
+from orchestrator.client.table import PageKey, RoutedClient, RoutedTable
+from orchestrator.client.view import DocumentView
+from tests.regional import (
+    EAST,
+    EUROPE,
+    REGIONS,
+    WEST,
+    FakeDynamo,
+    FakeSession,
+    HeldSource,
+    answer,
+    document,
+    refused,
+    timed_out,
+)
+
+NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+KEY = {"Key": {"pk": "a"}}
+UPDATE = {**KEY, "UpdateExpression": "ADD n :one", "ExpressionAttributeValues": {":one": 1}}
+CONDITION = {"ConditionExpression": "attribute_not_exists(pk)"}
+
+
+@dataclass
+class Lab:
+    """A client over fake regions, with a document that is set by hand."""
+
+    source: HeldSource
+    view: DocumentView
+    session: FakeSession
+    calls: Calls
+    now: datetime = NOW
+
+    def __getitem__(self, region: str) -> FakeDynamo:
+        return self.session.dynamo[region]
+
+    @property
+    def client(self) -> Any:
+        return RoutedClient(self.calls, Options(deadline=0.6))
+
+    @property
+    def table(self) -> Any:
+        return RoutedTable("orders", self.calls, Options(deadline=0.6))
+
+    def publish(self, body: bytes) -> None:
+        """Change the document; the view has not looked yet."""
+        self.source.body = body
+
+    def see(self, body: bytes) -> None:
+        """Change the document, and have the view look."""
+        self.publish(body)
+        assert self.view.refresh(5)
+
+
+def lab(
+    home: str | None = WEST, mode: Mode = Mode.ACTIVE_PASSIVE, **settings: Any
+) -> Iterator[Lab]:
+    source = HeldSource(document())
+    stale = settings.pop("max_staleness", 1000.0)
+    view = DocumentView([source], interval=min(100.0, stale * 0.9), max_staleness=stale).start()
+    assert view.wait_first(5)
+    session = FakeSession()
+    regions = Regions(lambda: cast("Any", session))
+    made: list[Lab] = []
+    calls = Calls(view, regions, Settings(home, mode, attempt=0.2, **settings), lambda: made[0].now)
+    made.append(Lab(source, view, session, calls))
+    try:
+        yield made[0]
+    finally:
+        source.going_on.set()
+        view.close()
+
+
+@pytest.fixture
+def passive() -> Iterator[Lab]:
+    """Active-passive, the primary in the east, home in the west."""
+    yield from lab()
+
+
+@pytest.fixture
+def active() -> Iterator[Lab]:
+    """Active-active, home in the west."""
+    yield from lab(mode=Mode.ACTIVE_ACTIVE)
+
+
+# --- where calls go
+
+
+def test_reads_go_home_and_writes_to_the_primary(passive: Lab) -> None:
+    assert passive.table.get_item(**KEY) == {"region": WEST}
+    assert passive.table.put_item(Item={"pk": "a"}) == {"region": EAST}
+    assert passive[EAST].calls == [("put_item", {"TableName": "orders", "Item": {"pk": "a"}})]
+
+
+def test_a_consistent_read_goes_where_the_writes_go(passive: Lab) -> None:
+    assert passive.table.get_item(**KEY, ConsistentRead=True) == {"region": EAST}
+    assert passive.client.transact_get_items(TransactItems=[]) == {"region": EAST}
+    wanted = {"orders": {"Keys": [], "ConsistentRead": True}}
+    assert passive.client.batch_get_item(RequestItems=wanted) == {"region": EAST}
+
+
+def test_in_active_active_mode_reads_and_writes_are_at_home(active: Lab) -> None:
+    assert active.table.update_item(**UPDATE) == {"region": WEST}
+    assert active.table.get_item(**KEY, ConsistentRead=True) == {"region": WEST}
+
+
+def test_a_home_that_is_down_is_left_by_reads_and_by_active_active_writes(active: Lab) -> None:
+    active.see(document(2, down=[WEST]))
+    assert active.table.get_item(**KEY) == {"region": EAST}
+    assert active.table.put_item(Item={}) == {"region": EAST}
+
+
+def test_writes_follow_the_primary(passive: Lab) -> None:
+    passive.see(document(2, WEST, down=[EAST]))
+    assert passive.table.delete_item(**KEY) == {"region": WEST}
+
+
+def test_without_a_home_reads_go_to_the_primary() -> None:
+    for one in lab(home=None):
+        assert one.table.get_item(**KEY) == {"region": EAST}
+
+
+# --- reads go on
+
+
+@pytest.mark.parametrize(
+    "failure", [refused(), timed_out(), answer("InternalServerError", 500), answer("X", 503)]
+)
+def test_a_read_goes_on_to_the_next_region(passive: Lab, failure: Exception) -> None:
+    passive[WEST].fails = [failure]
+    assert passive.table.get_item(**KEY) == {"region": EAST}
+
+
+def test_a_read_that_a_throttled_home_refuses_goes_on_too(passive: Lab) -> None:
+    passive[WEST].fails = [answer("ThrottlingException", 400)]
+    assert passive.table.get_item(**KEY) == {"region": EAST}
+
+
+def test_what_the_region_answers_is_the_callers(passive: Lab) -> None:
+    passive[WEST].fails = [answer("ValidationException", 400)]
+    with pytest.raises(ClientError, match="ValidationException"):
+        passive.table.get_item(**KEY)
+    assert not passive[EAST].calls
+
+
+def test_when_all_regions_fail_the_error_says_what_each_said(passive: Lab) -> None:
+    for region in REGIONS:
+        passive[region].always = refused()
+    with pytest.raises(NoHealthyRegion, match="us-west-2: no connection") as caught:
+        passive.table.get_item(**KEY)
+    assert isinstance(caught.value, ConnectionError)
+    assert caught.value.outcome is None
+    assert {region for region, _ in caught.value.tried} == set(REGIONS)
+
+
+def test_a_consistent_read_does_not_pretend(passive: Lab) -> None:
+    passive[EAST].always = refused()
+    with pytest.raises(NoHealthyRegion, match="without ConsistentRead another region"):
+        passive.table.get_item(**KEY, ConsistentRead=True)
+    assert not passive[WEST].calls
+
+
+def test_a_consistent_read_may_be_allowed_to_fall_back() -> None:
+    for one in lab(consistent_fallback=True):
+        one[EAST].always = refused()
+        assert one.table.get_item(**KEY, ConsistentRead=True) == {"region": WEST}
+
+
+def test_with_strong_consistency_any_region_reads_consistently() -> None:
+    for one in lab(consistency=Consistency.MRSC):
+        assert one.table.get_item(**KEY, ConsistentRead=True) == {"region": WEST}
+
+
+def test_a_region_whose_breaker_is_open_is_not_asked(passive: Lab) -> None:
+    passive[WEST].always = timed_out()
+    for _ in range(5):
+        passive.table.get_item(**KEY)
+    asked = len(passive[WEST].calls)
+    assert passive.table.get_item(**KEY) == {"region": EAST}
+    assert len(passive[WEST].calls) == asked == 5
+
+
+def test_a_read_ends_within_its_deadline(passive: Lab) -> None:
+    """Attempts are begun only while one that hangs would still end in time."""
+    for region in REGIONS:
+        passive[region].always = timed_out()
+        passive[region].before = lambda: time.sleep(0.2)
+    began = time.monotonic()
+    with pytest.raises(NoHealthyRegion):
+        passive.table.get_item(**KEY)
+    assert time.monotonic() - began < 0.75
+
+
+# --- pages
+
+
+def test_pages_continue_in_the_region_where_they_began(passive: Lab) -> None:
+    first = passive.table.query()
+    assert first["LastEvaluatedKey"] == {"page": 1}
+    passive.see(document(2, EUROPE, down=[WEST]))  # reads would begin elsewhere now
+    second = passive.table.query(ExclusiveStartKey=first["LastEvaluatedKey"])
+    assert second["Items"] == [{"region": WEST, "page": 1}]
+    plain = passive.table.query(ExclusiveStartKey=dict(first["LastEvaluatedKey"]))
+    assert plain["Items"] == [{"region": EUROPE, "page": 1}]
+
+
+def test_all_pages_come_from_one_region_unless_it_is_lost(passive: Lab) -> None:
+    pages = passive.table.pages("scan")
+    seen = [next(pages)["Items"][0]]
+    passive[WEST].always = refused()
+    seen += [page["Items"][0] for page in pages]
+    assert [item["region"] for item in seen] == [WEST, EAST, EAST]
+    assert [item["page"] for item in seen] == [0, 1, 2]
+
+
+def test_a_page_key_is_a_key() -> None:
+    assert PageKey({"pk": "a"}, EAST) == {"pk": "a"}
+
+
+# --- writes
+
+
+def test_a_write_that_was_not_sent_is_sent_where_the_document_now_points(passive: Lab) -> None:
+    passive[EAST].always = refused()
+    passive.publish(document(2, WEST, down=[EAST]))  # not yet seen: the client looks by itself
+    assert passive.table.update_item(**UPDATE) == {"region": WEST}
+
+
+def test_an_unsafe_write_with_an_unknown_outcome_is_not_repeated(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    passive.publish(document(2, WEST, down=[EAST]))
+    with pytest.raises(WriteUnknown, match="it may have been written") as caught:
+        passive.table.update_item(**UPDATE)
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert caught.value.outcome == "unknown"
+    assert len(passive[EAST].calls) == 1
+    assert not passive[WEST].calls
+
+
+@pytest.mark.parametrize("safe", ["conditional", "declared"])
+def test_a_safe_write_is_repeated_in_the_new_primary(passive: Lab, safe: str) -> None:
+    passive[EAST].always = timed_out()
+    passive.publish(document(2, WEST, down=[EAST]))
+    declared = safe == "declared"
+    table = passive.table.options(idempotent=True) if declared else passive.table
+    given = {} if declared else CONDITION
+    assert table.put_item(Item={"pk": "a"}, **given) == {"region": WEST}
+
+
+def test_a_condition_that_fails_after_an_unknown_attempt_stays_unknown(passive: Lab) -> None:
+    """It may be our own first attempt that makes the condition fail."""
+    passive[EAST].fails = [timed_out(), answer("ConditionalCheckFailedException", 400)]
+    with pytest.raises(WriteUnknown, match="our own first attempt"):
+        passive.table.put_item(Item={"pk": "a"}, **CONDITION)
+
+
+def test_a_condition_that_fails_at_once_is_the_callers(passive: Lab) -> None:
+    passive[EAST].fails = [answer("ConditionalCheckFailedException", 400)]
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        passive.table.put_item(Item={"pk": "a"}, **CONDITION)
+
+
+def test_a_write_that_nobody_took_says_not_sent(passive: Lab) -> None:
+    passive[EAST].always = refused()
+    with pytest.raises(NoHealthyRegion, match="sending it again is safe") as caught:
+        passive.table.put_item(Item={})
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert not passive[WEST].calls
+    assert not passive[EUROPE].calls
+
+
+def test_once_unknown_a_safe_write_stays_unknown(passive: Lab) -> None:
+    """A refused second attempt does not take the first one back."""
+    passive[EAST].fails = [timed_out()]
+    passive[EAST].always = refused()
+    with pytest.raises(WriteUnknown):
+        passive.table.put_item(Item={}, **CONDITION)
+
+
+def test_a_throttled_write_is_tried_again_in_the_same_region(passive: Lab) -> None:
+    passive[EAST].fails = [answer("ProvisionedThroughputExceededException", 400)] * 2
+    assert passive.table.put_item(Item={}) == {"region": EAST}
+    assert len(passive[EAST].calls) == 3
+
+
+def test_throttling_that_outlasts_the_deadline_is_the_callers(passive: Lab) -> None:
+    passive[EAST].always = answer("ThrottlingException", 400)
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        passive.table.put_item(Item={})
+    assert not passive[WEST].calls
+
+
+def test_throttled_writes_are_never_refused_by_the_breaker(passive: Lab) -> None:
+    """With no other region to go to, a share of service is better than none."""
+    passive[EAST].fails = [answer("ThrottlingException", 400)] * 6
+    for _ in range(3):
+        passive.table.put_item(Item={})
+    assert passive[EAST].asked.count("put_item") == 9
+
+
+def test_a_dead_primary_refuses_writes_at_once(passive: Lab) -> None:
+    passive[EAST].always = refused()
+    for _ in range(5):
+        with pytest.raises(NoHealthyRegion):
+            passive.table.put_item(Item={})
+    asked = len(passive[EAST].calls)
+    with pytest.raises(NoHealthyRegion, match="breaker open") as caught:
+        passive.table.put_item(Item={})
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert len(passive[EAST].calls) <= asked + 1
+
+
+def test_an_active_active_write_that_was_not_sent_goes_to_the_next_region(active: Lab) -> None:
+    active[WEST].always = refused()
+    for _ in range(5):
+        try:
+            active.table.put_item(Item={})
+        except NoHealthyRegion as error:
+            assert error.outcome is Outcome.NOT_SENT  # noqa: PT017  # either is right
+    assert active.table.put_item(Item={}) == {"region": EAST}
+
+
+# --- the fence
+
+
+def test_a_fenced_primary_takes_no_writes(passive: Lab) -> None:
+    passive.see(document(2, fenced={EAST: NOW + timedelta(seconds=40)}))
+    with pytest.raises(WriteRefused, match=r"no writes to us-east-1 before") as caught:
+        passive.table.put_item(Item={})
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert not passive[EAST].calls
+    assert passive.table.get_item(**KEY) == {"region": WEST}
+
+
+def test_the_document_is_read_once_more_before_a_write_is_refused(passive: Lab) -> None:
+    passive.see(document(2, fenced={EAST: NOW + timedelta(seconds=40)}))
+    asked = passive.source.asked
+    passive.publish(document(3, WEST))
+    assert passive.table.put_item(Item={}) == {"region": WEST}
+    assert passive.source.asked == asked + 1
+
+
+def test_a_fence_ends_by_its_time(passive: Lab) -> None:
+    passive.see(document(2, fenced={EAST: NOW + timedelta(seconds=40)}))
+    passive.now = NOW + timedelta(seconds=40)
+    assert passive.table.put_item(Item={}) == {"region": EAST}
+
+
+def test_active_active_writes_go_around_a_fence(active: Lab) -> None:
+    active.see(document(2, fenced={WEST: NOW + timedelta(seconds=40)}))
+    assert active.table.put_item(Item={}) == {"region": EAST}
+
+
+def test_a_stale_document_refuses_writes_where_it_is_asked_to() -> None:
+    for one in lab(max_staleness=0.05, on_stale=OnStale.REFUSE_WRITES):
+        one.source.going_on.clear()
+        _until_stale(one.view)
+        with pytest.raises(StaleDocument, match="who takes writes may have changed"):
+            one.table.put_item(Item={})
+        assert one.table.get_item(**KEY) == {"region": WEST}
+        one.source.going_on.set()
+        _until_fresh(one.view)
+        one.view.max_staleness = 1000.0
+        assert one.table.put_item(Item={}) == {"region": EAST}
+
+
+def test_a_stale_document_is_gone_by_where_it_is_not() -> None:
+    for one in lab(max_staleness=0.05):
+        one.source.going_on.clear()
+        _until_stale(one.view)
+        assert one.table.put_item(Item={}) == {"region": EAST}
+
+
+def _until_stale(view: DocumentView) -> None:
+    deadline = time.monotonic() + 5
+    while not view.stale:
+        assert time.monotonic() < deadline
+        view.refresh(0.02)
+
+
+def _until_fresh(view: DocumentView) -> None:
+    assert view.refresh(5)
+
+
+# --- batches
+
+
+def test_a_batch_writer_flushes_in_batches_and_keeps_its_region(active: Lab) -> None:
+    with active.table.batch_writer() as batch:
+        for number in range(30):
+            batch.put_item(Item={"pk": str(number)})
+            if number == 26:
+                active.see(document(2, down=[EUROPE]))
+    sizes = [len(kwargs["RequestItems"]["orders"]) for _, kwargs in active[WEST].calls]
+    assert sizes == [25, 5]
+    assert batch.pending == []
+
+
+def test_a_batch_writer_leaves_a_region_that_is_lost(passive: Lab) -> None:
+    with passive.table.batch_writer() as batch:
+        for number in range(26):
+            batch.put_item(Item={"pk": str(number)})
+        passive[EAST].always = refused()
+        passive.publish(document(2, WEST, down=[EAST]))
+    assert passive[WEST].asked == ["batch_write_item"]
+
+
+def test_what_a_batch_writer_could_not_write_is_kept(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    batch = passive.table.batch_writer()
+    with pytest.raises(WriteUnknown), batch:
+        batch.put_item(Item={"pk": "a"})
+    assert batch.pending == [{"PutRequest": {"Item": {"pk": "a"}}}]
+
+
+def test_a_batch_writer_drops_earlier_writes_to_the_same_key(passive: Lab) -> None:
+    with passive.table.batch_writer(overwrite_by_pkeys=["pk"]) as batch:
+        batch.put_item(Item={"pk": "a", "n": 1})
+        batch.put_item(Item={"pk": "b", "n": 1})
+        batch.delete_item(Key={"pk": "a"})
+    [(_, kwargs)] = passive[EAST].calls
+    assert kwargs["RequestItems"]["orders"] == [
+        {"PutRequest": {"Item": {"pk": "b", "n": 1}}},
+        {"DeleteRequest": {"Key": {"pk": "a"}}},
+    ]
+
+
+def test_what_is_not_routed_says_where_it_is(passive: Lab) -> None:
+    with pytest.raises(AttributeError, match="in_region"):
+        passive.table.delete()
+    with pytest.raises(AttributeError, match="in_region"):
+        passive.client.create_table()
+
+
+# --- laws
+
+_FAILURES = st.sampled_from(
+    ["ok", "refused", "timeout", "500", "throttled", "condition", "validation"]
+)
+
+
+def _made(kind: str) -> list[Exception]:
+    return {
+        "ok": [],
+        "refused": [refused()],
+        "timeout": [timed_out()],
+        "500": [answer("InternalServerError", 500)],
+        "throttled": [answer("ThrottlingException", 400)],
+        "condition": [answer("ConditionalCheckFailedException", 400)],
+        "validation": [answer("ValidationException", 400)],
+    }[kind]
+
+
+@given(
+    kinds=st.lists(st.tuples(st.sampled_from(REGIONS), _FAILURES), max_size=8),
+    safe=st.booleans(),
+    mode=st.sampled_from(list(Mode)),
+    moved=st.sampled_from(REGIONS),
+)
+def test_a_write_never_claims_what_is_not_known(
+    kinds: list[tuple[str, str]], safe: bool, mode: Mode, moved: str
+) -> None:
+    """`not-sent` only if every attempt was refused or answered; unsafe ones are sent once at most
+    after something unknown; in active-passive mode nothing goes to a region that is not primary."""
+    for one in lab(mode=mode):
+        for region, kind in kinds:
+            one[region].fails += _made(kind)
+        one.publish(document(2, moved))
+        failed: list[BaseException] = []
+        try:
+            one.table.put_item(Item={}, **(CONDITION if safe else {}))
+        except (RegionError, ClientError) as error:
+            failed.append(error)
+        sent = {name: len(one[name].calls) for name in REGIONS}
+        if mode is Mode.ACTIVE_PASSIVE:
+            assert all(not count for name, count in sent.items() if name not in (EAST, moved))
+        spent = [
+            kind
+            for name in REGIONS
+            for kind in [k for r, k in kinds if r == name and k != "ok"][: sent[name]]
+        ]
+        unknown = [kind for kind in spent if kind in ("timeout", "500")]
+        if not safe:
+            assert len(unknown) <= 1
+        for error in failed:
+            outcome = getattr(error, "outcome", None)
+            assert (outcome is Outcome.UNKNOWN) == bool(unknown)

@@ -1,0 +1,130 @@
+"""Fakes for the client: a source that is set by hand, and DynamoDB in regions that can break."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.source import Fetched
+
+REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
+EAST, WEST, EUROPE = REGIONS
+
+
+def document(
+    revision: int = 1,
+    primary: str = EAST,
+    *,
+    down: Iterable[str] = (),
+    fenced: dict[str, datetime] | None = None,
+    endpoints: dict[str, str] | None = None,
+    epoch: int = 1,
+) -> bytes:
+    """A document with what applications depend on."""
+    regions = {
+        name: {
+            "endpoint": (endpoints or {}).get(name, f"dynamodb.{name}.amazonaws.com"),
+            "healthy": name not in set(down),
+            "fenced_until": at.isoformat() if (at := (fenced or {}).get(name)) else None,
+        }
+        for name in endpoints or REGIONS
+    }
+    content = {"revision": revision, "epoch": epoch, "primary": primary, "regions": regions}
+    return json.dumps(content).encode()
+
+
+class HeldSource:
+    """A source whose document is set by hand, and that can fail or hang."""
+
+    def __init__(self, body: bytes | None = None) -> None:
+        self.name = "held"
+        self.body = body
+        self.trouble: Exception | None = None
+        self.asked = 0
+        self.bodies = 0
+        self.going_on = threading.Event()
+        self.going_on.set()
+
+    def fetch(self, known: str | None) -> Fetched | None:
+        """What is held, by its hash as the mark."""
+        self.asked += 1
+        self.going_on.wait()
+        if self.trouble:
+            raise self.trouble
+        if self.body is None:
+            raise SourceUnavailable("there is no document")
+        mark = str(hash(self.body))
+        if mark == known:
+            return None
+        self.bodies += 1
+        return Fetched(self.body, mark)
+
+
+def answer(code: str, status: int) -> ClientError:
+    """DynamoDB's answer with this code."""
+    return ClientError(
+        {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}},
+        "Operation",
+    )
+
+
+def refused() -> Exception:
+    """No connection came about."""
+    return EndpointConnectionError(endpoint_url="http://region")
+
+
+def timed_out() -> Exception:
+    """The request was sent and not answered in time."""
+    return ReadTimeoutError(endpoint_url="http://region", error="timed out")
+
+
+class FakeDynamo:
+    """One region's client. `fails`: what the next calls raise, one each; `always`: every call."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.fails: list[Exception] = []
+        self.always: Exception | None = None
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.before: Callable[[], None] | None = None
+        self.pages = 3
+
+    def _do(self, operation: str, **kwargs: Any) -> Any:
+        self.calls.append((operation, kwargs))
+        if self.before:
+            self.before()
+        if self.fails:
+            raise self.fails.pop(0)
+        if self.always:
+            raise self.always
+        if operation in ("query", "scan"):
+            page = int(kwargs.get("ExclusiveStartKey", {}).get("page", 0))
+            following = {"LastEvaluatedKey": {"page": page + 1}} if page + 1 < self.pages else {}
+            return {"Items": [{"region": self.region, "page": page}], **following}
+        return {"region": self.region}
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda **kwargs: self._do(name, **kwargs)
+
+    @property
+    def asked(self) -> list[str]:
+        """The names of the operations so far."""
+        return [name for name, _ in self.calls]
+
+
+class FakeSession:
+    """Stands in for boto3's Session: `resource(...).meta.client` is a region's FakeDynamo."""
+
+    def __init__(self) -> None:
+        self.dynamo = {name: FakeDynamo(name) for name in REGIONS}
+
+    def resource(self, _service: str, *, region_name: str, **_: object) -> Any:
+        """As far as the client uses it."""
+        client = self.dynamo[region_name]
+        return type("Resource", (), {"meta": type("Meta", (), {"client": client})})
