@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -68,10 +69,11 @@ class HeldSource:
 
 def answer(code: str, status: int) -> ClientError:
     """DynamoDB's answer with this code."""
-    return ClientError(
-        {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}},
-        "Operation",
-    )
+    told: Any = {
+        "Error": {"Code": code, "Message": code},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(told, "Operation")
 
 
 def refused() -> Exception:
@@ -128,3 +130,10 @@ class FakeSession:
         """As far as the client uses it."""
         client = self.dynamo[region_name]
         return type("Resource", (), {"meta": type("Meta", (), {"client": client})})
+
+
+def write_whole(path: Path, body: bytes) -> None:
+    """Replace a file by a rename: nobody reads half of it."""
+    new = path.with_suffix(".new")
+    new.write_bytes(body)
+    new.replace(path)

@@ -229,7 +229,7 @@ class Calls:
             refused = []
             for name in order:
                 entry = found.document.regions[name]
-                if entry.fenced(self._now()):
+                if entry.fenced_until is not None and entry.fenced(self._now()):
                     refused.append((name, FENCED))
                     continue
                 region = self._regions.get(entry)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from orchestrator.client.calls import DEADLINE, Calls, OnStale, Options, Settings
 from orchestrator.client.errors import NoHealthyRegion
 from orchestrator.client.fork import in_child
-from orchestrator.client.keeper import Keeper
+from orchestrator.client.keeper import WARM_EVERY, Keeper
 from orchestrator.client.regions import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -50,7 +50,8 @@ class MultiRegionDynamoDB:
     refuses writes once it is older than max_staleness. consistent_fallback: whether strongly
     consistent reads may be answered by another region when the one that takes writes is not to be
     had. health_table: a table with the item `failover#health`, for warm connections and probes;
-    without it the regions are asked for their endpoints, which says less. session: makes the boto3
+    without it the regions are asked for their endpoints, which says less. warm_every: seconds
+    without a call after which a region is asked so. session: makes the boto3
     Session; by default boto3's own, with its usual search for credentials.
     """
 
@@ -69,6 +70,7 @@ class MultiRegionDynamoDB:
         on_stale_document: OnStale | str = OnStale.SERVE,
         consistent_fallback: bool = False,
         health_table: str | None = None,
+        warm_every: float = WARM_EVERY,
         session: Callable[[], Session] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
     ) -> None:
@@ -95,7 +97,7 @@ class MultiRegionDynamoDB:
         self._calls = Calls(self.view, self._regions, settings, now)
         self._options = Options(deadline)
         self._health_table = health_table
-        self._keeper = Keeper(self._regions, self._ask)
+        self._keeper = Keeper(self._regions, self._ask, warm_every=warm_every)
         self.client = RoutedClient(self._calls, self._options)
         self.meta = Meta(self.client)
         self.view.on_change(self._regions.prepare)

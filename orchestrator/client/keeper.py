@@ -34,7 +34,8 @@ ROUND = 0.5
 class Keeper:
     """Keeps the regions' connections warm and tries open breakers. One thread, and a small pool.
 
-    ask: the small question, for one region. also: called in every round (credentials).
+    ask: the small question, for one region. also: called in every round (credentials). warm_every:
+    seconds.
     """
 
     def __init__(
@@ -42,10 +43,13 @@ class Keeper:
         regions: Regions,
         ask: Callable[[Region], object],
         also: Callable[[], None] = lambda: None,
+        *,
+        warm_every: float = WARM_EVERY,
     ) -> None:
         self._regions = regions
         self._ask = ask
         self._also = also
+        self._warm_every = warm_every
         self._reset()
 
     def _reset(self) -> None:
@@ -92,7 +96,7 @@ class Keeper:
         if region.breaker.state is not BreakerState.CLOSED:
             count = 1 if region.breaker.allows() else 0
         else:
-            count = WARM_CONNECTIONS if time.monotonic() - region.used > WARM_EVERY else 0
+            count = WARM_CONNECTIONS if time.monotonic() - region.used > self._warm_every else 0
         with suppress(RuntimeError):  # the pool was shut down
             self._asking[region.name] = [self._pool.submit(self._put, region) for _ in range(count)]
 

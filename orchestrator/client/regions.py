@@ -30,7 +30,7 @@ CONNECT_TIMEOUT = 1.0
 READ_TIMEOUT = 1.0
 """Seconds; DynamoDB answers in milliseconds, a page of 1 MB in some hundred."""
 
-POOL = 32
+POOL = 64
 """Connections to one region at most; more requests at once open further ones and close them."""
 
 

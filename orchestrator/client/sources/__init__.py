@@ -3,3 +3,94 @@
 Law of this package: each module is one `Source` and imports its library when it is first asked;
 foreign errors become SourceUnavailable; a source remembers nothing of the document.
 """
+
+from __future__ import annotations
+
+import os
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from orchestrator.client.source import Source
+from orchestrator.client.sources.file import FileSource
+from orchestrator.client.sources.gcs import GcsSource
+from orchestrator.client.sources.http import HttpSource
+from orchestrator.client.sources.redis import RedisSource
+from orchestrator.client.sources.ssm import SsmSource
+from orchestrator.core.redis_url import read_redis_url
+
+__all__ = ["FileSource", "GcsSource", "HttpSource", "RedisSource", "SsmSource", "source"]
+
+PASSWORD = "FAILOVER_REDIS_PASSWORD"  # noqa: S105  # the name of a variable
+"""The environment variable with the password of Redis, where the URL holds none."""
+
+FORMS = (
+    "gs://BUCKET/checkout.json, file:///some/folder/checkout.json, https://HOST/checkout.json,"
+    " ssm://us-east-1/failover/checkout (the parameter /failover/checkout) or"
+    " rediss://HOST:6379/0?key=failover:checkout"
+)
+
+
+def source(url: str) -> Source:
+    """The source that a URL names, one of `FORMS`; nothing is asked yet.
+
+    Redis's password is the URL's own, else that of the environment variable which `password_env`
+    in the URL names, else of `FAILOVER_REDIS_PASSWORD`. Raises ValueError for anything else.
+    """
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "gs":
+            return _gcs(parts)
+        case "file":
+            return _file(parts)
+        case "http" | "https":
+            return HttpSource(url)
+        case "ssm":
+            return _ssm(parts)
+        case "redis" | "rediss":
+            return _redis(url)
+        case _:
+            raise ValueError(f"no source of the document begins with {parts.scheme!r}: use {FORMS}")
+
+
+def _gcs(parts: SplitResult) -> GcsSource:
+    name = parts.path.removeprefix("/") + (f"?{parts.query}" if parts.query else "")
+    if not parts.netloc or not name or name.endswith("/"):
+        raise ValueError(f"gs://{parts.netloc}{parts.path}: write gs://BUCKET/SERVICE.json")
+    return GcsSource(parts.netloc, name)
+
+
+def _file(parts: SplitResult) -> FileSource:
+    if parts.netloc not in {"", "localhost"} or not parts.path.strip("/"):
+        raise ValueError(
+            f"file://{parts.netloc}{parts.path}: write file:///some/folder/SERVICE.json, with three"
+            " slashes"
+        )
+    return FileSource(unquote(parts.path))
+
+
+def _ssm(parts: SplitResult) -> SsmSource:
+    if not parts.netloc or not parts.path.strip("/"):
+        raise ValueError(
+            f"ssm://{parts.netloc}{parts.path}: write ssm://REGION/NAME, as"
+            " ssm://us-east-1/failover/checkout for the parameter /failover/checkout"
+        )
+    return SsmSource(unquote(parts.path), parts.netloc)
+
+
+def _redis(url: str) -> RedisSource:
+    found = read_redis_url(url)
+    options = dict(found.options)
+    key = options.pop("key", "")
+    variable = options.pop("password_env", None)
+    if options or not key:
+        known = f"; {', '.join(options)} is not known" if options else ""
+        raise ValueError(
+            f"{found.shown}: write redis://HOST:6379/0?key=failover:SERVICE, and if need be"
+            f" &password_env=VARIABLE{known}"
+        )
+    if variable is not None and variable not in os.environ:
+        raise ValueError(
+            f"{found.shown}: its password is to be in the environment variable {variable}, which is"
+            " not set"
+        )
+    password = found.password or os.environ.get(variable or PASSWORD) or None
+    return RedisSource(found, key, password=password)

@@ -1,0 +1,88 @@
+"""Work that may hang, done in threads of its own, so that whoever asks for it can stop waiting.
+
+A timeout of a library does not bound the look-up of a name, nor a server that sends a byte now and
+then. So the caller waits for a thread, and no longer than it has time. What it gave up on goes on
+in its thread until it ends by itself. Pile-ups do not grow: each lane has a few places, and work
+that finds none is not begun.
+
+The threads are daemons and not an executor's: the end of the process does not wait for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from orchestrator.client.fork import in_child
+
+T = TypeVar("T")
+
+PLACES = 2
+"""How many runs of one piece of work may hang at once before it is no longer begun."""
+
+
+class NotInTime(Exception):
+    """The work was not done when the time was over, or was not begun for lack of a place."""
+
+
+class Lane(Generic[T]):
+    """One piece of work that may hang. name: for the thread. places: how many runs at once."""
+
+    def __init__(self, name: str, work: Callable[[], T], places: int = PLACES) -> None:
+        self.name = name
+        self._work = work
+        self._places = places
+        self._reset()
+        in_child(self, Lane._reset)
+
+    def _reset(self) -> None:
+        self._free = threading.BoundedSemaphore(self._places)
+
+    def begin(self, done: Callable[[T | BaseException], None]) -> None:
+        """Have the work done in a thread, which calls `done` with the result or what was raised.
+
+        Without a free place `done` is called at once, with NotInTime.
+        """
+        free = self._free
+        if not free.acquire(blocking=False):
+            done(NotInTime(f"{self._places} earlier runs still hang"))
+            return
+        thread = threading.Thread(
+            target=self._run, args=(free, done), name=f"bounded-{self.name}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            free.release()
+            done(error)
+
+    def _run(
+        self, free: threading.BoundedSemaphore, done: Callable[[T | BaseException], None]
+    ) -> None:
+        try:
+            result: T | BaseException = self._work()
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is what the work came to
+            result = error
+        free.release()
+        done(result)
+
+
+def gather(lanes: Mapping[str, Lane[T]], wait: float) -> dict[str, T | BaseException]:
+    """What each lane came to, all at once and within `wait` seconds; NotInTime where it did not."""
+    changed = threading.Condition()
+    results: dict[str, T | BaseException] = {}
+
+    def done(name: str) -> Callable[[T | BaseException], None]:
+        def take(result: T | BaseException) -> None:
+            with changed:
+                results[name] = result
+                changed.notify_all()
+
+        return take
+
+    for name, lane in lanes.items():
+        lane.begin(done(name))
+    with changed:
+        changed.wait_for(lambda: len(results) == len(lanes), wait)
+        return {name: results.get(name, NotInTime(f"no end in {wait:g} s")) for name in lanes}

@@ -1,0 +1,226 @@
+"""This region's heartbeat: the time, written every few seconds into an item of its own.
+
+Read in the other regions it tells how far their replicas are behind (`beat`). One heartbeat a
+region is enough, but every process may run one, for none of them is there for certain: whoever
+finds the item written lately leaves it alone, and the condition on the write settles a race. So
+many processes cost reads of half a unit, and no more writes than one.
+
+A heartbeat is no write of the application: the write fence does not hold it back, and it goes on in
+a region that has no users, where it is wanted most. Where the processor is taken away between
+requests (Cloud Run's request-based billing) it stops with it, and the others see it STALLED.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from orchestrator.client.beat import (
+    AHEAD,
+    EVERY,
+    Beat,
+    Sight,
+    heartbeat_key,
+    read_beat,
+)
+from orchestrator.client.bounded import Lane, gather
+from orchestrator.client.document import RegionEntry
+from orchestrator.client.fork import in_child
+from orchestrator.client.own_items import OwnItems, now
+from orchestrator.client.view import DocumentView
+
+_LOG = logging.getLogger(__name__)
+
+LATELY = 0.7
+"""A heartbeat younger than this part of the interval needs none after it yet."""
+
+ASK_WAIT = 2.0
+"""Seconds that other regions are waited for, when they are asked for what they wrote."""
+
+Peers = Callable[[RegionEntry], OwnItems]
+
+
+class Heartbeat:
+    """One region's heartbeat. Usable as a context manager; a fork goes on with it.
+
+    region: as the document names it. items: of our own, in the region's own table. view: the other
+    regions and where they are. peers: makes the items of another region, to ask it for its
+    heartbeat where that is overdue here; without it a writer that stopped cannot be told from a
+    region that died. every: seconds between two heartbeats, spread by a fifth. regions: the others;
+    None: the document's.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        items: OwnItems,
+        view: DocumentView | None = None,
+        *,
+        peers: Peers | None = None,
+        every: float = EVERY,
+        regions: Sequence[str] | None = None,
+    ) -> None:
+        self.region = region
+        self.every = every
+        self.ask_wait = ASK_WAIT
+        self._items = items
+        self._view = view
+        self._peers = peers
+        self._regions = regions
+        self._lanes: dict[tuple[str, str], Lane[float]] = {}
+        self._found: dict[str, Sight] = {}
+        self._trouble = ""
+        self._reset()
+        in_child(self, Heartbeat.after_fork)
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    # --- life
+
+    def start(self) -> Self:
+        """Begin to beat. Idempotent."""
+        with self._changed:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+                self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Beat no more. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=5.0)
+
+    def after_fork(self) -> None:
+        """In a child process: threads are gone, locks may be held by nobody; begin again."""
+        running = self._thread is not None and not self._closed
+        self._reset()
+        if running:
+            self.start()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._closed:
+            pause = self._try()
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, pause)
+
+    def _try(self) -> float:
+        """One heartbeat, whatever it comes to; seconds until the next one."""
+        try:
+            written = self.beat()
+        except Exception as error:  # noqa: BLE001  # this thread must outlive every fault
+            self._tell(f"{type(error).__name__}: {error}")
+            written = True  # nobody else may have written it: try again as soon as ever
+        else:
+            self._tell("")
+        spread = (0.8, 1.2) if written else (1.0, 2.0)
+        return self.every * random.uniform(*spread)  # noqa: S311  # spreads load
+
+    # --- one heartbeat
+
+    def beat(self) -> bool:
+        """Write a heartbeat unless there is one of lately; whether it was written.
+
+        Raises what the table raises.
+        """
+        key, at = heartbeat_key(self.region), now()
+        last = self._read(self.region)
+        if last is not None and at - LATELY * self.every < last.at <= at + AHEAD:
+            return False
+        others = {name: self._here(name) for name in self._others()}
+        seen = {name: self._sight(name, beat, last) for name, beat in others.items()}
+        # Only the very one that was read is written over for its time: meanwhile this process may
+        # have been suspended, and be the one whose time is old.
+        over = last.n if last is not None and last.at > at + AHEAD else None
+        beat = Beat(at, every=self.every, seen=seen)
+        written = self._items.beat(key, beat, after=at - LATELY * self.every, over=over)
+        self._ask(at, others)
+        return written
+
+    def _read(self, name: str) -> Beat | None:
+        key = heartbeat_key(name)
+        return read_beat(self._items.read(key).get(key))
+
+    def _here(self, name: str) -> Beat | None:
+        """The other region's heartbeat in the own replica; None for none, or none to be had."""
+        try:
+            return self._read(name)
+        except Exception as error:  # noqa: BLE001  # the own heartbeat is the one that matters
+            _LOG.info("heartbeat of %s cannot be read here: %s", name, error)
+            return None
+
+    def _sight(self, name: str, beat: Beat | None, last: Beat | None) -> Sight:
+        """What is here of the other's heartbeat, and was last found, by anybody, where it is."""
+        found = [self._found.get(name), last.seen.get(name) if last else None]
+        newest = max(filter(None, found), key=lambda sight: sight.asked, default=Sight(0.0))
+        return Sight(beat.at if beat else 0.0, newest.there, newest.asked)
+
+    def _ask(self, at: float, others: Mapping[str, Beat | None]) -> None:
+        """Ask those whose heartbeat is overdue here for what they wrote; told with the next one."""
+        document = self._view.latest if self._view else None
+        if document is None or self._peers is None:
+            return
+        overdue = {
+            name: self._lane(document.regions[name], self._peers)
+            for name, beat in others.items()
+            if beat and at - beat.at > beat.patience and name in document.regions
+        }
+        for name, there in gather(overdue, self.ask_wait).items():
+            if isinstance(there, float):
+                self._found[name] = Sight(0.0, there, at)
+            else:
+                _LOG.info("heartbeat of %s is overdue, and it cannot be asked: %s", name, there)
+
+    def _lane(self, entry: RegionEntry, peers: Peers) -> Lane[float]:
+        """The way to ask this region; made once for each endpoint."""
+        where = (entry.name, entry.endpoint_url)
+        if where not in self._lanes:
+            items, key = peers(entry), heartbeat_key(entry.name)
+
+            def there() -> float:
+                beat = read_beat(items.read(key, consistent=True).get(key))
+                return beat.at if beat else 0.0
+
+            self._lanes[where] = Lane(f"heartbeat-of-{entry.name}", there)
+        return self._lanes[where]
+
+    def _others(self) -> Sequence[str]:
+        document = self._view.latest if self._view else None
+        regions = self._regions or (tuple(document.regions) if document else ())
+        return tuple(name for name in regions if name != self.region)
+
+    def _tell(self, what: str) -> None:
+        """Say it once when it begins to fail, differs in how, or is well again."""
+        if self._trouble == what:
+            return
+        self._trouble = what
+        if what:
+            _LOG.warning(
+                "heartbeat of %s is not written: %s. The other regions will not know how far behind"
+                " this one they are",
+                self.region,
+                what,
+            )
+        else:
+            _LOG.info("heartbeat of %s is written again", self.region)

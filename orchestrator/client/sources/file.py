@@ -1,0 +1,51 @@
+"""The document in a local file, or one on a file system that is mounted.
+
+The writer's way is an atomic rename (write beside it, then `os.replace`): then a look sees the old
+document or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.source import Fetched
+from orchestrator.client.sources.bounded import LARGEST, WHOLE, Bounded
+
+
+class FileSource:
+    """Implements `orchestrator.client.source.Source`. seconds: for a whole look."""
+
+    def __init__(self, path: Path | str, *, seconds: float = WHOLE) -> None:
+        self._path = Path(path)
+        self._bounded = Bounded(seconds)  # a mounted file system can hang
+
+    @property
+    def name(self) -> str:
+        """For messages: the file as a URL."""
+        return f"file://{self._path}"
+
+    def fetch(self, known: str | None) -> Fetched | None:
+        """The file, or None when it still is the one that `known` marks."""
+        return self._bounded.run(lambda: self._read(known), lambda: None)
+
+    def _read(self, known: str | None) -> Fetched | None:
+        try:
+            with self._path.open("rb") as file:  # mark and body of one and the same file
+                stat = os.fstat(file.fileno())
+                mark = f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}"
+                if mark == known:
+                    return None
+                body = file.read(LARGEST + 1)
+        except FileNotFoundError as error:
+            raise SourceUnavailable(
+                "there is no such file: nothing has written it yet, or the path is wrong"
+            ) from error
+        except OSError as error:
+            raise SourceUnavailable(
+                f"it cannot be read ({error.strerror}): see to the path and its permissions"
+            ) from error
+        if len(body) > LARGEST:
+            raise SourceUnavailable(f"it has more than {LARGEST} bytes: that is no region document")
+        return Fetched(body, mark)

@@ -1,0 +1,183 @@
+"""The document at an HTTP or HTTPS URL, by urllib3, over one connection that is kept open.
+
+With an ETag the server answers 304 without a body while nothing has changed; without one the mark
+is a hash of the body, which is then sent each time. Redirects are not followed: the URL that is
+configured is the one that is trusted. No proxy is used, and none of the environment's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.source import Fetched
+from orchestrator.client.sources.bounded import (
+    CONNECT,
+    LARGEST,
+    READ,
+    WHOLE,
+    Bounded,
+    PerProcess,
+    told,
+)
+
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection
+    from urllib3.response import HTTPResponse
+
+_HASH = "sha256:"
+_OK, _UNCHANGED, _REDIRECTS = 200, 304, range(300, 400)
+
+
+class HttpSource:
+    """Implements `orchestrator.client.source.Source`.
+
+    headers: sent with every request, such as `Authorization`; a function is asked each time, for
+    tokens that expire. cafile: certificates to trust in place of the system's. seconds: for a whole
+    look. Raises ValueError for a URL that is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
+        cafile: str | None = None,
+        seconds: float = WHOLE,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(
+                f"{self._shown(url)!r}: write a URL such as https://host/checkout.json"
+            )
+        if parts.username or parts.password:
+            raise ValueError(
+                f"{self._shown(url)}: a name and password in the URL are not sent; give"
+                " headers={'Authorization': ...}"
+            )
+        self._name = self._shown(url)
+        self._host, self._port = parts.hostname, parts.port
+        self._is_tls = parts.scheme == "https"
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._headers = headers
+        self._cafile = cafile
+        self._connection = PerProcess(self._made, _end)
+        self._bounded = Bounded(seconds)
+
+    @property
+    def name(self) -> str:
+        """For messages: the URL without its query, which may hold a token."""
+        return self._name
+
+    def fetch(self, known: str | None) -> Fetched | None:
+        """The body, or None while its ETag, or else its hash, is `known`."""
+        import urllib3.connection  # noqa: F401  # not on the look's time
+
+        return self._bounded.run(lambda: self._ask(known), self._cut)
+
+    def _ask(self, known: str | None) -> Fetched | None:
+        try:
+            return self._answered(self._sent(known), known)
+        except SourceUnavailable:
+            self._close()
+            raise
+        except Exception as error:
+            self._close()
+            raise SourceUnavailable(told(error)) from error
+
+    def _sent(self, known: str | None) -> HTTPResponse:
+        """The answer's head. A connection that the server has closed is made anew, once."""
+        connection = self._connection()
+        if connection.sock is not None and not connection.is_connected:
+            connection.close()
+        is_kept = connection.sock is not None
+        try:
+            return self._request(connection, known)
+        except (ConnectionError, http.client.BadStatusLine):
+            if not is_kept:
+                raise
+        connection.close()
+        return self._request(connection, known)
+
+    def _request(self, connection: HTTPConnection, known: str | None) -> HTTPResponse:
+        given = self._headers() if callable(self._headers) else self._headers
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(given or {})}
+        if known and not known.startswith(_HASH):
+            headers["If-None-Match"] = known
+        connection.timeout = CONNECT
+        if connection.sock is None:
+            connection.connect()
+        connection.timeout = READ
+        connection.request(
+            "GET", self._target, headers=headers, preload_content=False, decode_content=False
+        )
+        return connection.getresponse()
+
+    def _answered(self, response: HTTPResponse, known: str | None) -> Fetched | None:
+        if response.status == _UNCHANGED and known:
+            response.read()
+            return None
+        if response.status != _OK:
+            raise SourceUnavailable(_refusal(response))
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise SourceUnavailable(
+                f"it came encoded as {response.headers['Content-Encoding']!r}, which was not asked"
+                " for: have the server send it as it is"
+            )
+        body = b""
+        while len(body) <= LARGEST and (piece := response.read(LARGEST + 1)):
+            body += (
+                piece  # read to its end: only there the library tells that some of it is missing
+            )
+        if len(body) > LARGEST:
+            raise SourceUnavailable(f"it has more than {LARGEST} bytes: that is no region document")
+        mark = response.headers.get("ETag") or _HASH + hashlib.sha256(body).hexdigest()
+        return None if mark == known else Fetched(body, mark)
+
+    def _made(self) -> HTTPConnection:
+        from urllib3.connection import HTTPConnection, HTTPSConnection  # imported with the first
+
+        if not self._is_tls:
+            return HTTPConnection(self._host, self._port)
+        trust = ssl.create_default_context(cafile=self._cafile)
+        return HTTPSConnection(self._host, self._port, ssl_context=trust)
+
+    def _close(self) -> None:
+        if (connection := self._connection.held) is not None:
+            connection.close()
+
+    def _cut(self) -> None:
+        """End what is under way, so that its thread ends; the next look has a connection anew."""
+        self._connection.drop()
+
+    @staticmethod
+    def _shown(url: str) -> str:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _end(connection: HTTPConnection) -> None:
+    """Close it, and wake whoever waits for it."""
+    if (sock := connection.sock) is not None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+def _refusal(response: HTTPResponse) -> str:
+    """What a status other than 200 means and what to do."""
+    status = response.status
+    if status in {401, 403}:
+        return f"not permitted (HTTP {status}): see to the headers that this source is given"
+    if status in {404, 410}:
+        return f"there is no document (HTTP {status}): nothing has written it, or the URL is wrong"
+    if status in _REDIRECTS:
+        return f"a redirect (HTTP {status}), which is not followed: configure the URL it leads to"
+    return f"HTTP {status}: the server has no document for us now; the next look asks again"

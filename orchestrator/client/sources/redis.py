@@ -1,0 +1,102 @@
+"""The document in Redis, by redis-py, where the orchestrator mirrors it: a hash with two fields.
+
+`revision` is asked for first, and `document` only when it is another, both then in one command. So
+an unchanged document costs no body, and the two always belong together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.source import Fetched
+from orchestrator.client.sources.bounded import CONNECT, READ, WHOLE, Bounded, PerProcess, told
+from orchestrator.core.redis_url import RedisUrl
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+class RedisSource:
+    """Implements `orchestrator.client.source.Source`.
+
+    url: where the server is. password: in place of the URL's own. key: of the hash. cafile:
+    certificates to trust in place of the system's, for `rediss`. seconds: for a whole look.
+    """
+
+    def __init__(
+        self,
+        url: RedisUrl,
+        key: str,
+        *,
+        password: str | None = None,
+        cafile: str | None = None,
+        seconds: float = WHOLE,
+    ) -> None:
+        self._url = url
+        self._key = key
+        self._password = password or url.password
+        self._cafile = cafile
+        self._client = PerProcess(self._made, lambda client: client.close())
+        self._bounded = Bounded(seconds)
+
+    @property
+    def name(self) -> str:
+        """For messages: the server and the key, without name and password."""
+        return f"{self._url.shown}?key={self._key}"
+
+    def fetch(self, known: str | None) -> Fetched | None:
+        """The document, or None while its revision is `known`."""
+        import redis  # noqa: F401  # not on the look's time
+
+        return self._bounded.run(lambda: self._get(known), self._cut)
+
+    def _get(self, known: str | None) -> Fetched | None:
+        from redis import exceptions as redis  # imported with the client above
+
+        try:
+            client = self._client()
+            if known and client.hget(self._key, "revision") == known.encode():
+                return None
+            revision, body = client.hmget(self._key, ["revision", "document"])
+        except (redis.AuthenticationError, redis.NoPermissionError) as error:
+            raise SourceUnavailable(
+                f"not permitted ({told(error)}): see to the name and password; the user needs HGET"
+                " and HMGET on the key"
+            ) from error
+        except (redis.RedisError, OSError) as error:
+            raise SourceUnavailable(told(error)) from error
+        if not isinstance(revision, bytes) or not isinstance(body, bytes):
+            raise SourceUnavailable(
+                "there is no such hash with `revision` and `document`: no orchestrator mirrors to"
+                " it yet, or the key is wrong"
+            )
+        return Fetched(body, revision.decode("utf-8", "replace"))
+
+    def _made(self) -> Redis:
+        from redis import Redis  # imported with the client above
+        from redis.backoff import NoBackoff  # as above
+        from redis.exceptions import ConnectionError as Broken  # as above
+        from redis.retry import Retry  # as above
+
+        return Redis(
+            host=self._url.host,
+            port=self._url.port,
+            db=self._url.db,
+            username=self._url.username,
+            password=self._password,
+            socket_connect_timeout=CONNECT,
+            socket_timeout=READ,
+            # Once more at once: the server may have closed a connection that was idle.
+            retry=Retry(NoBackoff(), 1, supported_errors=(Broken,)),
+            protocol=2,  # every server and every proxy before one speaks it
+            ssl=self._url.is_tls,
+            ssl_ca_certs=self._cafile,
+        )
+
+    def _cut(self) -> None:
+        """End what is under way, so that its thread ends; the next look has a connection anew."""
+        client = self._client.held
+        self._client.drop()
+        if client is not None:
+            client.connection_pool.disconnect()

@@ -1,0 +1,211 @@
+"""`MultiRegionDynamoDB` on real DynamoDB servers (moto's), in two regions."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+
+from orchestrator.client.dynamodb import MultiRegionDynamoDB
+from orchestrator.client.errors import NoHealthyRegion
+from orchestrator.client.sources.file import FileSource
+from orchestrator.client.table import PageKey
+from orchestrator.client.view import DocumentView
+from orchestrator.local.database import Database
+from orchestrator.local.wait import wait_until
+from tests.regional import EAST, WEST, document, write_whole
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Database]]:
+    """The east and the west, without replication: so it shows which of them was asked."""
+    folder = tmp_path_factory.mktemp("dynamodb")
+    with ExitStack() as stack:
+        found = {name: Database(name, folder) for name in (EAST, WEST)}
+        for one in found.values():
+            one.start()
+            stack.callback(one.stop)
+        yield found
+
+
+@pytest.fixture
+def source(servers: dict[str, Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The document in a file: the primary is the east."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "laptop")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "laptop")
+    path = tmp_path / "checkout.json"
+    urls = {name: one.url for name, one in servers.items()}
+    write_whole(path, document(endpoints=urls))
+    return path
+
+
+@pytest.fixture
+def db(source: Path) -> Iterator[MultiRegionDynamoDB]:
+    """A client whose home is the east."""
+    with MultiRegionDynamoDB(FileSource(source), home=EAST, health_table="checkout") as made:
+        assert made.ready(10)
+        yield made
+
+
+def test_items_have_python_types_as_with_boto3(db: MultiRegionDynamoDB) -> None:
+    item: Any = {
+        "pk": "types",
+        "n": Decimal("1.5"),
+        "tags": {"a", "b"},
+        "deep": {"list": [1, None, True]},
+    }
+    table = db.Table("checkout")
+    table.put_item(Item=item)
+    assert table.get_item(Key={"pk": "types"}, ConsistentRead=True)["Item"] == item
+    answer = table.update_item(
+        Key={"pk": "types"},
+        UpdateExpression="SET n = n + :one",
+        ConditionExpression=Attr("n").eq(Decimal("1.5")),
+        ExpressionAttributeValues={":one": 1},
+        ReturnValues="UPDATED_NEW",
+    )
+    assert answer["Attributes"] == {"n": Decimal("2.5")}
+    table.delete_item(Key={"pk": "types"})
+    assert "Item" not in table.get_item(Key={"pk": "types"})
+
+
+def test_a_condition_that_fails_is_botocores_own_error(db: MultiRegionDynamoDB) -> None:
+    table = db.Table("checkout")
+    table.put_item(Item={"pk": "once"})
+    with pytest.raises(ClientError) as caught:
+        table.put_item(Item={"pk": "once"}, ConditionExpression=Attr("pk").not_exists())
+    assert caught.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+def test_queries_and_batches(db: MultiRegionDynamoDB) -> None:
+    with db.Table("checkout").batch_writer(overwrite_by_pkeys=["pk"]) as batch:
+        for number in range(60):
+            batch.put_item(Item={"pk": f"batch#{number}", "n": number})
+        batch.put_item(Item={"pk": "batch#0", "n": 100})
+    [item] = db.Table("checkout").query(KeyConditionExpression=Key("pk").eq("batch#0"))["Items"]
+    assert item["n"] == 100
+    keys = [{"pk": f"batch#{number}"} for number in (1, 59)]
+    found = db.batch_get_item(RequestItems={"checkout": {"Keys": keys}})["Responses"]["checkout"]
+    assert {one["n"] for one in found} == {1, 59}
+
+
+def test_all_pages_are_walked(db: MultiRegionDynamoDB) -> None:
+    with db.Table("checkout").batch_writer() as batch:
+        for number in range(25):
+            batch.put_item(Item={"pk": f"page#{number}"})
+    first = db.Table("checkout").scan(Limit=10)
+    assert isinstance(first["LastEvaluatedKey"], PageKey)
+    assert first["LastEvaluatedKey"].region == EAST
+    second = db.Table("checkout").scan(Limit=10, ExclusiveStartKey=first["LastEvaluatedKey"])
+    assert not {i["pk"] for i in first["Items"]} & {i["pk"] for i in second["Items"]}
+    pages = list(db.table("checkout").pages("scan", Limit=10))
+    found = [item["pk"] for page in pages for item in page["Items"]]
+    assert len(found) == len(set(found))
+    assert {f"page#{number}" for number in range(25)} <= set(found)
+
+
+def test_transactions_go_through_the_client(db: MultiRegionDynamoDB) -> None:
+    put: Any = {
+        "TableName": "checkout",
+        "Item": {"pk": "t"},
+        "ConditionExpression": "attribute_not_exists(pk)",
+    }
+    db.meta.client.transact_write_items(TransactItems=[{"Put": put}])
+    get: Any = {"Get": {"TableName": "checkout", "Key": {"pk": "t"}}}
+    found = db.client.transact_get_items(TransactItems=[get])
+    assert found["Responses"] == [{"Item": {"pk": "t"}}]
+    with pytest.raises(ClientError, match="TransactionCanceled"):
+        db.client.transact_write_items(TransactItems=[{"Put": put}])
+
+
+def test_a_new_primary_takes_the_writes(
+    db: MultiRegionDynamoDB, servers: dict[str, Database], source: Path
+) -> None:
+    urls = {name: one.url for name, one in servers.items()}
+    write_whole(source, document(2, WEST, endpoints=urls))
+    assert db.view.refresh(5)
+    db.Table("checkout").put_item(Item={"pk": "moved"})
+    assert "Item" in db.in_region(WEST).Table("checkout").get_item(Key={"pk": "moved"})
+    assert "Item" not in db.in_region(EAST).Table("checkout").get_item(Key={"pk": "moved"})
+
+
+def test_a_region_that_nobody_asks_stays_warm(source: Path) -> None:
+    """Connections to the standby are open before the first request goes there."""
+    settings: Any = {"health_table": "checkout", "warm_every": 0.2}
+    with MultiRegionDynamoDB(FileSource(source), home=EAST, **settings) as db:
+        assert db.ready(10)
+        standby = next(one for one in db._regions.all() if one.name == WEST)
+        before = standby.used
+        wait_until(lambda: standby.used > before, 10, "the standby to be asked")
+        assert standby.breaker.state == "closed"
+
+
+def test_a_broken_region_is_found_well_again_without_a_users_request(
+    db: MultiRegionDynamoDB, servers: dict[str, Database]
+) -> None:
+    """The breaker is closed by probes beside the requests; users never see the trial."""
+    table = db.Table("checkout")
+    table.put_item(Item={"pk": "here"})
+    servers[EAST].hang()
+    try:
+        for _ in range(5):
+            assert "Item" not in table.get_item(Key={"pk": "here"})  # the west has no copy
+        assert db.stats()["regions"][EAST]["breaker"] != "closed"
+        began = time.monotonic()
+        table.get_item(Key={"pk": "here"})
+        assert time.monotonic() - began < 0.9, "the region that hangs is not asked any more"
+    finally:
+        servers[EAST].resume()
+    wait_until(lambda: db.stats()["regions"][EAST]["breaker"] == "closed", 20, "probes to close it")
+    assert "Item" in table.get_item(Key={"pk": "here"})
+
+
+def test_figures_for_metrics(db: MultiRegionDynamoDB) -> None:
+    db.Table("checkout").get_item(Key={"pk": "x"})
+    stats = db.stats()
+    assert stats["document"]["primary"] == EAST
+    assert stats["document"]["revision"] == 1
+    assert stats["document"]["age_seconds"] < 10
+    assert stats["regions"][EAST]["attempts"] >= 1
+    assert stats["outcomes"] == {}
+
+
+def test_without_a_document_the_first_call_says_so(tmp_path: Path) -> None:
+    with MultiRegionDynamoDB(FileSource(tmp_path / "none.json"), deadline=0.2) as db:
+        assert not db.ready(0.1)
+        with pytest.raises(NoHealthyRegion, match="look at its sources"):
+            db.Table("checkout").get_item(Key={"pk": "x"})
+        with pytest.raises(NoHealthyRegion, match="no document could be read yet"):
+            db.in_region(EAST)
+
+
+def test_a_shared_view_is_left_running(source: Path) -> None:
+    with DocumentView([FileSource(source)]) as view:
+        with MultiRegionDynamoDB(view, home=EAST) as db:
+            assert db.ready(10)
+        assert view.refresh(5)
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_it_goes_on_in_a_forked_child(db: MultiRegionDynamoDB) -> None:
+    """A server that loads the application and then forks its workers."""
+    db.Table("checkout").put_item(Item={"pk": "fork"})
+    child = os.fork()
+    if not child:
+        try:
+            found = "Item" in db.Table("checkout").get_item(Key={"pk": "fork"})
+            os._exit(0 if found and db.view.refresh(5) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert "Item" in db.Table("checkout").get_item(Key={"pk": "fork"})
