@@ -250,10 +250,11 @@ class Calls:
         if call.unknown:
             call.tried.extend(refused)
             return self._lost(call)
-        if any(why == FENCED for _, why in refused) and not call.tried:
-            until = document.regions[refused[0][0]].fenced_until
+        fenced = [name for name, why in refused if why == FENCED]
+        if fenced and not call.tried:
+            until = document.regions[fenced[0]].fenced_until
             return WriteRefused(
-                f"{call.operation}: no writes to {refused[0][0]} before {until} (revision"
+                f"{call.operation}: no writes to {fenced[0]} before {until} (revision"
                 f" {document.revision}): traffic is being moved to another region. Nothing was"
                 " sent; try again after that"
             )

@@ -6,6 +6,7 @@ read consistent or a write safe to repeat, and where a page of a query belongs.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -133,6 +134,8 @@ class RoutedClient:
     def transact_write_items(self, **kwargs: Any) -> Any:
         """As boto3's. Safe to repeat in another region if every write of it is conditional."""
         safe = all_conditional(kwargs)
+        # one token for all attempts: a region that has done it already says so instead of failing
+        kwargs = {"ClientRequestToken": str(uuid.uuid4()), **kwargs}
         name = "transact_write_items"
         return self._calls.write(name, kwargs, self._options, conditional=safe)[0]
 

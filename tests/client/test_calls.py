@@ -304,7 +304,7 @@ def test_once_unknown_a_safe_write_stays_unknown(passive: Lab) -> None:
 
 def test_a_throttled_write_is_tried_again_in_the_same_region(passive: Lab) -> None:
     passive[EAST].fails = [answer("ProvisionedThroughputExceededException", 400)] * 2
-    assert passive.table.put_item(Item={}) == {"region": EAST}
+    assert passive.table.options(deadline=10).put_item(Item={}) == {"region": EAST}
     assert len(passive[EAST].calls) == 3
 
 
@@ -319,7 +319,7 @@ def test_throttled_writes_are_never_refused_by_the_breaker(passive: Lab) -> None
     """With no other region to go to, a share of service is better than none."""
     passive[EAST].fails = [answer("ThrottlingException", 400)] * 6
     for _ in range(3):
-        passive.table.put_item(Item={})
+        passive.table.options(deadline=10).put_item(Item={})
     assert passive[EAST].asked.count("put_item") == 9
 
 
