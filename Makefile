@@ -25,7 +25,7 @@ LOCK_PYTHON = python3.11
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all check scan fmt docs lock invoke bench-cold bench-client package deploy deploy-gcloud clean
+.PHONY: help setup run test test-long test-all check scan fmt docs lock invoke bench-cold bench-client bench-lost package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -90,6 +90,9 @@ bench-cold: $(FUNCTION)/.installed ## how long a cold instance takes to answer (
 
 bench-client: $(VENV)/.installed ## what a routed get_item costs beside boto3's own (ARGS='--calls 5000')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_overhead.py $(ARGS)
+
+bench-lost: $(VENV)/.installed ## what users notice when a region's DynamoDB is lost under load (ARGS='--rate 200')
+	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_lost.py $(ARGS)
 
 package: $(RUN)/.installed ## the function's source archive, dist/function.zip (CONFIG=failover.yaml)
 	@$(RUN)/bin/python terraform/package.py --config '$(CONFIG)'
