@@ -1,0 +1,49 @@
+"""An application that installs the client gets boto3, and nothing of the orchestrator's own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+
+_IMPORTS = """
+import sys
+before = set(sys.modules)
+import {module}
+loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*sorted(loaded | {{name for name in sys.modules if name.startswith("orchestrator.")}}))
+"""
+
+
+def names(extra: str) -> set[str]:
+    """The packages of an extra."""
+    return {re.split(r"[<>=\[]", one)[0].strip() for one in EXTRAS[extra]}
+
+
+def test_nothing_is_installed_without_an_extra() -> None:
+    assert PROJECT["dependencies"] == []
+
+
+@pytest.mark.parametrize("extra", ["dynamodb", "flask"])
+def test_the_clients_extras_bring_nothing_of_the_functions(extra: str) -> None:
+    assert "boto3" in names(extra)
+    assert not names(extra) & names("function")
+
+
+@pytest.mark.parametrize("module", ["dynamodb", "health", "heartbeat", "wsgi", "asgi"])
+def test_importing_it_loads_nothing_of_the_functions(module: str) -> None:
+    code = _IMPORTS.format(module=f"orchestrator.client.{module}")
+    run = [sys.executable, "-c", code]
+    out = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    forbidden = {"functions_framework", "google", "grpc", "pydantic", "yaml", "requests", "flask"}
+    assert not set(out) & forbidden
+    own = {name.split(".")[1] for name in out if name.startswith("orchestrator.")}
+    assert own <= {"client", "core", "aws_identity"}
