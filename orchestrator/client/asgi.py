@@ -58,8 +58,9 @@ class HealthApp:
 
     async def _answer(self, scope: Message, send: Send) -> None:
         path, method = _path(scope), scope["method"]
-        if self._endpoint.ready or not self._endpoint.serves(path):
-            reply = self._endpoint.reply(method, path)
+        recent = self._endpoint.check.recent
+        if recent or not self._endpoint.serves(path):
+            reply = self._endpoint.reply(method, path, recent)
         else:
             loop = asyncio.get_running_loop()
             reply = await loop.run_in_executor(self._threads, self._endpoint.reply, method, path)

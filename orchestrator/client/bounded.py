@@ -2,8 +2,9 @@
 
 A timeout of a library does not bound the look-up of a name, nor a server that sends a byte now and
 then. So the caller waits for a thread, and no longer than it has time. What it gave up on goes on
-in its thread until it ends by itself. Pile-ups do not grow: each lane has a few places, and work
-that finds none is not begun.
+in its thread until it ends by itself. Pile-ups do not grow: each lane has two places, and work that
+finds none is not begun. A run that hangs for long is written off and gives its place away, or what
+once hung for ever would stay broken; there is an end to that as well.
 
 The threads are daemons and not an executor's: the end of the process does not wait for them.
 """
@@ -11,6 +12,7 @@ The threads are daemons and not an executor's: the end of the process does not w
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
@@ -21,50 +23,67 @@ T = TypeVar("T")
 PLACES = 2
 """How many runs of one piece of work may hang at once before it is no longer begun."""
 
+WRITTEN_OFF = 30.0
+"""Seconds after which a run that hangs no longer takes a place."""
+
+MOST = 16
+"""How many runs of one piece of work may hang at all, those that are written off too."""
+
 
 class NotInTime(Exception):
     """The work was not done when the time was over, or was not begun for lack of a place."""
 
 
 class Lane(Generic[T]):
-    """One piece of work that may hang. name: for the thread. places: how many runs at once."""
+    """One piece of work that may hang. name: for the thread. written_off: seconds."""
 
-    def __init__(self, name: str, work: Callable[[], T], places: int = PLACES) -> None:
+    def __init__(
+        self, name: str, work: Callable[[], T], *, written_off: float = WRITTEN_OFF
+    ) -> None:
         self.name = name
         self._work = work
-        self._places = places
+        self._written_off = written_off
         self._reset()
         in_child(self, Lane._reset)
 
     def _reset(self) -> None:
-        self._free = threading.BoundedSemaphore(self._places)
+        self._lock = threading.Lock()
+        self._running: dict[threading.Thread, float] = {}  # since when
 
     def begin(self, done: Callable[[T | BaseException], None]) -> None:
         """Have the work done in a thread, which calls `done` with the result or what was raised.
 
         Without a free place `done` is called at once, with NotInTime.
         """
-        free = self._free
-        if not free.acquire(blocking=False):
-            done(NotInTime(f"{self._places} earlier runs still hang"))
-            return
         thread = threading.Thread(
-            target=self._run, args=(free, done), name=f"bounded-{self.name}", daemon=True
+            target=self._run, args=(done,), name=f"bounded-{self.name}", daemon=True
         )
+        if not self._take_place(thread):
+            done(NotInTime("earlier runs still hang"))
+            return
         try:
             thread.start()
         except RuntimeError as error:  # the system has no thread left
-            free.release()
+            with self._lock:
+                self._running.pop(thread, None)
             done(error)
 
-    def _run(
-        self, free: threading.BoundedSemaphore, done: Callable[[T | BaseException], None]
-    ) -> None:
+    def _take_place(self, thread: threading.Thread) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            hanging = sum(now - since < self._written_off for since in self._running.values())
+            if hanging >= PLACES or len(self._running) >= MOST:
+                return False
+            self._running[thread] = now
+            return True
+
+    def _run(self, done: Callable[[T | BaseException], None]) -> None:
         try:
             result: T | BaseException = self._work()
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is what the work came to
             result = error
-        free.release()
+        with self._lock:
+            self._running.pop(threading.current_thread(), None)
         done(result)
 
 

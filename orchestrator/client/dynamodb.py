@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from boto3 import Session
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
 
+    from orchestrator.aws_identity import OffPath
+
 HEALTH_KEY = {"pk": "failover#health"}
 """The item that is read to see whether a region's table answers."""
 
@@ -51,8 +54,9 @@ class MultiRegionDynamoDB:
     consistent reads may be answered by another region when the one that takes writes is not to be
     had. health_table: a table with the item `failover#health`, for warm connections and probes;
     without it the regions are asked for their endpoints, which says less. warm_every: seconds
-    without a call after which a region is asked so. session: makes the boto3
-    Session; by default boto3's own, with its usual search for credentials.
+    without a call after which a region is asked so. credentials: of `orchestrator.aws_identity`,
+    renewed beside the requests; None: boto3's usual search. session: makes the boto3 Session, and
+    then credentials are its business.
     """
 
     def __init__(  # noqa: PLR0913  # each is a setting of its own, and has a default
@@ -71,6 +75,7 @@ class MultiRegionDynamoDB:
         consistent_fallback: bool = False,
         health_table: str | None = None,
         warm_every: float = WARM_EVERY,
+        credentials: OffPath | None = None,
         session: Callable[[], Session] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
     ) -> None:
@@ -85,7 +90,7 @@ class MultiRegionDynamoDB:
                 sources, interval=refresh_interval, max_staleness=max_staleness
             )
         config = client_config(connect_timeout, read_timeout)
-        self._regions = Regions(session or _default_session, config)
+        self._regions = Regions(session or partial(_session, credentials), config)
         settings = Settings(
             home,
             Mode(mode),
@@ -97,7 +102,12 @@ class MultiRegionDynamoDB:
         self._calls = Calls(self.view, self._regions, settings, now)
         self._options = Options(deadline)
         self._health_table = health_table
-        self._keeper = Keeper(self._regions, self._ask, warm_every=warm_every)
+
+        def renew() -> None:
+            if credentials is not None:
+                credentials.refresh_if_due(now())
+
+        self._keeper = Keeper(self._regions, self._ask, renew, warm_every=warm_every)
         self.client = RoutedClient(self._calls, self._options)
         self.meta = Meta(self.client)
         self.view.on_change(self._regions.prepare)
@@ -208,7 +218,7 @@ class MultiRegionDynamoDB:
         return region.client.get_item(TableName=self._health_table, Key=HEALTH_KEY)
 
 
-def _default_session() -> Session:
-    import boto3  # with the first client, not with the application
+def _session(credentials: OffPath | None) -> Session:
+    from orchestrator import aws_identity  # boto3 comes with the first client, not before
 
-    return boto3.Session()
+    return aws_identity.session(credentials)

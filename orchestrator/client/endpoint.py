@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from orchestrator.client.health import Answer, HealthCheck
+from orchestrator.client.health import Answer, Health, HealthCheck
 
 PATHS = ("/healthz", "/health")
 """Cloud Run keeps `/healthz` for itself and answers it with 404: there `/health` is asked."""
@@ -56,19 +56,17 @@ class Endpoint:
         """Whether the path is the endpoint's."""
         return path in self._answers
 
-    @property
-    def ready(self) -> bool:
-        """Whether it answers at once, from a measurement of a moment ago."""
-        return self.check.recent is not None
+    def reply(self, method: str, path: str, health: Health | None = None) -> Reply:
+        """What is answered. It may take as long as the check's timeout; with `health` it does not.
 
-    def reply(self, method: str, path: str) -> Reply:
-        """What is answered. It may take as long as the check's timeout."""
+        health: a measurement that serves, the check's `recent`.
+        """
         answer = self._answers.get(path)
         if answer is None:
             return _plain(HTTPStatus.NOT_FOUND)
         if method not in METHODS:
             return _plain(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", ", ".join(METHODS)))
-        return _reply(answer(), head=method == "HEAD")
+        return _reply(answer(health), head=method == "HEAD")
 
 
 def _reply(answer: Answer, *, head: bool) -> Reply:

@@ -1,6 +1,8 @@
 """The health endpoint as a Flask blueprint.
 
-app.register_blueprint(blueprint(check))
+    app.register_blueprint(blueprint(check))
+
+Without Flask there are `wsgi` and `asgi`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from flask import Blueprint, Response, request
 
 from orchestrator.client.endpoint import METHODS, PATHS, Endpoint
 from orchestrator.client.health import HealthCheck
+
+_REFUSED = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def blueprint(check: HealthCheck, paths: Sequence[str] = PATHS) -> Blueprint:
@@ -24,7 +28,8 @@ def blueprint(check: HealthCheck, paths: Sequence[str] = PATHS) -> Blueprint:
 
     def view(path: str) -> Callable[[], Response]:
         def answer() -> Response:
-            reply = endpoint.reply(request.method, path)
+            asked = "GET" if request.method == "HEAD" else request.method  # Flask cuts the body
+            reply = endpoint.reply(asked, path)
             return Response(reply.body, reply.status.value, list(reply.headers))
 
         return answer
@@ -34,7 +39,7 @@ def blueprint(check: HealthCheck, paths: Sequence[str] = PATHS) -> Blueprint:
             path,
             endpoint=path.replace("/", "-").strip("-"),
             view_func=view(path),
-            methods=METHODS,
+            methods=[*METHODS, *_REFUSED],  # so that no rule for any path answers them
             provide_automatic_options=False,
         )
     return made

@@ -150,14 +150,17 @@ class HealthCheck:
 
     # --- what is answered
 
-    def answer(self) -> Answer:
-        """Whether the region can serve users. Takes no longer than the timeout."""
-        health = self.measure()
+    def answer(self, health: Health | None = None) -> Answer:
+        """Whether the region can serve users. Takes no longer than the timeout.
+
+        health: a measurement that serves (`recent`); with one it takes no time.
+        """
+        health = health or self.measure()
         return self._answer(Status.OK if health.ok else Status.FAILING, health)
 
-    def answer_primary(self) -> Answer:
-        """Whether it can, and is to have them. Takes no longer than the timeout."""
-        health = self.measure()
+    def answer_primary(self, health: Health | None = None) -> Answer:
+        """Whether it can, and is to have them. As `answer`."""
+        health = health or self.measure()
         standing = self.role.now()
         carries = self.unknown_carries if standing.carries is None else standing.carries
         if not health.ok:
@@ -195,7 +198,7 @@ class HealthCheck:
 
     @property
     def recent(self) -> Health | None:
-        """The last measurement if it still serves: then `answer` takes no time."""
+        """The last measurement, if it still serves."""
         latest = self._latest
         if latest is None or time.monotonic() - latest.taken >= self.limits.cache:
             return None
@@ -284,7 +287,7 @@ def _judge_check(result: object) -> tuple[CheckState, str]:
     match result:
         case Throttled():
             return CheckState.THROTTLED, str(result)
-        case NotInTime():
+        case NotInTime() | TimeoutError():
             return CheckState.TIMEOUT, str(result)
         case BaseException():
             return CheckState.FAILING, f"{type(result).__name__}: {result}"

@@ -43,6 +43,8 @@ ASK_WAIT = 2.0
 
 Peers = Callable[[RegionEntry], OwnItems]
 
+_running: set[Heartbeat] = set()  # in a forked child no thread holds them any more
+
 
 class Heartbeat:
     """One region's heartbeat. Usable as a context manager; a fork goes on with it.
@@ -88,6 +90,7 @@ class Heartbeat:
         """Begin to beat. Idempotent."""
         with self._changed:
             if self._thread is None and not self._closed:
+                _running.add(self)
                 self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
                 self._thread.start()
         return self
@@ -98,6 +101,7 @@ class Heartbeat:
             self._closed = True
             self._changed.notify_all()
             thread = self._thread
+        _running.discard(self)
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=5.0)
 
@@ -150,9 +154,9 @@ class Heartbeat:
             return False
         others = {name: self._here(name) for name in self._others()}
         seen = {name: self._sight(name, beat, last) for name, beat in others.items()}
-        # Only the very one that was read is written over for its time: meanwhile this process may
-        # have been suspended, and be the one whose time is old.
-        over = last.n if last is not None and last.at > at + AHEAD else None
+        # The very one that was read is written over, also if it is from a future that cannot be;
+        # another one is not: this process may have been suspended, and its time be the old one.
+        over = last.n if last is not None else None
         beat = Beat(at, every=self.every, seen=seen)
         written = self._items.beat(key, beat, after=at - LATELY * self.every, over=over)
         self._ask(at, others)

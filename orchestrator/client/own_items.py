@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.client.beat import Beat, Sight
@@ -26,6 +27,7 @@ CONNECT_TIMEOUT = 0.5
 TIMEOUT = 1.0
 """Seconds for an answer: the default bound of a health check."""
 
+_FIELDS = ("at", "every", "seen", "n")
 _POOL = 4
 _THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
@@ -83,12 +85,13 @@ class RegionItems:
         self._client()  # takes a quarter of a second of computing, which no request should wait for
 
     def read(self, *keys: str, consistent: bool = False) -> Mapping[str, Item]:
-        """Those that exist, by key, in one request. Raises Throttled, and what botocore raises."""
-        if len(keys) == 1:
-            return self._read_one(keys[0], consistent=consistent)
-        from botocore.exceptions import ClientError
+        """Those that exist, by key, in one request.
 
-        try:
+        Raises Throttled, TimeoutError, and what else botocore raises.
+        """
+        with _translated():
+            if len(keys) == 1:
+                return self._read_one(keys[0], consistent=consistent)
             answer = self._client().batch_get_item(
                 RequestItems={
                     self._table: {
@@ -97,52 +100,44 @@ class RegionItems:
                     }
                 }
             )
-        except ClientError as error:
-            raise _translated(error) from error
         if answer.get("UnprocessedKeys"):
             raise Throttled("a part of the items was not read")
         items = [_item(item) for item in answer["Responses"].get(self._table, [])]
         return {str(item["pk"]): item for item in items}
 
     def _read_one(self, key: str, *, consistent: bool) -> Mapping[str, Item]:
-        from botocore.exceptions import ClientError
-
-        try:
-            answer = self._client().get_item(
-                TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=consistent
-            )
-        except ClientError as error:
-            raise _translated(error) from error
+        # A role that may only keep heartbeats may read items, and not batches of them.
+        answer = self._client().get_item(
+            TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=consistent
+        )
         item = answer.get("Item")
         return {key: _item(item)} if item else {}
 
     def beat(self, key: str, beat: Beat, *, after: float, over: int | None = None) -> bool:
-        """Write the heartbeat unless one newer than `after` is there; whether it was written."""
-        from botocore.exceptions import ClientError
+        """Write the heartbeat unless one newer than `after` is there; whether it was written.
 
+        Raises as `read` does.
+        """
         client = self._client()
         try:
-            client.update_item(
-                TableName=self._table,
-                Key={"pk": {"S": key}},
-                UpdateExpression="SET #at = :at, #every = :every, #seen = :seen ADD #n :one",
-                ConditionExpression="attribute_not_exists(#at) OR #at <= :after OR #n = :over",
-                ExpressionAttributeNames={
-                    f"#{name}": name for name in ("at", "every", "seen", "n")
-                },
-                ExpressionAttributeValues={
-                    ":at": _number(beat.at),
-                    ":every": _number(beat.every),
-                    ":seen": {"M": {name: _sight(sight) for name, sight in beat.seen.items()}},
-                    ":one": {"N": "1"},
-                    ":after": _number(after),
-                    ":over": {"N": str(-1 if over is None else over)},  # none has the number -1
-                },
-            )
+            with _translated():
+                client.update_item(
+                    TableName=self._table,
+                    Key={"pk": {"S": key}},
+                    UpdateExpression="SET #at = :at, #every = :every, #seen = :seen ADD #n :one",
+                    ConditionExpression="attribute_not_exists(#at) OR #at <= :after OR #n = :over",
+                    ExpressionAttributeNames={f"#{name}": name for name in _FIELDS},
+                    ExpressionAttributeValues={
+                        ":at": _number(beat.at),
+                        ":every": _number(beat.every),
+                        ":seen": {"M": {name: _sight(one) for name, one in beat.seen.items()}},
+                        ":one": {"N": "1"},
+                        ":after": _number(after),
+                        ":over": {"N": str(-1 if over is None else over)},  # none has number -1
+                    },
+                )
         except client.exceptions.ConditionalCheckFailedException:
             return False
-        except ClientError as error:
-            raise _translated(error) from error
         return True
 
     def _client(self) -> DynamoDBClient:
@@ -176,11 +171,20 @@ def items_of(table: str, entry: RegionEntry, session: Session | None = None) -> 
     return RegionItems(table, aws_region(entry), endpoint_url=entry.endpoint_url, session=session)
 
 
-def _translated(error: Exception) -> Exception:
-    """Throttled, or what it was."""
-    response = getattr(error, "response", {})
-    code = response.get("Error", {}).get("Code", "")
-    return Throttled(code) if code in _THROTTLED else error
+@contextmanager
+def _translated() -> Iterator[None]:
+    """botocore's errors in our words, as far as there are words for them."""
+    from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+    try:
+        yield
+    except (ConnectTimeoutError, ReadTimeoutError) as error:
+        raise TimeoutError(str(error)) from error
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _THROTTLED:
+            raise Throttled(code) from error
+        raise
 
 
 def _item(item: Mapping[str, AttributeValueTypeDef]) -> Item:

@@ -73,7 +73,8 @@ class Role:
         if latest is not None:
             self._learn(latest)  # the view had it before we listened, or tells listeners later
         standing, lost = self._standing, self._lost
-        lingers = lost is not None and time.monotonic() - lost < self.linger
+        held = lost is not None and time.monotonic() - lost < self.linger
+        lingers = held and standing.carries is False
         return Standing(standing.carries, lingers, standing.document)
 
     def _learn(self, document: Document) -> None:
@@ -82,9 +83,7 @@ class Role:
             if known is not None and document.revision <= known.revision:
                 return
             carries = carries_users(document, self._region, passive=self._passive)
-            if carries:
-                self._lost = None
-            elif self._standing.carries:
+            if self._standing.carries and not carries:
                 self._lost = time.monotonic()
             self._standing = Standing(carries, False, document)
 

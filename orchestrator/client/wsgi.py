@@ -1,6 +1,8 @@
-"""The health endpoint as a WSGI application, alone or in front of another one. Needs no framework.
+"""The health endpoint as a WSGI application, alone or in front of another one. No framework.
 
-application = HealthApp(check, then=application)
+    application = HealthApp(check, then=application)
+
+While a measurement lasts, a second at most, every request for the endpoint holds a server's thread.
 """
 
 from __future__ import annotations

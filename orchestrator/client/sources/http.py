@@ -80,21 +80,21 @@ class HttpSource:
         """The body, or None while its ETag, or else its hash, is `known`."""
         import urllib3.connection  # noqa: F401  # not on the look's time
 
-        return self._bounded.run(lambda: self._ask(known), self._cut)
+        return self._bounded.run(lambda: self._ask(known), self._connection.drop)
 
     def _ask(self, known: str | None) -> Fetched | None:
+        connection = self._connection()
         try:
-            return self._answered(self._sent(known), known)
+            return self._answered(self._sent(connection, known), known)
         except SourceUnavailable:
-            self._close()
+            connection.close()
             raise
         except Exception as error:
-            self._close()
+            connection.close()
             raise SourceUnavailable(told(error)) from error
 
-    def _sent(self, known: str | None) -> HTTPResponse:
+    def _sent(self, connection: HTTPConnection, known: str | None) -> HTTPResponse:
         """The answer's head. A connection that the server has closed is made anew, once."""
-        connection = self._connection()
         if connection.sock is not None and not connection.is_connected:
             connection.close()
         is_kept = connection.sock is not None
@@ -114,6 +114,8 @@ class HttpSource:
         connection.timeout = CONNECT
         if connection.sock is None:
             connection.connect()
+        if self._connection.held is not connection:
+            raise SourceUnavailable("this look was given up while it connected")
         connection.timeout = READ
         connection.request(
             "GET", self._target, headers=headers, preload_content=False, decode_content=False
@@ -149,14 +151,6 @@ class HttpSource:
         trust = ssl.create_default_context(cafile=self._cafile)
         return HTTPSConnection(self._host, self._port, ssl_context=trust)
 
-    def _close(self) -> None:
-        if (connection := self._connection.held) is not None:
-            connection.close()
-
-    def _cut(self) -> None:
-        """End what is under way, so that its thread ends; the next look has a connection anew."""
-        self._connection.drop()
-
     @staticmethod
     def _shown(url: str) -> str:
         parts = urlsplit(url)
@@ -164,7 +158,7 @@ class HttpSource:
 
 
 def _end(connection: HTTPConnection) -> None:
-    """Close it, and wake whoever waits for it."""
+    """Close it, and wake the thread that waits for it, so that the thread ends."""
     if (sock := connection.sock) is not None:
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)

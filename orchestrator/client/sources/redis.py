@@ -49,7 +49,7 @@ class RedisSource:
         """The document, or None while its revision is `known`."""
         import redis  # noqa: F401  # not on the look's time
 
-        return self._bounded.run(lambda: self._get(known), self._cut)
+        return self._bounded.run(lambda: self._get(known), self._client.drop)
 
     def _get(self, known: str | None) -> Fetched | None:
         from redis import exceptions as redis  # imported with the client above
@@ -76,7 +76,6 @@ class RedisSource:
     def _made(self) -> Redis:
         from redis import Redis  # imported with the client above
         from redis.backoff import NoBackoff  # as above
-        from redis.exceptions import ConnectionError as Broken  # as above
         from redis.retry import Retry  # as above
 
         return Redis(
@@ -87,16 +86,10 @@ class RedisSource:
             password=self._password,
             socket_connect_timeout=CONNECT,
             socket_timeout=READ,
-            # Once more at once: the server may have closed a connection that was idle.
-            retry=Retry(NoBackoff(), 1, supported_errors=(Broken,)),
+            # The pool finds out by itself that the server has closed an idle connection; and what
+            # is cut off at the end of a look is not to connect once more.
+            retry=Retry(NoBackoff(), 0),
             protocol=2,  # every server and every proxy before one speaks it
             ssl=self._url.is_tls,
             ssl_ca_certs=self._cafile,
         )
-
-    def _cut(self) -> None:
-        """End what is under way, so that its thread ends; the next look has a connection anew."""
-        client = self._client.held
-        self._client.drop()
-        if client is not None:
-            client.connection_pool.disconnect()
