@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import partial
 
 import waitress  # type: ignore[import-untyped]  # it carries no types
-from boto3 import Session
 from flask import Flask
 from shop import create_app
 
@@ -42,34 +40,35 @@ def make() -> Flask:
         raise ValueError(f"REGION={region}: it must be one of the document's regions ({known})")
 
     here = document.regions[region]
-    session = partial(_session, os.environ.get("ROLE_ARN"), region, document)
+    role = os.environ.get("ROLE_ARN")
+    own = _fetch(role, region, document) if role else None
     # The heartbeat's role may write the items of the heartbeat, the application's may not.
-    heart = _session(
-        os.environ.get("HEARTBEAT_ROLE_ARN", os.environ.get("ROLE_ARN")), region, document
-    )
+    role = os.environ.get("HEARTBEAT_ROLE_ARN", role)
+    other = _fetch(role, region, document) if role else None
+    heart = aws_identity.session(aws_identity.on_demand(other) if other else None)
 
     def own_items(entry: RegionEntry) -> RegionItems:
         return items_of(table, entry, heart)
 
     Heartbeat(region, own_items(here), view, peers=own_items).start()
-    db = MultiRegionDynamoDB(view, home=region, mode=mode, health_table=table, session=session)
-    check = HealthCheck(region, items_of(table, here, session()), view, mode=mode)
+    credentials = aws_identity.OffPath(own) if own else None  # renewed beside the requests
+    db = MultiRegionDynamoDB(
+        view, home=region, mode=mode, health_table=table, credentials=credentials
+    )
+    reads = aws_identity.session(aws_identity.on_demand(own) if own else None)
+    check = HealthCheck(region, items_of(table, here, reads), view, mode=mode)
     return create_app(db, check, region, table)
 
 
-def _session(role: str | None, region: str, document: Document) -> Session:
-    """Credentials of the role, by this process's Google identity; without a role boto3's own.
+def _fetch(role: str, region: str, document: Document) -> aws_identity.Fetch:
+    """What fetches credentials of the role, by this process's Google identity.
 
     The own region's STS is asked first, then the others': none of them may take the credentials
     along when it is down.
     """
-    if role is None:
-        return aws_identity.session()
     ordered = sorted(document.regions.values(), key=lambda entry: entry.name != region)
-    fetch = aws_identity.google_web_identity(
-        role, os.environ.get("AUDIENCE", "aws-dynamodb"), [aws_region(entry) for entry in ordered]
-    )
-    return aws_identity.session(aws_identity.on_demand(fetch))
+    audience = os.environ.get("AUDIENCE", "aws-dynamodb")
+    return aws_identity.google_web_identity(role, audience, [aws_region(one) for one in ordered])
 
 
 if __name__ == "__main__":

@@ -76,6 +76,14 @@ resource "aws_dynamodb_table" "this" {
     enabled = true
   }
 
+  dynamic "ttl" {
+    for_each = var.ttl_attribute == null ? [] : [var.ttl_attribute]
+    content {
+      attribute_name = ttl.value
+      enabled        = true
+    }
+  }
+
   dynamic "replica" {
     for_each = slice(local.regions, 1, length(local.regions))
     content {

@@ -54,3 +54,9 @@ variable "tags" {
   type        = map(string)
   default     = {}
 }
+
+variable "ttl_attribute" {
+  description = "Attribute with the time (seconds since 1970) at which an item may be deleted: `expires_at` for the sessions of examples/flask-shop. null: items live until they are deleted."
+  type        = string
+  default     = null
+}
