@@ -8,14 +8,16 @@ left by automation within the cooldown. If there is nobody the routing stays as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.core import rules
 from orchestrator.core.incidents import is_blind, live
 from orchestrator.core.model import (
+    Part,
     Probe,
     Reason,
+    Role,
     Routing,
     Signal,
     State,
@@ -26,9 +28,10 @@ from orchestrator.core.plan import (
     lever_of,
     movable,
 )
-from orchestrator.core.policy import Mode, Service
+from orchestrator.core.policy import Mode, Service, Standby
 
 NOT_PROBED = Probe(Verdict.SILENT, "not probed")
+UNHEARD = Role(Part.SILENT, "nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +47,55 @@ class Choice:
 class Scene:
     """Everything that a choice looks at.
 
-    state: with this signal's health already in it. second: the second signal, by region.
+    state: with this signal's health already in it. routing: None while it cannot be read; only
+    attached standbys can do without it. second: the second signal, by region. roles: what regions say
+    that they are.
     """
 
     service: Service
     state: State
-    routing: Routing
+    routing: Routing | None
     signal: Signal
     probes: Mapping[str, Probe]
     second: Mapping[str, Probe]
     now: datetime
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
     def fit(self, name: str) -> Reason:
         """Whether the region is up, answers its probe, and can be given traffic."""
+        gate = self.well(name)
+        if self.service.standby is Standby.DRAINED or not gate.passed:
+            return gate
+        heard = self.roles.get(name, UNHEARD)
+        gates = (rules.attached(name, self.state.regions[name]), rules.role(name, heard), gate)
+        return next((one for one in gates if not one.passed), gate)
+
+    def well(self, name: str) -> Reason:
+        """Whether the region is up, answers its probe, and has a backend to be given traffic by."""
         return rules.target_healthy(
             self.service.policy,
             name,
             self.state.regions[name],
             self.probes.get(name, NOT_PROBED),
             asked=self.service.region(name).health_url is not None,
-            movable=self.movable(name),
+            movable=self.service.standby is Standby.ATTACHED or self.movable(name),
         )
 
     def movable(self, name: str) -> bool:
-        """Whether the load balancer has a backend of the region that the lever can move."""
+        """Whether the load balancer has a backend of the region that the lever can move.
+
+        With attached standbys it must have capacity, as last seen.
+        """
+        if self.service.standby is Standby.ATTACHED or self.routing is None:
+            return self.state.regions[name].attached
         lever = lever_of(self.service, self.state.lever)
         return movable(self.routing, self.service, lever, name)
+
+    def knows(self, name: str) -> tuple[Reason, ...]:
+        """Whether an attached region goes by the newest document: it is to act on the next one."""
+        if self.service.standby is Standby.DRAINED:
+            return ()
+        return (rules.knows(name, self.roles.get(name, UNHEARD), self.state.epoch),)
 
     def lag(self, name: str, left: tuple[str, ...]) -> tuple[Reason, ...]:
         """Whether the region's replica is not too far behind each region that is left."""
