@@ -102,10 +102,13 @@ class FakeTraffic:
         self.after_patch: list[Callable[[], None]] = []
         self.before_read: list[Callable[[], None]] = []
         self.operation_error: list[str] = []
+        self.is_gone = False
 
     def read(self, name: str) -> Routing:
-        """The resource as it is."""
+        """The resource as it is; nothing while the API is gone."""
         _next(self.before_read)
+        if self.is_gone:
+            raise Unavailable("503 ServiceUnavailable")
         found = copy.deepcopy(self.resource)
         backends = tuple(Backend(group_path(b["group"]), b) for b in found["backends"])
         return Routing(name, found["fingerprint"], found["description"], backends, found)
@@ -113,6 +116,8 @@ class FakeTraffic:
     def patch(self, name: str, body: Json) -> str:
         """Apply a change if its fingerprint is the resource's."""
         _next(self.before_patch)
+        if self.is_gone:
+            raise Unavailable("503 ServiceUnavailable")
         if body["fingerprint"] != self.resource["fingerprint"]:
             raise Conflict(f"412 on {name}")
         if self.operation_error:

@@ -42,7 +42,7 @@ from orchestrator.core.model import (
     Status,
     Tick,
 )
-from orchestrator.core.plan import carrying, desired, lever_of, movable, seen_pair
+from orchestrator.core.plan import carrying, desired, seen_pair
 from orchestrator.core.policy import Service, Standby
 from orchestrator.core.wanted import Wanted, lives, to_be_drained
 
@@ -163,12 +163,11 @@ def _is_due(scene: Scene) -> bool:
     The load balancer must carry the document's epoch, and at epoch 0 it is left as it was deployed.
     """
     state = scene.state
-    down = state.regions[state.primary].status is Status.DOWN
     if scene.service.standby is not Standby.ATTACHED or state.switch is not None:
         return False
     if isinstance(scene.signal, Command) or not _carried_out(scene).passed:
         return False
-    return down or (isinstance(scene.signal, Tick) and state.epoch > 0)
+    return _is_down(scene) or (isinstance(scene.signal, Tick) and state.epoch > 0)
 
 
 def _carried_out(scene: Scene) -> Reason:
@@ -182,20 +181,26 @@ def _carried_out(scene: Scene) -> Reason:
 
 
 def _is_away(scene: Scene, name: str) -> bool:
-    """Whether the region has no capacity, by no human's wish."""
+    """Whether the region has no capacity, and no human took it; as a last resort, whoever did."""
     entry = scene.state.regions[name]
-    kept = entry.attach or entry.attached or name in scene.state.routing
-    return not kept and entry.leave is not Leave.EVACUATED
+    if entry.attach or entry.attached or name in scene.state.routing:
+        return False
+    return entry.leave is not Leave.EVACUATED or _is_last_resort(scene)
+
+
+def _is_last_resort(scene: Scene) -> bool:
+    """Whether the primary is down, and nobody can take over: then evacuated regions may."""
+    others = (name for name in scene.service.names if name not in scene.state.routing)
+    return _is_down(scene) and not any(scene.fit(name).passed for name in others)
+
+
+def _is_down(scene: Scene) -> bool:
+    return scene.state.regions[scene.state.primary].status is Status.DOWN
 
 
 def _join(scene: Scene, name: str) -> tuple[Reason, ...]:
-    """The gates of being attached: well, standing by as it says itself, and with a backend."""
-    gates = (scene.well(name), rules.stands_by(name, _role(scene, name), scene.state.epoch))
-    lever = lever_of(scene.service, scene.state.lever)
-    if scene.routing and not movable(scene.routing, scene.service, lever, name):
-        value = "none of its backends is in the backend service, and capacity cannot attach one"
-        return (*gates, Reason("attached", False, value, "a backend", name))
-    return gates
+    """The gates of being attached: well, with a backend, and standing by as it says itself."""
+    return (scene.well(name), rules.stands_by(name, _role(scene, name), scene.state.epoch))
 
 
 def _going(scene: Scene) -> dict[str, str]:

@@ -66,8 +66,11 @@ class Scene:
         gate = self.well(name)
         if self.service.standby is Standby.DRAINED or not gate.passed:
             return gate
-        heard = self.roles.get(name, UNHEARD)
-        gates = (rules.attached(name, self.state.regions[name]), rules.role(name, heard), gate)
+        heard, entry = self.roles.get(name, UNHEARD), self.state.regions[name]
+        gates = (
+            *(() if self.movable(name) else (rules.attached(name, entry),)),
+            rules.role(name, heard),
+        )
         return next((one for one in gates if not one.passed), gate)
 
     def well(self, name: str) -> Reason:
@@ -78,18 +81,22 @@ class Scene:
             self.state.regions[name],
             self.probes.get(name, NOT_PROBED),
             asked=self.service.region(name).health_url is not None,
-            movable=self.service.standby is Standby.ATTACHED or self.movable(name),
+            movable=self._has_backend(name),
         )
 
     def movable(self, name: str) -> bool:
         """Whether the load balancer has a backend of the region that the lever can move.
 
-        With attached standbys it must have capacity, as last seen.
+        With attached standbys it must have capacity, as last seen, unless the primary is configured
+        no more: then there is none that could wait for it.
         """
-        if self.service.standby is Standby.ATTACHED or self.routing is None:
-            return self.state.regions[name].attached
+        if self.service.standby is Standby.DRAINED or self.state.primary not in self.service.names:
+            return self._has_backend(name)
+        return self.state.regions[name].attached
+
+    def _has_backend(self, name: str) -> bool:
         lever = lever_of(self.service, self.state.lever)
-        return movable(self.routing, self.service, lever, name)
+        return self.routing is None or movable(self.routing, self.service, lever, name)
 
     def knows(self, name: str) -> tuple[Reason, ...]:
         """Whether an attached region goes by the newest document: it is to act on the next one."""

@@ -98,7 +98,8 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         refused = void or ground.stuck
         state, still = _standing(state, signal, now, void=void, refused=refused)
         return _conclude(before, state, signal, (*told, *expired), still, observed)
-    if isinstance(signal, Command) and signal.id in state.commands:
+    adopts = ground.outcome is Outcome.ADOPTED  # then even a copy of a command takes an epoch
+    if isinstance(signal, Command) and signal.id in state.commands and not adopts:
         again = _conclude(before, state, signal, told, Outcome.UNCHANGED, observed)
         return replace(again, recorded=False)
     if isinstance(signal, Command):
@@ -109,7 +110,7 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     roles = observed.roles
     scene = Scene(service, state, observed.routing, signal, probes, second, now, roles)
     made = Resolution(state, None, ()) if void else _arranged(scene, ground)
-    if made.regions is None and ground.outcome is Outcome.ADOPTED:
+    if made.regions is None and adopts:
         made = replace(made, regions=ground.carrying)
     state = derived(made.state, service.policy, now, trusted)
     reasons = (*told, *expired, *made.reasons)

@@ -139,7 +139,11 @@ class Histories(RuleBasedStateMachine):
     )
     def begin(self, mode: str, lever: str | None, policy: dict[str, Any]) -> None:
         """A service in one of the two modes, by one of the two levers."""
-        self.options: dict[str, Any] = {"mode": mode, "policy": policy}
+        self.start(lever, mode=mode, policy=policy)
+
+    def start(self, lever: str | None, **options: Any) -> None:
+        """A watched world with these options."""
+        self.options: dict[str, Any] = options
         if lever:
             self.options["lever"] = lever
         self.world = lab(**self.options)
@@ -308,8 +312,8 @@ class Histories(RuleBasedStateMachine):
         assert new.routing
         assert set(new.routing) <= set(new.regions)
         assert new.primary in new.routing
-        wanted = self.desired.setdefault(new.pair, frozenset(new.routing))
-        assert new.epoch == 0 or wanted == set(new.routing)
+        wanted = self.desired.setdefault(new.pair, self.wanted(new))
+        assert new.epoch == 0 or wanted == self.wanted(new)
         fenced = {name for name, entry in new.regions.items() if entry.fenced_until}
         assert fenced == ({new.switch.left} if new.switch else set())
         if old is None or new.history[:1] == old.history[:1]:
@@ -320,6 +324,10 @@ class Histories(RuleBasedStateMachine):
         self.once(made)
         for law in (held, moved, optional, frozen, switched):
             law(made)
+
+    def wanted(self, state: State) -> frozenset[str]:
+        """Whom this document gives traffic."""
+        return frozenset(state.routing)
 
     def once(self, made: Made) -> None:
         """A command is carried out at most once."""
