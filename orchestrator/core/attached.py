@@ -117,6 +117,7 @@ def arrange(scene: Scene, current: tuple[str, ...]) -> Wanted:
         state = _with(state, name, attach=False, attached=False, leave=kept)
         told += [*gates, Reason("standbys", True, f"{name} is drained: {why}", "", name)]
     outcome = Outcome.STANDBYS if told else None
+    told += _unheeded(scene)
     return Wanted(_forgiven(scene, state), current, outcome, tuple(told), tuple(waiting))
 
 
@@ -217,6 +218,16 @@ def _going(scene: Scene) -> dict[str, str]:
         elif role.part is Part.LEADS and role.epoch < scene.state.epoch and _is_settled(scene):
             found[name] = f"it still leads by the document of epoch {role.epoch}"
     return found
+
+
+def _unheeded(scene: Scene) -> tuple[Reason, ...]:
+    """Whether the primary goes by an older document, long after: then nobody serves."""
+    primary = scene.state.primary
+    role = _role(scene, primary)
+    silent = role.part is Part.SILENT or not isinstance(scene.signal, Tick)
+    if silent or role.epoch >= scene.state.epoch or not _is_settled(scene):
+        return ()
+    return (rules.knows(primary, role, scene.state.epoch),)
 
 
 def _is_settled(scene: Scene) -> bool:

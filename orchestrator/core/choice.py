@@ -48,8 +48,8 @@ class Scene:
     """Everything that a choice looks at.
 
     state: with this signal's health already in it. routing: None while it cannot be read; only
-    attached standbys can do without it. second: the second signal, by region. roles: what regions say
-    that they are.
+    attached standbys can do without it. second: the second signal, by region. roles: what regions
+    say that they are.
     """
 
     service: Service
@@ -66,12 +66,10 @@ class Scene:
         gate = self.well(name)
         if self.service.standby is Standby.DRAINED or not gate.passed:
             return gate
-        heard, entry = self.roles.get(name, UNHEARD), self.state.regions[name]
-        gates = (
-            *(() if self.movable(name) else (rules.attached(name, entry),)),
-            rules.role(name, heard),
-        )
-        return next((one for one in gates if not one.passed), gate)
+        if not self.movable(name):
+            return rules.attached(name, self.state.regions[name])
+        said = rules.role(name, self.roles.get(name, UNHEARD))
+        return gate if said.passed else said
 
     def well(self, name: str) -> Reason:
         """Whether the region is up, answers its probe, and has a backend to be given traffic by."""
@@ -103,6 +101,14 @@ class Scene:
         if self.service.standby is Standby.DRAINED:
             return ()
         return (rules.knows(name, self.roles.get(name, UNHEARD), self.state.epoch),)
+
+    def is_later(self, name: str) -> tuple[bool, bool]:
+        """Whether automation goes there last: a human evacuated it, or it knows no newest document.
+
+        With attached standbys, who does not read the document does not take over by it.
+        """
+        knows = all(gate.passed for gate in self.knows(name))
+        return name in self.state.evacuated, not knows
 
     def lag(self, name: str, left: tuple[str, ...]) -> tuple[Reason, ...]:
         """Whether the region's replica is not too far behind each region that is left."""
@@ -208,7 +214,7 @@ def _target(
     """The region to go to: one that stays and is proven, else the first by preference that may."""
     reasons: list[Reason] = []
     others = [name for name in scene.service.names if name not in carrying_now]
-    others.sort(key=scene.state.evacuated.__contains__)  # stable: these last, else by preference
+    others.sort(key=scene.is_later)  # stable: else by preference
     for name in (*stay, *others):
         gates = [scene.fit(name)]
         if name not in stay:

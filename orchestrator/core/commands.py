@@ -96,7 +96,6 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
     hurried = command.now or not current or not all(lives(scene, name) for name in current)
     if not hurried:  # the replica is waited for later
         gates = tuple(gate for gate in gates if gate.rule != "replication_lag")
-        gates += _overridden(scene.knows(to), command)
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
     state = set_aside(scene.state, to, scene.now)

@@ -26,7 +26,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.policy import Confirm, OnLag, OnUnconfirmed, Policy
 
-PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze"})
+PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze", "role"})
 """Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
 
 

@@ -66,9 +66,9 @@ def _handle(service: Service, signal: Signal, context: Context) -> Report:
         try:
             seen = seen or observe(service, context, kinds=isinstance(signal, Tick))
             report = _once(service, signal, *seen, context, patience)
-            if first is not None or report.decision.outcome is not Outcome.STANDBYS:
+            if first is not None or not _attaches(report):
                 return _together(first, report)
-            first, seen = report, None  # with the standbys in sight the signal may come to more
+            first, seen = report, None
         except Raced as race:
             patience.pause(race)
             seen = (replace(seen[0], stored=race.stored), seen[1]) if seen else None
@@ -78,6 +78,12 @@ def _handle(service: Service, signal: Signal, context: Context) -> Report:
         except (Conflict, Unavailable) as error:
             patience.pause(error)
             seen = None
+
+
+def _attaches(report: Report) -> bool:
+    """Whether a standby may have got its capacity just now, with which the signal comes to more."""
+    wanted = any(one.rule == "attached" and not one.passed for one in report.decision.reasons)
+    return bool(report.plans) and (wanted or report.decision.outcome is Outcome.STANDBYS)
 
 
 def _together(first: Report | None, last: Report) -> Report:

@@ -13,7 +13,6 @@ human took it from, and the primary alone leads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from orchestrator.core.fence import read_mark
 from orchestrator.core.model import Leave, Outcome, Part, State
 from orchestrator.core.policy import Standby
-from tests.core.test_laws import BRIEF, POLICIES, Histories, Made, given, region
+from tests.core.test_laws import BRIEF, POLICIES, Histories, Made, region
 from tests.fakes import REGIONS, service
 
 
@@ -39,7 +38,7 @@ class AttachedHistories(Histories):
         policy=st.sampled_from(POLICIES),
         standby=st.sampled_from(["attached", "attached", "attached", "drained"]),
     )
-    def begin(self, lever: str | None, policy: dict[str, Any], standby: str) -> None:  # type: ignore[override]  # other choices
+    def begin(self, lever: str | None, policy: dict[str, Any], standby: str) -> None:
         """A service with attached standbys, or one that is going to have them."""
         self.start(lever, mode="active-passive", policy=policy, standby=standby)
 
@@ -75,7 +74,7 @@ class AttachedHistories(Histories):
         standby=st.sampled_from(["attached", "attached", "drained"]),
         policy=st.sampled_from(POLICIES),
     )
-    def configure(self, gone: str | None, standby: str, policy: dict[str, Any]) -> None:  # type: ignore[override]  # other choices
+    def configure(self, gone: str | None, standby: str, policy: dict[str, Any]) -> None:
         """A newer configuration: a region more or less, the other kind of standby."""
         self.serial += 1
         names = tuple(name for name in REGIONS if name != gone)
@@ -115,7 +114,7 @@ class AttachedHistories(Histories):
         attached = self.world.service.standby is Standby.ATTACHED
         if not attached or old is None or old.primary == new.primary or new.epoch == old.epoch:
             return
-        rules = {r["rule"] for r in Made(self.world.service.policy, old, new, {}).reasons}
+        rules = {r["rule"] for r in Made(self.acting.policy, old, new, {}).reasons}
         if not rules & {"adopt", "configuration"}:
             assert new.regions[new.primary].attached
             assert self.meddled or new.primary in self.getting()

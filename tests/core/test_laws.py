@@ -153,18 +153,21 @@ class Histories(RuleBasedStateMachine):
         self.world.objects = self.objects
         change = self.world.traffic.change
         self.world.traffic.change = lambda body: self.written(body, change)  # type: ignore[method-assign]  # watched
-        self.older = self.world.service
+        self.older = self.acting = self.world.service
         self.send(Tick())
 
     # --- what happens ----------------------------------------------------------------------------
 
     def send(self, signal: Signal, **ports: Any) -> Report | None:
         """One signal; what a redelivery would cure is let be."""
+        others, self.acting = self.acting, ports.get("service", self.world.service)
         try:
             report = self.world.handle(signal, **ports)
         except FailoverError as error:
             self.raised(error)
             return None
+        finally:
+            self.acting = others
         self.answered(signal, report)
         return report
 
@@ -319,7 +322,7 @@ class Histories(RuleBasedStateMachine):
         if old is None or new.history[:1] == old.history[:1]:
             assert old is None or new.epoch == old.epoch
             return
-        made = Made(self.world.service.policy, old, new, self.world.prober.answers)
+        made = Made(self.acting.policy, old, new, self.world.prober.answers)
         assert new.pair >= old.pair
         self.once(made)
         for law in (held, moved, optional, frozen, switched):
