@@ -172,8 +172,10 @@ def _is_due(scene: Scene) -> bool:
 
 
 def _carried_out(scene: Scene) -> Reason:
-    """The load balancer can be read, and carries the document's epoch."""
+    """The load balancer can be read, and carries the epoch of a document whose primary is known."""
     state, limit = scene.state, f"epoch {scene.state.epoch}"
+    if state.primary not in scene.service.names:
+        return Reason("attached", False, f"{state.primary} is configured no more", "a new primary")
     if scene.routing is None:
         return Reason("attached", False, "the load balancer cannot be read", limit)
     seen = seen_pair(scene.routing, scene.service)
