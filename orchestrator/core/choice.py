@@ -103,12 +103,13 @@ class Scene:
         return (rules.knows(name, self.roles.get(name, UNHEARD), self.state.epoch),)
 
     def is_later(self, name: str) -> tuple[bool, bool]:
-        """Whether automation goes there last: a human evacuated it, or it knows no newest document.
+        """Whether automation goes there last: a human evacuated it, or it knows an older document.
 
         With attached standbys, who does not read the document does not take over by it.
         """
-        knows = all(gate.passed for gate in self.knows(name))
-        return name in self.state.evacuated, not knows
+        told = self.roles.get(name, UNHEARD)
+        is_old = told.part is not Part.SILENT and told.epoch < self.state.epoch
+        return name in self.state.evacuated, is_old
 
     def lag(self, name: str, left: tuple[str, ...]) -> tuple[Reason, ...]:
         """Whether the region's replica is not too far behind each region that is left."""
