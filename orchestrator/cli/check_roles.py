@@ -31,7 +31,7 @@ def _role(service: Service, region: Region, observed: Observed) -> Finding:
             " document's `epoch` in its JSON"
         )
         return Finding(service.name, "role", Level.FAIL, detail, text)
-    detail = f"{detail}: it {said.part} by epoch {said.epoch}"
+    detail = f"{detail} (epoch {said.epoch}): it {said.part}"
     if state is None:
         return Finding(service.name, "role", Level.OK, detail)
     leads = region.name == state.primary
