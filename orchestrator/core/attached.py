@@ -155,6 +155,15 @@ def evacuated(scene: Scene, current: tuple[str, ...], name: str) -> Wanted:
     return Wanted(state, current, Outcome.STANDBYS, (gate, told))
 
 
+def freed(state: State) -> State:
+    """The state in which no region is kept without capacity by a human's wish."""
+    regions = {
+        name: replace(entry, leave=None) if entry.leave is Leave.EVACUATED else entry
+        for name, entry in state.regions.items()
+    }
+    return replace(state, regions=regions)
+
+
 # --- who may be attached, and who must be drained ------------------------------------------------
 
 

@@ -86,7 +86,7 @@ def _refused(scene: Scene, current: tuple[str, ...], *reasons: Reason) -> Wanted
 def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
     """Go to that region: gracefully while the one that is left lives, else at once."""
     if current == (to,):
-        state = set_aside(scene.state, to, scene.now)
+        state = _chosen(scene, to, command)
         value = f"{to} carries the traffic already"
         return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
     stand_by = scene.service.standby is Standby.ATTACHED
@@ -98,7 +98,7 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
         gates = tuple(gate for gate in gates if gate.rule != "replication_lag")
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
-    state = set_aside(scene.state, to, scene.now)
+    state = _chosen(scene, to, command)
     drains = stand_by and command.wish is Wish.EVACUATE
     if hurried:
         state = left_by_hand(scene, state, current, to)
@@ -106,6 +106,12 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
         return Wanted(state, (to,), Outcome.MOVED, gates)
     scene = replace(scene, state=state)
     return begin(scene, current[0], to, command.id, gates, evacuate=drains)
+
+
+def _chosen(scene: Scene, to: str, command: Command) -> State:
+    """The state in which a human has chosen the region: by a failback, none stays evacuated."""
+    state = set_aside(scene.state, to, scene.now)
+    return attached.freed(state) if command.wish is Wish.FAILBACK else state
 
 
 def _overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:

@@ -457,6 +457,18 @@ def test_a_human_cannot_go_where_nothing_can_be_attached() -> None:
     assert "attached" in refusals(commanded(made, Wish.FAILOVER, EAST, now=True))
 
 
+@pytest.mark.parametrize("primary", [EAST, EU])
+def test_a_failback_has_evacuated_standbys_attached_again(primary: str) -> None:
+    made = world()
+    commanded(made, Wish.FAILOVER, primary, now=True)
+    commanded(made, Wish.EVACUATE, WEST)
+    made.tick(3)
+    assert scalers(made.routing)[WEST] == 0.0
+    commanded(made, Wish.FAILBACK)
+    made.tick(5)
+    assert (made.state.primary, scalers(made.routing)) == (EAST, ALL)
+
+
 def test_evacuated_regions_are_attached_as_a_last_resort() -> None:
     made = world(regions=(EAST, WEST))
     commanded(made, Wish.EVACUATE, WEST)
