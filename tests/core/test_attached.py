@@ -284,13 +284,7 @@ def test_it_is_not_attached_while_automation_is_frozen() -> None:
 
 def test_what_it_was_before_is_put_back() -> None:
     made = world()
-    backends = tuple(
-        replace(one, settings={**one.settings, "capacityScaler": 0.7, "x": EAST})
-        if one.group.endswith(EAST)
-        else one
-        for one in made.routing.backends
-    )
-    made.routing = replace(made.routing, backends=backends)
+    give(made, EAST, 0.7)
     made.tick()
     made.fail(EAST)
     made.tick()
@@ -370,6 +364,31 @@ def test_what_is_being_attached_is_no_target_until_it_was_seen() -> None:
     made.shift()
     made.tick()
     assert made.state.primary == WEST
+
+
+def test_capacity_under_an_older_mark_is_not_counted_on() -> None:
+    """Whoever still carries out the epoch before, which drained the region, may take it again."""
+    made = after_failover()
+    made.probes.pop(EAST)
+    made.pass_time(seconds=60)
+    made.tick(2)
+    made.pass_time(seconds=60)
+    assert made.send(Tick(), shift=False).outcome is Outcome.STANDBYS
+    give(made, EAST)
+    made.send(Tick(), shift=False)
+    assert not made.state.regions[EAST].attached
+    made.tick(2)
+    assert made.state.regions[EAST].attached
+
+
+def test_capacity_that_another_hand_gave_is_not_counted_on() -> None:
+    """The repair may be under way."""
+    made = after_failover()
+    give(made, EAST)
+    made.send(Tick(), shift=False)
+    assert not made.state.regions[EAST].attached
+    made.tick()
+    assert scalers(made.routing)[EAST] == 0.0
 
 
 def test_a_primary_that_is_configured_no_more_is_left_for_whoever_stands_by() -> None:
@@ -533,8 +552,13 @@ def test_a_copy_of_a_command_that_meets_an_old_document_takes_an_epoch_for_what_
 
 def drain(made: Loop, region: str) -> None:
     """Another hand takes a region's capacity."""
+    give(made, region, 0.0)
+
+
+def give(made: Loop, region: str, scaler: float = 1.0) -> None:
+    """Another hand gives a region so much of its capacity."""
     backends = tuple(
-        replace(one, settings={**one.settings, "capacityScaler": 0.0})
+        replace(one, settings={**one.settings, "capacityScaler": scaler})
         if one.group.endswith(region)
         else one
         for one in made.routing.backends
