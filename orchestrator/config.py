@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -124,6 +125,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
     for name, service in services.items():
         path = ("services", name)
         yield from _too_short((*path, "policy", "graceful"), service)
+        yield from _standby(path, _object(service))
         yield from _between_regions(path, _object(_object(service).get("regions")))
         target = _object(_object(service).get("traffic")).get("backend_service")
         if isinstance(target, str) and shared[target] > 1:
@@ -145,6 +147,27 @@ def _too_short(path: tuple[object, ...], service: object) -> Iterator[Found]:
             (*path, "deadline"),
             (f"write at least {seconds}s: max_staleness, request_timeout and a tick and a half"),
         )
+
+
+def _standby(path: tuple[object, ...], service: Mapping[object, object]) -> Iterator[Found]:
+    """What attached standbys cannot go with, and what they need."""
+    if _object(service.get("traffic")).get("standby") != core.Standby.ATTACHED:
+        return
+    if service.get("mode") == core.Mode.ACTIVE_ACTIVE:
+        text = "active-active has no standbys: leave it out, or write mode: active-passive"
+        yield (*path, "traffic", "standby"), text
+    if _object(service.get("policy")).get("on_state_loss") == core.OnStateLoss.ACT:
+        text = (
+            "write hold: with standby: attached the document alone says who is the primary, so"
+            " nothing can be moved without it"
+        )
+        yield (*path, "policy", "on_state_loss"), text
+    for name, region in _object(service.get("regions")).items():
+        here, url = (*path, "regions", name, "health_url"), _object(region).get("health_url")
+        if url is None:
+            yield here, "missing; standby: attached asks every region for its role below this URL"
+        elif isinstance(url, str) and re.fullmatch(r"[^?#]*/primary/?([?#].*)?", url):
+            yield here, "write the URL of the region's health; /primary below it tells its role"
 
 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
@@ -190,6 +213,7 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
         stated_lever=core.Lever(model.traffic.lever) if model.traffic.lever else None,
         policy=_policy(model.policy),
         stamp=core.Stamp(file.serial, digest, mode),
+        standby=core.Standby(model.traffic.standby),
     )
 
 

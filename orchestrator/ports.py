@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.core.model import Json, Probe, Routing
+from orchestrator.core.model import Json, Probe, Role, Routing
 from orchestrator.core.policy import Region
 
 
@@ -108,10 +108,13 @@ class Traffic(Protocol):
 
 
 class Prober(Protocol):
-    """Our own look at the regions' health URLs."""
+    """Our own look at the regions: at their health URLs, and at what they say of their role."""
 
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
         """One answer for each region, all asked at once, within the timeout. Never raises."""
+
+    def roles(self, regions: Iterable[Region]) -> Mapping[str, Role]:
+        """What each region says that it is, asked in the same way. Never raises."""
 
 
 class Checks(Protocol):

@@ -275,13 +275,16 @@ class TrafficModel(_Model):
         " Left out, it follows from what is attached; state it if regional network endpoint groups"
         " are not serverless.",
     )
-    standby: Annotated[
-        Literal["drained"],
-        NotYet(("attached",), "standby: attached does not exist yet; use drained"),
-    ] = Field(
+    standby: Literal["drained", "attached"] = Field(
         "drained",
-        description="How standby regions stand in the backend service. `drained`: with no capacity,"
-        " or detached, so that no request reaches them before a move.",
+        description="How standby regions stand in the backend service, in active-passive mode."
+        " `drained`: with no capacity, or detached, so that no request reaches them before a move."
+        " `attached`: all regions have capacity, and the load balancer's health check (Cloud Run:"
+        " the readiness probe) keeps the standbys out. It must ask for `/primary` below the path of"
+        " `health_url`, as in `/healthz/primary`, which answers 200 only where the region is the"
+        " primary by the newest document, with the document's `epoch` in its JSON. A move is then"
+        " made by the document alone, also while the Compute API is down; a failed primary is"
+        " drained afterwards. Every region needs a `health_url`.",
     )
 
 

@@ -21,7 +21,9 @@ from orchestrator.core.model import (
     Backend,
     Command,
     Json,
+    Part,
     Probe,
+    Role,
     Routing,
     Signal,
     State,
@@ -50,12 +52,12 @@ def group(region: str, *, serverless: bool = False, zone: str = "a") -> str:
 
 
 def configuration(**overrides: Any) -> dict[str, Any]:  # any JSON
-    """A whole failover.yaml as data; `policy`, `mode`, `serial`, `lever`, `regions` override."""
+    """A whole failover.yaml as data; `policy`, `mode`, `serial`, `lever`, `standby`, `regions`
+    override."""
     serverless = overrides.get("lever") == "membership"
     names = overrides.get("regions", REGIONS)
     traffic = {"kind": "backend-service", "backend_service": "checkout"}
-    if "lever" in overrides:
-        traffic["lever"] = overrides["lever"]
+    traffic |= {key: overrides[key] for key in ("lever", "standby") if key in overrides}
     return {
         "version": 1,
         "serial": overrides.get("serial", 1),
@@ -100,10 +102,13 @@ class FakeTraffic:
         self.after_patch: list[Callable[[], None]] = []
         self.before_read: list[Callable[[], None]] = []
         self.operation_error: list[str] = []
+        self.is_gone = False
 
     def read(self, name: str) -> Routing:
-        """The resource as it is."""
+        """The resource as it is; nothing while the API is gone."""
         _next(self.before_read)
+        if self.is_gone:
+            raise Unavailable("503 ServiceUnavailable")
         found = copy.deepcopy(self.resource)
         backends = tuple(Backend(group_path(b["group"]), b) for b in found["backends"])
         return Routing(name, found["fingerprint"], found["description"], backends, found)
@@ -111,6 +116,8 @@ class FakeTraffic:
     def patch(self, name: str, body: Json) -> str:
         """Apply a change if its fingerprint is the resource's."""
         _next(self.before_patch)
+        if self.is_gone:
+            raise Unavailable("503 ServiceUnavailable")
         if body["fingerprint"] != self.resource["fingerprint"]:
             raise Conflict(f"412 on {name}")
         if self.operation_error:
@@ -151,10 +158,17 @@ class FakeTraffic:
 
 
 class FakeProber:
-    """Health URLs whose answers a test sets."""
+    """Health URLs whose answers a test sets, and applications that read the document at once.
+
+    known: the document as a region's application knows it, where that is not the newest. said:
+    what a region answers of its role, whatever it knows.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Probe] = {}
+        self.newest: Callable[[], State | None] = lambda: None
+        self.known: dict[str, State] = {}
+        self.said: dict[str, Role] = {}
 
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
         """What was set, else healthy; silent without a health URL."""
@@ -162,6 +176,17 @@ class FakeProber:
         return {
             r.name: self.answers.get(r.name, HEALTHY) if r.health_url else silent for r in regions
         }
+
+    def roles(self, regions: Iterable[Region]) -> Mapping[str, Role]:
+        """What was set, else what follows from the document that the region knows."""
+        return {r.name: self.said.get(r.name) or self._role(r.name) for r in regions}
+
+    def _role(self, name: str) -> Role:
+        state, answer = self.known.get(name) or self.newest(), self.answers.get(name, HEALTHY)
+        if state is None or not answer.detail[:1].isdigit():
+            return Role(Part.SILENT, answer.detail)
+        leads = state.primary == name and answer.verdict is Verdict.HEALTHY
+        return Role(Part.LEADS if leads else Part.STANDS_BY, "200" if leads else "503", state.epoch)
 
 
 class FakeChecks:
@@ -291,6 +316,7 @@ class Lab:
 
     def __post_init__(self) -> None:
         self._ids = count(1)
+        self.prober.newest = lambda: self.state if self.state_exists else None
 
     def context(self, **changes: Any) -> Context:  # any port
         """The world as the flow sees it."""
@@ -391,9 +417,13 @@ class Lab:
 
 
 def lab(**overrides: Any) -> Lab:  # any JSON
-    """A world in which the first region carries all traffic (active-active: every region)."""
+    """A world in which the first region carries all traffic (active-active: every region).
+
+    With attached standbys every region has capacity.
+    """
     made = service(**overrides)
-    everywhere = overrides.get("mode") == "active-active"
+    attached = overrides.get("standby") == "attached"
+    everywhere = attached or overrides.get("mode") == "active-active"
     if overrides.get("lever") == "membership":
         names = made.names if everywhere else made.names[:1]
         backends = [{"group": group(name, serverless=True)} for name in names]

@@ -28,6 +28,7 @@ from orchestrator.core.policy import (
     Mode,
     OnUnconfirmed,
     Policy,
+    Standby,
 )
 from orchestrator.schema import AutoFailoversModel, BrakeModel, PolicyModel
 from tests.core.loop import deployed
@@ -503,7 +504,6 @@ def test_the_message_names_the_file_and_what_follows_from_it() -> None:
     [
         ("traffic", {"kind": "url-map", "url_map": "web"}, "url-map does not exist yet"),
         ("traffic", {"kind": "cloud-dns", "zone": "z"}, "cloud-dns does not exist yet"),
-        ("traffic__standby", "attached", "standby: attached does not exist yet"),
     ],
 )
 def test_what_does_not_exist_yet_is_refused_with_a_sentence(
@@ -513,6 +513,66 @@ def test_what_does_not_exist_yet_is_refused_with_a_sentence(
     found = problems(told(**{f"services__checkout__{path}": value}))
     assert any(sentence in text for text in found.values())
     assert all("misspelt" not in text for text in found.values() if value in ("attached", "auto"))
+
+
+def attached(**paths: Any) -> dict[str, Any]:  # any JSON
+    """A whole file with attached standbys, and values set as `told` sets them."""
+    return told(services__checkout__traffic__standby="attached", **paths)
+
+
+def test_attached_standbys_load_with_a_role_url_for_every_region() -> None:
+    service = read(attached()).services["checkout"]
+    assert service.standby is Standby.ATTACHED
+    assert [region.role_url for region in service.regions] == [
+        f"https://{region.name}.checkout.example.com/healthz/primary" for region in service.regions
+    ]
+    assert read(told()).services["checkout"].standby is Standby.DRAINED
+
+
+@pytest.mark.parametrize(
+    ("health_url", "role_url"),
+    [
+        ("https://a.example.com/health/", "https://a.example.com/health/primary"),
+        ("http://a.example.com:8080", "http://a.example.com:8080/primary"),
+        ("https://a.example.com/health?deep=1", "https://a.example.com/health/primary?deep=1"),
+    ],
+)
+def test_the_role_url_is_below_the_health_url(health_url: str, role_url: str) -> None:
+    made = read(attached(services__checkout__regions__us_east_1__health_url=health_url))
+    assert made.services["checkout"].regions[0].role_url == role_url
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("mode", "active-active", "traffic.standby: active-active has no standbys"),
+        ("policy", {"on_state_loss": "act"}, "policy.on_state_loss: write hold"),
+        (
+            "regions__us_east_1__health_url",
+            None,
+            "us-east-1.health_url: missing; standby: attached",
+        ),
+        (
+            "regions__us_east_1__health_url",
+            "https://a.example.com/health/primary",
+            "us-east-1.health_url: write the URL of the region's health",
+        ),
+        (
+            "regions__us_east_1__health_url",
+            "https://a.example.com/primary/?a=b",
+            "us-east-1.health_url: write the URL of the region's health",
+        ),
+    ],
+)
+def test_what_attached_standbys_cannot_go_with_is_refused(
+    path: str, value: object, sentence: str
+) -> None:
+    """Each at its path, and nothing of it without them."""
+    change = {f"services__checkout__{path}": value}
+    found = [f"{where}: {text}" for where, text in problems(attached(**change)).items()]
+    assert len(found) == 1
+    assert sentence in found[0]
+    assert read(told(**change))
 
 
 @pytest.mark.parametrize("given", [[], [0.5], [0.5, 0.1, 1.0], [0.5, 0.5, 1.0]])

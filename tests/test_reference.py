@@ -190,7 +190,7 @@ BAD = [
     ("services.s.traffic", {"kind": "backend-service"}),
     ("services.s.traffic.backend_service", "Checkout!"),
     ("services.s.traffic.zone", "z"),
-    ("services.s.traffic.standby", "attached"),
+    ("services.s.traffic.standby", "warm"),
     ("services.s.policy", None),
     ("services.s.policy.confirm", "users"),
     ("gauges", "sometimes"),
@@ -274,5 +274,5 @@ def test_editors_show_meaning_default_and_what_is_not_there_yet() -> None:
     assert policy["cooldown"]["default"] == "10m"
     assert policy["brake"]["description"].endswith("it pages.")
     traffic = made["$defs"]["TrafficModel"]["properties"]
-    assert "refused at load: `attached`" in traffic["standby"]["description"]
+    assert "refused at load: `url-map`" in traffic["kind"]["description"]
     assert "title" not in policy["cooldown"]

@@ -1,10 +1,11 @@
-"""Our own look at health URLs: the second, independent signal.
+"""Our own look at health URLs, the second, independent signal, and at role URLs.
 
 All regions are asked at once. Each gets `attempts` tries that start evenly spread over the timeout,
 so the second of two starts at half of it; the whole round ends at the timeout, and what is still
 under way then is cut off. Any HTTP answer is an answer and ends the region's tries: 2xx is healthy,
 5xx failing, anything else (wrong path, IAM, rate limit, a redirect, which is never followed) says
-nothing. No answer is failing.
+nothing. No answer is failing. Of its role a region is asked in the same way: 200 or 503, with the
+epoch of its document in the JSON, is an answer; whatever else it says tells nothing.
 
 By the standard library's http.client, because a probe needs its socket: a timeout for each read
 does not end a server that sends a byte now and then.
@@ -24,23 +25,31 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from orchestrator.core.model import Probe, Verdict
+from orchestrator.core.model import NOTHING, Json, Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 
 BODY_BYTES = 4096
 """How much of an answer's body is read, once; a health endpoint's JSON has a few hundred."""
 
 BODY_WAIT = 0.3
-"""Seconds that a healthy answer's body is waited for; without it there is health, and no lag."""
+"""Seconds that an answer's body is waited for; without it there is health, and no lag or role."""
+
+LEADS, STANDS_BY = 200, 503
+"""What a region answers that is the primary, and one that is not."""
 
 
 @dataclass(slots=True)
 class _Asked:
-    """One region's probe under way. The first answer stands; `changed` guards and tells of it."""
+    """One region's probe under way. The first answer stands; `changed` guards and tells of it.
+
+    told: the JSON of that answer. of_role: its JSON is wanted with a 503, too.
+    """
 
     url: str
     changed: threading.Condition
     answer: Probe | None = None
+    told: Json = field(default_factory=dict)
+    of_role: bool = False
     failure: Probe = field(default_factory=lambda: Probe(Verdict.SILENT, "not asked in time"))
     ended: int = 0
     over: bool = False
@@ -52,15 +61,17 @@ class _Asked:
             if self.failure.verdict is Verdict.SILENT:
                 self.failure = Probe(Verdict.FAILING, "timeout")
 
-    def hear(self, probe: Probe, *, final: bool) -> None:
+    def hear(self, probe: Probe, told: Json = NOTHING, *, final: bool) -> None:
         """Take what a try came to. What the end of the round does to a try is not heard.
 
         final: it is an answer and ends the region's tries; the first one stands.
         """
         with self.changed:
             self.ended += 1
-            if not self.over and final:
-                self.answer = self.answer or probe
+            if not self.over and final and self.answer is None:
+                self.answer, self.told = probe, told
+            elif not self.over and final:
+                pass  # the first one stands
             elif not self.over:
                 self.failure = probe
             self.changed.notify_all()
@@ -94,9 +105,23 @@ class HttpProber:
 
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
         """One answer for each region. Takes no longer than the timeout, and never raises."""
-        regions = tuple(regions)
+        urls = {region.name: region.health_url for region in regions}
+        silent = Probe(Verdict.SILENT, "no health_url")
+        found = self._round({name: url for name, url in urls.items() if url})
+        return {name: found[name][0] if name in found else silent for name in urls}
+
+    def roles(self, regions: Iterable[Region]) -> Mapping[str, Role]:
+        """What each region says that it is. Takes no longer than the timeout, and never raises."""
+        urls = {region.name: region.role_url for region in regions}
+        found = self._round({name: url for name, url in urls.items() if url}, of_role=True)
+        return {name: _role(*heard) for name, heard in found.items()}
+
+    def _round(
+        self, urls: Mapping[str, str], *, of_role: bool = False
+    ) -> Mapping[str, tuple[Probe, Json]]:
+        """Ask all at once; for each the verdict, and the JSON that came with an answer."""
         changed = threading.Condition()
-        asked = {r.name: _Asked(r.health_url, changed) for r in regions if r.health_url}
+        asked = {name: _Asked(url, changed, of_role=of_role) for name, url in urls.items()}
         began = time.monotonic()
         for attempt in range(self._attempts):
             start = began + self._timeout * attempt / self._attempts
@@ -110,19 +135,18 @@ class HttpProber:
             began + self._timeout,
             lambda: all(one.answer or one.ended == self._attempts for one in asked.values()),
         )
-        silent = Probe(Verdict.SILENT, "no health_url")
-        found = {name: one.end() for name, one in asked.items()}
-        return {region.name: found.get(region.name, silent) for region in regions}
+        return {name: (one.end(), one.told) for name, one in asked.items()}
 
     def _try(self, one: _Asked, until: float) -> None:
         try:
-            one.hear(self._get(one, until), final=True)
+            status, told = self._get(one, until)
+            one.hear(_answered(status, _lag(status, told)), told, final=True)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             failure = _failed(error)
             one.hear(failure, final=failure.verdict is Verdict.SILENT)
 
-    def _get(self, one: _Asked, until: float) -> Probe:
-        """What one GET on a connection of its own says."""
+    def _get(self, one: _Asked, until: float) -> tuple[int, Json]:
+        """What one GET on a connection of its own says: its status and its JSON."""
         headers = {"User-Agent": "region-failover-orchestrator", "Connection": "close"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token(one.url)}"
@@ -144,7 +168,8 @@ class HttpProber:
                 raise TimeoutError
             connection.request("GET", target, headers=headers)
             answer = connection.getresponse()
-            return _answered(answer.status, _lag(answer, connection.sock, until))
+            wanted = answer.status // 100 == 2 or (one.of_role and answer.status == STANDS_BY)  # noqa: PLR2004  # HTTP's success
+            return answer.status, _told(answer, connection.sock, until) if wanted else NOTHING
         finally:
             connection.close()
 
@@ -154,27 +179,44 @@ def _wait(changed: threading.Condition, until: float, done: Callable[[], bool]) 
         changed.wait_for(done, timeout=max(0.0, until - time.monotonic()))
 
 
-def _lag(
-    answer: http.client.HTTPResponse, sock: socket.socket | None, until: float
-) -> Mapping[str, float]:
-    """The replication lag that a healthy answer tells: seconds by region.
+def _told(answer: http.client.HTTPResponse, sock: socket.socket | None, until: float) -> Json:
+    """The JSON object of an answer, if any.
 
     Only what has arrived is read, and nothing that is wrong with it changes the verdict: the status
     is the answer.
     """
-    if answer.status // 100 != 2 or "json" not in answer.headers.get("Content-Type", ""):  # noqa: PLR2004  # HTTP's success
-        return {}
+    if "json" not in answer.headers.get("Content-Type", ""):
+        return NOTHING
     try:
         if sock is not None:
             sock.settimeout(max(0.01, min(BODY_WAIT, (until - time.monotonic()) / 2)))
-        told = json.loads(answer.read1(BODY_BYTES))["replication_lag_seconds"]
-        return {
-            str(name): float(seconds)
-            for name, seconds in told.items()
-            if isinstance(seconds, int | float) and 0 <= seconds < math.inf
-        }
-    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError, AttributeError):
+        told = json.loads(answer.read1(BODY_BYTES))
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return NOTHING
+    return told if isinstance(told, dict) else NOTHING
+
+
+def _lag(status: int, told: Json) -> Mapping[str, float]:
+    """The replication lag that a healthy answer tells: seconds by region."""
+    lags = told.get("replication_lag_seconds")
+    if status == STANDS_BY or not isinstance(lags, dict):
         return {}
+    return {
+        str(name): float(seconds)
+        for name, seconds in lags.items()
+        if isinstance(seconds, int | float) and 0 <= seconds < math.inf
+    }
+
+
+def _role(probe: Probe, told: Json) -> Role:
+    """What an answer says of the region's role."""
+    parts = {str(LEADS): Part.LEADS, str(STANDS_BY): Part.STANDS_BY}
+    part, epoch = parts.get(probe.detail), told.get("epoch")
+    if part is None:
+        return Role(Part.SILENT, probe.detail.removesuffix(" says nothing about health"))
+    if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
+        return Role(Part.SILENT, f"{probe.detail} without a document's epoch")
+    return Role(part, probe.detail, epoch)
 
 
 def _answered(status: int, lag: Mapping[str, float]) -> Probe:

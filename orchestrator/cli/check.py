@@ -13,6 +13,7 @@ from functools import partial
 
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.check_balancer import balancer
+from orchestrator.cli.check_roles import roles
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
@@ -101,7 +102,12 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
         found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text, lost))
     else:
         found += balancer(service, observed.routing, observed.stored.state, world)
-    return [*found, *_health(service, observed), *_checks(service, observed)]
+    return [
+        *found,
+        *_health(service, observed),
+        *roles(service, observed),
+        *_checks(service, observed),
+    ]
 
 
 # --- state ---------------------------------------------------------------------------------------

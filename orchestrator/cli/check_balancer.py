@@ -8,7 +8,7 @@ from orchestrator.cli.finding import Finding, Level
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Routing, State, Tick
 from orchestrator.core.plan import carrying, lever_from_kinds, lever_of, movable, regional_groups
-from orchestrator.core.policy import Lever, Service
+from orchestrator.core.policy import Lever, Service, Standby
 from orchestrator.flow.preview import preview
 from orchestrator.wiring import World
 
@@ -20,7 +20,8 @@ def balancer(
     names = ", ".join(carrying(routing, service)) or "no configured region"
     level = Level.OK if carrying(routing, service) else Level.FAIL
     advice = "Give a region traffic: until then nothing may be moved"
-    yield Finding(service.name, "load balancer", level, f"{names} carries traffic", advice)
+    what = "has capacity" if service.standby is Standby.ATTACHED else "carries traffic"
+    yield Finding(service.name, "load balancer", level, f"{names} {what}", advice)
     lever = lever_of(service, state.lever if state else None)
     learnt, seen = _kinds(service, world)
     yield from seen

@@ -15,7 +15,18 @@ from orchestrator.cli.history import journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Incident, Json, Observed, State, Status, Tick, Verdict
+from orchestrator.core.model import (
+    Incident,
+    Json,
+    Observed,
+    Part,
+    Role,
+    State,
+    Status,
+    Tick,
+    Verdict,
+)
+from orchestrator.core.plan import desired
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
 from orchestrator.flow.observe import observe, read_state
@@ -118,6 +129,8 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
         mine = [one for one in state.incidents.values() if one.region == name]
         detail = f"{probe.verdict} ({probe.detail})" if probe else "nothing"
         yield sentences.region_sentence(name, entry.status, detail, mine)
+        if name in observed.roles:
+            yield f"  {_second_path(service, state, name, observed.roles[name])}"
         if entry.status is Status.RECOVERING:
             counted = f"{entry.proofs} of {service.policy.recovery_probes}"
             yield f"  Ticks have counted {counted} healthy probes in a row, 45 s or more apart."
@@ -127,6 +140,28 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
                 f"  No alert has come for {name}, though its probe fails. Ticks count it ({counted}"
                 " failures in a row so far) and then take it as down themselves."
             )
+
+
+def _second_path(service: Service, state: State, name: str, role: Role) -> str:
+    """What a region says of its role, and whether it could take over by the document alone."""
+    entry = state.regions[name]
+    by = "" if role.part is Part.SILENT else f" by the document of epoch {role.epoch}"
+    told = f"Its role URL says {role.detail}{by}: it {_PARTS[role.part]}."
+    if name == state.primary:
+        return told
+    if entry.leave is not None:
+        drained = "drained" if name not in desired(state, service) else "to be drained"
+        return f"{told} It is {drained}: {entry.leave}."
+    if entry.attached:
+        return f"{told} It is attached, and could take over without the Compute API."
+    return f"{told} It has no capacity, as last seen, and must be attached before it can take over."
+
+
+_PARTS = {
+    Part.LEADS: "takes itself for the primary",
+    Part.STANDS_BY: "stands by",
+    Part.SILENT: "does not say what it is",
+}
 
 
 def _newest(incidents: Iterable[Incident]) -> list[Incident]:

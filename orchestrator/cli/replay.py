@@ -7,7 +7,7 @@ else it agrees with the alerts: a region with an open alert fails, every other a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,12 +21,24 @@ from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.cli import sentences
 from orchestrator.cli.alert_file import message_of
 from orchestrator.cli.session import Session, meant
+from orchestrator.core import codec
 from orchestrator.core.errors import BadEvent, FailoverError
-from orchestrator.core.model import AlertClosed, AlertOpened, Json, Probe, Signal, Verdict
+from orchestrator.core.model import (
+    AlertClosed,
+    AlertOpened,
+    Json,
+    Part,
+    Probe,
+    Role,
+    Signal,
+    State,
+    Verdict,
+)
 from orchestrator.core.policy import Region, Service
 from orchestrator.core.reading import stamp_time
 from orchestrator.flow import record
 from orchestrator.flow.context import Context
+from orchestrator.flow.observe import document_name
 from orchestrator.flow.pipeline import handle
 from orchestrator.parse import Addressed, Ignored, parse_alert
 from orchestrator.ports import Log
@@ -46,6 +58,7 @@ class Told:
     """A prober that says what it was told to."""
 
     answers: Mapping[str, Verdict]
+    document: Callable[[], State | None]
     failing: set[str] = field(default_factory=set)
 
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
@@ -57,9 +70,25 @@ class Told:
         del now
         return self.probe(regions)
 
+    def roles(self, regions: Iterable[Region]) -> Mapping[str, Role]:
+        """What follows from the document, which every region goes by at once."""
+        state = self.document()
+        leads, epoch = (state.primary, state.epoch) if state else ("", 0)
+        return {
+            region.name: Role(Part.LEADS, "200", epoch)
+            if region.name == leads and self._verdict(leads) is Verdict.HEALTHY
+            else Role(Part.STANDS_BY, "503", epoch)
+            for region in regions
+        }
+
     def _verdict(self, name: str) -> Verdict:
         assumed = Verdict.FAILING if name in self.failing else Verdict.HEALTHY
         return self.answers.get(name, assumed)
+
+
+def _document(service: Service, objects: MemoryObjects) -> State | None:
+    got = objects.get(document_name(service.name))
+    return codec.decode(got[0], service.name) if got else None
 
 
 class Stage:
@@ -69,7 +98,7 @@ class Stage:
         objects = MemoryObjects()
         ids = count(1)
         self._service = service
-        self._prober = Told(probes)
+        self._prober = Told(probes, lambda: _document(service, objects))
         self._at = datetime.fromtimestamp(0).astimezone()
         self._context = Context(
             objects=objects,

@@ -33,6 +33,9 @@ MEANINGS: Mapping[str, str] = {
     "failback_after": "a region must have been well for a while before it gets its traffic back",
     "evacuated": "where a human took the traffic away, only a human brings it back",
     "undisputed": "nothing may stand against a region that gets its traffic back",
+    "attached": "a region can take over by the document alone only if it has capacity",
+    "role": "a region must say itself, by the newest document, whether it is the primary",
+    "standbys": "regions that stand by are kept out by the load balancer's health check",
     "on_state_loss": "without the state only what can be seen may be acted on",
 }
 """What each rule is for, in half a sentence."""
@@ -55,6 +58,10 @@ REMEDIES: Mapping[str, str] = {
     " left can carry the load",
     "replication_lag": "Wait until it has caught up, or `--override replication_lag` and lose what"
     " was not replicated",
+    "attached": "Nothing: the next signals attach it, when it is well and says that it stands by;"
+    " `failoverctl check` tells what it says",
+    "role": "See why its role URL (`/primary` below `health_url`) does not answer 200 or 503 with"
+    " the document's epoch in its JSON; `--override role` goes there all the same",
     "routing": "Give a configured region traffic again by hand, or mend `backend` in the file",
 }
 """What a human can do about a refusal."""
@@ -69,6 +76,7 @@ _OUTCOMES: Mapping[str, str] = {
     "ramped": "It gave a region the next step of its traffic: {now} carries traffic (epoch"
     " {epoch}).",
     "abandoned": "It GAVE UP what was under way; the traffic is with {now}.",
+    "standbys": "It attached or drained standbys; the traffic stays with {now} (epoch {epoch}).",
     "configured": "It took up a newer configuration: {now} carries traffic (epoch {epoch}).",
 }
 

@@ -12,7 +12,7 @@ from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import status_view
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
-from orchestrator.core.policy import Service
+from orchestrator.core.policy import Service, Standby
 from orchestrator.flow.observe import observe
 from orchestrator.wiring import World
 
@@ -70,7 +70,8 @@ def _show_status(session: Session, view: Json) -> None:
     says = "not to be had"
     if isinstance(balancer, dict):
         names = ", ".join(balancer["carrying"]) or "nobody"
-        says = f"{balancer['name']} gives {names} traffic and carries epoch {balancer['epoch']}"
+        what = "capacity" if view["standby"] == Standby.ATTACHED else "traffic"
+        says = f"{balancer['name']} gives {names} {what} and carries epoch {balancer['epoch']}"
     session.say(f"{view['service']} ({view['mode']})", "bold")
     if view["document"]:
         routing = view["routing"]
@@ -91,18 +92,43 @@ def _show_status(session: Session, view: Json) -> None:
 
 
 def _show_regions(session: Session, view: Json) -> None:
-    rows = []
     regions = view["regions"]
-    for region in regions if isinstance(regions, list) else []:
-        probe = region["probe"] or {}
-        rows.append(
-            (
-                region["region"],
-                region["status"] or "-",
-                "-" if region["share"] is None else f"{region['share']:.0%}",
-                f"{probe.get('verdict', '-')} ({probe.get('detail', '')})",
-                ", ".join(region["open_incidents"]) or "-",
-                sentences.short(region["since"]),
-            )
-        )
-    session.table("", ("region", "status", "traffic", "probe now", "open incidents", "since"), rows)
+    found = [dict(region) for region in regions] if isinstance(regions, list) else []
+    columns: tuple[str, ...] = (
+        "region",
+        "status",
+        "traffic",
+        "probe now",
+        "open incidents",
+        "since",
+    )
+    rows = [_row(region) for region in found]
+    if view["standby"] == Standby.ATTACHED:
+        columns = (*columns[:4], "role now", "capacity", *columns[4:])
+        rows = [
+            (*row[:4], *_second(region), *row[4:]) for row, region in zip(rows, found, strict=True)
+        ]
+    session.table("", columns, rows)
+
+
+def _row(region: Json) -> tuple[str, ...]:
+    probe, share, incidents = region["probe"] or {}, region["share"], region["open_incidents"]
+    assert isinstance(probe, dict)  # as `status_view` makes it
+    assert isinstance(incidents, list)
+    return (
+        str(region["region"]),
+        str(region["status"] or "-"),
+        f"{share:.0%}" if isinstance(share, float) else "-",
+        f"{probe.get('verdict', '-')} ({probe.get('detail', '')})",
+        ", ".join(incidents) or "-",
+        sentences.short(region["since"]),
+    )
+
+
+def _second(region: Json) -> tuple[str, str]:
+    """What the second path of a failover rests on: the region's own word, and its capacity."""
+    role = region["role"] or {}
+    assert isinstance(role, dict)  # as `status_view` makes it
+    told = f"{role.get('part', '-')} ({role.get('detail', '')}, epoch {role.get('epoch', '-')})"
+    kept = "attached" if region["attached"] else "not yet seen" if region["attach"] else "drained"
+    return told, f"{kept}, to be drained ({region['leave']})" if region["leave"] else kept

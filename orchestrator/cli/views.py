@@ -76,6 +76,7 @@ def status_view(service: Service, observed: Observed) -> Json:
     return {
         "service": service.name,
         "mode": service.mode,
+        "standby": service.standby,
         "document": state is not None,
         "epoch": state.epoch if state else None,
         "revision": state.revision if state else None,
@@ -101,7 +102,7 @@ def status_view(service: Service, observed: Observed) -> Json:
 def _region(service: Service, observed: Observed, name: str) -> Json:
     state = observed.stored.state
     entry = state.regions.get(name) if state else None
-    probe = observed.probes.get(name)
+    probe, role = observed.probes.get(name), observed.roles.get(name)
     open_ones = [
         incident.id
         for incident in (state.incidents.values() if state else ())
@@ -115,5 +116,9 @@ def _region(service: Service, observed: Observed, name: str) -> Json:
         "since": stamp_time(entry.since) if entry else None,
         "share": state.routing.get(name, 0.0) if state else None,
         "probe": {"verdict": probe.verdict, "detail": probe.detail} if probe else None,
+        "role": {"part": role.part, "detail": role.detail, "epoch": role.epoch} if role else None,
+        "attach": entry.attach if entry else None,
+        "attached": entry.attached if entry else None,
+        "leave": entry.leave if entry else None,
         "open_incidents": open_ones,
     }

@@ -8,14 +8,16 @@ left by automation within the cooldown. If there is nobody the routing stays as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.core import rules
 from orchestrator.core.incidents import is_blind, live
 from orchestrator.core.model import (
+    Part,
     Probe,
     Reason,
+    Role,
     Routing,
     Signal,
     State,
@@ -26,9 +28,10 @@ from orchestrator.core.plan import (
     lever_of,
     movable,
 )
-from orchestrator.core.policy import Mode, Service
+from orchestrator.core.policy import Mode, Service, Standby
 
 NOT_PROBED = Probe(Verdict.SILENT, "not probed")
+UNHEARD = Role(Part.SILENT, "nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +47,69 @@ class Choice:
 class Scene:
     """Everything that a choice looks at.
 
-    state: with this signal's health already in it. second: the second signal, by region.
+    state: with this signal's health already in it. routing: None while it cannot be read; only
+    attached standbys can do without it. second: the second signal, by region. roles: what regions
+    say that they are.
     """
 
     service: Service
     state: State
-    routing: Routing
+    routing: Routing | None
     signal: Signal
     probes: Mapping[str, Probe]
     second: Mapping[str, Probe]
     now: datetime
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
     def fit(self, name: str) -> Reason:
         """Whether the region is up, answers its probe, and can be given traffic."""
+        gate = self.well(name)
+        if self.service.standby is Standby.DRAINED or not gate.passed:
+            return gate
+        if not self.movable(name):
+            return rules.attached(name, self.state.regions[name])
+        said = rules.role(name, self.roles.get(name, UNHEARD))
+        return gate if said.passed else said
+
+    def well(self, name: str) -> Reason:
+        """Whether the region is up, answers its probe, and has a backend to be given traffic by."""
         return rules.target_healthy(
             self.service.policy,
             name,
             self.state.regions[name],
             self.probes.get(name, NOT_PROBED),
             asked=self.service.region(name).health_url is not None,
-            movable=self.movable(name),
+            movable=self._has_backend(name),
         )
 
     def movable(self, name: str) -> bool:
-        """Whether the load balancer has a backend of the region that the lever can move."""
+        """Whether the load balancer has a backend of the region that the lever can move.
+
+        With attached standbys it must have capacity, as last seen, unless the primary is configured
+        no more: then there is none that could wait for it.
+        """
+        if self.service.standby is Standby.DRAINED or self.state.primary not in self.service.names:
+            return self._has_backend(name)
+        return self.state.regions[name].attached
+
+    def _has_backend(self, name: str) -> bool:
         lever = lever_of(self.service, self.state.lever)
-        return movable(self.routing, self.service, lever, name)
+        return self.routing is None or movable(self.routing, self.service, lever, name)
+
+    def knows(self, name: str) -> tuple[Reason, ...]:
+        """Whether an attached region goes by the newest document: it is to act on the next one."""
+        if self.service.standby is Standby.DRAINED:
+            return ()
+        return (rules.knows(name, self.roles.get(name, UNHEARD), self.state.epoch),)
+
+    def is_later(self, name: str) -> tuple[bool, bool]:
+        """Whether automation goes there last: a human evacuated it, or it knows an older document.
+
+        With attached standbys, who does not read the document does not take over by it.
+        """
+        told = self.roles.get(name, UNHEARD)
+        is_old = told.part is not Part.SILENT and told.epoch < self.state.epoch
+        return name in self.state.evacuated, is_old
 
     def lag(self, name: str, left: tuple[str, ...]) -> tuple[Reason, ...]:
         """Whether the region's replica is not too far behind each region that is left."""
@@ -175,7 +215,7 @@ def _target(
     """The region to go to: one that stays and is proven, else the first by preference that may."""
     reasons: list[Reason] = []
     others = [name for name in scene.service.names if name not in carrying_now]
-    others.sort(key=scene.state.evacuated.__contains__)  # stable: these last, else by preference
+    others.sort(key=scene.is_later)  # stable: else by preference
     for name in (*stay, *others):
         gates = [scene.fit(name)]
         if name not in stay:

@@ -18,6 +18,7 @@ from orchestrator.core.model import (
     Incident,
     IncidentState,
     Json,
+    Leave,
     Move,
     Pair,
     Phase,
@@ -117,6 +118,9 @@ def _region(entry: RegionState) -> Json:
         "fenced_until": stamped(entry.fenced_until),
         "proven_at": stamped(entry.proven_at),
         "recoveries": entry.recoveries,
+        "attach": entry.attach,
+        "attached": entry.attached,
+        "leave": entry.leave,
     }
 
 
@@ -156,6 +160,7 @@ def _switch(switch: Switch) -> Json:
         "since": stamp_time(switch.since),
         "until": stamp_time(switch.until),
         "command": switch.command,
+        "evacuate": switch.evacuate,
     }
 
 
@@ -164,7 +169,8 @@ def _ramp(ramp: Ramp) -> Json:
 
 
 def _shift(shift: Shift) -> Json:
-    return {"epoch": shift.pair.epoch, "rev": shift.pair.rev, "phase": shift.phase}
+    pair = shift.pair
+    return {"epoch": pair.epoch, "rev": pair.rev, "phase": shift.phase, "at": stamped(shift.at)}
 
 
 def _known_move(raw: Json, move: Move) -> Json:
@@ -282,6 +288,9 @@ def _read_region(value: object) -> RegionState:
         fenced_until=maybe(entry.get("fenced_until"), read_time),
         proven_at=maybe(entry.get("proven_at"), read_time),
         recoveries=count(entry.get("recoveries", 0)),
+        attach=bool(entry.get("attach", False)),
+        attached=bool(entry.get("attached", False)),
+        leave=maybe(entry.get("leave"), lambda value: Leave(text(value))),
     )
 
 
@@ -320,6 +329,7 @@ def _read_switch(value: object) -> Switch:
         since=read_time(entry.get("since", entry["until"])),
         until=read_time(entry["until"]),
         command=text(entry.get("command", "")),
+        evacuate=bool(entry.get("evacuate", False)),
     )
 
 
@@ -338,7 +348,8 @@ def _read_commands(document: Json, read: _Reader) -> Mapping[str, datetime]:
 def _read_shift(entry: Json) -> Shift:
     pair = Pair(count(entry["epoch"]), count(entry["rev"]))
     known = {str(phase): phase for phase in Phase}
-    return Shift(pair, known.get(str(entry.get("phase")), Phase.COMMITTED))
+    phase = known.get(str(entry.get("phase")), Phase.COMMITTED)
+    return Shift(pair, phase, _lenient_time(entry.get("at")))
 
 
 def _history(value: object) -> tuple[Json, ...]:

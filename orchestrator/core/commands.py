@@ -6,15 +6,22 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.core import rules
+from orchestrator.core import attached, rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
-from orchestrator.core.model import Command, Freeze, Outcome, Reason, State, Wish
-from orchestrator.core.policy import Mode
+from orchestrator.core.model import Command, Freeze, Leave, Outcome, Reason, State, Wish
+from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
 from orchestrator.core.switch import begin
-from orchestrator.core.wanted import Wanted, away, left_by_hand, lives, whole
+from orchestrator.core.wanted import (
+    Wanted,
+    away,
+    left_by_hand,
+    lives,
+    to_be_drained,
+    whole,
+)
 
 MOVING = frozenset({Wish.FAILOVER, Wish.FAILBACK, Wish.EVACUATE})
 """The commands that ask for a move."""
@@ -79,19 +86,32 @@ def _refused(scene: Scene, current: tuple[str, ...], *reasons: Reason) -> Wanted
 def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
     """Go to that region: gracefully while the one that is left lives, else at once."""
     if current == (to,):
-        state = set_aside(scene.state, to, scene.now)
+        state = _chosen(scene, to, command)
         value = f"{to} carries the traffic already"
         return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
+    stand_by = scene.service.standby is Standby.ATTACHED
+    if stand_by and not scene.movable(to):
+        return attached.first(scene, current, to, command)
     gates = (_fit(scene, to, command), *_overridden(scene.lag(to, current), command))
     hurried = command.now or not current or not all(lives(scene, name) for name in current)
     if not hurried:  # the replica is waited for later
         gates = tuple(gate for gate in gates if gate.rule != "replication_lag")
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
-    state = set_aside(scene.state, to, scene.now)
+    state = _chosen(scene, to, command)
+    drains = stand_by and command.wish is Wish.EVACUATE
     if hurried:
-        return Wanted(left_by_hand(scene, state, current, to), (to,), Outcome.MOVED, gates)
-    return begin(replace(scene, state=state), current[0], to, command.id, gates)
+        state = left_by_hand(scene, state, current, to)
+        state = to_be_drained(state, command.region, Leave.EVACUATED) if drains else state
+        return Wanted(state, (to,), Outcome.MOVED, gates)
+    scene = replace(scene, state=state)
+    return begin(scene, current[0], to, command.id, gates, evacuate=drains)
+
+
+def _chosen(scene: Scene, to: str, command: Command) -> State:
+    """The state in which a human has chosen the region: by a failback, none stays evacuated."""
+    state = set_aside(scene.state, to, scene.now)
+    return attached.freed(state) if command.wish is Wish.FAILBACK else state
 
 
 def _overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
@@ -112,10 +132,13 @@ def _fit(scene: Scene, name: str, command: Command) -> Reason:
 
 def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
     if command.region not in current:
+        if scene.service.standby is Standby.ATTACHED:
+            return attached.evacuated(scene, current, command.region)
         value = f"{command.region} carries no traffic"
         return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
     gates: list[Reason] = []
-    for name in scene.service.names:
+    ready = [name for name in scene.service.names if scene.movable(name)]
+    for name in dict.fromkeys((*ready, *scene.service.names)):
         if name != command.region:
             went = _go(scene, current, command, name)
             if went.outcome is not None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import rules
+from orchestrator.core import attached, rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.commands import MOVING, obey
 from orchestrator.core.errors import Outdated
@@ -53,6 +53,7 @@ from orchestrator.core.model import (
     Tick,
 )
 from orchestrator.core.plan import (
+    desired,
     lever_from_kinds,
     remember,
     seen_pair,
@@ -85,17 +86,20 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     second = second_signal(service.policy, probes, observed.checks)
     trusted = {region.name for region in service.regions if region.health_url is None}
     levered = _levered(ground.state, service, observed)
+    levered = attached.noticed(levered, service, observed.routing)
     proofs = agreed(probes, second)
     state = assess(levered, signal, proofs, service.policy, now, trusted, second)
     heard = _heard(service, state, signal, second, now)
     state, expired = _thawed(state, signal, now)
     told = (*ground.reasons, *heard)
     void = _is_void(heard, signal)
-    if observed.routing is None or ground.stuck:
+    unseen = observed.routing is None and not attached.moves_unseen(service, before)
+    if unseen or ground.stuck:
         refused = void or ground.stuck
         state, still = _standing(state, signal, now, void=void, refused=refused)
         return _conclude(before, state, signal, (*told, *expired), still, observed)
-    if isinstance(signal, Command) and signal.id in state.commands:
+    adopts = ground.outcome is Outcome.ADOPTED  # then even a copy of a command takes an epoch
+    if isinstance(signal, Command) and signal.id in state.commands and not adopts:
         again = _conclude(before, state, signal, told, Outcome.UNCHANGED, observed)
         return replace(again, recorded=False)
     if isinstance(signal, Command):
@@ -103,9 +107,10 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         state = _noted(state, signal, now, life)
         done = _carried_out(state, observed.routing, service)
         state = state if void else obey(state, signal, now, done)
-    scene = Scene(service, state, observed.routing, signal, probes, second, now)
-    made = Resolution(state, None, ()) if void else _resolve(scene, ground)
-    if made.regions is None and ground.outcome is Outcome.ADOPTED:
+    roles = observed.roles
+    scene = Scene(service, state, observed.routing, signal, probes, second, now, roles)
+    made = Resolution(state, None, ()) if void else _arranged(scene, ground)
+    if made.regions is None and adopts:
         made = replace(made, regions=ground.carrying)
     state = derived(made.state, service.policy, now, trusted)
     reasons = (*told, *expired, *made.reasons)
@@ -126,6 +131,17 @@ class Resolution:
     regions: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
     waiting: tuple[Reason, ...] = ()
+
+
+def _arranged(scene: Scene, ground: Ground) -> Resolution:
+    """What moves the traffic; where nothing does, what is to be done with standbys."""
+    made = _resolve(scene, ground)
+    if made.regions is not None or made.outcome is not None or ground.outcome is not None:
+        return made
+    wish = attached.arrange(replace(scene, state=made.state), ground.carrying)
+    regions = tuple(made.state.routing) if wish.outcome else None
+    reasons, waiting = (*made.reasons, *wish.reasons), (*made.waiting, *wish.waiting)
+    return Resolution(wish.state, wish.outcome, reasons, regions, (), waiting)
 
 
 def _resolve(scene: Scene, ground: Ground) -> Resolution:
@@ -150,6 +166,7 @@ def _resolve(scene: Scene, ground: Ground) -> Resolution:
 def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolution:
     routing, ceilings = set(scene.state.routing), scene.state.ceilings
     moves = set(wish.regions) != routing or wish.state.ceilings != ceilings
+    moves = moves or wish.outcome is Outcome.STANDBYS
     asked = wish.outcome not in {None, Outcome.OBEYED}
     regions = wish.regions if asked and moves and wish.regions else None
     reasons = (*before, *wish.reasons)
@@ -185,9 +202,10 @@ def _noted(state: State, signal: Signal, now: datetime, life: timedelta = COMMAN
     return replace(state, commands={**kept, signal.id: now})
 
 
-def _carried_out(state: State, routing: Routing, service: Service) -> int:
+def _carried_out(state: State, routing: Routing | None, service: Service) -> int:
     """The epoch that the load balancer carries for the document, 0 while it is on its way."""
-    return state.epoch if seen_pair(routing, service) == state.pair else 0
+    there = routing is not None and seen_pair(routing, service) == state.pair
+    return state.epoch if there else 0
 
 
 def _standing(
@@ -210,7 +228,7 @@ def _levered(state: State, service: Service, observed: Observed) -> State:
 def _new_epoch(scene: Scene, stored: Stored, made: Resolution) -> State:
     """The state with a new epoch for these regions: above all that state and resource have seen."""
     service, state, routing, now = scene.service, scene.state, scene.routing, scene.now
-    epoch = max(state.epoch, seen_pair(routing, service).epoch) + 1
+    epoch = max(state.epoch, seen_pair(routing, service).epoch if routing else 0) + 1
     regions = made.regions or tuple(state.routing)
     moves = state.moves
     if made.left:
@@ -222,11 +240,15 @@ def _new_epoch(scene: Scene, stored: Stored, made: Resolution) -> State:
         stamp=service.stamp,
         primary=primary,
         routing=shares(regions),
-        shift=Shift(Pair(epoch, stored.generation), Phase.COMMITTED),
+        shift=Shift(Pair(epoch, stored.generation), Phase.COMMITTED, now),
         moves=_recent(moves, service, now),
         evacuated=tuple(name for name in state.evacuated if name not in regions),
     )
-    return replace(moved, restore=remember(moved, routing, service, regions, stored.state))
+    moved = attached.seated(moved, scene)
+    if routing is None:
+        return moved  # nothing is taken from any region, so there is nothing to remember
+    wanted = desired(moved, service)
+    return replace(moved, restore=remember(moved, routing, service, wanted, stored.state))
 
 
 def _recent(moves: tuple[Move, ...], service: Service, now: datetime) -> tuple[Move, ...]:

@@ -20,8 +20,10 @@ from orchestrator.core.model import (
     NO_PAIR,
     Observed,
     Outcome,
+    Part,
     Reason,
     RegionState,
+    Role,
     Routing,
     State,
     Status,
@@ -31,7 +33,7 @@ from orchestrator.core.plan import (
     named,
     seen_pair,
 )
-from orchestrator.core.policy import Mode, Region, Service, Stamp
+from orchestrator.core.policy import Mode, Region, Service, Stamp, Standby
 
 
 class Standing(StrEnum):
@@ -93,7 +95,7 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
         state = replace(state, ceilings=_below_all(state.ceilings))
     if seen > state.pair:
         value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
-        found = adopted(service, state, routing, pointed)
+        found = adopted(service, state, routing, pointed, observed.roles)
         reasons = (Reason("adopt", True, value),)
         return Ground(found, _known(service, found), (), Outcome.ADOPTED, reasons)
     if newer:
@@ -179,12 +181,26 @@ def pointed_at(service: Service, state: State, pointed: tuple[str, ...]) -> Stat
     return replace(state, routing=shares(regions), primary=primary)
 
 
-def adopted(service: Service, state: State, routing: Routing, pointed: tuple[str, ...]) -> State:
+def adopted(
+    service: Service,
+    state: State,
+    routing: Routing,
+    pointed: tuple[str, ...],
+    roles: Mapping[str, Role],
+) -> State:
     """An old document with the resource's traffic; what was under way in it is no more.
 
-    A region's ceiling holds only where the resource has it so.
+    A region's ceiling holds only where the resource has it so. roles: with attached standbys the
+    resource does not tell who has the traffic, and the region that leads by the newest document
+    does.
     """
-    state = pointed_at(service, undisturbed(state), pointed)
+    leading = [name for name in pointed if name in roles and roles[name].part is Part.LEADS]
+    newest = sorted(leading, key=lambda name: roles[name].epoch)[-1:]
+    state = pointed_at(service, undisturbed(state), (*newest,) or pointed)
+    if service.standby is Standby.ATTACHED:
+        entries = state.regions.items()
+        seen = {n: replace(e, attach=n in pointed, attached=False) for n, e in entries}
+        state = replace(state, regions=seen)
     has = {service.owner(backend.group): backend.scaler for backend in routing.backends}
     ceilings = {n: share for n, share in state.ceilings.items() if has.get(n, 0.0) <= share < 1}
     return replace(state, ceilings=ceilings)

@@ -135,6 +135,16 @@ class Status(StrEnum):
     RECOVERING = "recovering"
 
 
+class Leave(StrEnum):
+    """Why a region is to be left without capacity although standbys are attached.
+
+    One that failed is attached again when it has recovered; one that a human evacuated is not.
+    """
+
+    FAILED = "failed"
+    EVACUATED = "evacuated"
+
+
 @dataclass(frozen=True, slots=True)
 class RegionState:
     """What the document says of a region.
@@ -143,6 +153,10 @@ class RegionState:
     last that counted. backends: its groups, so that they are still known when it is configured no
     more. fenced_until: no writes there until then, for a graceful switch leaves it. proven_at: when
     ticks last proved it well again; recoveries: how often they did, each within a day of the last.
+
+    With attached standbys only: attach: this epoch gives it capacity. attached: it was seen to have
+    it on a load balancer that carried this epoch or, if none since took it away, an earlier one.
+    leave: why it is to be drained, as soon as the primary answers.
     """
 
     endpoint: str
@@ -155,6 +169,9 @@ class RegionState:
     fenced_until: datetime | None = None
     proven_at: datetime | None = None
     recoveries: int = 0
+    attach: bool = False
+    attached: bool = False
+    leave: Leave | None = None
 
     @property
     def healthy(self) -> bool:
@@ -198,7 +215,8 @@ class Step(StrEnum):
 class Switch:
     """A graceful switch under way. until: it is given up then, and nothing has moved.
 
-    command: the id of the command that asked for it; none when failback is automatic.
+    command: the id of the command that asked for it; none when failback is automatic. evacuate: the
+    region that is left is drained afterwards, though it stands by.
     """
 
     to: str
@@ -207,6 +225,7 @@ class Switch:
     since: datetime
     until: datetime
     command: str = ""
+    evacuate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +248,11 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The shift of the current epoch."""
+    """The shift of the current epoch. at: when the epoch was decided."""
 
     pair: Pair
     phase: Phase
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,13 +360,34 @@ class Probe:
     lag: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
+class Part(StrEnum):
+    """What a region says that it is. `silent`: it does not say."""
+
+    LEADS = "leads"
+    STANDS_BY = "stands by"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A region's own word on its part, as the load balancer's health check hears it too.
+
+    epoch: of the document that the region goes by.
+    """
+
+    part: Part
+    detail: str
+    epoch: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """One observation of the world.
 
     routing: None when the Compute API could not be read. kinds: types of the regional groups that
     were asked for (ticks only), by group. checks: what Monitoring's uptime checks say, by region;
-    empty where it is not asked.
+    empty where it is not asked. roles: what each region says that it is, where standbys are
+    attached.
     """
 
     stored: Stored
@@ -354,6 +395,7 @@ class Observed:
     probes: Mapping[str, Probe]
     kinds: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Probe] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 # --- what is decided ---------------------------------------------------------------------------
@@ -376,7 +418,7 @@ class Reason:
 
 
 class Outcome(StrEnum):
-    """What a decision came to."""
+    """What a decision came to. standbys: some were attached or drained, and no traffic moved."""
 
     UNCHANGED = "unchanged"
     HEALTH = "health"
@@ -388,6 +430,7 @@ class Outcome(StrEnum):
     SWITCHING = "switching"
     RAMPED = "ramped"
     ABANDONED = "abandoned"
+    STANDBYS = "standbys"
 
 
 @dataclass(frozen=True, slots=True)

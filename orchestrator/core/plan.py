@@ -19,7 +19,7 @@ from enum import StrEnum
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import bare, is_cut, read_mark, write_mark
 from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
-from orchestrator.core.policy import Lever, Service
+from orchestrator.core.policy import Lever, Service, Standby
 
 DESCRIPTION = "description"
 """Key under `restore` that keeps a description which was too long to be kept beside the mark."""
@@ -144,6 +144,14 @@ def movable(routing: Routing, service: Service, lever: Lever, region: str) -> bo
     return any(backend.group in groups for backend in routing.backends)
 
 
+def desired(state: State, service: Service) -> frozenset[str]:
+    """The regions that this epoch gives capacity: who carries traffic, and attached standbys."""
+    if service.standby is Standby.DRAINED:
+        return frozenset(state.routing)
+    standbys = (name for name in service.names if name in state.regions)
+    return frozenset((*state.routing, *(n for n in standbys if state.regions[n].attach)))
+
+
 def plan(state: State, routing: Routing, service: Service) -> Plan:
     """What to change so that the resource is as the state's epoch desires.
 
@@ -154,7 +162,7 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
     seen = seen_pair(routing, service)
     if state.pair.epoch == 0:
         return Plan(routing.name, lever, (), seen, seen)
-    wanted = set(state.routing)
+    wanted = desired(state, service)
     if lever is Lever.CAPACITY:
         changes = tuple(_scales(state, routing, service, wanted))
     else:
@@ -261,14 +269,14 @@ def body(made: Plan, routing: Routing, service: Service) -> Json:
     }
 
 
-def _is_own(before: State, region: str, known: Json) -> bool:
+def _is_own(before: State, service: Service, region: str, known: Json) -> bool:
     """Whether a backend's settings are its own, not a ramp's step or another hand's.
 
     known: what it was, where it was drained before.
     """
     if before.ceilings.get(region, 1.0) < 1:
         return False
-    return region in before.routing or not known
+    return region in desired(before, service) or not known
 
 
 def remember(
@@ -289,7 +297,7 @@ def remember(
         if region is None or region in wanted:
             continue
         known = kept.get(backend.group, NOTHING)
-        if before and not _is_own(before, region, known):
+        if before and not _is_own(before, service, region, known):
             continue
         scaler = {"capacityScaler": backend.scaler or _full(state, backend.group)}
         if lever is Lever.MEMBERSHIP:

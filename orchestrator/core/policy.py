@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 
 class Mode(StrEnum):
@@ -23,6 +24,16 @@ class Lever(StrEnum):
 
     CAPACITY = "capacity"
     MEMBERSHIP = "membership"
+
+
+class Standby(StrEnum):
+    """How regions that carry no traffic stand in the backend service.
+
+    Attached ones are kept out by the load balancer's own health check of their role.
+    """
+
+    DRAINED = "drained"
+    ATTACHED = "attached"
 
 
 class Confirm(StrEnum):
@@ -127,6 +138,14 @@ class Region:
     check_id: str | None
     backends: tuple[str, ...]
 
+    @property
+    def role_url(self) -> str | None:
+        """Where the region says whether it is the primary: below its health URL."""
+        if self.health_url is None:
+            return None
+        parts = urlsplit(self.health_url)
+        return parts._replace(path=f"{parts.path.rstrip('/')}/primary").geturl()
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -152,6 +171,7 @@ class Service:
     stated_lever: Lever | None
     policy: Policy
     stamp: Stamp
+    standby: Standby = Standby.DRAINED
 
     @property
     def names(self) -> tuple[str, ...]:

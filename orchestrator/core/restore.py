@@ -9,13 +9,24 @@ nothing is.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core.errors import Outdated, UnsafePlan
 from orchestrator.core.ground import Standing, adopted, refit, settle, standing, undisturbed
-from orchestrator.core.model import Decision, Outcome, Pair, Phase, Reason, Routing, Shift, State
-from orchestrator.core.plan import carrying, remember, seen_pair
+from orchestrator.core.model import (
+    Decision,
+    Outcome,
+    Pair,
+    Phase,
+    Reason,
+    Role,
+    Routing,
+    Shift,
+    State,
+)
+from orchestrator.core.plan import carrying, desired, remember, seen_pair
 from orchestrator.core.policy import Service
 
 _EPOCH = re.compile(rb'"epoch"\s*:\s*(\d{1,9})(?!\d)')
@@ -27,7 +38,13 @@ def highest_epoch(data: bytes) -> int:
 
 
 def restored(  # a version, and all that fences it
-    service: Service, good: State, routing: Routing, generation: int, floor: int, now: datetime
+    service: Service,
+    good: State,
+    routing: Routing,
+    generation: int,
+    floor: int,
+    now: datetime,
+    roles: Mapping[str, Role],
 ) -> Decision:
     """The document to commit over this generation: `good`, above every epoch known.
 
@@ -54,12 +71,13 @@ def restored(  # a version, and all that fences it
             " to adopt; nothing was restored. Give a region traffic by hand first",
         )
     epoch = known + 1
-    state = adopted(service, refit(good, service, now), routing, pointed)
+    state = adopted(service, refit(good, service, now), routing, pointed, roles)
     state = replace(
         settle(state, service),
         epoch=epoch,
         stamp=service.stamp,
-        shift=Shift(Pair(epoch, generation), Phase.COMMITTED),
+        shift=Shift(Pair(epoch, generation), Phase.COMMITTED, now),
     )
-    state = replace(state, restore=remember(state, routing, service, tuple(state.routing)))
+    wanted = desired(state, service)
+    state = replace(state, restore=remember(state, routing, service, wanted))
     return Decision(state, Outcome.ADOPTED, reasons, changed=True, recorded=True)

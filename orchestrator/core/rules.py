@@ -14,9 +14,11 @@ from orchestrator.core.model import (
     Freeze,
     Incident,
     Move,
+    Part,
     Probe,
     Reason,
     RegionState,
+    Role,
     Signal,
     Status,
     Tick,
@@ -24,7 +26,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.policy import Confirm, OnLag, OnUnconfirmed, Policy
 
-PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze"})
+PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze", "role"})
 """Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
 
 
@@ -134,6 +136,41 @@ def target_healthy(
     trusted = not asked and policy.on_unconfirmed is OnUnconfirmed.PROCEED
     passed = trusted or probe.verdict is Verdict.HEALTHY
     return Reason("target_healthy", passed, f"up, probe: {probe.detail}", "up and 2xx", region)
+
+
+def attached(region: str, entry: RegionState) -> Reason:
+    """The target has capacity, as last seen on the load balancer; nothing has taken it since."""
+    value = "has capacity" if entry.attached else "no capacity, as last seen: it is attached first"
+    return Reason("attached", entry.attached, value, "attached", region)
+
+
+def role(region: str, heard: Role) -> Reason:
+    """The region says whether it is the primary, so that the load balancer can go by it."""
+    value = f"its role URL says {heard.detail}"
+    return Reason("role", heard.part is not Part.SILENT, value, "200 or 503 with an epoch", region)
+
+
+def stands_by(region: str, heard: Role, epoch: int) -> Reason:
+    """The region says that it is not the primary, by this epoch's document or a later one."""
+    passed = heard.part is Part.STANDS_BY and heard.epoch >= epoch
+    return Reason("role", passed, _says(heard), f"503 by epoch {epoch} or later", region)
+
+
+def leads(region: str, heard: Role, epoch: int) -> Reason:
+    """The region says that it is the primary, by this epoch's document or a later one."""
+    passed = heard.part is Part.LEADS and heard.epoch >= epoch
+    return Reason("role", passed, _says(heard), f"200 by epoch {epoch} or later", region)
+
+
+def knows(region: str, heard: Role, epoch: int) -> Reason:
+    """The region's application has read this epoch's document, so it will read the next one."""
+    passed = heard.part is not Part.SILENT and heard.epoch >= epoch
+    return Reason("role", passed, _says(heard), f"by epoch {epoch} or later", region)
+
+
+def _says(heard: Role) -> str:
+    by = "" if heard.part is Part.SILENT else f" by epoch {heard.epoch}"
+    return f"its role URL says {heard.detail}{by}"
 
 
 def min_healthy_regions(

@@ -13,20 +13,31 @@ from datetime import datetime, timedelta
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.ground import undisturbed
-from orchestrator.core.model import Outcome, Reason, Step, Switch
-from orchestrator.core.wanted import Wanted, left_by_hand
+from orchestrator.core.model import Leave, Outcome, Reason, Step, Switch
+from orchestrator.core.wanted import Wanted, left_by_hand, to_be_drained
 
 MARGIN = timedelta(seconds=5)
 """What a commit may take until it is seen: the fence is counted from so much after its decision,
 and the commit that ends a switch is sent no later than this before the fence opens."""
 
 
-def begin(scene: Scene, left: str, to: str, command: str, gates: tuple[Reason, ...]) -> Wanted:
-    """Fence the old primary: its clients stop writing as they read this document."""
+def begin(  # a switch's two ends, whose wish it is, and why
+    scene: Scene,
+    left: str,
+    to: str,
+    command: str,
+    gates: tuple[Reason, ...],
+    *,
+    evacuate: bool = False,
+) -> Wanted:
+    """Fence the old primary: its clients stop writing as they read this document.
+
+    evacuate: drain it afterwards, though standbys stay attached.
+    """
     state, now = scene.state, scene.now
     until = now + scene.service.policy.graceful.deadline
     regions = {**state.regions, left: replace(state.regions[left], fenced_until=until)}
-    switch = Switch(to, left, Step.FENCING, now, until, command)
+    switch = Switch(to, left, Step.FENCING, now, until, command, evacuate)
     state = replace(state, regions=regions, switch=switch)
     value = f"{left} takes no writes until {until:%H:%M:%S}; then the traffic goes to {to}"
     return Wanted(state, (left,), Outcome.SWITCHING, (*gates, Reason("switch", True, value)))
@@ -46,7 +57,7 @@ def advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
         seconds = round((due - scene.now).total_seconds())
         value = f"{switch.left} is fenced; {seconds} s until every client knows"
         return Wanted(scene.state, current, waiting=(Reason("switch", False, value),))
-    lag = scene.lag(switch.to, (switch.left,))
+    lag = (*scene.lag(switch.to, (switch.left,)), *scene.knows(switch.to))
     if not all(gate.passed for gate in lag):
         state = replace(scene.state, switch=replace(switch, step=Step.DRAINING))
         return Wanted(state, current, waiting=lag)
@@ -56,6 +67,8 @@ def advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
     state = undisturbed(scene.state)
     if switch.command:
         state = left_by_hand(scene, state, current, switch.to)
+    if switch.evacuate:
+        state = to_be_drained(state, switch.left, Leave.EVACUATED)
     return Wanted(state, (switch.to,), Outcome.MOVED, (*gates, *lag, done))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.choice import NOT_PROBED, Scene
-from orchestrator.core.model import Outcome, Reason, State, Status, Verdict
+from orchestrator.core.model import Leave, Outcome, Reason, State, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ def left_by_hand(scene: Scene, state: State, left: Iterable[str], to: str) -> St
     if to == scene.service.names[0]:
         return replace(state, evacuated=())
     return replace(state, evacuated=tuple(dict.fromkeys((*state.evacuated, *left))))
+
+
+def to_be_drained(state: State, region: str, why: Leave) -> State:
+    """The state in which that region is drained once another is the primary and says so itself."""
+    entry = replace(state.regions[region], leave=why)
+    return replace(state, regions={**state.regions, region: entry})
 
 
 def away(scene: Scene, current: tuple[str, ...]) -> tuple[str, ...]:

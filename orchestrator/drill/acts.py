@@ -129,6 +129,14 @@ def _lags(act: Act, stage: Stage) -> None:
         stage.world.lag.setdefault(name, {})[act.values["other"]] = seconds
 
 
+def _reads(act: Act, stage: Stage) -> None:
+    for name in _meant(act, stage):
+        if "no document" in act.form:
+            stage.world.held[name] = stage.world.known(name)
+        else:
+            stage.world.held.pop(name, None)
+
+
 # --- other hands and clouds ----------------------------------------------------------------------
 
 
@@ -154,6 +162,8 @@ _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
     "users cannot reach REGION": _users,
     "users reach REGION again": _users,
     "REGION is DURATION behind OTHER": _lags,
+    "REGION reads no document": _reads,
+    "REGION reads the document again": _reads,
     "tick": lambda _, stage: stage.tick(),
     "another hand gives REGIONS the traffic": _given,
     "terraform apply": lambda _, stage: stage.world.deploy(),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
-from orchestrator.core.model import Json, Probe, Routing, Verdict
+from orchestrator.core.codec import decode
+from orchestrator.core.model import Json, Part, Probe, Role, Routing, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.drill.world import TIMEOUT, WELL, World
 
@@ -49,7 +50,9 @@ class Bucket:
             self.world.pass_hook("commit")
         self.world.fail_if_gone("the state bucket")
         made = self.world.kept.put(name, data, generation)
-        self.world.commits += name == f"{self.world.service.name}.json"
+        if name == f"{self.world.service.name}.json":
+            self.world.commits += 1
+            self.world.documents.append((self.world.now, decode(data, self.world.service.name)))
         return made
 
 
@@ -68,12 +71,15 @@ class Balancer:
         """One change, counted; what was to happen before a patch happens first."""
         self.world.pass_hook("patch")
         self.world.fail_if_gone("the Compute API")
+        served = self.world.serving
         done = self.world.backends.patch(name, body)
         self.world.patches += 1
         if not self.world.carrying:
             self.world.faults.append(
                 "a patch of an orchestrator took the traffic from every region"
             )
+        elif served and not self.world.serving:
+            self.world.faults.append("a patch of an orchestrator drained the region that served")
         return done
 
     def wait(self, operation: str) -> None:
@@ -103,6 +109,18 @@ class Prober:
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
         """What each region answers this orchestrator."""
         return {region.name: self._one(region.name) for region in regions}
+
+    def roles(self, regions: Iterable[Region]) -> Mapping[str, Role]:
+        """What each region says to this orchestrator that it is."""
+        return {region.name: self._role(region.name) for region in regions}
+
+    def _role(self, name: str) -> Role:
+        answer, state = self._one(name), self.world.known(name)
+        if answer == TIMEOUT or state is None:
+            return Role(Part.SILENT, "503 without a document's epoch" if state else answer.detail)
+        if self.world.leads(name):
+            return Role(Part.LEADS, "200", state.epoch)
+        return Role(Part.STANDS_BY, "503", state.epoch)
 
     def _one(self, name: str) -> Probe:
         if (self.number, name) in self.world.unreached:

@@ -89,6 +89,10 @@ def _fenced(world: World, now: datetime) -> str:
 
 
 def _traffic(expect: ExpectModel, sight: Sight) -> Iterator[str]:
+    serving = sight.world.serving
+    if expect.serving is not None and set(serving) != set(expect.serving) - {NOBODY}:
+        expected = ", ".join(sorted(expect.serving))
+        yield f"serving is {', '.join(serving) or NOBODY}, expected {expected}"
     carrying, wanted = sight.world.carrying, expect.traffic
     match wanted:
         case None:

@@ -129,7 +129,12 @@ def _service(model: ScenarioModel) -> Service:
         }
         for name in model.regions
     }
-    traffic = {"kind": "backend-service", "backend_service": SERVICE, "lever": model.lever}
+    traffic = {
+        "kind": "backend-service",
+        "backend_service": SERVICE,
+        "lever": model.lever,
+        "standby": model.standby,
+    }
     service = {
         "mode": model.mode,
         "regions": regions,

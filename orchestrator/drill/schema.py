@@ -47,10 +47,12 @@ class ExpectModel(_Model):
     """What must be so at this time. What is not named may be anything.
 
     traffic: the regions that the load balancer gives traffic, or each one's share of its capacity.
+    serving: those that users are sent to, for attached standbys have capacity and no users.
     outcome, refused, explains: of the newest decision. paged, log: of all so far.
     """
 
     traffic: str | list[str] | dict[str, float] | None = None
+    serving: Names | None = None
     primary: str | None = None
     epoch: int | None = None
     health: dict[str, Status] | None = None
@@ -71,7 +73,7 @@ class ExpectModel(_Model):
         """The regions that it names."""
         traffic = [self.traffic] if isinstance(self.traffic, str) else list(self.traffic or ())
         single = [self.primary, self.fenced, self.switching_to]
-        named = [*traffic, *single, *(self.health or {})]
+        named = [*traffic, *(self.serving or ()), *single, *(self.health or {})]
         return tuple(name for name in named if name and name != NOBODY)
 
 
@@ -90,6 +92,7 @@ class ScenarioModel(_Model):
     promise: str = Field(min_length=1)
     mode: Literal["active-passive", "active-active"] = "active-passive"
     lever: Literal["capacity", "membership"] = "capacity"
+    standby: Literal["drained", "attached"] = "drained"
     regions: list[str] = Field(["us-east-1", "us-west-2", "eu-west-1"], min_length=1)
     orchestrators: Literal[1, 2] = 1
     overlap: bool = False

@@ -16,10 +16,13 @@ from orchestrator.core.codec import decode
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import Json, Probe, State, Verdict
 from orchestrator.core.plan import carrying, group_path, lever_of
-from orchestrator.core.policy import Lever, Mode, Service
+from orchestrator.core.policy import Lever, Mode, Service, Standby
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """Midnight, so that a time of the clock reads as a time of the scenario."""
+
+REFRESH = timedelta(seconds=5)
+"""How old the document may be that a region's application goes by."""
 
 WELL = Probe(Verdict.HEALTHY, "200")
 FAILING = Probe(Verdict.FAILING, "503")
@@ -32,8 +35,10 @@ class Killed(BaseException):
 
 @dataclass
 class World:
-    """One service's world. health: what each region answers, if not well. gone: a cloud, till when.
+    """One service's world.
 
+    documents: every one, and when it was written. held: what an application knows that reads no
+    newer one, by region. health: what each region answers, if not well. gone: a cloud, till when.
     unreached: regions that an orchestrator's probes do not reach, by its number. cut_off: regions
     that their users do not reach. hooks: what happens before the next commit or patch.
     faults: what no orchestrator may do, whatever is expected.
@@ -41,6 +46,8 @@ class World:
 
     service: Service
     now: datetime = START
+    documents: list[tuple[datetime, State]] = field(default_factory=list)
+    held: dict[str, State | None] = field(default_factory=dict)
     health: dict[str, Probe] = field(default_factory=dict)
     lag: dict[str, dict[str, float]] = field(default_factory=dict)
     unreached: set[tuple[int, str]] = field(default_factory=set)
@@ -78,11 +85,30 @@ class World:
         """The regions that get traffic."""
         return carrying(self.backends.read(self.service.backend_service), self.service)
 
+    def known(self, region: str) -> State | None:
+        """The document as the region's application knows it."""
+        if region in self.held:
+            return self.held[region]
+        read = (state for at, state in reversed(self.documents) if at <= self.now - REFRESH)
+        return next(read, None)
+
+    def leads(self, region: str) -> bool:
+        """Whether the region's application answers at its role URL that it is the primary."""
+        state = self.known(region)
+        return region not in self.health and state is not None and state.primary == region
+
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """The regions that users are sent to: with attached standbys by the role's health check."""
+        if self.service.standby is Standby.DRAINED:
+            return self.carrying
+        return tuple(name for name in self.carrying if self.leads(name))
+
     @property
     def users(self) -> str:
         """Whether every user is served."""
-        bad = [n for n in self.carrying if n in self.cut_off or n in self.health]
-        return "failing" if bad or not self.carrying else "served"
+        bad = [n for n in self.serving if n in self.cut_off or n in self.health]
+        return "failing" if bad or not self.serving else "served"
 
     def is_gone(self, cloud: str) -> bool:
         """Whether that cloud does not answer now."""

@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from orchestrator.core import codec, flat, reading
 from orchestrator.core.errors import Outdated, StateLost, Unavailable
 from orchestrator.core.ground import create
-from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Routing, Stored
+from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Role, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
-from orchestrator.core.policy import Confirm, Service
+from orchestrator.core.policy import Confirm, Service, Standby
 from orchestrator.flow.context import Context
 
 FLAT_FILE = "dynamodb_regions.json"
@@ -42,6 +42,7 @@ def observe(
     older = submit(context.objects.get, FLAT_FILE) if wants_flat else None
     types = submit(_kinds, service, context, asking=kinds)
     checks = submit(_checks, service, context)
+    roles = submit(heard, service, context)
     probes = context.prober.probe(service.regions)
     seen, lost = _routing(routing)
     found = stored.result()
@@ -49,7 +50,8 @@ def observe(
         found = read_state(service.name, context)
     if found.state is None and seen is not None and context.only_service:
         found = _upgraded(service, older, seen, context)
-    return Observed(found, seen, probes, types.result(), checks.result()), lost
+    observed = Observed(found, seen, probes, types.result(), checks.result(), roles.result())
+    return observed, lost
 
 
 def read_state(service: str, context: Context) -> Stored:
@@ -74,6 +76,13 @@ def read_state(service: str, context: Context) -> Stored:
             " the last good version back",
             page=True,
         ) from error
+
+
+def heard(service: Service, context: Context) -> Mapping[str, Role]:
+    """What each region says that it is, where standbys are attached."""
+    if service.standby is not Standby.ATTACHED:
+        return {}
+    return context.prober.roles(service.regions)
 
 
 def _checks(service: Service, context: Context) -> Mapping[str, Probe]:

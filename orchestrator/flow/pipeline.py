@@ -20,7 +20,7 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import Decision, Json, Observed, Phase, Signal, Stored, Tick
+from orchestrator.core.model import Decision, Json, Observed, Outcome, Phase, Signal, Stored, Tick
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
 from orchestrator.flow import announce, gauges, record, stateless
@@ -61,10 +61,14 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
 def _handle(service: Service, signal: Signal, context: Context) -> Report:
     patience = Patience(context)
     seen: tuple[Observed, Unavailable | None] | None = None
+    first: Report | None = None
     while True:
         try:
             seen = seen or observe(service, context, kinds=isinstance(signal, Tick))
-            return _once(service, signal, *seen, context, patience)
+            report = _once(service, signal, *seen, context, patience)
+            if first is not None or not _attaches(report):
+                return _together(first, report)
+            first, seen = report, None
         except Raced as race:
             patience.pause(race)
             seen = (replace(seen[0], stored=race.stored), seen[1]) if seen else None
@@ -74,6 +78,21 @@ def _handle(service: Service, signal: Signal, context: Context) -> Report:
         except (Conflict, Unavailable) as error:
             patience.pause(error)
             seen = None
+
+
+def _attaches(report: Report) -> bool:
+    """Whether a standby may have got its capacity just now, with which the signal comes to more."""
+    wanted = any(one.rule == "attached" and not one.passed for one in report.decision.reasons)
+    return bool(report.plans) and (wanted or report.decision.outcome is Outcome.STANDBYS)
+
+
+def _together(first: Report | None, last: Report) -> Report:
+    """One report of an invocation that took its signal twice: of what came of it."""
+    if first is None:
+        return last
+    nothing = last.decision.outcome in {Outcome.UNCHANGED, Outcome.HEALTH}
+    decision = first.decision if nothing else last.decision
+    return Report(decision, (*first.plans, *last.plans), last.stored)
 
 
 def _once(

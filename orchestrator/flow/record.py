@@ -30,7 +30,7 @@ from orchestrator.core.model import (
     Tick,
 )
 from orchestrator.core.plan import Plan, Verb, carrying
-from orchestrator.core.policy import Lever, Service
+from orchestrator.core.policy import Lever, Service, Standby
 from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -86,6 +86,7 @@ def before(service: Service, stored: Stored, routing: Routing | None) -> Before:
     if stored.state is not None:
         return Before(stored.state.epoch, stored.state.routing)
     pointed = carrying(routing, service) if routing else ()
+    pointed = pointed[:1] if service.standby is Standby.ATTACHED else pointed
     return Before(None, shares(pointed) if pointed else {})
 
 

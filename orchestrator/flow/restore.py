@@ -18,7 +18,7 @@ from orchestrator.core.restore import highest_epoch, restored
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
-from orchestrator.flow.observe import document_name
+from orchestrator.flow.observe import document_name, heard
 from orchestrator.flow.pipeline import Report, handle
 from orchestrator.ports import Archive, Version
 
@@ -89,8 +89,9 @@ def prepare(
     assert source.state is not None  # `_source` gives readable ones only
     routing = context.traffic.read(service.backend_service)
     floor = max(_highest_journaled(service.name, archive), highest_epoch(got[0] if got else b""))
+    roles = heard(service, context)
     now = context.now()
-    decision = restored(service, source.state, routing, generation, floor, now)
+    decision = restored(service, source.state, routing, generation, floor, now, roles)
     return Restoration(source, generation, live, decision)
 
 

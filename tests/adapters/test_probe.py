@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.core.incidents import believable, is_blind
-from orchestrator.core.model import Probe, Verdict
+from orchestrator.core.model import Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import HOST, free_port, url_of
 
@@ -432,3 +432,70 @@ def test_rounds_at_the_same_time_do_not_disturb_each_other(serve: Callable[..., 
     for one in asking:
         one.join()
     assert not wrong
+
+
+# --- roles ---------------------------------------------------------------------------------------
+
+JSON = "Content-Type: application/json\r\n"
+
+
+def roles(*urls: str | None, timeout: float = TIMEOUT) -> list[Role]:
+    """One round of roles; it takes no longer than it may."""
+    regions = [region(f"r{number}", url) for number, url in enumerate(urls)]
+    began = time.monotonic()
+    found = HttpProber(timeout, 2).roles(regions)
+    assert time.monotonic() - began <= timeout + SLACK
+    return list(found.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "role"),
+    [
+        (200, b'{"epoch": 7, "revision": 9}', Role(Part.LEADS, "200", 7)),
+        (503, b'{"epoch": 0}', Role(Part.STANDS_BY, "503", 0)),
+        (200, b'{"epoch": null}', Role(Part.SILENT, "200 without a document's epoch")),
+        (200, b"ok", Role(Part.SILENT, "200 without a document's epoch")),
+        (503, b"[7]", Role(Part.SILENT, "503 without a document's epoch")),
+        (503, b'{"epoch": true}', Role(Part.SILENT, "503 without a document's epoch")),
+        (503, b'{"epoch": -1}', Role(Part.SILENT, "503 without a document's epoch")),
+        (503, b'{"epoch": "7"}', Role(Part.SILENT, "503 without a document's epoch")),
+        (404, b'{"epoch": 7}', Role(Part.SILENT, "404")),
+        (500, b'{"epoch": 7}', Role(Part.SILENT, "500")),
+        (204, b'{"epoch": 7}', Role(Part.SILENT, "204")),
+        (301, b'{"epoch": 7}', Role(Part.SILENT, "301")),
+    ],
+)
+def test_a_region_says_what_it_is_by_its_status_and_its_documents_epoch(
+    serve: Callable[..., Server], status: int, body: bytes, role: Role
+) -> None:
+    server = serve(answer(status, JSON, body))
+    assert roles(server.url) == [role]
+    (asked,) = server.requests
+    assert asked.startswith(b"GET /healthz/primary HTTP/1.1\r\n")
+
+
+def test_an_epoch_counts_only_in_what_calls_itself_json(serve: Callable[..., Server]) -> None:
+    server = serve(answer(200, "", b'{"epoch": 7}'))
+    assert roles(server.url)[0].part is Part.SILENT
+
+
+def test_a_region_that_does_not_answer_says_nothing_and_is_asked_twice(
+    serve: Callable[..., Server],
+) -> None:
+    hung, cut = serve(hang), serve(reset)
+    found = roles(hung.url, cut.url)
+    assert found == [Role(Part.SILENT, "timeout"), Role(Part.SILENT, "reset")]
+    assert cut.connections == 2
+
+
+def test_a_region_without_a_health_url_is_not_asked() -> None:
+    assert roles(None) == []
+
+
+def test_a_health_answer_that_fails_is_not_read_for_a_body(serve: Callable[..., Server]) -> None:
+    """The status is the answer, at once."""
+    slow = say(b"HTTP/1.1 503 X\r\nContent-Length: 9\r\n" + JSON.encode() + b"\r\n")
+    began = time.monotonic()
+    (found,) = look(serve(slow).url, timeout=5)
+    assert found == Probe(Verdict.FAILING, "503")
+    assert time.monotonic() - began < 1

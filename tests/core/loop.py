@@ -19,8 +19,10 @@ from orchestrator.core.model import (
     Backend,
     Decision,
     Observed,
+    Part,
     Probe,
     Reason,
+    Role,
     Routing,
     Signal,
     State,
@@ -90,7 +92,11 @@ def refusals(decision: Decision) -> set[str]:
 
 @dataclass
 class Loop:
-    """One service, driven by signals. Every document goes through its JSON on its way."""
+    """One service, driven by signals. Every document goes through its JSON on its way.
+
+    said: what a region says of its role, where that does not follow from the document. is_unseen:
+    the load balancer can be neither read nor written.
+    """
 
     service: Service
     routing: Routing
@@ -98,6 +104,8 @@ class Loop:
     now: datetime = START
     probes: dict[str, Probe] = field(default_factory=dict)
     checks: dict[str, Probe] = field(default_factory=dict)
+    said: dict[str, Role] = field(default_factory=dict)
+    is_unseen: bool = False
 
     @property
     def state(self) -> State:
@@ -113,7 +121,16 @@ class Loop:
     def observed(self) -> Observed:
         """The world as it is; a region without a set probe answers 200."""
         probes = {name: self.probes.get(name, HEALTHY) for name in self.service.names}
-        return Observed(self.stored, self.routing, probes, checks=self.checks)
+        roles = {name: self.said.get(name) or self._role(name) for name in self.service.names}
+        routing = None if self.is_unseen else self.routing
+        return Observed(self.stored, routing, probes, checks=self.checks, roles=roles)
+
+    def _role(self, name: str) -> Role:
+        state, answer = self.stored.state, self.probes.get(name, HEALTHY)
+        if state is None or not answer.detail[:1].isdigit():
+            return Role(Part.SILENT, answer.detail)
+        leads = state.primary == name and answer.verdict is Verdict.HEALTHY
+        return Role(Part.LEADS if leads else Part.STANDS_BY, "200" if leads else "503", state.epoch)
 
     def decide(self, signal: Signal) -> Decision:
         """What would be decided, committing nothing."""
@@ -128,7 +145,7 @@ class Loop:
             self.stored = Stored(
                 codec.decode(codec.encode(state), self.service.name), generation + 7
             )
-        if shift:
+        if shift and not self.is_unseen:
             self.shift()
         return decision
 

@@ -19,6 +19,7 @@ from orchestrator.core.ground import create
 from orchestrator.core.model import (
     Incident,
     IncidentState,
+    Leave,
     Move,
     Pair,
     Phase,
@@ -58,6 +59,9 @@ REGION_STATES = st.builds(
     proofs=st.integers(0, 9),
     failures=st.integers(0, 9),
     counted_at=st.none() | TIMES,
+    attach=st.booleans(),
+    attached=st.booleans(),
+    leave=st.none() | st.sampled_from(Leave),
 )
 INCIDENTS = st.lists(
     st.builds(
@@ -100,7 +104,7 @@ def states(draw: st.DrawFn) -> State:
         regions={name: draw(REGION_STATES) for name in REGIONS},
         routing=draw(st.dictionaries(NAMES, st.floats(0.0, 1.0), min_size=1)),
         incidents=draw(INCIDENTS),
-        shift=Shift(pair, draw(st.sampled_from(Phase))) if epoch else None,
+        shift=Shift(pair, draw(st.sampled_from(Phase)), draw(st.none() | TIMES)) if epoch else None,
         restore=draw(st.dictionaries(TEXT, OBJECTS, max_size=2)),
         lever=draw(st.none() | st.sampled_from(Lever)),
         moves=draw(MOVES),
@@ -150,7 +154,8 @@ def test_the_document_is_what_applications_rely_on() -> None:
     assert document["regions"][EAST]["healthy"] is False
     assert document["regions"][EAST]["status"] == "down"
     assert document["regions"][EAST]["since"] == "2026-11-23T05:00:00Z"
-    assert document["shift"] == {"epoch": 1, "rev": document["shift"]["rev"], "phase": "committed"}
+    shift = {"epoch": 1, "rev": document["shift"]["rev"], "phase": "committed"}
+    assert document["shift"] == {**shift, "at": "2026-11-23T05:00:00Z"}
     assert document["switch"] is None
     assert document["freeze"] is None
     assert document["commands"] == []

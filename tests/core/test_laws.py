@@ -139,7 +139,11 @@ class Histories(RuleBasedStateMachine):
     )
     def begin(self, mode: str, lever: str | None, policy: dict[str, Any]) -> None:
         """A service in one of the two modes, by one of the two levers."""
-        self.options: dict[str, Any] = {"mode": mode, "policy": policy}
+        self.start(lever, mode=mode, policy=policy)
+
+    def start(self, lever: str | None, **options: Any) -> None:
+        """A watched world with these options."""
+        self.options: dict[str, Any] = options
         if lever:
             self.options["lever"] = lever
         self.world = lab(**self.options)
@@ -149,18 +153,21 @@ class Histories(RuleBasedStateMachine):
         self.world.objects = self.objects
         change = self.world.traffic.change
         self.world.traffic.change = lambda body: self.written(body, change)  # type: ignore[method-assign]  # watched
-        self.older = self.world.service
+        self.older = self.acting = self.world.service
         self.send(Tick())
 
     # --- what happens ----------------------------------------------------------------------------
 
     def send(self, signal: Signal, **ports: Any) -> Report | None:
         """One signal; what a redelivery would cure is let be."""
+        others, self.acting = self.acting, ports.get("service", self.world.service)
         try:
             report = self.world.handle(signal, **ports)
         except FailoverError as error:
             self.raised(error)
             return None
+        finally:
+            self.acting = others
         self.answered(signal, report)
         return report
 
@@ -308,18 +315,22 @@ class Histories(RuleBasedStateMachine):
         assert new.routing
         assert set(new.routing) <= set(new.regions)
         assert new.primary in new.routing
-        wanted = self.desired.setdefault(new.pair, frozenset(new.routing))
-        assert new.epoch == 0 or wanted == set(new.routing)
+        wanted = self.desired.setdefault(new.pair, self.wanted(new))
+        assert new.epoch == 0 or wanted == self.wanted(new)
         fenced = {name for name, entry in new.regions.items() if entry.fenced_until}
         assert fenced == ({new.switch.left} if new.switch else set())
         if old is None or new.history[:1] == old.history[:1]:
             assert old is None or new.epoch == old.epoch
             return
-        made = Made(self.world.service.policy, old, new, self.world.prober.answers)
+        made = Made(self.acting.policy, old, new, self.world.prober.answers)
         assert new.pair >= old.pair
         self.once(made)
         for law in (held, moved, optional, frozen, switched):
             law(made)
+
+    def wanted(self, state: State) -> frozenset[str]:
+        """Whom this document gives traffic."""
+        return frozenset(state.routing)
 
     def once(self, made: Made) -> None:
         """A command is carried out at most once."""

@@ -66,6 +66,7 @@ BROKEN = [
     ('traffic = "eu-west-1"', "traffic is us-west-2, expected eu-west-1"),
     ("traffic = { us-west-2 = 0.5 }", "traffic is {'us-west-2': 1.0}, expected"),
     ('primary = "us-east-1"', "primary is us-west-2, expected us-east-1"),
+    ('serving = "us-east-1"', "serving is us-west-2, expected us-east-1"),
     ("epoch = 2", "epoch is 1, expected 2"),
     ('outcome = "held"', "outcome is moved, expected held"),
     ('refused = "freeze"', "refused should have 'freeze', and it has nothing"),

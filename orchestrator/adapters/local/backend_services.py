@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from orchestrator.core.errors import Conflict, Unavailable
 from orchestrator.core.model import Backend, Json, Routing
 from orchestrator.core.plan import group_path, lever_of
-from orchestrator.core.policy import Lever, Mode, Service
+from orchestrator.core.policy import Lever, Mode, Service, Standby
 from orchestrator.ports import Objects
 
 API = "https://www.googleapis.com/compute/v1/"
@@ -81,11 +81,16 @@ def _file(name: str) -> str:
 
 
 def as_deployed(service: Service) -> Json:
-    """The backend service as it is usually deployed: the preferred region carries the traffic."""
+    """The backend service as it is usually deployed: the preferred region carries the traffic.
+
+    Attached standbys have their capacity too.
+    """
     lever = lever_of(service, None)
+    active_active = service.mode is Mode.ACTIVE_ACTIVE
+    everywhere = active_active or service.standby is Standby.ATTACHED
     backends: list[Json] = []
     for index, region in enumerate(service.regions):
-        carries = index == 0 or service.mode is Mode.ACTIVE_ACTIVE
+        carries = index == 0 or everywhere
         for group in region.backends:
             if lever is Lever.CAPACITY:
                 scaler = 1.0 if carries else 0.0
