@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.core import rules
-from orchestrator.core.incidents import is_blind, live
+from orchestrator.core.incidents import is_blind, live, proof_needed
 from orchestrator.core.model import (
     Probe,
     Reason,
@@ -64,6 +64,7 @@ class Scene:
             self.probes.get(name, NOT_PROBED),
             asked=self.service.region(name).health_url is not None,
             movable=self.movable(name),
+            proof=proof_needed(self.state.regions[name], self.service.policy, self.now),
         )
 
     def movable(self, name: str) -> bool:

@@ -16,6 +16,9 @@ from orchestrator.core.ramp import first_step
 from orchestrator.core.switch import begin
 from orchestrator.core.wanted import Wanted, away, left_by_hand, lives, whole
 
+AT = "%Y-%m-%d %H:%M:%S UTC"
+"""How a time is told to people."""
+
 MOVING = frozenset({Wish.FAILOVER, Wish.FAILBACK, Wish.EVACUATE})
 """The commands that ask for a move."""
 
@@ -52,7 +55,7 @@ def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
     """
     match command.wish:
         case Wish.FREEZE:
-            assert command.until is not None  # the parser refuses a freeze without an end
+            assert command.until is not None  # rules.command refuses a freeze without an end
             at = command.issued_at
             freeze = Freeze(command.until, command.actor, command.reason, at, done)
             return replace(undisturbed(state), freeze=freeze)
@@ -64,6 +67,48 @@ def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
             return replace(state, acknowledged_at=_acknowledged(state, command, now))
         case _:
             return undisturbed(state)
+
+
+def effect(state: State, command: Command, now: datetime) -> tuple[Reason, ...]:
+    """What a command does to automation itself, for people. state: as it was before it."""
+    match command.wish:
+        case Wish.FREEZE:
+            assert command.until is not None  # as above
+            value = f"frozen until {command.until:{AT}}{_replaced(state, now)}"
+            return (_told(command, value),)
+        case Wish.UNFREEZE:
+            return (_told(command, _thawing(state, command, now)),)
+        case Wish.ACK:
+            known, before = _acknowledged(state, command, now), state.acknowledged_at
+            seen = [move for move in state.moves if move.at <= known]
+            fresh = sum(1 for move in seen if before is None or move.at > before)
+            value = f"{fresh} automatic moves acknowledged" if fresh else "nothing to acknowledge"
+            return (_told(command, value),)
+        case _:
+            return ()
+
+
+def _told(command: Command, value: str) -> Reason:
+    return Reason(command.wish, True, value)
+
+
+def _standing(state: State, now: datetime) -> Freeze | None:
+    return state.freeze if state.freeze and state.freeze.until > now else None
+
+
+def _replaced(state: State, now: datetime) -> str:
+    freeze = _standing(state, now)
+    return f"; replaces the freeze of {freeze.actor} until {freeze.until:{AT}}" if freeze else ""
+
+
+def _thawing(state: State, command: Command, now: datetime) -> str:
+    freeze = _standing(state, now)
+    if freeze is None:
+        return "nothing was frozen"
+    whose = f"the freeze of {freeze.actor} until {freeze.until:{AT}}"
+    if command.issued_at < freeze.since:
+        return f"{whose} came after this command was given, and stays"
+    return f"{whose} is ended"
 
 
 def _acknowledged(state: State, command: Command, now: datetime) -> datetime:
@@ -79,19 +124,31 @@ def _refused(scene: Scene, current: tuple[str, ...], *reasons: Reason) -> Wanted
 def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
     """Go to that region: gracefully while the one that is left lives, else at once."""
     if current == (to,):
-        state = set_aside(scene.state, to, scene.now)
+        state = set_aside(scene.state, to, scene.now, command.actor)
         value = f"{to} carries the traffic already"
         return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
+    if not command.now and current and all(lives(scene, name) for name in current):
+        return _go_gracefully(scene, current, command, to)
     gates = (_fit(scene, to, command), *_overridden(scene.lag(to, current), command))
-    hurried = command.now or not current or not all(lives(scene, name) for name in current)
-    if not hurried:  # the replica is waited for later
-        gates = tuple(gate for gate in gates if gate.rule != "replication_lag")
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
-    state = set_aside(scene.state, to, scene.now)
-    if hurried:
-        return Wanted(left_by_hand(scene, state, current, to), (to,), Outcome.MOVED, gates)
-    return begin(replace(scene, state=state), current[0], to, command.id, gates)
+    state = set_aside(scene.state, to, scene.now, command.actor)
+    return Wanted(left_by_hand(scene, state, current, to), (to,), Outcome.MOVED, gates)
+
+
+def _go_gracefully(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
+    """Begin a switch. It asks its rules again before it moves, so none can be overridden here."""
+    why = f"; {current[0]} lives, and a graceful switch asks again: --override needs --now"
+    gates = tuple(
+        replace(gate, value=gate.value + why)
+        if gate.rule == command.override and not gate.passed
+        else gate
+        for gate in (scene.fit(to), *scene.lag(to, current))
+        if gate.rule in {"target_healthy", command.override}  # the replica is waited for later
+    )
+    if not all(gate.passed for gate in gates):
+        return _refused(scene, current, *gates)
+    return begin(scene, current[0], to, command.id, gates)
 
 
 def _overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
@@ -155,6 +212,7 @@ def _give_back(scene: Scene, current: tuple[str, ...], command: Command) -> Want
     for name in missing:
         gates.append(_fit(scene, name, command))
         if gates[-1].passed:
-            chosen = replace(scene, state=set_aside(scene.state, name, scene.now))
+            state = set_aside(scene.state, name, scene.now, command.actor)
+            chosen = replace(scene, state=state)
             return first_step(chosen, current, name, tuple(gates))
     return _refused(scene, current, *gates)

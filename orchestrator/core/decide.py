@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core import rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
-from orchestrator.core.commands import MOVING, obey
+from orchestrator.core.commands import MOVING, effect, obey
 from orchestrator.core.errors import Outdated
 from orchestrator.core.ground import (
     Ground,
@@ -59,6 +59,7 @@ from orchestrator.core.plan import (
 )
 from orchestrator.core.policy import Service
 from orchestrator.core.second import agreed, second_signal
+from orchestrator.core.switch import end, ended
 from orchestrator.core.wanted import Wanted, whole
 from orchestrator.core.wishes import is_ending, wanted
 
@@ -89,8 +90,9 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     state = assess(levered, signal, proofs, service.policy, now, trusted, second)
     heard = _heard(service, state, signal, second, now)
     state, expired = _thawed(state, signal, now)
-    told = (*ground.reasons, *heard)
     void = _is_void(heard, signal)
+    done_to = effect(state, signal, now) if isinstance(signal, Command) and not void else ()
+    told = (*ground.reasons, *heard, *done_to)
     if observed.routing is None or ground.stuck:
         refused = void or ground.stuck
         state, still = _standing(state, signal, now, void=void, refused=refused)
@@ -285,6 +287,8 @@ def _conclude(
     refusal = held and isinstance(signal, Command)
     told = fresh or statuses != known or refusal
     recorded = changed and (outcome not in {Outcome.HELD, Outcome.UNCHANGED} or told)
+    if before and before.switch and ended(before, state, signal, reasons):
+        reasons = (*reasons, end(before.switch))
     asked = isinstance(signal, Command)  # a human who is refused is told so, and not paged
     needs = [str(r) for r in refused if rules.pages(r)] if held and not asked else []
     return Decision(state, outcome, reasons, changed, recorded, "; ".join(needs), waiting)
