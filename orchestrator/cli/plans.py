@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from orchestrator.cli import sentences
-from orchestrator.cli.failures import error_of, show_error
+from orchestrator.cli.failures import error_of, show_error, show_obstacle
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import plan_view, preview_view
 from orchestrator.core.errors import FailoverError
@@ -52,7 +52,7 @@ def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view:
     for line in sentences.gates(view):
         session.say(f"  {line}")
     if seen.plan is None:
-        session.say(f"  It could not shift: {seen.obstacle}", "red")
+        show_obstacle(session, seen.obstacle)
         return
     session.say("  The load balancer is as decided." if seen.plan.empty else f"  {seen.plan}")
     rows = plan_view(seen.plan)["changes"]

@@ -56,8 +56,18 @@ REMEDIES: Mapping[str, str] = {
     "replication_lag": "Wait until it has caught up, or `--override replication_lag` and lose what"
     " was not replicated",
     "routing": "Give a configured region traffic again by hand, or mend `backend` in the file",
+    "switch": "Nothing has moved. Give the command again when what stood in its way is mended (an"
+    " automatic failback comes again by itself); `--now` waits for nothing, and what was not"
+    " replicated is missing there",
+    "ramp": "Find out why the region failed again. When it has proven well, `failoverctl failback`",
 }
 """What a human can do about a refusal."""
+
+_RECOVERING = (
+    "{region} answers well and is not yet proven: wait for the probes that are still to be counted,"
+    " one a minute, or `--override target_healthy --now`"
+)
+_NEEDS_NOW = "Add `--now` to go there at once, or leave `--override` out"
 
 _OUTCOMES: Mapping[str, str] = {
     "held": "It HELD: the traffic stayed with {now}.",
@@ -71,6 +81,12 @@ _OUTCOMES: Mapping[str, str] = {
     "abandoned": "It GAVE UP what was under way; the traffic is with {now}.",
     "configured": "It took up a newer configuration: {now} carries traffic (epoch {epoch}).",
 }
+
+_DONE = frozenset({"freeze", "unfreeze", "ack"})
+"""Reasons that say what was done, when they pass."""
+
+_ENDS = {"switch": "the switch to ", "ramp": "ended by "}
+"""How the reason begins with which a switch or a ramp ended."""
 
 _PHASES: Mapping[str, str] = {
     "verified": "The load balancer was patched and read back: it is as decided.",
@@ -129,6 +145,21 @@ def headline(entry: Json) -> str:
     return pattern.format(now=now, epoch=entry.get("epoch"), outcome=entry.get("outcome"))
 
 
+def whereabouts(entry: Json) -> str:
+    """Where a decision sent the traffic, or left it."""
+    now, before = _carriers(entry, "routing"), _carriers(entry, "routing_before")
+    return f"the traffic {'stays with' if now == before else 'is now with'} {now}"
+
+
+def cause(entry: Json) -> str:
+    """What a decision was about, in the middle of a sentence."""
+    match str(entry.get("signal", "")).split():
+        case ["command", identity, verb, *rest]:
+            return f"command {identity} ({verb} {' '.join(rest)})"
+        case words:
+            return f"the decision on `{' '.join(words)}`"
+
+
 def came_in(entry: Json) -> str:
     """What a decision was about."""
     words = str(entry.get("signal", "")).split()
@@ -154,23 +185,45 @@ def gates(entry: Json) -> list[str]:
 
 def gate(reason: Json) -> str:
     """One rule: whether it let the decision pass, what it saw, what its limit is."""
-    verdict = "passed " if reason.get("passed") else "REFUSED"
+    verdict = _verdict(reason)
     rule, region = str(reason.get("rule")), reason.get("region")
     where = f" for {region}" if region else ""
     limit = f" (limit: {reason['limit']})" if reason.get("limit") else ""
     meaning = MEANINGS.get(rule)
-    why = f": {meaning}" if meaning and not reason.get("passed") else ""
+    why = f": {meaning}" if meaning and verdict == "REFUSED" else ""
     return f"{verdict} {rule}{where}: {reason.get('value')}{limit}{why}"
+
+
+def _verdict(reason: Json) -> str:
+    rule, passed = reason.get("rule"), reason.get("passed")
+    if passed:
+        return "done   " if rule in _DONE else "passed "
+    return "ENDED  " if _ends_something(reason) else "REFUSED"
+
+
+def _ends_something(reason: Json) -> bool:
+    """Whether this says that a switch or ramp ended, and not that a rule stood in the way."""
+    text = str(reason.get("value"))
+    return not reason.get("passed") and text.startswith(_ENDS.get(str(reason.get("rule")), "\0"))
 
 
 def remedies(entry: Json) -> list[str]:
     """What a human can do about the refusals of a held decision, each rule once."""
-    if entry.get("outcome") != "held":
+    if entry.get("outcome") not in {"held", "abandoned"}:
         return []
     reasons = entry.get("reasons")
     found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
-    refused = dict.fromkeys(str(r.get("rule")) for r in found if not r.get("passed"))
-    return [f"{rule}: {REMEDIES[rule]}." for rule in refused if rule in REMEDIES]
+    told = {f"{r.get('rule')}: {_remedy(r)}.": None for r in found if not r.get("passed")}
+    return [line for line in told if not line.endswith(": .")]
+
+
+def _remedy(reason: Json) -> str:
+    rule, value = str(reason.get("rule")), str(reason.get("value"))
+    if rule == "target_healthy" and value.endswith(" probes counted"):
+        return _RECOVERING.format(region=reason.get("region"))
+    if "--override needs --now" in value:
+        return _NEEDS_NOW
+    return REMEDIES.get(rule, "")
 
 
 def became_of(entry: Json) -> list[str]:
