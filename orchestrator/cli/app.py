@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import click
 from click.shell_completion import get_completion_class
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.cli.session import Session
+from orchestrator.cli.session import Session, listed
 from orchestrator.cli.verbs import Verb, Verbs, verb
 from orchestrator.config import load
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Verdict, Wish
 from orchestrator.core.reading import read_time
+from orchestrator.core.rules import LONGEST_FREEZE
 from orchestrator.values import Duration
 
 PROGRAM = "failoverctl"
@@ -45,10 +47,41 @@ def _service_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
 
 
 def _length(_: click.Context, __: click.Parameter, given: str) -> timedelta:
+    """The length of a freeze: of those that the function takes, and no other."""
+    limits = f"a freeze lasts between 1s and {LONGEST_FREEZE.days}d"
     try:
-        return TypeAdapter(Duration).validate_python(given)
+        found: timedelta = TypeAdapter(Duration).validate_python(given)
     except ValidationError as error:
+        if re.fullmatch(r"\d+(\.\d+)?(ms|s|m|h|d)", given):  # beyond all that a file may say
+            raise click.BadParameter(f"{given} is too long: {limits}") from error
         raise click.BadParameter("write a duration such as 30m, 2h or 1d") from error
+    if found > LONGEST_FREEZE:
+        raise click.BadParameter(f"{given} is too long: {limits}")
+    if found < timedelta(seconds=1):
+        raise click.BadParameter(f"{given} is too short: {limits}")
+    return found
+
+
+def _one_rule(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> str:
+    """The rule that is overridden, or none."""
+    if len(given) > 1:
+        raise click.BadParameter(
+            f"one rule at a time, and here are {len(given)}: override the one that refuses, and"
+            " look again"
+        )
+    return given[0] if given else ""
+
+
+def _known_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: decisions, incidents and commands that the document knows, newest first."""
+    from orchestrator.cli.explain import known_ids  # only when somebody presses TAB
+
+    service, source = ctx.params.get("service"), ctx.params.get("config")
+    try:
+        found = known_ids(Session(source, as_json=False), service)
+    except (FailoverError, click.ClickException):
+        return []
+    return [identity for identity in found if identity.startswith(incomplete)]
 
 
 service_argument = click.argument("service", required=False, shell_complete=_service_names)
@@ -81,11 +114,11 @@ def status(session: Session, service: str | None, *, watch: bool, every: float) 
 
 @verb(cli)
 @service_argument
-@click.argument("identity", metavar="[ID]", required=False)
+@click.argument("identity", metavar="[ID]", required=False, shell_complete=_known_ids)
 def explain(session: Session, service: str | None, identity: str | None) -> bool:
     """Say why it moved, or why it did not: the last decision, or that of an ID.
 
-    ID is a decision's (see `history`) or an incident's; with one service it may stand alone.
+    ID is a decision's (see `history`), an incident's or a command's; it may stand alone.
     """
     from orchestrator.cli import explain as verb_explain
 
@@ -162,7 +195,8 @@ def commanding(function: Verb) -> Verb:
 override_option = click.option(
     "--override",
     type=click.Choice(["target_healthy", "replication_lag", "min_healthy_regions"]),
-    default=None,
+    multiple=True,
+    callback=_one_rule,
     help="Move although this one rule refuses; it is recorded with your name.",
 )
 now_option = click.option("--now", is_flag=True, help="Do not wait for clients and replicas.")
@@ -191,7 +225,9 @@ def failback(session: Session, service: str | None, **wishes: Any) -> bool:  # a
 
 @verb(cli)
 @click.argument("region", shell_complete=_region_names)
-@click.option("--service", metavar="SERVICE", help="Only this service.")
+@click.option(
+    "--service", metavar="SERVICE", help="Only this service.", shell_complete=_service_names
+)
 @now_option
 @override_option
 @commanding
@@ -203,11 +239,13 @@ def evacuate(session: Session, service: str | None, **wishes: Any) -> bool:  # a
 @verb(cli)
 @service_argument
 @click.option("--all", "everything", is_flag=True, help="Every service.")
-@click.option("--for", "until", required=True, callback=_length, metavar="DURATION", help="2h.")
+@click.option(
+    "--for", "until", required=True, callback=_length, metavar="DURATION", help="1s to 7d, as 2h."
+)
 @commanding
 def freeze(session: Session, service: str | None, *, everything: bool, **wishes: Any) -> bool:
     """Stop automation for a while. It always ends by itself; a human can still move."""
-    return _command(session, _one_or(service, everything), Wish.FREEZE, wishes)
+    return _command(session, _one_or(session, service, everything), Wish.FREEZE, wishes)
 
 
 @verb(cli)
@@ -216,7 +254,7 @@ def freeze(session: Session, service: str | None, *, everything: bool, **wishes:
 @commanding
 def unfreeze(session: Session, service: str | None, *, everything: bool, **wishes: Any) -> bool:
     """End a freeze."""
-    return _command(session, _one_or(service, everything), Wish.UNFREEZE, wishes)
+    return _command(session, _one_or(session, service, everything), Wish.UNFREEZE, wishes)
 
 
 @verb(cli)
@@ -227,10 +265,16 @@ def ack(session: Session, service: str | None, **wishes: Any) -> bool:  # as abo
     return _command(session, service, Wish.ACK, wishes)
 
 
-def _one_or(service: str | None, everything: bool) -> str | None:
-    if (service is None) != everything:
-        raise click.UsageError("name one service, or say --all")
-    return service
+def _one_or(session: Session, service: str | None, everything: bool) -> str | None:
+    """The service named, the only one there is, or None for every one."""
+    if service and everything:
+        raise click.UsageError(f"{service} or --all: a name and --all together are two wishes")
+    if service or everything:
+        return service
+    known = session.world().config.services
+    if len(known) > 1:
+        raise click.UsageError(f"which service? {listed(known)} Or say --all.")
+    return next(iter(known))
 
 
 def _command(session: Session, service: str | None, wish: Wish, wishes: dict[str, Any]) -> bool:
@@ -239,7 +283,6 @@ def _command(session: Session, service: str | None, wish: Wish, wishes: dict[str
     manner = verb_command.Manner(
         wishes.pop("apply"), wishes.pop("direct"), not wishes.pop("no_wait")
     )
-    wishes["override"] = wishes.get("override") or ""
     order = verb_command.Order(wish, **wishes)
     return verb_command.command(session, service, order, manner)
 
@@ -260,6 +303,8 @@ def state_show(
     session: Session, service: str | None, *, versions: bool, generation: int | None
 ) -> bool:
     """Show the document as it is, readable or not."""
+    if versions and generation is not None:
+        raise click.UsageError("--versions lists all, --generation shows one: say one of them")
     from orchestrator.cli import state as verb_state
 
     return verb_state.show(session, service, versions=versions, generation=generation)

@@ -13,7 +13,7 @@ from orchestrator.cli import sentences
 from orchestrator.cli.failures import error_of
 from orchestrator.cli.history import journaled
 from orchestrator.cli.session import Session, nearest
-from orchestrator.cli.views import preview_view
+from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Incident, Json, Observed, State, Status, Tick, Verdict
 from orchestrator.core.policy import Service
@@ -24,6 +24,18 @@ from orchestrator.wiring import World
 
 JOURNAL = 200
 """Newest journal entries that are searched for an id."""
+
+
+_STYLES = {
+    "REFUSED": "yellow",
+    "ENDED": "yellow",
+    "MOVED": "bold green",
+    "HELD": "bold yellow",
+    "FROZEN": "yellow",
+    "SWITCHING": "yellow",
+    "RAMP:": "yellow",
+}
+"""How a line with such a word looks."""
 
 
 class NotRecorded(FailoverError):
@@ -63,12 +75,23 @@ def _found(
 
 
 def _style(line: str) -> str:
-    for word, style in (("REFUSED", "yellow"), ("MOVED", "bold green"), ("HELD", "bold yellow")):
+    for word, style in _STYLES.items():
         if word in line:
             return style
     if line.startswith(("A human was paged", "To do")):
         return "bold"
     return "dim" if line.strip().startswith("passed") else ""
+
+
+def known_ids(session: Session, name: str | None) -> list[str]:
+    """Ids that can be explained, newest first. Raises what looking raises, and usage errors."""
+    world = session.world()
+    state = read_state(session.service(name, world.config).name, world.context).state
+    if state is None:
+        return []
+    decisions = [str(entry.get("id")) for entry in state.history]
+    incidents = [one.id for one in _newest(state.incidents.values())]
+    return [*decisions, *incidents, *reversed(list(state.commands))]
 
 
 # --- everything ----------------------------------------------------------------------------------
@@ -84,7 +107,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         lines = [f"{text}. `failoverctl check` says whether it would work."]
         return {"sentences": lines, "decision": None, "incidents": [], "next": None}
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
-    lines = [_where(service, state, observed)]
+    lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
     lines += (
         ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
     )
@@ -103,7 +126,8 @@ def _standing(session: Session, service: Service, world: World) -> Json:
 
 def _where(service: Service, state: State, observed: Observed) -> str:
     carrying = ", ".join(state.routing)
-    phase = f", {state.shift.phase}" if state.shift else ", nothing decided yet"
+    never = "nothing moved yet" if state.history else "nothing decided yet"
+    phase = f", {state.shift.phase if state.shift else never}"
     text = f"{service.name}: traffic goes to {carrying}, primary {state.primary} (epoch"
     seen = "" if observed.routing else " The load balancer cannot be read now!"
     return f"{text} {state.epoch}{phase}).{seen}"
@@ -117,7 +141,8 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
             continue
         mine = [one for one in state.incidents.values() if one.region == name]
         detail = f"{probe.verdict} ({probe.detail})" if probe else "nothing"
-        yield sentences.region_sentence(name, entry.status, detail, mine)
+        chosen = chosen_by(state, name)
+        yield sentences.region_sentence(name, entry.status, detail, mine, chosen)
         if entry.status is Status.RECOVERING:
             counted = f"{entry.proofs} of {service.policy.recovery_probes}"
             yield f"  Ticks have counted {counted} healthy probes in a row, 45 s or more apart."
@@ -192,6 +217,8 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
         lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
         lines += [*sentences.tell(entry, now), ""]
+    if not mentioned and state and identity in state.commands:
+        lines += [f"Command {identity} was carried out, and changed nothing.", ""]
     if not lines:
         return _poison(service, world, identity, state, entries)
     return {
@@ -216,7 +243,9 @@ def _copies(mentioned: list[Json]) -> list[str]:
 
 
 def _is_about(entry: Json, identity: str) -> bool:
-    return identity in str(entry.get("signal", "")).split()
+    """Whether the id is what came in, or that of the command whose switch ended here."""
+    asked = any(f"command {identity}" in str(one.get("value")) for one in sentences.reasons(entry))
+    return asked or identity in str(entry.get("signal", "")).split()
 
 
 def _entries(
@@ -261,8 +290,9 @@ def _poison(
     raise NotRecorded(
         f"nothing is recorded of {identity!r} for {service.name}"
         f"{f'; did you mean {near!r}?' if near else '.'} A message that never came, a test of the"
-        " channel, or an alert for another service leaves no record; a copy changes nothing. What"
-        " the function answered stands in its log"
+        " channel, or an alert for another service leaves no record; a copy changes nothing; a"
+        " command that nobody has carried out yet has none either. What the function answered"
+        " stands in its log"
     )
 
 
@@ -277,4 +307,5 @@ def _incident_view(incident: Incident) -> Json:
         "contradicted": incident.contradicted,
         "settled": incident.settled,
         "refused": list(incident.refused),
+        "set_aside": incident.set_aside,
     }

@@ -145,9 +145,7 @@ def conclusion(state: State, made: Command) -> Json:
 
 def _end_of(entry: Json, identity: str) -> Json:
     """The reason with which a decision ended the switch of this command, or nothing."""
-    found = entry.get("reasons")
-    reasons = [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
-    switches = [r for r in reasons if r.get("rule") == "switch"]
+    switches = [r for r in sentences.reasons(entry) if r.get("rule") == "switch"]
     return next((r for r in switches if f"command {identity}" in str(r.get("value"))), {})
 
 

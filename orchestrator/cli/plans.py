@@ -49,6 +49,8 @@ def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view:
         show_error(session, view["error"])
         return
     session.say(f"{name}: a tick now would come to: {seen.decision.outcome}", "bold")
+    for line in sentences.under_way(view, session.world().context.now()):
+        session.say(f"  {line}", "yellow")
     for line in sentences.gates(view):
         session.say(f"  {line}")
     if seen.plan is None:

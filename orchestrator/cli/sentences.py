@@ -176,11 +176,15 @@ def came_in(entry: Json) -> str:
     return f"What came in: {' '.join(words)}."
 
 
+def reasons(entry: Json) -> list[Json]:
+    """The reasons of a decision, whatever else stands in their place."""
+    found = entry.get("reasons")
+    return [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+
+
 def gates(entry: Json) -> list[str]:
     """Every rule of a decision with its value and limit, in the order they were asked."""
-    reasons = entry.get("reasons")
-    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
-    return [gate(reason) for reason in found]
+    return [gate(reason) for reason in reasons(entry)]
 
 
 def gate(reason: Json) -> str:
@@ -198,10 +202,10 @@ def _verdict(reason: Json) -> str:
     rule, passed = reason.get("rule"), reason.get("passed")
     if passed:
         return "done   " if rule in _DONE else "passed "
-    return "ENDED  " if _ends_something(reason) else "REFUSED"
+    return "ENDED  " if ends_something(reason) else "REFUSED"
 
 
-def _ends_something(reason: Json) -> bool:
+def ends_something(reason: Json) -> bool:
     """Whether this says that a switch or ramp ended, and not that a rule stood in the way."""
     text = str(reason.get("value"))
     return not reason.get("passed") and text.startswith(_ENDS.get(str(reason.get("rule")), "\0"))
@@ -211,9 +215,8 @@ def remedies(entry: Json) -> list[str]:
     """What a human can do about the refusals of a held decision, each rule once."""
     if entry.get("outcome") not in {"held", "abandoned"}:
         return []
-    reasons = entry.get("reasons")
-    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
-    told = {f"{r.get('rule')}: {_remedy(r)}.": None for r in found if not r.get("passed")}
+    refused = [reason for reason in reasons(entry) if not reason.get("passed")]
+    told = dict.fromkeys(f"{reason.get('rule')}: {_remedy(reason)}." for reason in refused)
     return [line for line in told if not line.endswith(": .")]
 
 
@@ -251,25 +254,32 @@ def tell(entry: Json, now: datetime) -> list[str]:
     ]
 
 
-def under_way(view: Json) -> list[str]:
-    """What stands in the way of automation, or is not finished, from a status in JSON."""
+def under_way(view: Json, now: datetime) -> list[str]:
+    """What stands in the way of automation, or is not finished, from a document or a view of it."""
     told = []
     freeze, switch, ramp = view.get("freeze"), view.get("switch"), view.get("ramp")
-    if isinstance(freeze, dict):
+    if isinstance(freeze, dict) and not _is_past(freeze.get("until"), now):
         told.append(
-            f"FROZEN until {short(freeze.get('until'))} by {freeze.get('actor')}:"
+            f"FROZEN until {short(freeze.get('until'))} UTC by {freeze.get('actor')}:"
             f" {freeze.get('reason')}"
         )
     if isinstance(switch, dict):
         told.append(
             f"SWITCHING to {switch.get('to')} ({switch.get('step')}): {switch.get('left')} takes no"
-            f" writes until {short(switch.get('until'))} at most"
+            f" writes until {short(switch.get('until'))} UTC at most"
         )
     if isinstance(ramp, dict):
         step = ramp.get("step")
         number = step + 1 if isinstance(step, int) else step
         told.append(f"RAMP: {ramp.get('region')} is at step {number}")
     return told
+
+
+def _is_past(stamp: object, now: datetime) -> bool:
+    try:
+        return read_time(stamp) <= now
+    except (ValueError, OverflowError):
+        return False
 
 
 def incident_sentence(incident: Incident, now: datetime) -> str:
@@ -283,6 +293,11 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
         )
     if incident.id.startswith("tick-"):
         origin += ", opened by ticks that saw the region fail without any alert"
+    if incident.set_aside:
+        return (
+            f"{origin}: set aside, for {incident.set_aside} sent the traffic there in spite of it;"
+            " only a newer incident counts against the region."
+        )
     if incident.contradicted:
         return (
             f"{origin}: {_STATES[incident.state]}, but the second signal found the region healthy"
@@ -302,12 +317,16 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
             return f"{origin}: closed by Monitoring, {proof}."
 
 
-def region_sentence(name: str, status: Status, probe: str, incidents: Sequence[Incident]) -> str:
-    """Where one region stands and why."""
+def region_sentence(
+    name: str, status: Status, probe: str, incidents: Sequence[Incident], chosen: str | None
+) -> str:
+    """Where one region stands and why. chosen: by whom, if that is all that it is up for."""
     count = len(incidents)
     about = f"{count} incident{'' if count == 1 else 's'} known"
     meaning = {
-        Status.UP: "up: it may carry traffic",
+        Status.UP: f"up: {chosen} chose it, and it has not proven well since"
+        if chosen
+        else "up: it may carry traffic",
         Status.DOWN: "DOWN: an incident is open that nothing contradicts",
         Status.RECOVERING: "recovering: was down, and has not proven healthy yet",
     }[status]

@@ -55,6 +55,12 @@ class Wire(FakeTopic):
             self.afterwards.pop(0)()
         return identity
 
+    def exists(self) -> bool:
+        """Unless it does not answer: then nobody knows."""
+        if self.error:
+            raise self.error
+        return True
+
 
 class Seat(Session):
     """A session over a lab. meanwhile: what happens at each rest of whoever waits, in turn."""
