@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
-from pydantic import TypeAdapter, ValidationError
 
+from orchestrator.cli import arguments
 from orchestrator.cli.session import Session, listed
 from orchestrator.cli.verbs import Verb, Verbs, verb
-from orchestrator.config import load
-from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Verdict, Wish
-from orchestrator.core.reading import read_time
-from orchestrator.core.rules import LONGEST_FREEZE
-from orchestrator.values import Duration
 
 PROGRAM = "failoverctl"
 
@@ -36,55 +29,7 @@ def cli() -> None:
     """
 
 
-def _service_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: the services of the configuration at hand."""
-    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
-    try:
-        names = load(Path(source).read_text(encoding="utf-8"), source).services
-    except (OSError, FailoverError):
-        return []
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _length(_: click.Context, __: click.Parameter, given: str) -> timedelta:
-    """The length of a freeze: of those that the function takes, and no other."""
-    limits = f"a freeze lasts between 1s and {LONGEST_FREEZE.days}d"
-    try:
-        found: timedelta = TypeAdapter(Duration).validate_python(given)
-    except ValidationError as error:
-        if re.fullmatch(r"\d+(\.\d+)?(ms|s|m|h|d)", given):  # beyond all that a file may say
-            raise click.BadParameter(f"{given} is too long: {limits}") from error
-        raise click.BadParameter("write a duration such as 30m, 2h or 1d") from error
-    if found > LONGEST_FREEZE:
-        raise click.BadParameter(f"{given} is too long: {limits}")
-    if found < timedelta(seconds=1):
-        raise click.BadParameter(f"{given} is too short: {limits}")
-    return found
-
-
-def _one_rule(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> str:
-    """The rule that is overridden, or none."""
-    if len(given) > 1:
-        raise click.BadParameter(
-            f"one rule at a time, and here are {len(given)}: override the one that refuses, and"
-            " look again"
-        )
-    return given[0] if given else ""
-
-
-def _known_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: decisions, incidents and commands that the document knows, newest first."""
-    from orchestrator.cli.explain import known_ids  # only when somebody presses TAB
-
-    service, source = ctx.params.get("service"), ctx.params.get("config")
-    try:
-        found = known_ids(Session(source, as_json=False), service)
-    except (FailoverError, click.ClickException):
-        return []
-    return [identity for identity in found if identity.startswith(incomplete)]
-
-
-service_argument = click.argument("service", required=False, shell_complete=_service_names)
+service_argument = click.argument("service", required=False, shell_complete=arguments.service_names)
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
 apply_option = click.option("--apply", is_flag=True, help="Do it; without, only say what would be.")
 
@@ -114,7 +59,7 @@ def status(session: Session, service: str | None, *, watch: bool, every: float) 
 
 @verb(cli)
 @service_argument
-@click.argument("identity", metavar="[ID]", required=False, shell_complete=_known_ids)
+@click.argument("identity", metavar="[ID]", required=False, shell_complete=arguments.ids)
 def explain(session: Session, service: str | None, identity: str | None) -> bool:
     """Say why it moved, or why it did not: the last decision, or that of an ID.
 
@@ -163,17 +108,6 @@ def tick(session: Session, service: str | None, *, apply: bool, direct: bool) ->
 # --- the operator's hand --------------------------------------------------------------------------
 
 
-def _region_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: the regions of the configuration at hand."""
-    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
-    try:
-        services = load(Path(source).read_text(encoding="utf-8"), source).services.values()
-    except (OSError, FailoverError):
-        return []
-    names = dict.fromkeys(name for service in services for name in service.names)
-    return [name for name in names if name.startswith(incomplete)]
-
-
 def commanding(function: Verb) -> Verb:
     """The options of every command."""
     for option in (
@@ -196,7 +130,7 @@ override_option = click.option(
     "--override",
     type=click.Choice(["target_healthy", "replication_lag", "min_healthy_regions"]),
     multiple=True,
-    callback=_one_rule,
+    callback=arguments.one_rule,
     help="Move although this one rule refuses; it is recorded with your name.",
 )
 now_option = click.option("--now", is_flag=True, help="Do not wait for clients and replicas.")
@@ -204,7 +138,9 @@ now_option = click.option("--now", is_flag=True, help="Do not wait for clients a
 
 @verb(cli)
 @service_argument
-@click.option("--to", "region", required=True, metavar="REGION", shell_complete=_region_names)
+@click.option(
+    "--to", "region", required=True, metavar="REGION", shell_complete=arguments.region_names
+)
 @now_option
 @override_option
 @commanding
@@ -224,9 +160,12 @@ def failback(session: Session, service: str | None, **wishes: Any) -> bool:  # a
 
 
 @verb(cli)
-@click.argument("region", shell_complete=_region_names)
+@click.argument("region", shell_complete=arguments.region_names)
 @click.option(
-    "--service", metavar="SERVICE", help="Only this service.", shell_complete=_service_names
+    "--service",
+    metavar="SERVICE",
+    help="Only this service.",
+    shell_complete=arguments.service_names,
 )
 @now_option
 @override_option
@@ -240,7 +179,12 @@ def evacuate(session: Session, service: str | None, **wishes: Any) -> bool:  # a
 @service_argument
 @click.option("--all", "everything", is_flag=True, help="Every service.")
 @click.option(
-    "--for", "until", required=True, callback=_length, metavar="DURATION", help="1s to 7d, as 2h."
+    "--for",
+    "until",
+    required=True,
+    callback=arguments.length,
+    metavar="DURATION",
+    help="1s to 7d, as 2h.",
 )
 @commanding
 def freeze(session: Session, service: str | None, *, everything: bool, **wishes: Any) -> bool:
@@ -335,23 +279,6 @@ def parse(session: Session, file: Path) -> bool:
     return verb_alert_file.parse(session, file)
 
 
-def _probes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Verdict]:
-    found = {}
-    for text in given:
-        region, _sign, verdict = text.partition("=")
-        if verdict not in set(Verdict):
-            raise click.BadParameter(f"{text!r} is not REGION={'|'.join(Verdict)}")
-        found[region] = Verdict(verdict)
-    return found
-
-
-def _time(_: click.Context, __: click.Parameter, given: str | None) -> datetime | None:
-    try:
-        return read_time(given) if given else None
-    except ValueError as error:
-        raise click.BadParameter(f"{error}; write 2026-11-23T05:00:00Z") from error
-
-
 @verb(cli)
 @click.argument("files", type=file_type, nargs=-1, required=True)
 @click.option(
@@ -359,10 +286,12 @@ def _time(_: click.Context, __: click.Parameter, given: str | None) -> datetime 
     "probes",
     multiple=True,
     metavar="REGION=healthy|failing|silent",
-    callback=_probes,
+    callback=arguments.probes,
     help="What our own probe says of a region; else it agrees with the alerts.",
 )
-@click.option("--at", metavar="TIME", callback=_time, help="Take every message at this time.")
+@click.option(
+    "--at", metavar="TIME", callback=arguments.time, help="Take every message at this time."
+)
 def replay(
     session: Session, files: tuple[Path, ...], probes: dict[str, Verdict], at: datetime | None
 ) -> bool:

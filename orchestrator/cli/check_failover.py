@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
@@ -39,7 +39,7 @@ def _held(service: Service, decision: Decision) -> Finding:
     lost = any(reason.rule == "last_region" for reason in refused)
     detail = f"held: {'; '.join(dict.fromkeys(map(str, refused)))}"
     entry = {"outcome": "held", "reasons": [record.reason(reason) for reason in refused]}
-    text = ". ".join(line.rstrip(".") for line in sentences.remedies(entry))
+    text = ". ".join(line.rstrip(".") for line in gates.remedies(entry))
     return Finding(service.name, "next tick", Level.FAIL if lost else Level.WARN, detail, text)
 
 
@@ -68,7 +68,7 @@ def _automation(service: Service, state: State, world: World) -> Iterator[Findin
     limit = rules.max_auto_failovers(service.policy, state.moves, state.acknowledged_at, now)
     for reason in (rules.freeze(state.freeze, now), limit):
         if reason is not None and not reason.passed:
-            text = sentences.REMEDIES[reason.rule]
+            text = gates.REMEDIES[reason.rule]
             yield Finding(service.name, "automation", Level.WARN, str(reason), text)
 
 

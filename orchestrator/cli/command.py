@@ -17,7 +17,7 @@ from functools import partial
 
 import click
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of, show_error, show_obstacle
 from orchestrator.cli.follow import Follower
 from orchestrator.cli.session import Session, meant, side_by_side
@@ -150,9 +150,9 @@ def _show_preview(session: Session, view: Json) -> None:
         show_error(session, view["error"])
         return
     session.say(f"{view['service']}: the command would come to: {view['outcome']}", "bold")
-    for line in sentences.gates(view):
+    for line in gates.gates(view):
         session.say(f"  {line}")
-    for line in sentences.remedies(view):
+    for line in gates.remedies(view):
         session.say(f"  To do, {line}")
     if view["obstacle"]:
         show_obstacle(session, str(view["obstacle"]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
 from orchestrator.cli.session import Session
 from orchestrator.core.errors import FailoverError
@@ -76,9 +76,9 @@ def _told(line: Line) -> Iterator[str]:
         yield f"BROKEN: {line.text}" if line.kind == "broken" else line.text
         return
     yield f"-> {sentences.headline(line.decision)}"
-    for reason in sentences.reasons(line.decision):
+    for reason in gates.reasons(line.decision):
         if not reason.get("passed"):
-            yield f"   {sentences.gate(reason)}"
+            yield f"   {gates.gate(reason)}"
     if line.decision.get("page"):
         yield "   A human is paged."
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
 from orchestrator.cli.history import journaled
 from orchestrator.cli.session import Session, nearest
@@ -171,10 +171,10 @@ def _next(
     view = preview_view(service, found)
     lines = [
         f"A tick now would come to: {found.decision.outcome}.",
-        *sentences.indented(sentences.gates(view)),
+        *sentences.indented(gates.gates(view)),
         *sentences.indented(_shift(found)),
     ]
-    waiting = sentences.gates({"reasons": view["waiting"]})
+    waiting = gates.gates({"reasons": view["waiting"]})
     lines += sentences.indented(["Not due yet:", *sentences.indented(waiting)] if waiting else [])
     if not found.decision.reasons and not waiting:
         lines.insert(1, "  No rule was asked: nothing calls for a move.")
@@ -244,7 +244,7 @@ def _copies(mentioned: list[Json]) -> list[str]:
 
 def _is_about(entry: Json, identity: str) -> bool:
     """Whether the id is what came in, or that of the command whose switch ended here."""
-    asked = any(f"command {identity}" in str(one.get("value")) for one in sentences.reasons(entry))
+    asked = any(f"command {identity}" in str(one.get("value")) for one in gates.reasons(entry))
     return asked or identity in str(entry.get("signal", "")).split()
 
 

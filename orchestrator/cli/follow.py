@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.session import Session
 from orchestrator.core.errors import FailoverError, Outdated
 from orchestrator.core.model import Command, Json, State, Stored, Switch
@@ -145,7 +145,7 @@ def conclusion(state: State, made: Command) -> Json:
 
 def _end_of(entry: Json, identity: str) -> Json:
     """The reason with which a decision ended the switch of this command, or nothing."""
-    switches = [r for r in sentences.reasons(entry) if r.get("rule") == "switch"]
+    switches = [r for r in gates.reasons(entry) if r.get("rule") == "switch"]
     return next((r for r in switches if f"command {identity}" in str(r.get("value"))), {})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
@@ -48,13 +48,13 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
 def stood_out(entry: Json) -> list[str]:
     """The rules that refused a decision, or that it passed over: what the table shows of them."""
     held = entry.get("outcome") in {"held", "abandoned"}
-    told = [_stood_out(reason, held=held) for reason in sentences.reasons(entry)]
+    told = [_stood_out(reason, held=held) for reason in gates.reasons(entry)]
     return list(dict.fromkeys(word for word in told if word))
 
 
 def _stood_out(reason: Json, *, held: bool) -> str:
     rule = str(reason.get("rule"))
-    if sentences.ends_something(reason):
+    if gates.ends_something(reason):
         return f"{rule} ended"
     if not reason.get("passed"):
         return f"{rule} refused" if held else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of, show_error, show_obstacle
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import plan_view, preview_view
@@ -51,7 +51,7 @@ def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view:
     session.say(f"{name}: a tick now would come to: {seen.decision.outcome}", "bold")
     for line in sentences.under_way(view, session.world().context.now()):
         session.say(f"  {line}", "yellow")
-    for line in sentences.gates(view):
+    for line in gates.gates(view):
         session.say(f"  {line}")
     if seen.plan is None:
         show_obstacle(session, seen.obstacle)
