@@ -149,14 +149,16 @@ def _show_preview(session: Session, view: Json) -> None:
         session.say(f"{view['service']}: the command would fail", "bold red")
         show_error(session, view["error"])
         return
-    session.say(f"{view['service']}: the command would come to: {view['outcome']}", "bold")
+    blocked = view["obstacle"] and _is_stopped(view)
+    comes = "could not be carried out now" if blocked else f"would come to: {view['outcome']}"
+    session.say(f"{view['service']}: the command {comes}", "bold")
     for line in gates.gates(view):
         session.say(f"  {line}")
     for line in gates.remedies(view):
         session.say(f"  To do, {line}")
     if view["obstacle"]:
         show_obstacle(session, str(view["obstacle"]))
-    if view["obstacle"] and _is_stopped(view):
+    if blocked:
         return
     routing = view["routing"]
     carrying = ", ".join(routing) if isinstance(routing, dict) else ""

@@ -148,9 +148,11 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
             yield f"  Ticks have counted {counted} healthy probes in a row, 45 s or more apart."
         if probe and probe.verdict is Verdict.FAILING and entry.healthy:
             counted = f"{entry.failures} of {service.policy.recovery_probes}"
+            known = f"No alert has come for {name}"
+            known = f"The alerts of {name} were set aside" if chosen else known
             yield (
-                f"  No alert has come for {name}, though its probe fails. Ticks count it ({counted}"
-                " failures in a row so far) and then take it as down themselves."
+                f"  {known}, though its probe fails. Ticks count it ({counted} failures in a row so"
+                " far) and then take it as down themselves."
             )
 
 

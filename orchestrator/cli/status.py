@@ -94,7 +94,7 @@ def _show_status(session: Session, view: Json, now: datetime) -> None:
         carrying = ", ".join(routing) if isinstance(routing, dict) else ""
         session.say(
             f"  document:      epoch {view['epoch']}, primary {view['primary']}, traffic to"
-            f" {carrying}, {view['phase'] or 'nothing decided yet'},"
+            f" {carrying}, {view['phase'] or 'nothing moved yet'},"
             f" {sentences.short(view['updated_at'])}"
         )
     else:

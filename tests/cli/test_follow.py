@@ -227,10 +227,24 @@ def test_a_load_balancer_that_cannot_be_read_is_shown_with_what_to_do(
     seat.lab.traffic.before_read.append(fail)
     assert not seat.command("failover", SHOWN, region=WEST)
     captured = capsys.readouterr()
+    assert "checkout: the command could not be carried out now" in captured.out
     assert "It could not shift: Compute API, checkout: ConnectionError" in captured.out
     assert "carries traffic" not in captured.out
     assert "Nobody answers at COMPUTE_EMULATOR_HOST=http://dead" in captured.err
     assert seat.command("ack", SHOWN)
+
+
+def test_without_document_and_load_balancer_the_advice_is_about_the_load_balancer(
+    capsys: Told,
+) -> None:
+    seat = Seat()
+
+    def fail() -> None:
+        raise Unavailable("Compute API, checkout: ConnectionError: refused")
+
+    seat.lab.traffic.before_read.append(fail)
+    assert not seat.command("failover", SHOWN, region=WEST)
+    assert "Compute API, checkout: ConnectionError" in capsys.readouterr().err
 
 
 def test_a_recovering_target_says_to_wait_for_its_probes_or_to_override(capsys: Told) -> None:
