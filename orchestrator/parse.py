@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from orchestrator.core.errors import BadEvent
@@ -31,6 +31,7 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.policy import Region, Service
+from orchestrator.core.rules import LONGEST_FREEZE
 
 MAX_BYTES = 1024 * 1024
 """Largest notification that is read. Pub/Sub allows 10 MB; a real one has a few KB."""
@@ -263,9 +264,9 @@ def _by_region(region: str, among: Mapping[str, Service]) -> tuple[tuple[str, st
     if not matched:
         known = sorted({name for service in among.values() for name in service.names})
         near = difflib.get_close_matches(region, known, 1)
-        meant = f"; did you mean {near[0]!r}?" if near else ";"
+        meant = f"; did you mean {near[0]!r}? It" if near else "; it"
         raise BadEvent(
-            f"region {region!r} is not configured for {', '.join(among)}{meant} It is refused,"
+            f"region {region!r} is not configured for {', '.join(among)}{meant} is refused,"
             f" never added. Configured: {', '.join(known)}"
         )
     return matched
@@ -308,10 +309,6 @@ def _check_id(incident: Json) -> str:
 
 
 # --- the control topic ---------------------------------------------------------------------------
-
-
-LONGEST_FREEZE = timedelta(days=7)
-"""A freeze always ends; a longer one is a forgotten one."""
 
 
 def parse_control(message: Message, services: Mapping[str, Service]) -> tuple[Addressed, ...]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
-from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.cli.session import Session
+from orchestrator.cli import arguments
+from orchestrator.cli.session import Session, listed
 from orchestrator.cli.verbs import Verb, Verbs, verb
-from orchestrator.config import load
-from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Verdict, Wish
-from orchestrator.core.reading import read_time
-from orchestrator.values import Duration
 
 PROGRAM = "failoverctl"
 
@@ -34,24 +29,7 @@ def cli() -> None:
     """
 
 
-def _service_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: the services of the configuration at hand."""
-    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
-    try:
-        names = load(Path(source).read_text(encoding="utf-8"), source).services
-    except (OSError, FailoverError):
-        return []
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _length(_: click.Context, __: click.Parameter, given: str) -> timedelta:
-    try:
-        return TypeAdapter(Duration).validate_python(given)
-    except ValidationError as error:
-        raise click.BadParameter("write a duration such as 30m, 2h or 1d") from error
-
-
-service_argument = click.argument("service", required=False, shell_complete=_service_names)
+service_argument = click.argument("service", required=False, shell_complete=arguments.service_names)
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
 apply_option = click.option("--apply", is_flag=True, help="Do it; without, only say what would be.")
 
@@ -81,11 +59,11 @@ def status(session: Session, service: str | None, *, watch: bool, every: float) 
 
 @verb(cli)
 @service_argument
-@click.argument("identity", metavar="[ID]", required=False)
+@click.argument("identity", metavar="[ID]", required=False, shell_complete=arguments.ids)
 def explain(session: Session, service: str | None, identity: str | None) -> bool:
     """Say why it moved, or why it did not: the last decision, or that of an ID.
 
-    ID is a decision's (see `history`) or an incident's; with one service it may stand alone.
+    ID is a decision's (see `history`), an incident's or a command's; it may stand alone.
     """
     from orchestrator.cli import explain as verb_explain
 
@@ -130,17 +108,6 @@ def tick(session: Session, service: str | None, *, apply: bool, direct: bool) ->
 # --- the operator's hand --------------------------------------------------------------------------
 
 
-def _region_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: the regions of the configuration at hand."""
-    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
-    try:
-        services = load(Path(source).read_text(encoding="utf-8"), source).services.values()
-    except (OSError, FailoverError):
-        return []
-    names = dict.fromkeys(name for service in services for name in service.names)
-    return [name for name in names if name.startswith(incomplete)]
-
-
 def commanding(function: Verb) -> Verb:
     """The options of every command."""
     for option in (
@@ -162,7 +129,8 @@ def commanding(function: Verb) -> Verb:
 override_option = click.option(
     "--override",
     type=click.Choice(["target_healthy", "replication_lag", "min_healthy_regions"]),
-    default=None,
+    multiple=True,
+    callback=arguments.one_rule,
     help="Move although this one rule refuses; it is recorded with your name.",
 )
 now_option = click.option("--now", is_flag=True, help="Do not wait for clients and replicas.")
@@ -170,7 +138,9 @@ now_option = click.option("--now", is_flag=True, help="Do not wait for clients a
 
 @verb(cli)
 @service_argument
-@click.option("--to", "region", required=True, metavar="REGION", shell_complete=_region_names)
+@click.option(
+    "--to", "region", required=True, metavar="REGION", shell_complete=arguments.region_names
+)
 @now_option
 @override_option
 @commanding
@@ -190,8 +160,13 @@ def failback(session: Session, service: str | None, **wishes: Any) -> bool:  # a
 
 
 @verb(cli)
-@click.argument("region", shell_complete=_region_names)
-@click.option("--service", metavar="SERVICE", help="Only this service.")
+@click.argument("region", shell_complete=arguments.region_names)
+@click.option(
+    "--service",
+    metavar="SERVICE",
+    help="Only this service.",
+    shell_complete=arguments.service_names,
+)
 @now_option
 @override_option
 @commanding
@@ -203,11 +178,18 @@ def evacuate(session: Session, service: str | None, **wishes: Any) -> bool:  # a
 @verb(cli)
 @service_argument
 @click.option("--all", "everything", is_flag=True, help="Every service.")
-@click.option("--for", "until", required=True, callback=_length, metavar="DURATION", help="2h.")
+@click.option(
+    "--for",
+    "until",
+    required=True,
+    callback=arguments.length,
+    metavar="DURATION",
+    help="1s to 7d, as 2h.",
+)
 @commanding
 def freeze(session: Session, service: str | None, *, everything: bool, **wishes: Any) -> bool:
     """Stop automation for a while. It always ends by itself; a human can still move."""
-    return _command(session, _one_or(service, everything), Wish.FREEZE, wishes)
+    return _command(session, _one_or(session, service, everything), Wish.FREEZE, wishes)
 
 
 @verb(cli)
@@ -216,7 +198,7 @@ def freeze(session: Session, service: str | None, *, everything: bool, **wishes:
 @commanding
 def unfreeze(session: Session, service: str | None, *, everything: bool, **wishes: Any) -> bool:
     """End a freeze."""
-    return _command(session, _one_or(service, everything), Wish.UNFREEZE, wishes)
+    return _command(session, _one_or(session, service, everything), Wish.UNFREEZE, wishes)
 
 
 @verb(cli)
@@ -227,10 +209,16 @@ def ack(session: Session, service: str | None, **wishes: Any) -> bool:  # as abo
     return _command(session, service, Wish.ACK, wishes)
 
 
-def _one_or(service: str | None, everything: bool) -> str | None:
-    if (service is None) != everything:
-        raise click.UsageError("name one service, or say --all")
-    return service
+def _one_or(session: Session, service: str | None, everything: bool) -> str | None:
+    """The service named, the only one there is, or None for every one."""
+    if service and everything:
+        raise click.UsageError(f"{service} or --all: a name and --all together are two wishes")
+    if service or everything:
+        return service
+    known = session.world().config.services
+    if len(known) > 1:
+        raise click.UsageError(f"which service? {listed(known)} Or say --all.")
+    return next(iter(known))
 
 
 def _command(session: Session, service: str | None, wish: Wish, wishes: dict[str, Any]) -> bool:
@@ -239,7 +227,6 @@ def _command(session: Session, service: str | None, wish: Wish, wishes: dict[str
     manner = verb_command.Manner(
         wishes.pop("apply"), wishes.pop("direct"), not wishes.pop("no_wait")
     )
-    wishes["override"] = wishes.get("override") or ""
     order = verb_command.Order(wish, **wishes)
     return verb_command.command(session, service, order, manner)
 
@@ -260,6 +247,8 @@ def state_show(
     session: Session, service: str | None, *, versions: bool, generation: int | None
 ) -> bool:
     """Show the document as it is, readable or not."""
+    if versions and generation is not None:
+        raise click.UsageError("--versions lists all, --generation shows one: say one of them")
     from orchestrator.cli import state as verb_state
 
     return verb_state.show(session, service, versions=versions, generation=generation)
@@ -290,23 +279,6 @@ def parse(session: Session, file: Path) -> bool:
     return verb_alert_file.parse(session, file)
 
 
-def _probes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Verdict]:
-    found = {}
-    for text in given:
-        region, _sign, verdict = text.partition("=")
-        if verdict not in set(Verdict):
-            raise click.BadParameter(f"{text!r} is not REGION={'|'.join(Verdict)}")
-        found[region] = Verdict(verdict)
-    return found
-
-
-def _time(_: click.Context, __: click.Parameter, given: str | None) -> datetime | None:
-    try:
-        return read_time(given) if given else None
-    except ValueError as error:
-        raise click.BadParameter(f"{error}; write 2026-11-23T05:00:00Z") from error
-
-
 @verb(cli)
 @click.argument("files", type=file_type, nargs=-1, required=True)
 @click.option(
@@ -314,10 +286,12 @@ def _time(_: click.Context, __: click.Parameter, given: str | None) -> datetime 
     "probes",
     multiple=True,
     metavar="REGION=healthy|failing|silent",
-    callback=_probes,
+    callback=arguments.probes,
     help="What our own probe says of a region; else it agrees with the alerts.",
 )
-@click.option("--at", metavar="TIME", callback=_time, help="Take every message at this time.")
+@click.option(
+    "--at", metavar="TIME", callback=arguments.time, help="Take every message at this time."
+)
 def replay(
     session: Session, files: tuple[Path, ...], probes: dict[str, Verdict], at: datetime | None
 ) -> bool:

@@ -13,6 +13,7 @@ from functools import partial
 
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.check_balancer import balancer
+from orchestrator.cli.check_failover import could_take_over
 from orchestrator.cli.check_roles import roles
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.cli.session import Session, side_by_side
@@ -82,12 +83,24 @@ def _topics(world: World) -> Iterator[Finding]:
             yield Finding("(all)", f"topic for {role}", Level.OK, "none configured")
             continue
         if isinstance(there, FailoverError):
-            error = there
-            yield Finding("(all)", what, Level.WARN, str(error), error=error)
+            yield _unreached(role, what, there)
             continue
         level = Level.OK if there else Level.FAIL
         detail = f"is there, for {role}" if there else "does not exist"
         yield Finding("(all)", what, level, detail, "Create it, or take it out of the file")
+
+
+def _unreached(role: str, what: str, error: FailoverError) -> Finding:
+    """A topic that does not answer. Without the control topic no tick and no command comes.
+
+    An answer that refuses to tell is no proof that the function may not use it.
+    """
+    refused = getattr(error, "page", False)
+    level = Level.FAIL if role == "control" and not refused else Level.WARN
+    text = (
+        "Ticks and commands come by it; `--direct` does them from here" if level == "FAIL" else ""
+    )
+    return Finding("(all)", what, level, str(error), text, error)
 
 
 def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
@@ -102,6 +115,7 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
         found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text, lost))
     else:
         found += balancer(service, observed.routing, observed.stored.state, world)
+        found += could_take_over(service, observed, world)
     return [
         *found,
         *_health(service, observed),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.cli.check_failover import next_tick
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Routing, State, Tick
+from orchestrator.core.model import Routing, State
 from orchestrator.core.plan import carrying, lever_from_kinds, lever_of, movable, regional_groups
 from orchestrator.core.policy import Lever, Service, Standby
-from orchestrator.flow.preview import preview
 from orchestrator.wiring import World
 
 
@@ -33,7 +33,7 @@ def balancer(
         yield Finding(service.name, "lever", Level.OK, lever)
     yield from _groups(service, routing, lever)
     yield from _unclaimed(service, routing, state)
-    yield from _drift(service, world)
+    yield from next_tick(service, world)
     if lever is Lever.CAPACITY:
         yield from _balancer_health(service, routing, world)
 
@@ -76,21 +76,6 @@ def _unclaimed(service: Service, routing: Routing, state: State | None) -> Itera
             yield Finding(service.name, "unclaimed backend", Level.WARN, detail, text)
 
 
-def _drift(service: Service, world: World) -> Iterator[Finding]:
-    try:
-        found = preview(service, Tick(), world.context)
-    except FailoverError as error:
-        yield Finding(service.name, "next tick", Level.FAIL, str(error), error=error)
-        return
-    if found.plan is None:
-        yield Finding(service.name, "next tick", Level.FAIL, found.obstacle)
-    elif found.plan.empty:
-        yield Finding(service.name, "next tick", Level.OK, f"{found.decision.outcome}; no change")
-    else:
-        text = "The next tick writes this; `plan` and `explain` say why"
-        yield Finding(service.name, "next tick", Level.WARN, str(found.plan), text)
-
-
 def _balancer_health(service: Service, routing: Routing, world: World) -> Iterator[Finding]:
     attached = [b.group for b in routing.backends if service.owner(b.group)]
     try:
@@ -106,6 +91,6 @@ def _balancer_health(service: Service, routing: Routing, world: World) -> Iterat
             detail = f"{region}: {count} healthy in {short}"
             yield Finding(service.name, "backend health", Level.OK, detail)
         elif count == 0:
-            text = "Users sent there get errors: look at its health check and firewall rule"
+            text = f"Users sent to {region} get errors: look at its health check and firewall rule"
             detail = f"{region}: the load balancer finds nothing healthy in {short}"
             yield Finding(service.name, "backend health", Level.WARN, detail, text)

@@ -11,38 +11,33 @@ import getpass
 import json
 import os
 import socket
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 import click
 
-from orchestrator.cli import sentences
-from orchestrator.cli.failures import error_of, show_error
+from orchestrator.cli import gates, sentences
+from orchestrator.cli.failures import error_of, show_error, show_obstacle
+from orchestrator.cli.follow import Follower
 from orchestrator.cli.session import Session, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Unavailable
-from orchestrator.core.model import Command, Json, State, Tick, Wish
+from orchestrator.core.model import Command, Json, Tick, Wish
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
 from orchestrator.flow.observe import read_state
 from orchestrator.flow.pipeline import handle
 from orchestrator.flow.preview import Preview, preview
+from orchestrator.ports import Topic
 from orchestrator.wiring import World
 
 OVERRIDES = ("target_healthy", "replication_lag", "min_healthy_regions")
 """The rules whose refusal of a command a human can take back, one at a time."""
 
-PATIENCE = 90.0
-"""Seconds that a published command is waited for; Pub/Sub needs one or two."""
 
-LOOK, NUDGE = 0.5, 10.0
-"""Seconds between two looks at the document, and between two ticks asked for during a switch."""
-
-
-class NotCarriedOut(FailoverError):
-    """The command was published, and nobody has carried it out in time."""
+class NotFinished(FailoverError):
+    """The command is in the document, and what it asks for is not done yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +71,17 @@ def command(session: Session, name: str | None, order: Order, manner: Manner) ->
     if not manner.apply:
         return _preview(session, services, made, world)
     if not manner.direct:
+        if manner.wait:
+            _must_see(services, world)
         _publish(made, name, world)
         if not manner.wait:
-            session.tell({"command": made.id}, f"Published as command {made.id}; not waited for.")
+            text = (
+                f"Published as command {made.id}; not waited for. `failoverctl explain {made.id}`"
+                " tells what came of it."
+            )
+            session.tell({"command": made.id}, text)
             return True
+        session.note(f"Published as command {made.id}; waiting for what comes of it.")
     carry = partial(_direct, manner=manner) if manner.direct else _awaited
     asked = {one.name: partial(carry, one, made, session, world) for one in services}
     return _show(session, side_by_side(asked), world)
@@ -94,7 +96,7 @@ def _made(order: Order, world: World) -> Command:
         reason=order.reason.strip() or "(preview)",
         issued_at=issued,
         region=order.region,
-        until=issued + order.until if order.until else None,
+        until=issued + order.until if order.until is not None else None,
         now=order.now,
         override=order.override,
     )
@@ -128,7 +130,12 @@ def _preview(session: Session, services: tuple[Service, ...], made: Command, wor
         for view in views:
             _show_preview(session, view)
         session.say("Nothing was changed. Add --apply and --reason.", "bold")
-    return all("error" not in view and view["outcome"] != "held" for view in views)
+    return all("error" not in view and not _is_stopped(view) for view in views)
+
+
+def _is_stopped(view: Json) -> bool:
+    """Whether nothing would come of the command: a rule refuses it, or nothing can be moved."""
+    return view["outcome"] == "held" or bool(view["obstacle"] and view["outcome"] != "obeyed")
 
 
 def _preview_view(service: Service, seen: Preview | FailoverError, session: Session) -> Json:
@@ -142,23 +149,54 @@ def _show_preview(session: Session, view: Json) -> None:
         session.say(f"{view['service']}: the command would fail", "bold red")
         show_error(session, view["error"])
         return
-    session.say(f"{view['service']}: the command would come to: {view['outcome']}", "bold")
-    for line in sentences.gates(view):
+    blocked = view["obstacle"] and _is_stopped(view)
+    comes = "could not be carried out now" if blocked else f"would come to: {view['outcome']}"
+    session.say(f"{view['service']}: the command {comes}", "bold")
+    for line in gates.gates(view):
         session.say(f"  {line}")
+    for line in gates.remedies(view):
+        session.say(f"  To do, {line}")
+    if view["obstacle"]:
+        show_obstacle(session, str(view["obstacle"]))
+    if blocked:
+        return
     routing = view["routing"]
     carrying = ", ".join(routing) if isinstance(routing, dict) else ""
-    session.say(f"  then {carrying} carries traffic (epoch {view['epoch']})")
+    when = "until the switch ends" if view["outcome"] == "switching" else "then"
+    session.say(f"  {when} {carrying} carries traffic (epoch {view['epoch']})")
 
 
 # --- done ----------------------------------------------------------------------------------------
 
 
-def _publish(made: Command, name: str | None, world: World) -> None:
+def _must_see(services: tuple[Service, ...], world: World) -> None:
+    """Refuse what could be published and not be followed. Raises Unavailable."""
+    _control(world)
+    found = side_by_side(
+        {one.name: partial(read_state, one.name, world.context) for one in services}
+    )
+    errors = [one for one in found.values() if isinstance(one, FailoverError)]
+    if errors and len(errors) == len(found):
+        raise Unavailable(
+            f"nothing was published, for what comes of it could not be seen from here:"
+            f" {str(errors[0]).rstrip('.')}. --no-wait publishes it all the same"
+        ) from errors[0]
+
+
+def _control(world: World) -> Topic:
     if world.control is None:
         raise Unavailable(
             "the file names no `topics.control`, so there is nobody to tell. Do it from here, with"
             " --direct"
         )
+    return world.control
+
+
+def _send(message: Json, world: World) -> None:
+    _control(world).publish(json.dumps(message).encode(), {})
+
+
+def _publish(made: Command, name: str | None, world: World) -> None:
     message: dict[str, object] = {
         "kind": "command",
         "id": made.id,
@@ -175,7 +213,15 @@ def _publish(made: Command, name: str | None, world: World) -> None:
         "override": made.override,
     }
     message |= {key: value for key, value in optional.items() if value}
-    world.control.publish(json.dumps(message).encode(), {})
+    try:
+        _send(message, world)
+    except Unavailable as error:
+        if error.page or world.control is None:  # it was refused, and is certainly not published
+            raise
+        raise Unavailable(
+            f"{str(error).rstrip('.')}. Whether command {made.id} was published all the same is not"
+            f" known: see `failoverctl explain {made.id}` before you repeat it, or use --direct"
+        ) from error
 
 
 def _only(world: World) -> str | None:
@@ -186,57 +232,38 @@ def _direct(
     service: Service, made: Command, session: Session, world: World, *, manner: Manner
 ) -> Json:
     """Carry it out here; with a switch, tick here until it has ended."""
-    handle(service, made, world.context)
-    state = read_state(service.name, world.context).state
-    while manner.wait and state and state.switch and state.switch.command == made.id:
-        _tell_switch(state, session)
-        time.sleep(NUDGE)
-        handle(service, Tick(), world.context)
+    context = world.context
+    try:
+        stored = handle(service, made, context).stored
+    except FailoverError as error:
+        raise _unfinished(service, made, world, error) from error
+    if not manner.wait and stored.state and stored.state.switch:
+        return next(iter(stored.state.history), {})
+    return Follower(
+        service, made, session, world, partial(handle, service, Tick(), context)
+    ).follow()
+
+
+def _unfinished(
+    service: Service, made: Command, world: World, error: FailoverError
+) -> FailoverError:
+    """The error, or what it means when the command is in the document already."""
+    try:
         state = read_state(service.name, world.context).state
-    return _entry(state, made)
+    except FailoverError:
+        return error
+    if state is None or made.id not in state.commands:
+        return error
+    return NotFinished(
+        f"{service.name}: command {made.id} is recorded and was not finished here: {error}. A tick"
+        " finishes it; do not give it again"
+    )
 
 
 def _awaited(service: Service, made: Command, session: Session, world: World) -> Json:
     """Wait until somebody has carried it out; with a switch, ask for ticks until it has ended."""
-    began = nudged = time.monotonic()
-    while True:
-        state = read_state(service.name, world.context).state
-        done = state is not None and made.id in state.commands
-        switching = done and state and state.switch and state.switch.command == made.id
-        if done and not switching:
-            return _entry(state, made)
-        now = time.monotonic()
-        if not done and now - began > PATIENCE:
-            raise NotCarriedOut(
-                f"{service.name}: nobody has carried out command {made.id} within {PATIENCE:.0f} s."
-                " It may still be, until it is too old. See the functions' log, or use --direct"
-            )
-        if switching and state and world.control and now - nudged > NUDGE:
-            nudged = now
-            _tell_switch(state, session)
-            world.control.publish(json.dumps({"kind": "tick"}).encode(), {})
-        time.sleep(LOOK)
-
-
-def _tell_switch(state: State, session: Session) -> None:
-    if state.switch:
-        session.note(
-            f"{state.service}: {state.switch.step}: {state.switch.left} takes no writes until"
-            f" {state.switch.until:%H:%M:%S} UTC, then the traffic goes to {state.switch.to}"
-        )
-
-
-def _entry(state: State | None, made: Command) -> Json:
-    """What the history has of the command, or of the end of its switch."""
-    history = state.history if state else ()
-    own = next((e for e in history if made.id in str(e.get("signal", "")).split()), None)
-    if own is None:
-        return {"signal": f"command {made.id} {made.wish}", "outcome": "unchanged"}
-    if own.get("outcome") != "switching":
-        return own
-    ends = {"moved", "abandoned"}
-    later = [e for e in history[: history.index(own)] if e.get("outcome") in ends]
-    return later[-1] if later else own
+    tick = partial(_send, {"kind": "tick"}, world)
+    return Follower(service, made, session, world, tick).follow()
 
 
 def _show(session: Session, found: dict[str, Json | FailoverError], world: World) -> bool:

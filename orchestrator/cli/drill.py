@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
+from orchestrator.cli.failures import error_of
 from orchestrator.cli.session import Session
+from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
 from orchestrator.drill.chronicle import Line
 from orchestrator.drill.scenario import read_scenario
@@ -20,17 +22,38 @@ _INDENT = " " * 13
 
 
 def drill(session: Session, files: tuple[Path, ...]) -> bool:
-    """Run every file; False when one breaks its promise. Raises BadScenario before any is run."""
-    scenarios = {file: read_scenario(file) for file in files}
-    results = {file: run(scenario, sentences.tell) for file, scenario in scenarios.items()}
+    """Run every file; False when one breaks its promise or cannot be run. That stops no other."""
+    if session.is_named:
+        session.must_exist()
+    results = {file: _run(file) for file in files}
     if session.as_json:
-        session.answer({"drills": [_view(file, result) for file, result in results.items()]})
+        session.answer({"drills": [_view(file, found, session) for file, found in results.items()]})
     else:
-        for file, result in results.items():
-            _show(session, file, result)
-        kept = sum(result.held for result in results.values())
+        for file, found in results.items():
+            _show_any(session, file, found)
+        kept = sum(_is_held(found) for found in results.values())
         session.say(f"{kept} of {len(results)} promises held.", "bold")
-    return all(result.held for result in results.values())
+    return all(_is_held(found) for found in results.values())
+
+
+def _run(file: Path) -> Result | FailoverError:
+    try:
+        return run(read_scenario(file), sentences.tell)
+    except FailoverError as error:
+        return error
+
+
+def _is_held(found: Result | FailoverError) -> bool:
+    return isinstance(found, Result) and found.held
+
+
+def _show_any(session: Session, file: Path, found: Result | FailoverError) -> None:
+    if isinstance(found, Result):
+        _show(session, file, found)
+        return
+    session.say(f"{file}: cannot be run", "bold red")
+    session.note(f"  {found}", "red")
+    session.say()
 
 
 def _show(session: Session, file: Path, result: Result) -> None:
@@ -53,19 +76,16 @@ def _told(line: Line) -> Iterator[str]:
         yield f"BROKEN: {line.text}" if line.kind == "broken" else line.text
         return
     yield f"-> {sentences.headline(line.decision)}"
-    for reason in _refused(line.decision):
-        yield f"   {sentences.gate(reason)}"
+    for reason in gates.reasons(line.decision):
+        if not reason.get("passed"):
+            yield f"   {gates.gate(reason)}"
     if line.decision.get("page"):
         yield "   A human is paged."
 
 
-def _refused(decision: Json) -> list[Json]:
-    reasons = decision.get("reasons")
-    found = reasons if isinstance(reasons, list) else []
-    return [one for one in found if not one["passed"]]
-
-
-def _view(file: Path, result: Result) -> Json:
+def _view(file: Path, result: Result | FailoverError, session: Session) -> Json:
+    if isinstance(result, FailoverError):
+        return {"file": str(file), "held": False, "error": error_of(result, session)}
     return {
         "file": str(file),
         "title": result.scenario.title,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
 from orchestrator.cli.history import journaled
 from orchestrator.cli.session import Session, nearest
-from orchestrator.cli.views import preview_view
+from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import (
     Incident,
@@ -35,6 +35,18 @@ from orchestrator.wiring import World
 
 JOURNAL = 200
 """Newest journal entries that are searched for an id."""
+
+
+_STYLES = {
+    "REFUSED": "yellow",
+    "ENDED": "yellow",
+    "MOVED": "bold green",
+    "HELD": "bold yellow",
+    "FROZEN": "yellow",
+    "SWITCHING": "yellow",
+    "RAMP:": "yellow",
+}
+"""How a line with such a word looks."""
 
 
 class NotRecorded(FailoverError):
@@ -74,12 +86,23 @@ def _found(
 
 
 def _style(line: str) -> str:
-    for word, style in (("REFUSED", "yellow"), ("MOVED", "bold green"), ("HELD", "bold yellow")):
+    for word, style in _STYLES.items():
         if word in line:
             return style
     if line.startswith(("A human was paged", "To do")):
         return "bold"
     return "dim" if line.strip().startswith("passed") else ""
+
+
+def known_ids(session: Session, name: str | None) -> list[str]:
+    """Ids that can be explained, newest first. Raises what looking raises, and usage errors."""
+    world = session.world()
+    state = read_state(session.service(name, world.config).name, world.context).state
+    if state is None:
+        return []
+    decisions = [str(entry.get("id")) for entry in state.history]
+    incidents = [one.id for one in _newest(state.incidents.values())]
+    return [*decisions, *incidents, *reversed(list(state.commands))]
 
 
 # --- everything ----------------------------------------------------------------------------------
@@ -95,7 +118,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         lines = [f"{text}. `failoverctl check` says whether it would work."]
         return {"sentences": lines, "decision": None, "incidents": [], "next": None}
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
-    lines = [_where(service, state, observed)]
+    lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
     lines += (
         ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
     )
@@ -114,7 +137,8 @@ def _standing(session: Session, service: Service, world: World) -> Json:
 
 def _where(service: Service, state: State, observed: Observed) -> str:
     carrying = ", ".join(state.routing)
-    phase = f", {state.shift.phase}" if state.shift else ", nothing decided yet"
+    never = "nothing moved yet" if state.history else "nothing decided yet"
+    phase = f", {state.shift.phase if state.shift else never}"
     text = f"{service.name}: traffic goes to {carrying}, primary {state.primary} (epoch"
     seen = "" if observed.routing else " The load balancer cannot be read now!"
     return f"{text} {state.epoch}{phase}).{seen}"
@@ -128,7 +152,8 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
             continue
         mine = [one for one in state.incidents.values() if one.region == name]
         detail = f"{probe.verdict} ({probe.detail})" if probe else "nothing"
-        yield sentences.region_sentence(name, entry.status, detail, mine)
+        chosen = chosen_by(state, name)
+        yield sentences.region_sentence(name, entry.status, detail, mine, chosen)
         if name in observed.roles:
             yield f"  {_second_path(service, state, name, observed.roles[name])}"
         if entry.status is Status.RECOVERING:
@@ -136,9 +161,11 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
             yield f"  Ticks have counted {counted} healthy probes in a row, 45 s or more apart."
         if probe and probe.verdict is Verdict.FAILING and entry.healthy:
             counted = f"{entry.failures} of {service.policy.recovery_probes}"
+            known = f"No alert has come for {name}"
+            known = f"The alerts of {name} were set aside" if chosen else known
             yield (
-                f"  No alert has come for {name}, though its probe fails. Ticks count it ({counted}"
-                " failures in a row so far) and then take it as down themselves."
+                f"  {known}, though its probe fails. Ticks count it ({counted} failures in a row so"
+                " far) and then take it as down themselves."
             )
 
 
@@ -181,10 +208,10 @@ def _next(
     view = preview_view(service, found)
     lines = [
         f"A tick now would come to: {found.decision.outcome}.",
-        *sentences.indented(sentences.gates(view)),
+        *sentences.indented(gates.gates(view)),
         *sentences.indented(_shift(found)),
     ]
-    waiting = sentences.gates({"reasons": view["waiting"]})
+    waiting = gates.gates({"reasons": view["waiting"]})
     lines += sentences.indented(["Not due yet:", *sentences.indented(waiting)] if waiting else [])
     if not found.decision.reasons and not waiting:
         lines.insert(1, "  No rule was asked: nothing calls for a move.")
@@ -227,6 +254,8 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
         lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
         lines += [*sentences.tell(entry, now), ""]
+    if not mentioned and state and identity in state.commands:
+        lines += [f"Command {identity} was carried out, and changed nothing.", ""]
     if not lines:
         return _poison(service, world, identity, state, entries)
     return {
@@ -251,7 +280,9 @@ def _copies(mentioned: list[Json]) -> list[str]:
 
 
 def _is_about(entry: Json, identity: str) -> bool:
-    return identity in str(entry.get("signal", "")).split()
+    """Whether the id is what came in, or that of the command whose switch ended here."""
+    asked = any(f"command {identity}" in str(one.get("value")) for one in gates.reasons(entry))
+    return asked or identity in str(entry.get("signal", "")).split()
 
 
 def _entries(
@@ -296,8 +327,9 @@ def _poison(
     raise NotRecorded(
         f"nothing is recorded of {identity!r} for {service.name}"
         f"{f'; did you mean {near!r}?' if near else '.'} A message that never came, a test of the"
-        " channel, or an alert for another service leaves no record; a copy changes nothing. What"
-        " the function answered stands in its log"
+        " channel, or an alert for another service leaves no record; a copy changes nothing; a"
+        " command that nobody has carried out yet has none either. What the function answered"
+        " stands in its log"
     )
 
 
@@ -312,4 +344,5 @@ def _incident_view(incident: Incident) -> Json:
         "contradicted": incident.contradicted,
         "settled": incident.settled,
         "refused": list(incident.refused),
+        "set_aside": incident.set_aside,
     }

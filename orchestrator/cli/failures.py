@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.session import Session, error_view
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.model import Json
 
 
@@ -19,3 +19,11 @@ def show_error(session: Session, error: object) -> None:
     session.note(f"  {error['message']}", "red")
     if error.get("advice"):
         session.note(f"  {error['advice']}", "")
+
+
+def show_obstacle(session: Session, text: str) -> None:
+    """Why nothing could be shifted, and what to do about it. text: as a preview has it."""
+    session.say(f"  It could not shift: {text}", "red")
+    advice = advice_on(Unavailable(text), session.environ)
+    if advice:
+        session.note(f"  {advice}", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
@@ -35,21 +35,30 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
             entry.get("epoch"),
             entry.get("primary"),
             entry.get("signal"),
-            ", ".join(refused(entry)) or "-",
+            ", ".join(stood_out(entry)) or "-",
             entry.get("id"),
         )
         for entry in entries
     ]
-    columns = ("at (UTC)", "outcome", "epoch", "primary", "what came in", "refused by", "id")
+    columns = ("at (UTC)", "outcome", "epoch", "primary", "what came in", "rules", "id")
     session.table(f"{service.name}", columns, rows)
     return True
 
 
-def refused(entry: Json) -> list[str]:
-    """The names of the rules that refused, of one decision."""
-    reasons = entry.get("reasons")
-    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
-    return list(dict.fromkeys(str(r.get("rule")) for r in found if not r.get("passed")))
+def stood_out(entry: Json) -> list[str]:
+    """The rules that refused a decision, or that it passed over: what the table shows of them."""
+    held = entry.get("outcome") in {"held", "abandoned"}
+    told = [_stood_out(reason, held=held) for reason in gates.reasons(entry)]
+    return list(dict.fromkeys(word for word in told if word))
+
+
+def _stood_out(reason: Json, *, held: bool) -> str:
+    rule = str(reason.get("rule"))
+    if gates.ends_something(reason):
+        return f"{rule} ended"
+    if not reason.get("passed"):
+        return f"{rule} refused" if held else ""
+    return f"{rule} overridden" if "; overridden by " in str(reason.get("value")) else ""
 
 
 def _remembered(service: Service, world: World) -> list[Json]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from orchestrator.cli import sentences
-from orchestrator.cli.failures import error_of, show_error
+from orchestrator.cli import gates, sentences
+from orchestrator.cli.failures import error_of, show_error, show_obstacle
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import plan_view, preview_view
 from orchestrator.core.errors import FailoverError
@@ -49,10 +49,12 @@ def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view:
         show_error(session, view["error"])
         return
     session.say(f"{name}: a tick now would come to: {seen.decision.outcome}", "bold")
-    for line in sentences.gates(view):
+    for line in sentences.under_way(view, session.world().context.now()):
+        session.say(f"  {line}", "yellow")
+    for line in gates.gates(view):
         session.say(f"  {line}")
     if seen.plan is None:
-        session.say(f"  It could not shift: {seen.obstacle}", "red")
+        show_obstacle(session, seen.obstacle)
         return
     session.say("  The load balancer is as decided." if seen.plan.empty else f"  {seen.plan}")
     rows = plan_view(seen.plan)["changes"]

@@ -18,7 +18,7 @@ import click
 
 from orchestrator.adapters.local.backend_services import FileBackendServices
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.cli import sentences
+from orchestrator.cli import gates, sentences
 from orchestrator.cli.alert_file import message_of
 from orchestrator.cli.session import Session, meant
 from orchestrator.core import codec
@@ -205,7 +205,7 @@ def _show(session: Session, told: list[Json]) -> None:
         if "outcome" in one:
             taken = f"{sentences.came_in(one)} Taken at {one['at']}."
             lines = (taken, f"{one['outcome']}: {_after(one)}")
-            for line in (*lines, *sentences.gates(one)):
+            for line in (*lines, *gates.gates(one)):
                 session.say(f"  {line}")
 
 

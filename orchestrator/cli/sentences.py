@@ -9,62 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from orchestrator.cli.gates import gates, remedies
 from orchestrator.core.model import Incident, IncidentState, Json, Status
 from orchestrator.core.reading import read_time
-
-MEANINGS: Mapping[str, str] = {
-    "confirm": "a second signal (our own probe or Monitoring) must not contradict the alert",
-    "max_event_age": "an old alert updates health, and moves nothing by itself",
-    "brake": "when so much fails at once, the observer is the likelier fault",
-    "max_auto_failovers": "after so many automatic moves a human must look",
-    "target_healthy": "the region to go to must be up and answer its probe now",
-    "cooldown": "a region that automation has left is no target again for a while",
-    "last_region": "traffic is never taken from the last region that could serve it",
-    "routing": "the load balancer must name a region that the configuration knows",
-    "adopt": "the load balancer carried a newer decision than the document, which is followed",
-    "configuration": "the configuration has a higher serial",
-    "restore": "an older version of the document was brought back",
-    "freeze": "a human has stopped automation for a while",
-    "command": "a command is carried out once, and soon after it was given",
-    "min_healthy_regions": "enough healthy regions must be left to carry the load",
-    "replication_lag": "the replica there must not be too far behind, or writes are lost",
-    "switch": "a graceful switch waits until no write can be lost, or is given up",
-    "ramp": "a region gets its traffic back step by step, and loses it again at a new incident",
-    "failback_after": "a region must have been well for a while before it gets its traffic back",
-    "evacuated": "where a human took the traffic away, only a human brings it back",
-    "undisputed": "nothing may stand against a region that gets its traffic back",
-    "attached": "a region can take over by the document alone only if it has capacity",
-    "role": "a region must say itself, by the newest document, whether it is the primary",
-    "standbys": "regions that stand by are kept out by the load balancer's health check",
-    "on_state_loss": "without the state only what can be seen may be acted on",
-}
-"""What each rule is for, in half a sentence."""
-
-REMEDIES: Mapping[str, str] = {
-    "confirm": "If users really fail there, see why its health URL answers well (or does not answer"
-    " us at all): the alert and the second signal disagree",
-    "max_event_age": "Nothing: if the region still fails, the next ticks see it themselves and act",
-    "brake": "Look at the regions with your own eyes. If they really are down, there is nowhere to"
-    " go; if not, look at what watches them",
-    "max_auto_failovers": "Find out why it moved so often. Then `failoverctl ack SERVICE --apply"
-    " --reason TEXT`; it moves again by itself when the oldest of those moves is out of the window",
-    "target_healthy": "Bring that region up, or see why its health URL does not answer with 2xx",
-    "cooldown": "Nothing: the time passes; another region can be the target all the while",
-    "last_region": "Bring any region up. It moves as soon as one proves healthy",
-    "freeze": "If it must move now: `failoverctl failover SERVICE --to REGION --apply"
-    " --reason TEXT`, which a freeze does not stop; or `failoverctl unfreeze`",
-    "command": "Give the command again, with the name of a region that exists",
-    "min_healthy_regions": "Bring another region up, or `--override min_healthy_regions` if those"
-    " left can carry the load",
-    "replication_lag": "Wait until it has caught up, or `--override replication_lag` and lose what"
-    " was not replicated",
-    "attached": "Nothing: the next signals attach it, when it is well and says that it stands by;"
-    " `failoverctl check` tells what it says",
-    "role": "See why its role URL (`/primary` below `health_url`) does not answer 200 or 503 with"
-    " the document's epoch in its JSON; `--override role` goes there all the same",
-    "routing": "Give a configured region traffic again by hand, or mend `backend` in the file",
-}
-"""What a human can do about a refusal."""
 
 _OUTCOMES: Mapping[str, str] = {
     "held": "It HELD: the traffic stayed with {now}.",
@@ -137,6 +84,21 @@ def headline(entry: Json) -> str:
     return pattern.format(now=now, epoch=entry.get("epoch"), outcome=entry.get("outcome"))
 
 
+def whereabouts(entry: Json) -> str:
+    """Where a decision sent the traffic, or left it."""
+    now, before = _carriers(entry, "routing"), _carriers(entry, "routing_before")
+    return f"the traffic {'stays with' if now == before else 'is now with'} {now}"
+
+
+def cause(entry: Json) -> str:
+    """What a decision was about, in the middle of a sentence."""
+    match str(entry.get("signal", "")).split():
+        case ["command", identity, verb, *rest]:
+            return f"command {identity} ({verb} {' '.join(rest)})"
+        case words:
+            return f"the decision on `{' '.join(words)}`"
+
+
 def came_in(entry: Json) -> str:
     """What a decision was about."""
     words = str(entry.get("signal", "")).split()
@@ -151,34 +113,6 @@ def came_in(entry: Json) -> str:
         case ["tick"]:
             return "A tick looked at the world itself; no alert was involved."
     return f"What came in: {' '.join(words)}."
-
-
-def gates(entry: Json) -> list[str]:
-    """Every rule of a decision with its value and limit, in the order they were asked."""
-    reasons = entry.get("reasons")
-    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
-    return [gate(reason) for reason in found]
-
-
-def gate(reason: Json) -> str:
-    """One rule: whether it let the decision pass, what it saw, what its limit is."""
-    verdict = "passed " if reason.get("passed") else "REFUSED"
-    rule, region = str(reason.get("rule")), reason.get("region")
-    where = f" for {region}" if region else ""
-    limit = f" (limit: {reason['limit']})" if reason.get("limit") else ""
-    meaning = MEANINGS.get(rule)
-    why = f": {meaning}" if meaning and not reason.get("passed") else ""
-    return f"{verdict} {rule}{where}: {reason.get('value')}{limit}{why}"
-
-
-def remedies(entry: Json) -> list[str]:
-    """What a human can do about the refusals of a held decision, each rule once."""
-    if entry.get("outcome") != "held":
-        return []
-    reasons = entry.get("reasons")
-    found = [r for r in reasons if isinstance(r, dict)] if isinstance(reasons, list) else []
-    refused = dict.fromkeys(str(r.get("rule")) for r in found if not r.get("passed"))
-    return [f"{rule}: {REMEDIES[rule]}." for rule in refused if rule in REMEDIES]
 
 
 def became_of(entry: Json) -> list[str]:
@@ -206,25 +140,32 @@ def tell(entry: Json, now: datetime) -> list[str]:
     ]
 
 
-def under_way(view: Json) -> list[str]:
-    """What stands in the way of automation, or is not finished, from a status in JSON."""
+def under_way(view: Json, now: datetime) -> list[str]:
+    """What stands in the way of automation, or is not finished, from a document or a view of it."""
     told = []
     freeze, switch, ramp = view.get("freeze"), view.get("switch"), view.get("ramp")
-    if isinstance(freeze, dict):
+    if isinstance(freeze, dict) and not _is_past(freeze.get("until"), now):
         told.append(
-            f"FROZEN until {short(freeze.get('until'))} by {freeze.get('actor')}:"
+            f"FROZEN until {short(freeze.get('until'))} UTC by {freeze.get('actor')}:"
             f" {freeze.get('reason')}"
         )
     if isinstance(switch, dict):
         told.append(
             f"SWITCHING to {switch.get('to')} ({switch.get('step')}): {switch.get('left')} takes no"
-            f" writes until {short(switch.get('until'))} at most"
+            f" writes until {short(switch.get('until'))} UTC at most"
         )
     if isinstance(ramp, dict):
         step = ramp.get("step")
         number = step + 1 if isinstance(step, int) else step
         told.append(f"RAMP: {ramp.get('region')} is at step {number}")
     return told
+
+
+def _is_past(stamp: object, now: datetime) -> bool:
+    try:
+        return read_time(stamp) <= now
+    except (ValueError, OverflowError):
+        return False
 
 
 def incident_sentence(incident: Incident, now: datetime) -> str:
@@ -238,6 +179,11 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
         )
     if incident.id.startswith("tick-"):
         origin += ", opened by ticks that saw the region fail without any alert"
+    if incident.set_aside:
+        return (
+            f"{origin}: set aside, for {incident.set_aside} sent the traffic there in spite of it;"
+            " only a newer incident counts against the region."
+        )
     if incident.contradicted:
         return (
             f"{origin}: {_STATES[incident.state]}, but the second signal found the region healthy"
@@ -257,12 +203,16 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
             return f"{origin}: closed by Monitoring, {proof}."
 
 
-def region_sentence(name: str, status: Status, probe: str, incidents: Sequence[Incident]) -> str:
-    """Where one region stands and why."""
+def region_sentence(
+    name: str, status: Status, probe: str, incidents: Sequence[Incident], chosen: str | None
+) -> str:
+    """Where one region stands and why. chosen: by whom, if that is all that it is up for."""
     count = len(incidents)
     about = f"{count} incident{'' if count == 1 else 's'} known"
     meaning = {
-        Status.UP: "up: it may carry traffic",
+        Status.UP: f"up: {chosen} chose it, and it has not proven well since"
+        if chosen
+        else "up: it may carry traffic",
         Status.DOWN: "DOWN: an incident is open that nothing contradicts",
         Status.RECOVERING: "recovering: was down, and has not proven healthy yet",
     }[status]

@@ -39,11 +39,13 @@ _STYLES = {"CRITICAL": "bold red", "ERROR": "red", "WARNING": "yellow"}
 class Session:
     """What every verb works with.
 
-    source: the configuration file, a path or gs:// URL. as_json: answer in JSON.
+    source: the configuration file, a path or gs:// URL; is_named: whether it was named on the
+    command line. as_json: answer in JSON.
     """
 
     def __init__(self, source: str | None, *, as_json: bool) -> None:
         self.as_json = as_json
+        self.is_named = source is not None
         self.source = source or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
         self.environ: Mapping[str, str] = {**os.environ, "FAILOVER_CONFIG": self.source}
         self.console = _console()
@@ -52,12 +54,12 @@ class Session:
 
     def world(self) -> World:
         """The configuration and the world it names. Raises BadConfig or Unavailable."""
-        self._must_exist()
+        self.must_exist()
         return self._wiring.world()
 
     def config(self) -> Config:
         """The configuration alone; nothing of the world is needed. Raises BadConfig."""
-        self._must_exist()
+        self.must_exist()
         if self.source.startswith("gs://"):
             return self.world().config
         try:
@@ -66,7 +68,8 @@ class Session:
             raise BadConfig(self.source, [Problem("(file)", str(error.strerror))]) from error
         return load(text, self.source)
 
-    def _must_exist(self) -> None:
+    def must_exist(self) -> None:
+        """Refuse a configuration that is not there, as a usage error."""
         bucket, _, name = self.source.removeprefix("gs://").partition("/")
         if self.source.startswith("gs://") and not (bucket and name):
             raise click.UsageError(f"{self.source!r} names no object: write gs://BUCKET/OBJECT")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 
 from orchestrator.cli import sentences
@@ -11,7 +11,7 @@ from orchestrator.cli.failures import error_of, show_error
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import status_view
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Json
+from orchestrator.core.model import Json, Observed, Stored
 from orchestrator.core.policy import Service, Standby
 from orchestrator.flow.observe import observe
 from orchestrator.wiring import World
@@ -26,7 +26,7 @@ def status(session: Session, name: str | None, *, watch: bool, every: float) -> 
             fine = _look(session, services, world, watch=watch)
             if not watch:
                 return fine
-            time.sleep(every)
+            world.context.rest(every)
     except KeyboardInterrupt:
         if watch:
             return True
@@ -37,35 +37,50 @@ def _look(session: Session, services: Iterable[Service], world: World, *, watch:
     """Show every service once. True when all of it could be read."""
     asked = {service.name: partial(_status, service, world) for service in services}
     found = side_by_side(asked)
-    views = [_status_view(name, seen, session) for name, seen in found.items()]
+    views = [_status_view(seen, session) for seen in found.values()]
+    now = world.context.now()
     if watch and session.console.is_terminal:
         session.console.clear()
     if session.as_json:
         session.answer({"services": views}, one_line=watch)
     else:
         for view in views:
-            _show_status(session, view)
+            _show_status(session, view, now)
+    if watch and not session.as_json:
+        _end_frame(session, now)
     return all("error" not in view for view in views)
 
 
 def _status(service: Service, world: World) -> tuple[Json, FailoverError | None]:
-    observed, lost = observe(service, world.context)
+    try:
+        observed, lost = observe(service, world.context)
+    except FailoverError as error:
+        return _without_document(service, world), error
     return status_view(service, observed), lost
 
 
-def _status_view(
-    name: str, seen: tuple[Json, FailoverError | None] | FailoverError, session: Session
-) -> Json:
+def _without_document(service: Service, world: World) -> Json:
+    """What can be seen without the document: the load balancer and the regions themselves."""
+    context = world.context
+    read = context.executor.submit(context.traffic.read, service.backend_service)
+    probes = context.prober.probe(service.regions)
+    try:
+        routing = read.result()
+    except FailoverError:
+        routing = None
+    view = status_view(service, Observed(Stored(None, 0), routing, probes))
+    return {**view, "document": None}
+
+
+def _status_view(seen: tuple[Json, FailoverError | None] | FailoverError, session: Session) -> Json:
     """What was seen of a service; what could not be read is its `error`, with what to do."""
-    view, lost = ({"service": name}, seen) if isinstance(seen, FailoverError) else seen
+    if isinstance(seen, FailoverError):
+        raise seen
+    view, lost = seen
     return {**view, "error": error_of(lost, session)} if lost else view
 
 
-def _show_status(session: Session, view: Json) -> None:
-    if "epoch" not in view:
-        session.say(f"{view['service']}: its document cannot be read", "bold red")
-        show_error(session, view["error"])
-        return
+def _show_status(session: Session, view: Json, now: datetime) -> None:
     balancer = view["load_balancer"]
     says = "not to be had"
     if isinstance(balancer, dict):
@@ -73,12 +88,14 @@ def _show_status(session: Session, view: Json) -> None:
         what = "capacity" if view["standby"] == Standby.ATTACHED else "traffic"
         says = f"{balancer['name']} gives {names} {what} and carries epoch {balancer['epoch']}"
     session.say(f"{view['service']} ({view['mode']})", "bold")
-    if view["document"]:
+    if view["document"] is None:
+        session.say("  document:      cannot be read", "bold red")
+    elif view["document"]:
         routing = view["routing"]
         carrying = ", ".join(routing) if isinstance(routing, dict) else ""
         session.say(
             f"  document:      epoch {view['epoch']}, primary {view['primary']}, traffic to"
-            f" {carrying}, {view['phase'] or 'nothing decided yet'},"
+            f" {carrying}, {view['phase'] or 'nothing moved yet'},"
             f" {sentences.short(view['updated_at'])}"
         )
     else:
@@ -86,9 +103,22 @@ def _show_status(session: Session, view: Json) -> None:
     session.say(f"  load balancer: {says}")
     if view.get("error"):
         show_error(session, view["error"])
-    for line in sentences.under_way(view):
+    for line in sentences.under_way(view, now):
         session.say(f"  {line}", "yellow")
     _show_regions(session, view)
+
+
+def _end_frame(session: Session, now: datetime) -> None:
+    """When this look was; in a pipe with a gap, so that one look can be told from the next."""
+    session.say(f"as of {now:%Y-%m-%d %H:%M:%S} UTC", "dim")
+    if not session.console.is_terminal:
+        session.say()
+
+
+def _status_word(region: Json) -> str:
+    """The region's status; one that is up only because a human chose it is not proven well."""
+    word = str(region["status"] or "-")
+    return f"{word} (chosen)" if region["chosen"] else word
 
 
 def _show_regions(session: Session, view: Json) -> None:
@@ -117,7 +147,7 @@ def _row(region: Json) -> tuple[str, ...]:
     assert isinstance(incidents, list)
     return (
         str(region["region"]),
-        str(region["status"] or "-"),
+        _status_word(region),
         f"{share:.0%}" if isinstance(share, float) else "-",
         f"{probe.get('verdict', '-')} ({probe.get('detail', '')})",
         ", ".join(incidents) or "-",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model import AlertClosed, AlertOpened, Json, Observed, Signal
+from orchestrator.core.model import AlertClosed, AlertOpened, Json, Observed, Signal, State
 from orchestrator.core.plan import Plan, carrying, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
@@ -64,6 +64,7 @@ def preview_view(service: Service, found: Preview) -> Json:
         "reasons": [record.reason(reason) for reason in decision.reasons],
         "waiting": [record.reason(reason) for reason in decision.waiting],
         "page": decision.page,
+        **_under_way(found.observed.stored.state),
         "plan": plan_view(found.plan) if found.plan else None,
         "obstacle": found.obstacle,
     }
@@ -84,9 +85,7 @@ def status_view(service: Service, observed: Observed) -> Json:
         "routing": dict(state.routing) if state else None,
         "phase": state.shift.phase if state and state.shift else None,
         "updated_at": stamped(state.updated_at) if state else None,
-        "freeze": state.raw.get("freeze") if state else None,
-        "switch": state.raw.get("switch") if state else None,
-        "ramp": state.raw.get("ramp") if state else None,
+        **_under_way(state),
         "load_balancer": {
             "name": service.backend_service,
             "carrying": list(carrying(routing, service)),
@@ -97,6 +96,22 @@ def status_view(service: Service, observed: Observed) -> Json:
         else None,
         "regions": [_region(service, observed, name) for name in service.names],
     }
+
+
+def _under_way(state: State | None) -> Json:
+    """What stands in the way of automation, or is not finished, as the document has it."""
+    return {name: state.raw.get(name) if state else None for name in ("freeze", "switch", "ramp")}
+
+
+def chosen_by(state: State, name: str) -> str | None:
+    """Who chose a region that counts as up for that alone: nothing has proven it well since."""
+    entry = state.regions[name]
+    for incident in state.incidents.values():
+        ended = incident.ended_at or incident.started_at
+        proven = entry.proven_at is not None and entry.proven_at > ended
+        if incident.region == name and incident.set_aside and entry.healthy and not proven:
+            return incident.set_aside
+    return None
 
 
 def _region(service: Service, observed: Observed, name: str) -> Json:
@@ -121,4 +136,5 @@ def _region(service: Service, observed: Observed, name: str) -> Json:
         "attached": entry.attached if entry else None,
         "leave": entry.leave if entry else None,
         "open_incidents": open_ones,
+        "chosen": chosen_by(state, name) if state and entry else None,
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.core import rules
-from orchestrator.core.incidents import is_blind, live
+from orchestrator.core.incidents import is_blind, live, proof_needed
 from orchestrator.core.model import (
     Part,
     Probe,
@@ -80,6 +80,7 @@ class Scene:
             self.probes.get(name, NOT_PROBED),
             asked=self.service.region(name).health_url is not None,
             movable=self._has_backend(name),
+            proof=proof_needed(self.state.regions[name], self.service.policy, self.now),
         )
 
     def movable(self, name: str) -> bool:

@@ -134,6 +134,7 @@ def _incident(incident: Incident) -> Json:
         "contradicted": incident.contradicted,
         "settled": incident.settled,
         "refused": list(incident.refused),
+        "set_aside": incident.set_aside,
     }
 
 
@@ -306,6 +307,7 @@ def _read_incident(key: str, value: object) -> Incident:
         contradicted=bool(entry.get("contradicted", False)),
         settled=bool(entry.get("settled", False)),
         refused=texts(entry.get("refused", [])),
+        set_aside=text(entry.get("set_aside", "")),
     )
 
 

@@ -23,6 +23,9 @@ from orchestrator.core.wanted import (
     whole,
 )
 
+AT = "%Y-%m-%d %H:%M:%S UTC"
+"""How a time is told to people."""
+
 MOVING = frozenset({Wish.FAILOVER, Wish.FAILBACK, Wish.EVACUATE})
 """The commands that ask for a move."""
 
@@ -59,7 +62,7 @@ def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
     """
     match command.wish:
         case Wish.FREEZE:
-            assert command.until is not None  # the parser refuses a freeze without an end
+            assert command.until is not None  # rules.command refuses a freeze without an end
             at = command.issued_at
             freeze = Freeze(command.until, command.actor, command.reason, at, done)
             return replace(undisturbed(state), freeze=freeze)
@@ -71,6 +74,48 @@ def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
             return replace(state, acknowledged_at=_acknowledged(state, command, now))
         case _:
             return undisturbed(state)
+
+
+def effect(state: State, command: Command, now: datetime) -> tuple[Reason, ...]:
+    """What a command does to automation itself, for people. state: as it was before it."""
+    match command.wish:
+        case Wish.FREEZE:
+            assert command.until is not None  # as above
+            value = f"frozen until {command.until:{AT}}{_replaced(state, now)}"
+            return (_told(command, value),)
+        case Wish.UNFREEZE:
+            return (_told(command, _thawing(state, command, now)),)
+        case Wish.ACK:
+            known, before = _acknowledged(state, command, now), state.acknowledged_at
+            seen = [move for move in state.moves if move.at <= known]
+            fresh = sum(1 for move in seen if before is None or move.at > before)
+            value = f"{fresh} automatic moves acknowledged" if fresh else "nothing to acknowledge"
+            return (_told(command, value),)
+        case _:
+            return ()
+
+
+def _told(command: Command, value: str) -> Reason:
+    return Reason(command.wish, True, value)
+
+
+def _standing(state: State, now: datetime) -> Freeze | None:
+    return state.freeze if state.freeze and state.freeze.until > now else None
+
+
+def _replaced(state: State, now: datetime) -> str:
+    freeze = _standing(state, now)
+    return f"; replaces the freeze of {freeze.actor} until {freeze.until:{AT}}" if freeze else ""
+
+
+def _thawing(state: State, command: Command, now: datetime) -> str:
+    freeze = _standing(state, now)
+    if freeze is None:
+        return "nothing was frozen"
+    whose = f"the freeze of {freeze.actor} until {freeze.until:{AT}}"
+    if command.issued_at < freeze.since:
+        return f"{whose} came after this command was given, and stays"
+    return f"{whose} is ended"
 
 
 def _acknowledged(state: State, command: Command, now: datetime) -> datetime:
@@ -89,28 +134,45 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
         state = _chosen(scene, to, command)
         value = f"{to} carries the traffic already"
         return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
-    stand_by = scene.service.standby is Standby.ATTACHED
-    if stand_by and not scene.movable(to):
+    if scene.service.standby is Standby.ATTACHED and not scene.movable(to):
         return attached.first(scene, current, to, command)
+    if not command.now and current and all(lives(scene, name) for name in current):
+        return _go_gracefully(scene, current, command, to)
     gates = (_fit(scene, to, command), *_overridden(scene.lag(to, current), command))
-    hurried = command.now or not current or not all(lives(scene, name) for name in current)
-    if not hurried:  # the replica is waited for later
-        gates = tuple(gate for gate in gates if gate.rule != "replication_lag")
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
-    state = _chosen(scene, to, command)
-    drains = stand_by and command.wish is Wish.EVACUATE
-    if hurried:
-        state = left_by_hand(scene, state, current, to)
-        state = to_be_drained(state, command.region, Leave.EVACUATED) if drains else state
-        return Wanted(state, (to,), Outcome.MOVED, gates)
-    scene = replace(scene, state=state)
+    state = left_by_hand(scene, _chosen(scene, to, command), current, to)
+    if _drains(scene, command):
+        state = to_be_drained(state, command.region, Leave.EVACUATED)
+    return Wanted(state, (to,), Outcome.MOVED, gates)
+
+
+def _go_gracefully(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
+    """Begin a switch. It asks its rules again before it moves, so none can be overridden here."""
+    why = f"; {current[0]} lives, and a graceful switch asks again: --override needs --now"
+    lag = (gate for gate in scene.lag(to, current) if gate.rule == command.override)
+    gates = tuple(
+        replace(gate, value=gate.value + why)
+        if gate.rule == command.override and not gate.passed
+        else gate
+        for gate in (scene.fit(to), *lag)  # the replica is waited for later
+    )
+    if not all(gate.passed for gate in gates):
+        return _refused(scene, current, *gates)
+    if command.wish is Wish.FAILBACK:
+        scene = replace(scene, state=attached.freed(scene.state))
+    drains = _drains(scene, command)
     return begin(scene, current[0], to, command.id, gates, evacuate=drains)
+
+
+def _drains(scene: Scene, command: Command) -> bool:
+    """Whether the region that is left is to lose its capacity, too."""
+    return scene.service.standby is Standby.ATTACHED and command.wish is Wish.EVACUATE
 
 
 def _chosen(scene: Scene, to: str, command: Command) -> State:
     """The state in which a human has chosen the region: by a failback, none stays evacuated."""
-    state = set_aside(scene.state, to, scene.now)
+    state = set_aside(scene.state, to, scene.now, command.actor)
     return attached.freed(state) if command.wish is Wish.FAILBACK else state
 
 
@@ -178,6 +240,7 @@ def _give_back(scene: Scene, current: tuple[str, ...], command: Command) -> Want
     for name in missing:
         gates.append(_fit(scene, name, command))
         if gates[-1].passed:
-            chosen = replace(scene, state=set_aside(scene.state, name, scene.now))
+            state = set_aside(scene.state, name, scene.now, command.actor)
+            chosen = replace(scene, state=state)
             return first_step(chosen, current, name, tuple(gates))
     return _refused(scene, current, *gates)

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core import attached, rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
-from orchestrator.core.commands import MOVING, obey
+from orchestrator.core.commands import MOVING, effect, obey
 from orchestrator.core.errors import Outdated
 from orchestrator.core.ground import (
     Ground,
@@ -60,6 +60,7 @@ from orchestrator.core.plan import (
 )
 from orchestrator.core.policy import Service
 from orchestrator.core.second import agreed, second_signal
+from orchestrator.core.switch import end, ended
 from orchestrator.core.wanted import Wanted, whole
 from orchestrator.core.wishes import is_ending, wanted
 
@@ -91,9 +92,9 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     state = assess(levered, signal, proofs, service.policy, now, trusted, second)
     heard = _heard(service, state, signal, second, now)
     state, expired = _thawed(state, signal, now)
-    told = (*ground.reasons, *heard)
     void = _is_void(heard, signal)
     unseen = observed.routing is None and not attached.moves_unseen(service, before)
+    told = (*ground.reasons, *heard, *_done_to(state, signal, now, void=void))
     if unseen or ground.stuck:
         refused = void or ground.stuck
         state, still = _standing(state, signal, now, void=void, refused=refused)
@@ -119,6 +120,11 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         state = _new_epoch(scene, observed.stored, made)
     outcome = made.outcome or (Outcome.OBEYED if expired else None)
     return _conclude(before, state, signal, reasons, outcome, observed, made.waiting)
+
+
+def _done_to(state: State, signal: Signal, now: datetime, *, void: bool) -> tuple[Reason, ...]:
+    """What a command did to freezes, switches and acknowledgements, in words."""
+    return effect(state, signal, now) if isinstance(signal, Command) and not void else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +313,8 @@ def _conclude(
     refusal = held and isinstance(signal, Command)
     told = fresh or statuses != known or refusal
     recorded = changed and (outcome not in {Outcome.HELD, Outcome.UNCHANGED} or told)
+    if before and before.switch and ended(before, state, signal, reasons):
+        reasons = (*reasons, end(before.switch))
     asked = isinstance(signal, Command)  # a human who is refused is told so, and not paged
     needs = [str(r) for r in refused if rules.pages(r)] if held and not asked else []
     return Decision(state, outcome, reasons, changed, recorded, "; ".join(needs), waiting)

@@ -74,6 +74,7 @@ def join(one: Incident, other: Incident) -> Incident:
         contradicted=one.contradicted or other.contradicted,
         settled=one.settled or other.settled,
         refused=tuple(sorted({*one.refused, *other.refused})),
+        set_aside=max(one.set_aside, other.set_aside),
     )
 
 
@@ -240,13 +241,15 @@ def _proven(entry: RegionState, now: datetime) -> RegionState:
     return replace(_counted(entry, 0, 0, None), proven_at=now, recoveries=before + 1)
 
 
-def set_aside(state: State, region: str, now: datetime) -> State:
+def set_aside(state: State, region: str, now: datetime, by: str) -> State:
     """The state with what is known against this region settled by a human's choice of it.
 
-    Only a newer incident counts against it.
+    Only a newer incident counts against it. by: who chose it, for people.
     """
     incidents = {
-        key: _settle(incident, now) if incident.region == region else incident
+        key: replace(_settle(incident, now), set_aside=by)
+        if incident.region == region and not incident.settled
+        else incident
         for key, incident in state.incidents.items()
     }
     entry = replace(state.regions[region], proofs=0, failures=0, counted_at=None)

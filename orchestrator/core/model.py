@@ -112,8 +112,8 @@ class Incident:
 
     opened: an open message was seen (a close alone changes no region). contradicted: the second
     signal said, when the incident was first seen, that the region was fine. settled: the region has
-    since proven healthy. refused: names of the rules that have refused to act on it, each recorded
-    once.
+    since proven healthy, or was chosen by a human in spite of it. set_aside: who chose it then.
+    refused: names of the rules that have refused to act on it, each recorded once.
     """
 
     id: str
@@ -125,6 +125,7 @@ class Incident:
     contradicted: bool = False
     settled: bool = False
     refused: tuple[str, ...] = ()
+    set_aside: str = ""
 
 
 class Status(StrEnum):

@@ -62,7 +62,7 @@ def climb(scene: Scene, current: tuple[str, ...], ramp: Ramp) -> Wanted:
     frozen = rules.freeze(state.freeze, scene.now)
     due = ramp.since + policy.ramp_step
     if frozen or not gate.passed or scene.now < due:
-        value = f"step {ramp.step + 1} of {len(policy.ramp)}, the next is due at {due:%H:%M:%S}"
+        value = f"step {ramp.step + 1} of {len(policy.ramp)}, the next is due at {due:%H:%M:%S} UTC"
         waiting = (*([frozen] if frozen else []), gate, Reason("ramp", False, value))
         return Wanted(state, current, waiting=waiting)
     return _step(scene, current, ramp.region, policy.ramp, (gate,))

@@ -23,8 +23,12 @@ from orchestrator.core.model import (
     Status,
     Tick,
     Verdict,
+    Wish,
 )
 from orchestrator.core.policy import Confirm, OnLag, OnUnconfirmed, Policy
+
+LONGEST_FREEZE = timedelta(days=7)
+"""A freeze always ends; a longer one is a forgotten one."""
 
 PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze", "role"})
 """Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
@@ -74,7 +78,8 @@ def max_event_age(
     if isinstance(signal, Tick | Command) and failing:
         return Reason("max_event_age", True, "we see it fail ourselves", limit)
     age = now - max((incident.started_at for incident in incidents), default=now)
-    value = f"incident began {duration(timedelta(seconds=round(age.total_seconds())))} ago"
+    began = duration(timedelta(seconds=round(abs(age.total_seconds()))))
+    value = f"incident began {began} {'ago' if age >= timedelta(0) else 'ahead of our clock'}"
     return Reason("max_event_age", age <= policy.max_event_age, value, limit)
 
 
@@ -121,18 +126,29 @@ def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) 
 
 
 def target_healthy(
-    policy: Policy, region: str, entry: RegionState, probe: Probe, *, asked: bool, movable: bool
+    policy: Policy,
+    region: str,
+    entry: RegionState,
+    probe: Probe,
+    *,
+    asked: bool,
+    movable: bool,
+    proof: int | None = None,
 ) -> Reason:
     """The target is up and answers its probe now.
 
     asked: it has a health URL. One that has none passes under `on_unconfirmed: proceed`. movable:
-    the load balancer has a backend of it that the lever can move.
+    the load balancer has a backend of it that the lever can move. proof: healthy probes that prove
+    a region that was down, where that is told.
     """
     if not movable:
         text = "none of its backends is attached, and capacity cannot attach one"
         return Reason("target_healthy", False, text, "attached", region)
     if entry.status is not Status.UP:
-        return Reason("target_healthy", False, f"status {entry.status}", "up", region)
+        text = f"status {entry.status}"
+        if probe.verdict is Verdict.HEALTHY and proof is not None:
+            text += f", probe: {probe.detail}; {entry.proofs} of {proof} such probes counted"
+        return Reason("target_healthy", False, text, "up", region)
     trusted = not asked and policy.on_unconfirmed is OnUnconfirmed.PROCEED
     passed = trusted or probe.verdict is Verdict.HEALTHY
     return Reason("target_healthy", passed, f"up, probe: {probe.detail}", "up and 2xx", region)
@@ -264,8 +280,11 @@ def evacuated(region: str, regions: Iterable[str]) -> tuple[Reason, ...]:
 def command(
     policy: Policy, wish: Command, carried_out: Mapping[str, datetime], now: datetime
 ) -> Reason:
-    """The command is new and not of long ago."""
+    """The command is new and not of long ago; a freeze has an end, and not a distant one."""
     limit = f"once, within {duration(policy.max_event_age)}"
+    if wish.wish is Wish.FREEZE and not _ends(wish):
+        value = f"a freeze must end after it begins, within {LONGEST_FREEZE.days} days of its issue"
+        return Reason("command", False, value, f"{LONGEST_FREEZE.days}d")
     if wish.id in carried_out:
         at = carried_out[wish.id].isoformat(timespec="seconds")
         return Reason("command", False, f"{wish.id} was carried out at {at}", limit)
@@ -274,6 +293,11 @@ def command(
     side = "ago" if age >= timedelta(0) else "ahead of our clock"
     value = f"{wish.wish} by {wish.actor}, issued {duration(timedelta(seconds=seconds))} {side}"
     return Reason("command", abs(age) <= policy.max_event_age, value, limit)
+
+
+def _ends(wish: Command) -> bool:
+    until = wish.until
+    return until is not None and wish.issued_at < until <= wish.issued_at + LONGEST_FREEZE
 
 
 def pages(reason: Reason) -> bool:

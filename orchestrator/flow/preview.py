@@ -36,6 +36,8 @@ def preview(service: Service, signal: Signal, context: Context) -> Preview:
     configuration is older than the document's.
     """
     observed, lost = observe(service, context, kinds=isinstance(signal, Tick))
+    if lost is not None and observed.stored.state is None:
+        raise lost  # as `handle` does: a first document is made with the routing in sight
     decision = decide(service, observed, signal, context.now())
     if observed.routing is None:
         return Preview(observed, decision, None, str(lost or Unavailable("routing not read")))

@@ -138,9 +138,11 @@ def _source(service: str, chosen: int | None, kept: Iterable[Kept]) -> Kept:
         passed.append(one)
     if chosen is not None:
         named = [one.fault for one in passed if one.version.generation == chosen]
-        readable = ", ".join(str(one.version.generation) for one in passed if one.state) or "none"
         fault = named[0] if named else "it is not kept"
-        raise NothingToRestore(f"generation {chosen}: {fault}. Readable: {readable}")
+        raise NothingToRestore(
+            f"generation {chosen}: {fault}. `failoverctl state show {service} --versions` lists"
+            " what is kept and can be read"
+        )
     if not passed:
         raise NothingToRestore(
             f"there is no document of {service} and no version of one: nothing to restore. The"

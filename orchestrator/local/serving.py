@@ -5,6 +5,7 @@ It must not start or change anything but through `World`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import cast
 
 from orchestrator.local.blueprint import PROJECT, SERVICE, Lever, Mode
 from orchestrator.local.gcloud import environment as gcloud_environment
+from orchestrator.local.region import Region
 from orchestrator.local.world import World
 
 _ALERT = Path(__file__).parents[2] / "examples" / "alerts" / "primary-down.json"
@@ -54,21 +56,21 @@ def environment(running: World) -> dict[str, str]:
 
 def examples(running: World) -> dict[str, str]:
     """Lines to paste into a shell."""
-    first = next(iter(running.regions.values()))
-    behave = f"{first.url}_laptop/behave"
     gcloud = gcloud_environment(running.load_balancer.api_url, PROJECT, running.folder)
     assigned = " ".join(f"{name}={value}" for name, value in gcloud.items())
     return {
         "would a failover work?": "failoverctl check",
         "who serves the users": f"curl -s {running.load_balancer.url}",
-        f"{first.name} fails: its alert comes by itself, after a moment": (
-            f'curl -s -X POST {behave} -d \'{{"health_status": 503, "serve_status": 503}}\''
-        ),
+        **{
+            f"{region.name} fails: its alert comes by itself, after a moment": _behave(region, 503)
+            for region in running.regions.values()
+        },
         "what was decided, and why": f"failoverctl explain {SERVICE}",
         "how everything stands, again and again": "failoverctl status --watch",
-        f"{first.name} is well again": (
-            f'curl -s -X POST {behave} -d \'{{"health_status": 200, "serve_status": 200}}\''
-        ),
+        **{
+            f"{region.name} is well again": _behave(region, 200)
+            for region in running.regions.values()
+        },
         "an alert by hand, to the function": (
             f"curl -s {running.functions[0].url} -H 'Content-Type: application/json' -d"
             ' "{\\"message\\": {\\"data\\":'
@@ -79,3 +81,9 @@ def examples(running: World) -> dict[str, str]:
             f"{assigned} gcloud compute backend-services describe {SERVICE} --global"
         ),
     }
+
+
+def _behave(region: Region, status: int) -> str:
+    """The line that has a region answer everybody so from now on."""
+    told = json.dumps({"health_status": status, "serve_status": status})
+    return f"curl -s -X POST {region.url}_laptop/behave -d '{told}'"

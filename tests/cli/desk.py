@@ -37,6 +37,15 @@ class Desk:
                 del region["health_url"]
         self.config.write_text(yaml.safe_dump(content, sort_keys=False))
 
+    def second(self) -> None:
+        """The configuration with a second service, `orders`, like the first."""
+        content = yaml.safe_load(self.config.read_text())
+        services = content["services"]
+        services["orders"] = yaml.safe_load(
+            yaml.safe_dump(services["checkout"]).replace("checkout", "orders")
+        )
+        self.config.write_text(yaml.safe_dump(content))
+
     def run(self, *arguments: str) -> Result:
         """One command."""
         return CliRunner().invoke(cli, [*arguments, "--config", str(self.config)])

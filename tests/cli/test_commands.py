@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.cli.history import stood_out
 from tests.cli.desk import Desk
 
 DONE = ("--apply", "--direct", "--reason", "a drill")
@@ -56,11 +57,12 @@ def test_a_wrong_region_suggests_the_right_one(desk: Desk) -> None:
         assert "did you mean 'us-west-2'?" in found.stderr
 
 
-def test_a_freeze_needs_its_end_and_one_service_or_all(desk: Desk) -> None:
+def test_a_freeze_needs_its_end_and_not_a_name_and_all(desk: Desk) -> None:
     assert desk.run("freeze", "checkout").exit_code == 2
     assert desk.run("freeze", "checkout", "--for", "tomorrow").exit_code == 2
-    assert desk.run("freeze", "--for", "2h").exit_code == 2
-    assert desk.run("freeze", "checkout", "--all", "--for", "2h").exit_code == 2
+    found = desk.run("freeze", "checkout", "--all", "--for", "2h")
+    assert found.exit_code == 2
+    assert "two wishes" in found.stderr
     assert desk.run("freeze", "--all", "--for", "2h", *DONE).exit_code == 0
     assert desk.document["freeze"]["reason"] == "a drill"
     assert "FROZEN" in desk.run("status").stdout
@@ -116,3 +118,86 @@ def test_the_answer_in_json_has_the_decision(desk: Desk) -> None:
     assert done["applied"] is True
     assert done["services"][0]["decision"]["outcome"] == "moved"
     assert done["services"][0]["decision"]["primary"] == "us-west-2"
+
+
+@pytest.mark.parametrize("verb", [("freeze", "--for", "2h"), ("unfreeze",)])
+def test_the_only_service_needs_no_name_and_one_of_several_does(
+    desk: Desk, verb: tuple[str, ...]
+) -> None:
+    assert desk.run(*verb, *DONE).exit_code == 0
+    assert (desk.document["freeze"] is not None) == (verb[0] == "freeze")
+    desk.second()
+    found = desk.run(*verb)
+    assert found.exit_code == 2
+    assert "which service? There are: checkout, orders. Or say --all." in " ".join(
+        found.stderr.split()
+    )
+    assert desk.run(*verb, "--all").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("length", "told"),
+    [
+        ("0s", "0s is too short: a freeze lasts between 1s and 7d"),
+        ("400d", "400d is too long: a freeze lasts between 1s and 7d"),
+        ("1000000h", "1000000h is too long: a freeze lasts between 1s and 7d"),
+        ("soon", "write a duration such as 30m, 2h or 1d"),
+    ],
+)
+def test_a_freeze_is_as_long_as_the_function_takes_it(desk: Desk, length: str, told: str) -> None:
+    found = desk.run("freeze", "checkout", "--for", length, *DONE)
+    assert found.exit_code == 2
+    assert told in " ".join(found.stderr.split())
+    assert desk.run("freeze", "checkout", "--for", "7d").exit_code == 0
+
+
+def test_two_overrides_are_refused_and_none_is_dropped(desk: Desk) -> None:
+    rules = ("--override", "target_healthy", "--override", "replication_lag")
+    found = desk.run("failover", "checkout", "--to", "us-west-2", "--now", *rules)
+    assert found.exit_code == 2
+    assert "one rule at a time" in found.stderr
+
+
+def test_what_a_command_did_is_told_and_shown_before(desk: Desk) -> None:
+    shown = desk.run("freeze", "--for", "1h").stdout
+    assert "done    freeze: frozen until" in shown
+    desk.run("freeze", "--for", "2h", *DONE)
+    assert "replaces the freeze of" in desk.run("freeze", "--for", "1h").stdout
+    assert "is ended" in desk.run("unfreeze", *DONE).stdout
+    assert "done    unfreeze: nothing was frozen" in desk.run("unfreeze").stdout
+    assert "done    ack: nothing to acknowledge" in desk.run("ack", *DONE).stdout
+
+
+def test_history_calls_an_override_one_and_no_refusal(desk: Desk) -> None:
+    desk.write(mode="active-active", policy={"min_healthy_regions": 3})
+    desk.run("evacuate", "us-east-1", *DONE)
+    desk.run("evacuate", "us-east-1", "--override", "min_healthy_regions", *DONE)
+    overridden, held = desk.json("history")["history"]
+    assert stood_out(held) == ["min_healthy_regions refused"]
+    assert stood_out(overridden) == ["min_healthy_regions overridden"]
+    desk.write()
+    desk.alert("primary-down.json")
+    assert "overridden" in desk.run("history").stdout
+
+
+def test_history_calls_a_region_that_was_passed_over_no_refusal_of_the_move(desk: Desk) -> None:
+    desk.alert("standby-down.json")
+    desk.run("evacuate", "us-east-1", "--now", *DONE)
+    entry = desk.json("history")["history"][0]
+    assert entry["outcome"] == "moved"
+    assert [one["rule"] for one in entry["reasons"] if not one["passed"]] == ["target_healthy"]
+    assert stood_out(entry) == []
+
+
+def test_explain_takes_the_id_of_a_command(desk: Desk) -> None:
+    desk.run("failover", "--to", "us-west-2", "--now", *DONE)
+    (identity,) = desk.document["commands"]
+    assert "It MOVED the traffic" in desk.run("explain", identity).stdout
+    assert "It MOVED the traffic" in desk.run("explain", "checkout", identity).stdout
+
+
+def test_a_freeze_stands_at_the_head_of_explain_and_plan(desk: Desk) -> None:
+    desk.run("freeze", "--for", "2h", *DONE)
+    for verb in ("explain", "plan"):
+        assert "FROZEN until" in desk.run(verb).stdout.partition("The last decision")[0]
+    assert "(epoch 0, nothing moved yet)" in desk.run("explain").stdout

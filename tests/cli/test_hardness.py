@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from rich.console import Console
 
@@ -142,12 +141,7 @@ def test_ctrl_c_is_no_success_of_a_verb_that_had_something_to_do() -> None:
 @pytest.fixture
 def two(desk: Desk) -> Desk:
     """A desk with a second service, whose document is corrupt."""
-    content = yaml.safe_load(desk.config.read_text())
-    services = content["services"]
-    services["orders"] = yaml.safe_load(
-        yaml.safe_dump(services["checkout"]).replace("checkout", "orders")
-    )
-    desk.config.write_text(yaml.safe_dump(content))
+    desk.second()
     desk.state.mkdir()
     (desk.state / "orders.json").write_text("rubbish")
     return desk

@@ -343,3 +343,65 @@ def test_completion_knows_the_services(desk: Desk) -> None:
     complete = ShellComplete(cli, {}, "failoverctl", "_FAILOVERCTL_COMPLETE")
     given = ["explain", "--config", str(desk.config)]
     assert [item.value for item in complete.get_completions(given, "ch")] == ["checkout"]
+
+
+@pytest.mark.parametrize("before", [("explain",), ("explain", "checkout")])
+def test_completion_knows_what_can_be_explained(desk: Desk, before: tuple[str, ...]) -> None:
+    desk.alert("primary-down.json")
+    complete = ShellComplete(cli, {}, "failoverctl", "_FAILOVERCTL_COMPLETE")
+    given = [*before, "--config", str(desk.config)]
+    found = [item.value for item in complete.get_completions(given, "")]
+    assert found == (["checkout"] if len(before) == 1 else [newest(desk), "0.nwg9th6llz4w"])
+    desk.config.unlink()
+    assert complete.get_completions(given, "") == []
+
+
+def newest(desk: Desk) -> str:
+    """The id of the last decision."""
+    return str(desk.json("history")["history"][0]["id"])
+
+
+def test_completion_knows_the_services_of_an_evacuation(desk: Desk) -> None:
+    complete = ShellComplete(cli, {}, "failoverctl", "_FAILOVERCTL_COMPLETE")
+    given = ["evacuate", "us-east-1", "--config", str(desk.config), "--service"]
+    assert [item.value for item in complete.get_completions(given, "")] == ["checkout"]
+
+
+# --- small mistakes ------------------------------------------------------------------------------
+
+
+def test_all_versions_and_one_of_them_are_two_wishes(desk: Desk) -> None:
+    found = desk.run("state", "show", "--versions", "--generation", "5")
+    assert found.exit_code == 2
+    assert "say one of them" in found.stderr
+
+
+def test_a_generation_that_is_not_kept_points_to_those_that_are(desk: Desk) -> None:
+    desk.alert("primary-down.json")
+    found = desk.run("state", "restore", "--generation", "5")
+    assert found.exit_code == 1
+    assert "generation 5: it is not kept" in found.stderr
+    assert "failoverctl state show checkout --versions" in " ".join(found.stderr.split())
+    assert len(found.stderr) < 200
+
+
+def test_a_drill_that_cannot_be_run_stops_no_other(desk: Desk, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("title = 7")
+    good = ALERTS.parent / "drills" / "frozen.toml"
+    found = desk.run("drill", str(wrong), str(good))
+    assert found.exit_code == 1
+    assert "1 of 2 promises held." in found.stdout
+    assert "cannot be run" in found.stdout
+    desk.config.unlink()
+    found = desk.run("drill", str(good))
+    assert found.exit_code == 2
+    assert "there is no configuration file" in found.stderr
+    assert CliRunner().invoke(cli, ["drill", str(good)]).exit_code == 0
+
+
+def test_replay_tells_an_incident_of_the_future_as_one(desk: Desk) -> None:
+    alert = str(ALERTS / "primary-down.json")
+    told = desk.run("replay", alert, "--at", "2020-01-01T00:00:00Z").stdout
+    assert "ahead of our clock" in told
+    assert "e+" not in told

@@ -509,7 +509,7 @@ def switched(made: Made) -> None:
     switch, graceful = made.old.switch, made.policy.graceful
     if switch is None or made.commanded or made.outcome is not Outcome.MOVED or made.move:
         return
-    if any(reason["rule"] == "switch" for reason in made.reasons):
+    if any(reason["rule"] == "switch" and reason["passed"] for reason in made.reasons):
         assert switch.since + graceful.max_staleness + graceful.request_timeout <= made.at
         assert made.at <= switch.until - MARGIN
 

@@ -94,6 +94,12 @@ def test_a_tick_acts_on_an_old_incident_only_if_it_sees_the_region_fail(failing:
     assert found.passed is failing
 
 
+def test_an_incident_of_the_future_is_told_as_one() -> None:
+    known = [Incident("0.a", EAST, IncidentState.OPEN, START + timedelta(days=2519))]
+    found = rules.max_event_age(Policy(), opened(EAST), known, START, failing=True)
+    assert found.value == "incident began 60456h ahead of our clock"
+
+
 # --- brake ---------------------------------------------------------------------------------------
 
 

@@ -238,7 +238,7 @@ def test_the_verb_refuses_a_faulty_file_in_words_and_in_json(tmp_path: Path) -> 
     assert found.exit_code == 1
     assert "step 1.expects: not known here; did you mean `expect`?" in found.stderr
     told = json.loads(drilled(file, "--json").stdout)
-    assert told["error"]["kind"] == "BadScenario"
+    assert told["drills"][0]["error"]["kind"] == "BadScenario"
 
 
 def test_the_verb_answers_in_json(tmp_path: Path) -> None:
