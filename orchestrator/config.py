@@ -24,11 +24,13 @@ from orchestrator.core.plan import group_path
 from orchestrator.schema import (
     FileModel,
     GracefulModel,
+    MirrorsModel,
     PolicyModel,
     ProbeModel,
     ServiceModel,
     TopicsModel,
 )
+from orchestrator.values import MIRRORED
 
 if TYPE_CHECKING:
     from orchestrator.problems import Found
@@ -48,6 +50,7 @@ class Config:
     services: Mapping[str, core.Service]
     probe: ProbeModel
     gauges: bool
+    mirrors: MirrorsModel
 
 
 _UNREADABLE = (
@@ -98,7 +101,9 @@ def load(text: str, source: str) -> Config:
         name: _service(name, service, file, _object(raw["services"]).get(name))
         for name, service in file.services.items()
     }
-    return Config(file.project, file.state, file.topics, services, file.probe, file.gauges)
+    return Config(
+        file.project, file.state, file.topics, services, file.probe, file.gauges, file.mirrors
+    )
 
 
 def _validated(raw: object) -> tuple[FileModel | None, ValidationError | None]:
@@ -131,6 +136,17 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         if isinstance(target, str) and shared[target] > 1:
             here = (*path, "traffic", "backend_service")
             yield here, f"{target} is moved by another service too; give each its own"
+    if len(services) > 1:
+        yield from _shared_mirrors(_object(raw.get("mirrors")))
+
+
+def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:
+    """A parameter or key in which several services would write over each other."""
+    for kind, field in (("ssm", "parameter"), ("redis", "key")):
+        given = _object(mirrors.get(kind)).get(field)
+        if isinstance(given, str) and MIRRORED not in given:
+            text = f"all services would share {given}; write {MIRRORED} where their names are to be"
+            yield ("mirrors", kind, field), text
 
 
 def _too_short(path: tuple[object, ...], service: object) -> Iterator[Found]:

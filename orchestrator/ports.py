@@ -140,6 +140,26 @@ class Gauges(Protocol):
         """Write one point for each. Raises Unavailable, also when some were refused."""
 
 
+class Mirror(Protocol):
+    """A place that applications can read the document from, beside its bucket.
+
+    What lies there never becomes older: a lower revision is not written over a higher one.
+    """
+
+    @property
+    def name(self) -> str:
+        """For messages: what and where, without secrets."""
+
+    def publish(self, service: str, revision: int, document: bytes) -> bool:
+        """Put the service's document there unless one of this revision or a higher one is.
+
+        Gives whether it was written. Raises Unavailable when that is not certain.
+        """
+
+    def revision(self, service: str) -> int | None:
+        """The revision of what lies there, None for nothing. Raises Unavailable."""
+
+
 class Log(Protocol):
     """One structured line."""
 

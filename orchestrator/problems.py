@@ -7,6 +7,7 @@ the file has them. Never raises, whatever the file holds.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -23,6 +24,9 @@ Found = tuple[tuple[object, ...], str]
 
 _LONG = 100
 """Characters of a wrong value that are shown."""
+
+_SECRET = re.compile(r"://\S*@")
+"""A name and password in a URL, which no message repeats."""
 
 _ALIKE = 0.7
 """How alike a misspelt key must be to the one that it is taken for, of 1 (difflib's ratio)."""
@@ -54,7 +58,7 @@ def shown(value: object) -> str:
         case "" | None:
             return "empty"
         case str() | bytes():
-            text = repr(value)
+            text = repr(_SECRET.sub("://***@", value) if isinstance(value, str) else value)
             return text if len(text) <= _LONG else f"{text[:_LONG]}..."
         case date():
             return f"the date {value}"

@@ -19,9 +19,14 @@ from orchestrator.values import (
     Kind,
     Name,
     NotYet,
+    Parameter,
     Ramp,
+    RedisKey,
+    RedisServers,
     RegionName,
+    RoleArn,
     StateUrl,
+    StoreRegions,
 )
 
 
@@ -356,6 +361,61 @@ class ProbeModel(_Model):
     )
 
 
+class SsmMirrorModel(_Model):
+    """The mirror in AWS SSM Parameter Store."""
+
+    parameter: Parameter = Field(
+        "/failover/{service}",
+        description="The parameter's name; `{service}` in it is the service's name. It is made when"
+        " it is not there, as a standard parameter of type String.",
+    )
+    regions: StoreRegions = Field(
+        description="The AWS regions whose Parameter Store is written, each by itself: so that"
+        " applications read the one of their own region.",
+        examples=["[us-east-1, us-west-2]"],
+    )
+    role_arn: RoleArn | None = Field(
+        None,
+        description="The IAM role that the function takes on with its Google identity, so that no"
+        " key of AWS lies anywhere. It needs `ssm:GetParameter`, `ssm:GetParameterHistory` and"
+        " `ssm:PutParameter` on the parameter. Left out, boto3 looks for credentials by itself.",
+        examples=["arn:aws:iam::123456789012:role/failover-mirror"],
+    )
+    audience: str = Field(
+        "aws-dynamodb",
+        min_length=1,
+        description="The audience of Google's identity token, as the role's trust policy names it"
+        " (`accounts.google.com:oaud`).",
+    )
+
+
+class RedisMirrorModel(_Model):
+    """The mirror in Redis."""
+
+    urls: RedisServers = Field(
+        description="The servers, each written by itself. The password is never in this file: it"
+        " is read from the environment variable `FAILOVER_REDIS_PASSWORD`, or from the one that a"
+        " URL names by `?password_env=NAME`.",
+        examples=["[rediss://failover@redis.us-east-1.example.com:6379/0]"],
+    )
+    key: RedisKey = Field(
+        "failover:{service}",
+        description="The hash's key; `{service}` in it is the service's name. The hash has the"
+        " fields `revision` and `document`.",
+    )
+
+
+class MirrorsModel(_Model):
+    """Where the document lies too, for applications that cannot read its bucket."""
+
+    ssm: SsmMirrorModel | None = Field(
+        None, description="AWS SSM Parameter Store, in one region or several."
+    )
+    redis: RedisMirrorModel | None = Field(
+        None, description="Redis, on one server or on several of them."
+    )
+
+
 class FileModel(_Model):
     """The whole file."""
 
@@ -392,6 +452,13 @@ class FileModel(_Model):
     )
     probe: ProbeModel = Field(
         ProbeModel(), description="How health URLs are asked, for every service."
+    )
+    mirrors: MirrorsModel = Field(
+        MirrorsModel(),
+        description="Where what applications depend on of each document is put too, after every"
+        " change and on every tick, off the path of a failover: for applications that cannot read"
+        " the state's bucket, or want a second source. A mirror that fails is logged and harms"
+        " nothing. The function is then packaged with the libraries for it.",
     )
     gauges: bool = Field(
         False,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from orchestrator.core.plan import group_path
+from orchestrator.core.redis_url import read_redis_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,82 @@ RegionName = Annotated[
         " characters",
     ),
 ]
+MIRRORED = "{service}"
+"""What stands for the service's name in a mirror's parameter or key."""
+
+_PARAMETER_KIND = Kind(
+    "parameter name",
+    "a parameter's whole name, such as /failover/{service}: letters, digits and . _ - / after the"
+    " first slash, at most 900 characters, not beginning with /aws or /ssm",
+)
+_PARAMETER = r"(?!/(?i:aws|ssm))(/([A-Za-z0-9_.-]|\{service\})+){1,15}"
+_LONGEST_PARAMETER = 900
+
+
+def _parameter(value: str) -> str:
+    if not re.fullmatch(_PARAMETER, value) or len(value) > _LONGEST_PARAMETER:
+        raise ValueError(f"write {_PARAMETER_KIND.write}")
+    return value
+
+
+_REDIS_KIND = Kind(
+    "redis:// or rediss:// URL",
+    "rediss://USER@HOST:6379/0, without a password: it is read from the environment variable"
+    " FAILOVER_REDIS_PASSWORD, or from the one that ?password_env=NAME names",
+)
+
+
+def _redis(value: str) -> str:
+    try:
+        url = read_redis_url(value)
+    except ValueError as error:
+        raise ValueError(f"write {_REDIS_KIND.write}") from error
+    if url.password is not None or url.options.keys() - {"password_env"}:
+        raise ValueError(f"write {_REDIS_KIND.write}")
+    return value
+
+
+_ROLE_KIND = Kind("ARN of an IAM role", "a role's ARN, such as arn:aws:iam::123456789012:role/NAME")
+_ROLE = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}"
+
+
+def _distinct(value: list[str]) -> list[str]:
+    if not value or len(set(value)) < len(value):
+        raise ValueError("write at least one, each once")
+    return value
+
+
+Parameter = Annotated[
+    str,
+    AfterValidator(_parameter),
+    _text(f"^{_PARAMETER.replace('(?i:aws|ssm)', 'aws|ssm')}$"),
+    _PARAMETER_KIND,
+]
+RedisServer = Annotated[
+    str,
+    AfterValidator(_redis),
+    _text(r"^rediss?://([^:@/?#]+@)?([^:@/?#]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?([/?]|$)"),
+    _REDIS_KIND,
+]
+_SOME = {"minItems": 1, "uniqueItems": True}
+RedisServers = Annotated[
+    list[RedisServer],
+    Field(json_schema_extra=_SOME),
+    AfterValidator(_distinct),
+    Kind("list of redis:// or rediss:// URLs", f"a list of URLs, each {_REDIS_KIND.write}"),
+]
+StoreRegions = Annotated[
+    list[RegionName],
+    Field(json_schema_extra=_SOME),
+    AfterValidator(_distinct),
+    Kind("list of AWS regions", "a list of AWS regions, such as [us-east-1, us-west-2]"),
+]
+RedisKey = Annotated[
+    str,
+    Field(pattern=r"^([^{}\s]|\{service\})+$"),
+    Kind("key", "a key without spaces and braces but for {service}, such as failover:{service}"),
+]
+RoleArn = Annotated[str, Field(pattern=f"^{_ROLE}$"), _ROLE_KIND]
 Share = Annotated[float, Field(gt=0, le=1)]
 Ramp = Annotated[
     list[Share],

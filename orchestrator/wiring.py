@@ -11,11 +11,11 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -27,10 +27,23 @@ from orchestrator.flow.context import Context, Memory
 
 if TYPE_CHECKING:
     import requests
+    from boto3.session import Session
+    from botocore.credentials import Credentials as AwsCredentials
     from google.auth.credentials import Credentials
 
     from orchestrator.config import Config
-    from orchestrator.ports import Archive, Checks, Gauges, Log, Objects, Store, Topic, Traffic
+    from orchestrator.ports import (
+        Archive,
+        Checks,
+        Gauges,
+        Log,
+        Mirror,
+        Objects,
+        Store,
+        Topic,
+        Traffic,
+    )
+    from orchestrator.schema import MirrorsModel, SsmMirrorModel
 
 COMPUTE = "https://compute.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -60,6 +73,25 @@ class World:
 def _bare(emulator: str | None) -> str | None:
     """`host:port` alone: a gRPC client hangs on a scheme."""
     return emulator.partition("://")[2] if emulator else None
+
+
+def _aws_sessions(wanted: SsmMirrorModel) -> Callable[[], Session]:
+    """Makes boto3 sessions, one for each thread's use, with the same credentials."""
+
+    @cache
+    def credentials() -> AwsCredentials | None:
+        from orchestrator.aws_identity import google_web_identity, on_demand  # with the first
+
+        if wanted.role_arn is None:
+            return None
+        return on_demand(google_web_identity(wanted.role_arn, wanted.audience, wanted.regions))
+
+    def session() -> Session:
+        from orchestrator import aws_identity  # with the first document that is published
+
+        return aws_identity.session(credentials())
+
+    return session
 
 
 class Wiring:
@@ -109,6 +141,7 @@ class Wiring:
             events=self._topic(config.project, config.topics.events),
             checks=self._checks(config),
             gauges=self._gauges(config),
+            mirrors=tuple(self._mirrors(config.mirrors)),
             memory=Memory(),
         )
         control = self._topic(config.project, config.topics.control)
@@ -198,6 +231,26 @@ class Wiring:
         emulator = self._emulator("MONITORING_EMULATOR_HOST")
         credentials = partial(self._identity, emulator)
         return CustomMetrics(config.project, instance, credentials, _bare(emulator))
+
+    # --- mirrors
+
+    def _mirrors(self, wanted: MirrorsModel) -> Iterator[Mirror]:
+        """Where the document is put too; their libraries are imported by the first one put."""
+        if wanted.redis:
+            from orchestrator.adapters.mirrors.redis import RedisMirror  # only where configured
+            from orchestrator.core.redis_url import read_redis_url  # as above
+
+            for text in wanted.redis.urls:
+                url = read_redis_url(text)
+                variable = url.options.get("password_env", "FAILOVER_REDIS_PASSWORD")
+                password = self._environ.get(variable)
+                yield RedisMirror(url, wanted.redis.key, password, variable)
+        if wanted.ssm:
+            from orchestrator.adapters.mirrors.ssm import SsmMirror  # only where configured
+
+            session = _aws_sessions(wanted.ssm)
+            for region in wanted.ssm.regions:
+                yield SsmMirror(wanted.ssm.parameter, region, session)
 
     # --- identity
 

@@ -47,6 +47,8 @@ locals {
   kept_out = [
     for line in split("\n", file("${local.root}/.gcloudignore")) : trimprefix(trimspace(line), "/") if startswith(line, "/orchestrator/")
   ]
+  # With mirrors their libraries come along.
+  requirements = try(local.config.mirrors, null) == null ? "requirements.txt" : "orchestrator/adapters/mirrors/requirements.txt"
   sources = [
     for name in concat(["main.py", "requirements.txt"], sort(fileset(local.root, "orchestrator/**/*.py"))) : name
     if !anytrue([for path in local.kept_out : startswith(name, path)])
@@ -69,7 +71,7 @@ data "archive_file" "source" {
     for_each = local.sources
     content {
       filename = source.value
-      content  = file("${local.root}/${source.value}")
+      content  = file("${local.root}/${source.value == "requirements.txt" ? local.requirements : source.value}")
     }
   }
 }

@@ -5,8 +5,9 @@
     python3 terraform/package.py --config prod.yaml --output /tmp/function.zip
 
 `.gcloudignore` says what goes in, as it does for `gcloud functions deploy`; the configuration goes
-in as failover.yaml, whatever its name. Times, order and permissions are fixed; nothing depends on
-the clock, the umask, the locale or the folder. (Compression is zlib's: another implementation of
+in as failover.yaml, whatever its name. Where it has `mirrors`, the requirements that bring their
+libraries go in as requirements.txt. Times, order and permissions are fixed; nothing depends on the
+clock, the umask, the locale or the folder. (Compression is zlib's: another implementation of
 it makes another file of the same content.) Prints path, size and sha256. Standard library only.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "failover.yaml"
+PLAIN, MIRRORED = "requirements.txt", "orchestrator/adapters/mirrors/requirements.txt"
+_MIRRORS = re.compile(r"""^["']?mirrors["']?[ \t]*:|^\s*\{(?s:.)*"mirrors"[ \t]*:""", re.MULTILINE)
+"""The field at the top of the file, or in a file that is JSON."""
+
 LARGEST = 200_000
 """Bytes. Ours has two thirds of that; more means that something else has got in."""
 
@@ -98,6 +104,17 @@ def _walk(
             yield path
 
 
+def requirements(config: str) -> str:
+    """Which file of requirements a function with this configuration needs, from the root."""
+    return MIRRORED if _MIRRORS.search(config) else PLAIN
+
+
+def content(root: Path, config: bytes) -> dict[str, bytes]:
+    """Everything that goes in with this configuration, by its path in the archive."""
+    wanted = requirements(config.decode("utf-8", "replace"))
+    return {**files(root), CONFIG: config, PLAIN: (root / wanted).read_bytes()}
+
+
 def archive(content: Mapping[str, bytes]) -> bytes:
     """A zip of these files."""
     made = io.BytesIO()
@@ -117,7 +134,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--config", type=Path, default=ROOT / CONFIG)
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "function.zip")
     wished = parser.parse_args(arguments)
-    data = archive({**files(ROOT), CONFIG: wished.config.read_bytes()})
+    data = archive(content(ROOT, wished.config.read_bytes()))
     if len(data) > LARGEST:
         sys.stderr.write(f"{len(data)} bytes, more than {LARGEST}: see .gcloudignore\n")
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -242,6 +243,32 @@ class FakeTopic:
     def events(self) -> list[dict[str, Any]]:
         """The events, oldest first."""
         return [event for event, _ in self.published]
+
+
+class FakeMirror:
+    """A mirror in memory that compares as it must, until it is gone."""
+
+    def __init__(self, name: str = "memory") -> None:
+        self.name = name
+        self.held: dict[str, tuple[int, bytes]] = {}
+        self.error: BaseException | None = None
+        self._lock = threading.Lock()
+
+    def publish(self, service: str, revision: int, document: bytes) -> bool:
+        """Keep it if it is newer, or raise what the test set."""
+        if self.error:
+            raise self.error
+        with self._lock:
+            if service in self.held and self.held[service][0] >= revision:
+                return False
+            self.held[service] = (revision, document)
+            return True
+
+    def revision(self, service: str) -> int | None:
+        """Of what is held."""
+        if self.error:
+            raise self.error
+        return self.held[service][0] if service in self.held else None
 
 
 class Flaky:

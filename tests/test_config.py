@@ -572,7 +572,7 @@ def test_what_attached_standbys_cannot_go_with_is_refused(
     found = [f"{where}: {text}" for where, text in problems(attached(**change)).items()]
     assert len(found) == 1
     assert sentence in found[0]
-    assert read(told(**change))
+    read(told(**change))  # raises nothing
 
 
 @pytest.mark.parametrize("given", [[], [0.5], [0.5, 0.1, 1.0], [0.5, 0.5, 1.0]])
@@ -800,3 +800,67 @@ YAML_PARTS = st.sampled_from([*YAML_WORDS, *YAML_MARKS])
 @example(text="? [a]\n: b")
 def test_any_text_is_refused_and_nothing_worse(text: str) -> None:
     load_or_refuse(text)
+
+
+# --- mirrors -------------------------------------------------------------------------------------
+
+
+def test_without_mirrors_there_are_none() -> None:
+    config = read(told())
+    assert config.mirrors.ssm is None
+    assert config.mirrors.redis is None
+
+
+def test_the_mirrors_defaults_name_the_service() -> None:
+    config = read(
+        told(mirrors={"ssm": {"regions": ["us-east-1"]}, "redis": {"urls": ["redis://h"]}})
+    )
+    assert config.mirrors.ssm is not None
+    assert config.mirrors.redis is not None
+    assert config.mirrors.ssm.parameter == "/failover/{service}"
+    assert config.mirrors.redis.key == "failover:{service}"
+
+
+@pytest.mark.parametrize(
+    "redis",
+    [
+        {"urls": ["redis://:geheim@host:6379/0"]},
+        {"urls": ["rediss://user:geheim/mit@schräg@host"]},
+        {"urls": "redis://:geheim@host"},
+        {"url": "redis://:geheim@host", "urls": ["redis://:geheim@host/x"]},
+        "redis://user:geheim@host",
+    ],
+)
+def test_a_password_in_the_file_is_refused_and_never_repeated(redis: object) -> None:
+    found = problems(told(mirrors={"redis": redis}))
+    assert found
+    assert "geheim" not in str(found)
+
+
+def test_a_refused_password_is_told_where_to_put_it() -> None:
+    found = problems(told(mirrors={"redis": {"urls": ["redis://:geheim@host"]}}))
+    assert "FAILOVER_REDIS_PASSWORD" in found["mirrors.redis.urls.0"]
+
+
+def test_several_services_need_a_place_of_their_own_in_every_mirror() -> None:
+    made = told(
+        mirrors={
+            "ssm": {"regions": ["us-east-1"], "parameter": "/failover/all"},
+            "redis": {"urls": ["redis://h"], "key": "all"},
+        }
+    )
+    read(made)
+    other = copy.deepcopy(made["services"]["checkout"])
+    other["traffic"]["backend_service"] = "search"
+    made["services"]["search"] = other
+    found = problems(made)
+    assert "{service}" in found["mirrors.ssm.parameter"]
+    assert "{service}" in found["mirrors.redis.key"]
+
+
+def test_mirrors_are_no_part_of_the_digest() -> None:
+    """They change no decision: two instances that differ in them still are of one mind."""
+    plain = read(told()).services["checkout"].stamp
+    assert (
+        read(told(mirrors={"redis": {"urls": ["redis://h"]}})).services["checkout"].stamp == plain
+    )

@@ -129,6 +129,8 @@ def test_the_example_satisfies_the_schema_and_loads() -> None:
     load(example(), "example")
 
 
+ROLE = "arn:aws:iam::123456789012:role/path/failover-mirror"
+
 GOOD = [
     ("serial", 7),
     ("state", "file:///tmp/folder"),
@@ -154,6 +156,14 @@ GOOD = [
     ("gauges", True),
     ("services.s.policy.on_state_loss", "act"),
     ("probe.timeout", "100ms"),
+    ("mirrors", {}),
+    ("mirrors.ssm", {"regions": ["us-east-1"]}),
+    ("mirrors.ssm", None),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "parameter": "/failover/checkout"}),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "role_arn": ROLE, "audience": "a"}),
+    ("mirrors.redis", {"urls": ["redis://10.0.0.3", "redis://[fd00::3]:6379/0"]}),
+    ("mirrors.redis", {"urls": ["rediss://user@host:6380/2?password_env=MY_PASSWORD"]}),
+    ("mirrors.redis", {"urls": ["redis://a", "redis://b"], "key": "k-{service}"}),
 ]
 
 BAD = [
@@ -205,11 +215,32 @@ BAD = [
     ("services.s.policy.ramp", [0]),
     ("probe.attempts", 6),
     ("probe.auth", False),
+    ("mirrors", []),
+    ("mirrors.ssm", {}),
+    ("mirrors.ssm", {"regions": []}),
+    ("mirrors.ssm", {"regions": ["us-east-1", "us-east-1"]}),
+    ("mirrors.ssm", {"regions": "us-east-1"}),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "parameter": "failover/{service}"}),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "parameter": "/failover/{region}"}),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "parameter": "/aws/{service}"}),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "parameter": "/failover/"}),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "role_arn": "role/mirror"}),
+    ("mirrors.ssm", {"regions": ["us-east-1"], "audience": ""}),
+    ("mirrors.redis", {"urls": []}),
+    ("mirrors.redis", {"urls": ["http://host"]}),
+    ("mirrors.redis", {"urls": ["redis://:geheim@host"]}),
+    ("mirrors.redis", {"urls": ["redis://user:geheim@host"]}),
+    ("mirrors.redis", {"urls": ["redis://"]}),
+    ("mirrors.redis", {"urls": ["redis://h"], "key": "failover {service}"}),
+    ("mirrors.redis", {"urls": ["redis://h"], "key": "failover:{region}"}),
+    ("mirrors.memcached", {}),
 ]
 
 ONLY_AT_LOAD = {
     "the longest duration": ("services.s.policy.cooldown", "9999d"),
     "a duration's bounds": ("probe.timeout", "2h"),
+    "an option that Redis's URL has not": ("mirrors.redis", {"urls": ["redis://h?x=1"]}),
+    "a database that is no number": ("mirrors.redis", {"urls": ["redis://h/x"]}),
     "a group that two regions claim": (
         "services.s.regions.r.backend",
         configuration()["services"]["checkout"]["regions"]["us-west-2"]["backend"],

@@ -14,6 +14,7 @@ from functools import partial
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.check_balancer import balancer
 from orchestrator.cli.check_failover import could_take_over
+from orchestrator.cli.check_mirrors import mirrors
 from orchestrator.cli.check_roles import roles
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.cli.session import Session, side_by_side
@@ -34,6 +35,7 @@ def check(session: Session, name: str | None, *, apply: bool) -> bool:
     for service in session.services(name, world.config):
         asked[service.name] = partial(_service, service, world, apply=apply)
         asked[f"{service.name}, permissions"] = partial(_permissions, service, world)
+        asked[f"{service.name}, mirrors"] = partial(mirrors, service, world.context)
     found = []
     for findings in side_by_side(asked).values():
         if isinstance(findings, FailoverError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.errors import FailoverError, Outdated
-from orchestrator.ports import Checks, Gauges, Log, Objects, Prober, Topic, Traffic
+from orchestrator.ports import Checks, Gauges, Log, Mirror, Objects, Prober, Topic, Traffic
 
 PATIENCE = 20.0
 """Seconds that an invocation retries before it gives up: a redelivery costs at least 10 s."""
@@ -33,7 +33,7 @@ class Context:
     now: the one clock. monotonic, rest: in seconds. jitter: a number between 0.5 and 1.5.
     only_service: no other service shares the state folder. events: where decisions are announced,
     if anywhere. checks: asked where a policy confirms by Monitoring. gauges: written after ticks,
-    if anywhere.
+    if anywhere. mirrors: where applications read the document too, if anywhere.
     """
 
     objects: Objects
@@ -50,6 +50,7 @@ class Context:
     events: Topic | None = None
     checks: Checks | None = None
     gauges: Gauges | None = None
+    mirrors: tuple[Mirror, ...] = ()
     memory: Memory = field(default_factory=Memory)
 
 

@@ -23,7 +23,7 @@ from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Decision, Json, Observed, Outcome, Phase, Signal, Stored, Tick
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
-from orchestrator.flow import announce, gauges, record, stateless
+from orchestrator.flow import announce, gauges, mirrors, record, stateless
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
@@ -52,7 +52,11 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
             stateless.act(service, signal, context)
         if getattr(error, "page", False):
             announce.page(service, str(error), context.now(), context)
+        if context.mirrors and not isinstance(error, StateLost):
+            mirrors.publish(service.name, None, context)  # the intent may have been committed
         raise
+    if mirrors.due(signal, report.decision, context):
+        mirrors.publish(service.name, report.stored, context)
     if isinstance(signal, Tick):
         gauges.emit(report.stored, context)
     return report

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.local.ask import answers, ask
 from orchestrator.local.child import ROOT, Child
@@ -80,6 +81,49 @@ def test_the_archive_holds_the_function_and_is_small(tmp_path: Path) -> None:
     assert told.split() == [
         str(path), str(path.stat().st_size), "bytes", "sha256", package._digest(path.read_bytes()),
     ]  # fmt: skip
+
+
+def _required(archive: Path) -> set[str]:
+    """The packages that the archive's requirements.txt names."""
+    text = zipfile.ZipFile(archive).read("requirements.txt").decode()
+    return {line.partition("==")[0] for line in text.splitlines() if "==" in line}
+
+
+def test_only_a_configuration_with_mirrors_brings_their_libraries(tmp_path: Path) -> None:
+    plain = (ROOT / "failover.yaml").read_text()
+    (tmp_path / "mirrored.yaml").write_text(f"{plain}\nmirrors:\n  redis: {{urls: [redis://h]}}\n")
+    _make(tmp_path / "plain.zip")
+    _make(tmp_path / "mirrored.zip", tmp_path / "mirrored.yaml")
+    few, more = _required(tmp_path / "plain.zip"), _required(tmp_path / "mirrored.zip")
+    assert not {"boto3", "redis"} & few
+    assert few | {"boto3", "redis"} <= more
+    names = zipfile.ZipFile(tmp_path / "mirrored.zip").namelist()
+    assert [name for name in names if name.endswith("requirements.txt")] == ["requirements.txt"]
+    assert "orchestrator/adapters/mirrors/ssm.py" in names
+
+
+def test_terraform_takes_the_same_requirements() -> None:
+    text = (ROOT / "terraform" / "main.tf").read_text(encoding="utf-8")
+    assert f'"{package.PLAIN}" : "{package.MIRRORED}"' in text
+
+
+@pytest.mark.parametrize(
+    ("config", "is_mirrored"),
+    [
+        ("version: 1\nmirrors:\n  redis: {urls: [redis://h]}\n", True),
+        ("mirrors: {redis: {urls: [redis://h]}}\n", True),
+        ('"mirrors" : {}\n', True),
+        ('{"version": 1, "services": {},\n "mirrors": {"redis": {}}}', True),
+        ("version: 1\n# mirrors: none\n", False),
+        ("version: 1\n#mirrors:\n", False),
+        ("services:\n  mirrors:\n    mode: active-passive\n", False),
+        ("services: {mirrors: {}}\n", False),
+    ],
+)
+def test_the_field_mirrors_is_found_as_yaml_has_it(config: str, is_mirrored: bool) -> None:
+    wanted = package.MIRRORED if is_mirrored else package.PLAIN
+    assert package.requirements(config) == wanted
+    assert ("mirrors" in yaml.safe_load(config)) is is_mirrored
 
 
 @pytest.mark.parametrize("line", ["orchestrator/local/", "**/x", "a\\ b"])

@@ -1,0 +1,122 @@
+"""A mirror in Redis: one hash for each service, with the fields `revision` and `document`.
+
+Comparing and writing are one script, which Redis runs whole or not at all: so a lower revision
+never takes the place of a higher one, however many orchestrators publish at once. Revisions are
+compared as digits, for a number in Redis's Lua is exact up to 2^53 only.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import Unavailable
+from orchestrator.core.redis_url import RedisUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from redis import Redis
+
+CONNECT = 1.0
+"""Seconds to reach the server."""
+
+READ = 1.5
+"""Seconds to wait for its answer; one call takes `CONNECT` and this at most."""
+
+_PUBLISH = """
+local held = redis.call('HMGET', KEYS[1], 'revision', 'document')
+local there, mine = held[1], ARGV[1]
+if there and held[2] and string.find(there, '^%d+$') then
+  if #there > #mine or (#there == #mine and there >= mine) then return 0 end
+end
+redis.call('HSET', KEYS[1], 'revision', mine, 'document', ARGV[2])
+return 1
+"""
+
+
+class RedisMirror:
+    """Implements `orchestrator.ports.Mirror`.
+
+    key: of the hash; `{service}` in it is the service's name. password: in place of the URL's own.
+    password_from: the name of the variable that it is from, for messages.
+    """
+
+    def __init__(
+        self, url: RedisUrl, key: str, password: str | None = None, password_from: str = ""
+    ) -> None:
+        self._url = url
+        self._key = key
+        self._password = password or url.password
+        self._password_from = password_from
+        self._lock = threading.Lock()
+        self._made: tuple[Redis, Callable[..., Any]] | None = None  # the library's script
+
+    @property
+    def name(self) -> str:
+        """For messages: the server's URL without name and password."""
+        return self._url.shown
+
+    def publish(self, service: str, revision: int, document: bytes) -> bool:
+        """Compare and write in one step. Raises Unavailable."""
+        from redis.exceptions import RedisError  # lazily: only where a mirror is configured
+
+        try:
+            _, script = self._client()
+            return bool(script(keys=[self._key_of(service)], args=[str(revision), document]))
+        except (RedisError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def revision(self, service: str) -> int | None:
+        """The revision of what lies there. Raises Unavailable."""
+        from redis.exceptions import RedisError  # as above
+
+        try:
+            client, _ = self._client()
+            there, document = client.hmget(self._key_of(service), ["revision", "document"])
+        except (RedisError, OSError) as error:
+            raise self._unavailable(error) from error
+        if document is None or not isinstance(there, bytes) or not there.isdigit():
+            return None
+        return int(there)
+
+    def _key_of(self, service: str) -> str:
+        return self._key.replace("{service}", service)
+
+    def _client(self) -> tuple[Redis, Callable[..., Any]]:  # the library's script
+        with self._lock:
+            if self._made is None:
+                client = self._new()
+                self._made = client, client.register_script(_PUBLISH)
+            return self._made
+
+    def _new(self) -> Redis:
+        from redis import Redis  # as above
+        from redis.backoff import NoBackoff  # as above
+        from redis.exceptions import ConnectionError as Broken  # as above
+        from redis.retry import Retry  # as above
+
+        return Redis(
+            host=self._url.host,
+            port=self._url.port,
+            db=self._url.db,
+            username=self._url.username,
+            password=self._password,
+            ssl=self._url.is_tls,
+            socket_connect_timeout=CONNECT,
+            socket_timeout=READ,
+            # Once more at once: the server may have closed a connection since the last event, and
+            # the script does no harm when it runs twice.
+            retry=Retry(NoBackoff(), 1, supported_errors=(Broken,)),
+            protocol=2,  # every server and every proxy before one speaks it
+        )
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        from redis import exceptions as redis  # as above
+
+        text = f"{self.name}: {type(error).__name__}: {str(error)[:300].rstrip('.')}"
+        if isinstance(error, redis.AuthenticationError | redis.NoPermissionError):
+            whence = f" (of the variable {self._password_from})" if self._password_from else ""
+            text += f". See to the user and the password{whence}; it needs HMGET, HSET and EVALSHA"
+        return Unavailable(text)

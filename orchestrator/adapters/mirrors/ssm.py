@@ -1,0 +1,197 @@
+"""A mirror in one region's SSM Parameter Store: one parameter for each service.
+
+PutParameter knows no condition, but it gives the version that it made, and the versions before are
+kept. So: read what is there (version n), write only what is newer, and look at the answer. n + 1:
+nobody came between, and what is there is newer than all before. Anything else: somebody did, and
+whoever sees that puts the highest revision of all the kept versions back, in the same way. For that
+moment the parameter may stand at a lower revision; readers ignore one that is lower than they have
+seen. The last write of all was made by one who had seen everything before it, or settled it, so it
+is the highest. A writer that dies in between leaves it lower until the next tick publishes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import Unavailable
+from orchestrator.core.public import public_revision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from boto3.session import Session
+    from types_boto3_ssm.client import SSMClient
+
+CONNECT = 1.0
+"""Seconds to reach the API."""
+
+READ = 1.5
+"""Seconds to wait for one answer."""
+
+WHOLE = 3.0
+"""Seconds after which no further request of one publication is begun; so it ends in 5.5."""
+
+_REFUSED = frozenset({"AccessDeniedException", "UnrecognizedClientException", "AccessDenied"})
+_PAGE = 50
+"""Versions in one answer, as many as the API gives."""
+
+
+class SsmMirror:
+    """Implements `orchestrator.ports.Mirror`.
+
+    parameter: its name; `{service}` in it is the service's name. session: makes the boto3 session
+    when it is first needed. seconds: after which no further request is begun. read: seconds to wait
+    for one answer.
+    """
+
+    def __init__(
+        self,
+        parameter: str,
+        region: str,
+        session: Callable[[], Session],
+        *,
+        seconds: float = WHOLE,
+        read: float = READ,
+    ) -> None:
+        self._parameter = parameter
+        self._region = region
+        self._session = session
+        self._seconds = seconds
+        self._read_timeout = read
+        self._lock = threading.Lock()
+        self._made: SSMClient | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages: the region and the parameter."""
+        return f"ssm://{self._region}/{self._parameter.removeprefix('/')}"
+
+    def publish(self, service: str, revision: int, document: bytes) -> bool:
+        """Read, write what is newer, and settle it if somebody else wrote. Raises Unavailable."""
+        name, text, until = (
+            self._name_of(service),
+            document.decode(),
+            time.monotonic() + self._seconds,
+        )
+        while True:
+            version, there = self._read(name)
+            if version == 0:
+                if self._create(name, text):
+                    return True
+                self._in_time(until)  # it was made meanwhile: look again
+                continue
+            if _revision(there) >= revision:
+                return False
+            made = self._put(name, text)
+            if made != version + 1:
+                self._settle(name, made, until)
+            return True
+
+    def revision(self, service: str) -> int | None:
+        """The revision of what lies there. Raises Unavailable."""
+        return public_revision(self._read(self._name_of(service))[1].encode())
+
+    def _settle(self, name: str, made: int, until: float) -> None:
+        """Have the highest revision of all kept versions stand last. made: the version we made."""
+        while True:
+            self._in_time(until)
+            kept = self._history(name)
+            version, newest = max(kept, key=lambda one: one[0])
+            if version < made:
+                continue  # the store is behind its own answer
+            highest = max(kept, key=lambda one: (_revision(one[1]), one[0]))[1]
+            if _revision(highest) <= _revision(newest):
+                return
+            self._in_time(until)
+            made = self._put(name, highest)
+            if made == version + 1:
+                return
+
+    def _read(self, name: str) -> tuple[int, str]:
+        """Version and value, (0, nothing) where there is no such parameter."""
+        from botocore.exceptions import ClientError  # lazily: only where a mirror is configured
+
+        try:
+            found = self._client().get_parameter(Name=name)["Parameter"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ParameterNotFound":
+                return 0, ""
+            raise self._unavailable(error) from error
+        except Exception as error:
+            raise self._unavailable(error) from error
+        return found["Version"], found["Value"]
+
+    def _create(self, name: str, text: str) -> bool:
+        """Make the parameter; False when it is there already."""
+        from botocore.exceptions import ClientError  # as above
+
+        try:
+            self._client().put_parameter(Name=name, Value=text, Type="String", Overwrite=False)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ParameterAlreadyExists":
+                return False
+            raise self._unavailable(error) from error
+        except Exception as error:
+            raise self._unavailable(error) from error
+        return True
+
+    def _put(self, name: str, text: str) -> int:
+        """Write it over whatever is there and give the version that it became."""
+        try:
+            client = self._client()
+            made = client.put_parameter(Name=name, Value=text, Type="String", Overwrite=True)
+        except Exception as error:
+            raise self._unavailable(error) from error
+        return made["Version"]
+
+    def _history(self, name: str) -> list[tuple[int, str]]:
+        """Every kept version with its value; the store keeps a hundred."""
+        try:
+            pages = self._client().get_paginator("get_parameter_history")
+            found = pages.paginate(Name=name, PaginationConfig={"PageSize": _PAGE})
+            return [(one["Version"], one["Value"]) for page in found for one in page["Parameters"]]
+        except Exception as error:
+            raise self._unavailable(error) from error
+
+    def _in_time(self, until: float) -> None:
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"{self.name}: others write at the same time, or it is slow: it is not certain"
+                f" after {self._seconds:g} s which revision is there"
+            )
+
+    def _name_of(self, service: str) -> str:
+        return self._parameter.replace("{service}", service)
+
+    def _client(self) -> SSMClient:
+        with self._lock:
+            if self._made is None:
+                from botocore.config import Config  # as above
+
+                # One try for each request: a repeated put would make two versions of one.
+                config = Config(
+                    connect_timeout=CONNECT,
+                    read_timeout=self._read_timeout,
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                )
+                session = self._session()
+                self._made = session.client("ssm", region_name=self._region, config=config)
+            return self._made
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        from botocore.exceptions import ClientError  # as above
+
+        text = f"{self.name}: {type(error).__name__}: {str(error)[:300].rstrip('.')}"
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in _REFUSED:
+            text += (
+                ". The role needs ssm:GetParameter, ssm:GetParameterHistory and ssm:PutParameter"
+            )
+        return Unavailable(text)
+
+
+def _revision(value: str) -> int:
+    """The value's revision, -1 for what is no document."""
+    found = public_revision(value.encode())
+    return -1 if found is None else found
