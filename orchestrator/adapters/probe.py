@@ -38,6 +38,10 @@ LEADS, STANDS_BY = 200, 503
 """What a region answers that is the primary, and one that is not."""
 
 
+class _TooLate(Exception):
+    """A try that came to run when its round was over."""
+
+
 @dataclass(slots=True)
 class _Asked:
     """One region's probe under way. The first answer stands; `changed` guards and tells of it.
@@ -141,6 +145,8 @@ class HttpProber:
         try:
             status, told = self._get(one, until)
             one.hear(_answered(status, _lag(status, told)), told, final=True)
+        except _TooLate:  # our own slowness: what the try before it came to stands
+            one.hear(one.failure, final=False)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             failure = _failed(error)
             one.hear(failure, final=failure.verdict is Verdict.SILENT)
@@ -152,8 +158,10 @@ class HttpProber:
             headers["Authorization"] = f"Bearer {self._token(one.url)}"
         parts = urlsplit(one.url)
         host, left = parts.hostname, until - time.monotonic()
-        if not host or left <= 0:
-            raise ValueError("no host" if not host else "no time left")
+        if not host:
+            raise ValueError("no host")
+        if left <= 0:
+            raise _TooLate
         connection = (
             http.client.HTTPSConnection(host, parts.port, timeout=left, context=self._tls)
             if parts.scheme == "https"
