@@ -572,7 +572,7 @@ def test_what_attached_standbys_cannot_go_with_is_refused(
     found = [f"{where}: {text}" for where, text in problems(attached(**change)).items()]
     assert len(found) == 1
     assert sentence in found[0]
-    read(told(**change))  # raises nothing
+    assert read(told(**change)).services
 
 
 @pytest.mark.parametrize("given", [[], [0.5], [0.5, 0.1, 1.0], [0.5, 0.5, 1.0]])

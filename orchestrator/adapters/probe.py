@@ -37,6 +37,9 @@ BODY_WAIT = 0.3
 LEADS, STANDS_BY = 200, 503
 """What a region answers that is the primary, and one that is not."""
 
+LINGERING = "lingering"
+"""The `status` in the JSON of a region that was the primary a moment ago, and still answers so."""
+
 
 class _TooLate(Exception):
     """A try that came to run when its round was over."""
@@ -224,7 +227,8 @@ def _role(probe: Probe, told: Json) -> Role:
         return Role(Part.SILENT, probe.detail.removesuffix(" says nothing about health"))
     if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
         return Role(Part.SILENT, f"{probe.detail} without a document's epoch")
-    return Role(part, probe.detail, epoch)
+    lingers = part is Part.LEADS and told.get("status") == LINGERING
+    return Role(Part.LINGERS if lingers else part, probe.detail, epoch)
 
 
 def _answered(status: int, lag: Mapping[str, float]) -> Probe:

@@ -186,6 +186,7 @@ def _second_path(service: Service, state: State, name: str, role: Role) -> str:
 
 _PARTS = {
     Part.LEADS: "takes itself for the primary",
+    Part.LINGERS: "was the primary a moment ago, and still answers",
     Part.STANDS_BY: "stands by",
     Part.SILENT: "does not say what it is",
 }

@@ -44,7 +44,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import carrying, desired, seen_pair
 from orchestrator.core.policy import Service, Standby
-from orchestrator.core.wanted import Wanted, lives, to_be_drained
+from orchestrator.core.wanted import Wanted, lives, overridden, to_be_drained
 
 
 def noticed(state: State, service: Service, routing: Routing | None) -> State:
@@ -127,7 +127,9 @@ def first(scene: Scene, current: tuple[str, ...], to: str, command: Command) -> 
     So the command is not noted as carried out.
     """
     entry = scene.state.regions[to]
-    gates = [*_join(scene, to), _carried_out(scene)]
+    joins = _join(scene, to)  # no override gives it a backend
+    joins = overridden(joins, command) if scene.has_backend(to) else joins
+    gates = [*joins, _carried_out(scene)]
     if entry.attach:
         value = "it is being attached; give the command again when it is"
         gates.append(Reason("attached", False, value, "attached", to))
@@ -140,19 +142,19 @@ def first(scene: Scene, current: tuple[str, ...], to: str, command: Command) -> 
 
 
 def evacuated(scene: Scene, current: tuple[str, ...], name: str) -> Wanted:
-    """Drain a standby for a human; while the load balancer cannot be written, as soon as it can."""
+    """Drain a standby for a human: now, or as soon as the primary says that it leads."""
     entry = scene.state.regions[name]
     state = to_be_drained(scene.state, name, Leave.EVACUATED)
-    gate = _carried_out(scene)
+    gates = (_carried_out(scene), _leads(scene))
     if not entry.attach and not entry.attached:
         told = Reason("standbys", True, f"{name} is drained already", "", name)
         return Wanted(state, current, Outcome.OBEYED, (told,))
-    if not gate.passed:
+    if not all(gate.passed for gate in gates):
         told = Reason("standbys", True, f"{name} is drained when that can be done", "", name)
-        return Wanted(state, current, Outcome.OBEYED, (told,), (gate,))
+        return Wanted(state, current, Outcome.OBEYED, (told,), gates)
     state = _with(state, name, attach=False, attached=False)
     told = Reason("standbys", True, f"{name} is drained: evacuated", "", name)
-    return Wanted(state, current, Outcome.STANDBYS, (gate, told))
+    return Wanted(state, current, Outcome.STANDBYS, (*gates, told))
 
 
 def freed(state: State) -> State:
@@ -232,13 +234,14 @@ def _going(scene: Scene) -> dict[str, str]:
 
 
 def _unheeded(scene: Scene) -> tuple[Reason, ...]:
-    """Whether the primary goes by an older document, long after: then nobody serves."""
+    """Whether the primary stands by, by an older document, long after: then nobody serves."""
     primary = scene.state.primary
     role = _role(scene, primary)
-    silent = role.part is Part.SILENT or not isinstance(scene.signal, Tick)
-    if silent or role.epoch >= scene.state.epoch or not _is_settled(scene):
+    if role.part is not Part.STANDS_BY or role.epoch >= scene.state.epoch:
         return ()
-    return (rules.knows(primary, role, scene.state.epoch),)
+    if not isinstance(scene.signal, Tick) or not _is_settled(scene):
+        return ()
+    return (rules.leads(primary, role, scene.state.epoch),)
 
 
 def _is_settled(scene: Scene) -> bool:

@@ -79,7 +79,7 @@ class Scene:
             self.state.regions[name],
             self.probes.get(name, NOT_PROBED),
             asked=self.service.region(name).health_url is not None,
-            movable=self._has_backend(name),
+            movable=self.has_backend(name),
             proof=proof_needed(self.state.regions[name], self.service.policy, self.now),
         )
 
@@ -90,10 +90,11 @@ class Scene:
         no more: then there is none that could wait for it.
         """
         if self.service.standby is Standby.DRAINED or self.state.primary not in self.service.names:
-            return self._has_backend(name)
+            return self.has_backend(name)
         return self.state.regions[name].attached
 
-    def _has_backend(self, name: str) -> bool:
+    def has_backend(self, name: str) -> bool:
+        """Whether the lever could give the region capacity, as far as can be seen."""
         lever = lever_of(self.service, self.state.lever)
         return self.routing is None or movable(self.routing, self.service, lever, name)
 

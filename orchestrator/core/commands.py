@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +18,7 @@ from orchestrator.core.wanted import (
     away,
     left_by_hand,
     lives,
+    overridden,
     to_be_drained,
     whole,
 )
@@ -138,7 +138,7 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
         return attached.first(scene, current, to, command)
     if not command.now and current and all(lives(scene, name) for name in current):
         return _go_gracefully(scene, current, command, to)
-    gates = (_fit(scene, to, command), *_overridden(scene.lag(to, current), command))
+    gates = (_fit(scene, to, command), *overridden(scene.lag(to, current), command))
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
     state = left_by_hand(scene, _chosen(scene, to, command), current, to)
@@ -176,20 +176,10 @@ def _chosen(scene: Scene, to: str, command: Command) -> State:
     return attached.freed(state) if command.wish is Wish.FAILBACK else state
 
 
-def _overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
-    """The gates, with the refusal of the one rule that the human named taken back, by name."""
-    return tuple(
-        replace(gate, passed=True, value=f"{gate.value}; overridden by {command.actor}")
-        if not gate.passed and gate.rule == command.override
-        else gate
-        for gate in gates
-    )
-
-
 def _fit(scene: Scene, name: str, command: Command) -> Reason:
     """Whether the region may be given traffic; no override gives it a backend."""
     gate = scene.fit(name)
-    return _overridden((gate,), command)[0] if scene.movable(name) else gate
+    return overridden((gate,), command)[0] if scene.movable(name) else gate
 
 
 def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
@@ -223,7 +213,7 @@ def _evacuate_one(scene: Scene, current: tuple[str, ...], command: Command) -> W
         return _refused(scene, current, *fit, last)
     unused = scene.unused((command.region,))
     spare = rules.min_healthy_regions(scene.service.policy, scene.state.regions, unused)
-    gates = _overridden((spare,), command)
+    gates = overridden((spare,), command)
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
     gone = tuple(dict.fromkeys((*scene.state.evacuated, command.region)))

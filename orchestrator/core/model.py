@@ -362,9 +362,13 @@ class Probe:
 
 
 class Part(StrEnum):
-    """What a region says that it is. `silent`: it does not say."""
+    """What a region says that it is. `silent`: it does not say.
+
+    `lingers`: the primary no more, and it answers as one until the new one is known to do so.
+    """
 
     LEADS = "leads"
+    LINGERS = "lingers"
     STANDS_BY = "stands by"
     SILENT = "silent"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.choice import NOT_PROBED, Scene
-from orchestrator.core.model import Leave, Outcome, Reason, State, Status, Verdict
+from orchestrator.core.model import Command, Leave, Outcome, Reason, State, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,16 @@ def left_by_hand(scene: Scene, state: State, left: Iterable[str], to: str) -> St
     if to == scene.service.names[0]:
         return replace(state, evacuated=())
     return replace(state, evacuated=tuple(dict.fromkeys((*state.evacuated, *left))))
+
+
+def overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
+    """The gates, with the refusal of the one rule that the human named taken back, by name."""
+    return tuple(
+        replace(gate, passed=True, value=f"{gate.value}; overridden by {command.actor}")
+        if not gate.passed and gate.rule == command.override
+        else gate
+        for gate in gates
+    )
 
 
 def to_be_drained(state: State, region: str, why: Leave) -> State:

@@ -453,6 +453,7 @@ def roles(*urls: str | None, timeout: float = TIMEOUT) -> list[Role]:
     [
         (200, b'{"epoch": 7, "revision": 9}', Role(Part.LEADS, "200", 7)),
         (503, b'{"epoch": 0}', Role(Part.STANDS_BY, "503", 0)),
+        (200, b'{"epoch": 7, "status": "lingering"}', Role(Part.LINGERS, "200", 7)),
         (200, b'{"epoch": null}', Role(Part.SILENT, "200 without a document's epoch")),
         (200, b"ok", Role(Part.SILENT, "200 without a document's epoch")),
         (503, b"[7]", Role(Part.SILENT, "503 without a document's epoch")),

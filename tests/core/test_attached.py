@@ -238,6 +238,15 @@ def test_a_primary_that_goes_by_an_old_document_pages() -> None:
     assert "503 by epoch 0" in decision.page
 
 
+def test_a_primary_that_leads_by_an_older_document_serves_and_pages_nobody() -> None:
+    """That the standby was drained meanwhile is nothing that it must know."""
+    made = world()
+    commanded(made, Wish.EVACUATE, WEST)
+    made.said[EAST] = Role(Part.LEADS, "200", 0)
+    made.pass_time(minutes=5)
+    assert not made.tick(2).page
+
+
 # --- attached again ------------------------------------------------------------------------------
 
 
@@ -430,6 +439,46 @@ def test_an_evacuated_standby_is_drained_at_once_and_stays_so() -> None:
     made.tick(5)
     assert scalers(made.routing) == {**ALL, WEST: 0.0}
     assert made.state.epoch == 1
+
+
+def test_a_standby_is_not_evacuated_before_the_primary_leads() -> None:
+    """The old primary of a switch may still have the users."""
+    made = world()
+    commanded(made, Wish.FAILOVER, WEST, now=True)
+    made.said[WEST] = Role(Part.STANDS_BY, "503", 0)
+    assert commanded(made, Wish.EVACUATE, EAST).outcome is Outcome.OBEYED
+    made.tick()
+    assert scalers(made.routing) == ALL
+    del made.said[WEST]
+    made.tick()
+    assert scalers(made.routing) == {**ALL, EAST: 0.0}
+
+
+def test_an_override_attaches_a_region_that_is_not_proven_yet() -> None:
+    made = after_failover()
+    made.probes.pop(EAST)
+    for override in ("", "target_healthy"):
+        number = f"c{override}"
+        command = Command(number, Wish.FAILOVER, "alice", "", made.now, EAST, None, True, override)
+        made.send(command)
+        decision = made.send(command)
+        assert (made.state.primary == EAST) is bool(override), decision
+
+
+def test_who_lingers_neither_leads_nor_stands_by() -> None:
+    """It still answers 200, for a moment: nobody is drained on its word, nor it attached."""
+    made = world()
+    made.fail(EAST)
+    made.said[WEST] = Role(Part.LINGERS, "200", 1)
+    made.tick()
+    assert scalers(made.routing) == ALL
+    del made.said[WEST]
+    made.tick()
+    made.said[EAST] = Role(Part.LINGERS, "200", 2)
+    made.probes.pop(EAST)
+    made.pass_time(seconds=60)
+    made.tick(5)
+    assert scalers(made.routing)[EAST] == 0.0
 
 
 def test_an_evacuated_primary_is_left_and_then_drained() -> None:
