@@ -35,6 +35,7 @@ def world(lever: str, mode: str, pace: float, *, pubsub_emulator: bool) -> Itera
         pace=pace,
         controls=1,
         pubsub_emulator=pubsub_emulator,
+        data=True,
     )
     with made as running:
         yield Serving(environment(running), examples(running))
@@ -55,12 +56,20 @@ def environment(running: World) -> dict[str, str]:
 def examples(running: World) -> dict[str, str]:
     """Lines to paste into a shell."""
     first = next(iter(running.regions.values()))
+    urls = " ".join(region.url for region in running.regions.values())
     behave = f"{first.url}_laptop/behave"
     gcloud = gcloud_environment(running.load_balancer.api_url, PROJECT, running.folder)
     assigned = " ".join(f"{name}={value}" for name, value in gcloud.items())
     return {
         "would a failover work?": "failoverctl check",
         "who serves the users": f"curl -s {running.load_balancer.url}",
+        "an order, made once however often it is sent": (
+            f"curl -s {running.load_balancer.url}orders -H 'Content-Type: application/json'"
+            """ -d '{"sku": "tea", "quantity": 1}' -H 'Idempotency-Key: 1'"""
+        ),
+        "the order in each region, copied a moment later": (
+            f"for region in {urls}; do curl -s ${{region}}orders/1; done"
+        ),
         f"{first.name} fails: its alert comes by itself, after a moment": (
             f'curl -s -X POST {behave} -d \'{{"health_status": 503, "serve_status": 503}}\''
         ),
