@@ -23,35 +23,48 @@ TOPICS = {
 
 Lever = Literal["capacity", "membership"]
 Mode = Literal["active-passive", "active-active"]
+Standby = Literal["drained", "attached"]
 
+PRIMARY_PATH = "/healthz/primary"
+"""What a region answers 200 to only while it carries the traffic."""
+
+_HEALTH_CHECK = f"projects/{PROJECT}/global/healthChecks/{SERVICE}"
 _CLOUD_REGIONS = {"us-east-1": "us-east4", "us-west-2": "us-west1", "eu-west-1": "europe-west1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One region of the service: its name, its host and port, and its health endpoint."""
+    """One region of the service: its name, its host and port, and its health endpoint.
+
+    endpoint: of its DynamoDB, a host or a URL; "" for what AWS calls it.
+    """
 
     region: str
     address: str
     health_url: str
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """The service `checkout`: how its traffic is moved, and its sites, the preferred one first.
 
-    `state` is the URL of the folder of the state documents.
+    `state` is the URL of the folder of the state documents. With `standby` attached every region
+    has its full capacity at all times, and the load balancer's health check keeps the standbys out.
     """
 
     lever: Lever
     mode: Mode
     sites: tuple[Site, ...]
     state: str
+    standby: Standby = "drained"
 
     def failover(self, overrides: Mapping[str, Json]) -> JsonObject:
         """The content of `failover.yaml`; `overrides` is merged into it (None removes a key)."""
         regions: JsonObject = {site.region: self._region(site) for site in self.sites}
         traffic: JsonObject = {"kind": "backend-service", "backend_service": SERVICE}
+        if self.standby == "attached":
+            traffic["standby"] = "attached"
         content: JsonObject = {
             "version": 1,
             "serial": 1,
@@ -79,10 +92,8 @@ class Blueprint:
             "backends": backends,
         }
         if self.lever == "capacity":
-            service["healthChecks"] = [
-                f"{API_ROOT}projects/{PROJECT}/global/healthChecks/{SERVICE}"
-            ]
-        return {
+            service["healthChecks"] = [API_ROOT + _HEALTH_CHECK]
+        return self._checks() | {
             "project": PROJECT,
             "operation_seconds": operation_seconds,
             "backend_services": [service],
@@ -108,16 +119,31 @@ class Blueprint:
         }
         return tuple(s.region for s in self.sites if self.group(s.region) in open_groups)
 
+    def _checks(self) -> JsonObject:
+        """What the load balancer checks by itself: who is primary, if standbys are attached."""
+        if self.standby == "drained":
+            return {}
+        check: JsonObject = {"path": self._health_path}
+        return (
+            {"readiness": check}
+            if self.lever == "membership"
+            else {"health_checks": {_HEALTH_CHECK: check}}
+        )
+
+    @property
+    def _health_path(self) -> str:
+        return PRIMARY_PATH if self.standby == "attached" else "/healthz"
+
     def _region(self, site: Site) -> JsonObject:
         return {
-            "endpoint": f"dynamodb.{site.region}.amazonaws.com",
+            "endpoint": site.endpoint or f"dynamodb.{site.region}.amazonaws.com",
             "health_url": site.health_url,
             "check_id": UptimeCheck(SERVICE, site.region, "").check_id,
             "backend": API_ROOT + self.group(site.region),
         }
 
     def _carries(self, *, first: bool) -> bool:
-        return first or self.mode == "active-active"
+        return first or self.mode == "active-active" or self.standby == "attached"
 
     def _backend(self, site: Site, *, first: bool) -> JsonObject:
         backend: JsonObject = {"group": API_ROOT + self.group(site.region)}
@@ -133,4 +159,8 @@ class Blueprint:
     def _endpoint(self, site: Site) -> JsonObject:
         if self.lever == "membership":
             return {"type": "SERVERLESS", "address": site.address}
-        return {"type": "INSTANCE_GROUP", "address": site.address, "health_path": "/healthz"}
+        return {
+            "type": "INSTANCE_GROUP",
+            "address": site.address,
+            "health_path": self._health_path,
+        }

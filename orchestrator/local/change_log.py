@@ -131,8 +131,16 @@ class ChangeLog:
             self._take(read_change(json.loads(line)))
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """That an item was written, at a time in nanoseconds since 1970."""
+
+    key: str
+    at: int
+
+
 class JournalReader:
-    """Reads another process's journal as it grows: the times of `region`'s own changes.
+    """Reads another process's journal as it grows: the writes made in `region` itself.
 
     It needs no answer of that process: what a frozen or dead one has acknowledged can be counted.
     """
@@ -141,10 +149,10 @@ class JournalReader:
         self._region = region
         self._journal = journal
         self._offset = 0
-        self._times: list[int] = []
+        self._writes: list[Write] = []
 
-    def times(self) -> Sequence[int]:
-        """When (nanoseconds since 1970) each change so far was made, in order."""
+    def writes(self) -> Sequence[Write]:
+        """All writes so far, in order."""
         if self._journal.exists() and self._journal.stat().st_size > self._offset:
             with self._journal.open("rb") as file:
                 file.seek(self._offset)
@@ -152,5 +160,5 @@ class JournalReader:
             whole = content[: content.rfind(b"\n") + 1]
             self._offset += len(whole)
             changes = (read_change(json.loads(line)) for line in whole.splitlines())
-            self._times += [change.at for change in changes if change.region == self._region]
-        return self._times
+            self._writes += [Write(c.key, c.at) for c in changes if c.region == self._region]
+        return self._writes

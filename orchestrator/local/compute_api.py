@@ -36,7 +36,7 @@ from orchestrator.local.faults import (
     operation_failure,
     seconds_in,
 )
-from orchestrator.local.groups import Group, health_of
+from orchestrator.local.groups import HEALTH_TIMEOUT, Group, health_of
 from orchestrator.local.listing import Collection, aggregated_page, page
 from orchestrator.local.loopback import HOST
 from orchestrator.local.operations import Change, Operations, OperationType
@@ -54,10 +54,15 @@ class ComputeApi:
     """The API's handlers over one world.
 
     `publish` is given all backend services at the start and whenever a change is applied; a change
-    for which it raises is not applied, and its operation ends with an error.
+    for which it raises is not applied, and its operation ends with an error. `admin` is the URL of
+    Envoy's admin interface: where the load balancer checks health, its own view is told.
     """
 
-    def __init__(self, world: World, operations: Operations, publish: Publish) -> None:
+    def __init__(
+        self, world: World, operations: Operations, publish: Publish, admin: str | None = None
+    ) -> None:
+        self._checks = world.checks
+        self._admin = admin
         self._project = world.project
         self._groups = world.groups
         self._services = {service.path: service for service in world.services}
@@ -140,7 +145,21 @@ class ComputeApi:
         if wanted not in [group_path(backend) for backend in backends_of(service.content)]:
             raise ApiError(400, "invalid", f"'{wanted}' is not a backend of '{service.path}'.")
         assert self._session is not None  # `life` precedes the first request
-        return web.json_response(await health_of(self._groups[wanted], self._session))
+        seen = await self._balancer_view(service, self._session)
+        return web.json_response(await health_of(self._groups[wanted], self._session, seen))
+
+    async def _balancer_view(
+        self, service: BackendService, session: aiohttp.ClientSession
+    ) -> Mapping[str, bool]:
+        """What the load balancer thinks of its hosts; empty where it checks none."""
+        if self._admin is None or not self._checks.of(service.content, self._groups):
+            return {}
+        limit = aiohttp.ClientTimeout(total=HEALTH_TIMEOUT)
+        try:
+            async with session.get(f"{self._admin}/clusters?format=json", timeout=limit) as answer:
+                return envoy.hosts_health(await answer.json(content_type=None), service.name)
+        except (aiohttp.ClientError, TimeoutError):
+            return {}  # the load balancer is not there: what it would see is asked for
 
     async def _test_permissions(self, request: web.Request) -> web.Response:
         self._service(request)
@@ -205,11 +224,13 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return error_response(ApiError(503, "backendError", f"Internal error: {error}"))
 
 
-def application(world: World, clock: Callable[[], datetime], publish: Publish) -> web.Application:
-    """The server as an aiohttp application. `clock` gives aware times."""
+def application(
+    world: World, clock: Callable[[], datetime], publish: Publish, admin: str | None = None
+) -> web.Application:
+    """The server as an aiohttp application. `clock` gives aware times; `admin`: see ComputeApi."""
     controls = Controls()
     operations = Operations(world.project, clock, world.operation_seconds)
-    api = ComputeApi(world, operations, publish)
+    api = ComputeApi(world, operations, publish, admin)
 
     @web.middleware
     async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -227,13 +248,14 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the world, a JSON file")
     parser.add_argument("--port", type=int, required=True, help="to listen on, loopback only")
     parser.add_argument("--envoy-dir", type=Path, help="folder of Envoy's configuration")
+    parser.add_argument("--envoy-admin", help="the URL of Envoy's admin interface")
     options = parser.parse_args()
     try:
         world = load_world(options.config.read_text(), datetime.now(UTC))
     except (OSError, ValueError) as error:
         parser.error(f"{options.config}: {error}")
-    publish = _publisher(options.envoy_dir, world.groups)
-    app = application(world, lambda: datetime.now(UTC), publish)
+    publish = _publisher(options.envoy_dir, world)
+    app = application(world, lambda: datetime.now(UTC), publish, options.envoy_admin)
     web.run_app(
         app,
         host=HOST,
@@ -243,11 +265,14 @@ def main() -> None:
     )
 
 
-def _publisher(folder: Path | None, groups: Mapping[str, Group]) -> Publish:
+def _publisher(folder: Path | None, world: World) -> Publish:
     if folder is None:
         return lambda _: None
     return lambda services: envoy.write_clusters(
-        folder, {service.name: service.content for service in services}, groups
+        folder,
+        {service.name: service.content for service in services},
+        world.groups,
+        world.checks,
     )
 
 

@@ -13,17 +13,22 @@ from datetime import datetime
 from orchestrator.local.backend_services import BackendService, first_version
 from orchestrator.local.faults import seconds_in
 from orchestrator.local.groups import Group, parse_group
+from orchestrator.local.health_check import HealthChecks, read_health_checks
 from orchestrator.local.wire import ApiError, JsonObject, parse_object
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the server begins with: `operation_seconds` is how long an operation takes."""
+    """What the server begins with: `operation_seconds` is how long an operation takes.
+
+    checks: those that the load balancer makes by itself.
+    """
 
     project: str
     operation_seconds: float
     services: tuple[BackendService, ...]
     groups: Mapping[str, Group]
+    checks: HealthChecks
 
 
 def load_world(text: str, now: datetime) -> World:
@@ -36,7 +41,7 @@ def load_world(text: str, now: datetime) -> World:
             raise ValueError("needs a `project` and at least one of `backend_services`")
         first = tuple(first_version(item, project, groups, now) for item in services)
         seconds = seconds_in({"seconds": raw.get("operation_seconds", 0.3)})
-        return World(project, seconds, first, groups)
+        return World(project, seconds, first, groups, read_health_checks(raw))
     except ApiError as error:
         raise ValueError(error.message) from error
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.local.change_log import JournalReader
+from orchestrator.local.change_log import JournalReader, Write
 from orchestrator.local.server import Server
 
 
@@ -32,7 +32,7 @@ class Database(Server):
         self._reader = JournalReader(region, journal)
         self._reading = threading.Lock()
 
-    def write_times(self) -> Sequence[int]:
-        """When (nanoseconds since 1970) each write was made here, in order; also if it is dead."""
+    def writes(self) -> Sequence[Write]:
+        """Every write that was made here, in order; also if it is frozen or dead."""
         with self._reading:
-            return self._reader.times()
+            return self._reader.writes()

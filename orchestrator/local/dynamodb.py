@@ -11,10 +11,10 @@ looked at. Beside DynamoDB's own requests:
   here (see `change_log`), and is not logged as a write of this region.
 
 moto is called by one thread at a time: it is made for tests of one thread, and what runs in Python
-is no faster on several. So an item is logged in the order in which it was written. What moto does
-without the table, and statements in PartiQL, which would not be replicated, are not looked at or
-refused. moto's handler is called directly and not through `moto.server`, which would need a Flask
-with CORS and closes every connection.
+is no faster on several. So an item is logged in the order in which it was written. Other tables are
+served and not copied; statements in PartiQL, which would not be copied either, are refused. moto's
+handler is called directly and not through `moto.server`, which needs more packages for nothing that
+is used here.
 """
 
 from __future__ import annotations

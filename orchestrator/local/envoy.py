@@ -23,6 +23,7 @@ from pathlib import Path
 from orchestrator.local.ask import answers
 from orchestrator.local.backend_services import backends_of, group_path
 from orchestrator.local.groups import Group
+from orchestrator.local.health_check import HealthChecks
 from orchestrator.local.loopback import HOST, url_of
 from orchestrator.local.wire import Json, JsonObject
 
@@ -30,6 +31,7 @@ BOOTSTRAP = "bootstrap.json"
 CLUSTERS = "clusters.json"
 
 _TYPE = "type.googleapis.com/envoy."
+_NO_CHECKS = HealthChecks()
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -45,14 +47,19 @@ def write_bootstrap(folder: Path, service: str, listener_port: int, admin_port: 
 
 
 def write_clusters(
-    folder: Path, services: Mapping[str, JsonObject], groups: Mapping[str, Group]
+    folder: Path,
+    services: Mapping[str, JsonObject],
+    groups: Mapping[str, Group],
+    checks: HealthChecks = _NO_CHECKS,
 ) -> None:
     """Replace all clusters in one atomic rename. `services` maps a name to a content.
 
     Creates `folder`. Raises KeyError for an attached group that is not in `groups`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found: list[Json] = [cluster(name, content, groups) for name, content in services.items()]
+    found: list[Json] = [
+        cluster(name, content, groups, checks) for name, content in services.items()
+    ]
     _write(folder / CLUSTERS, {"resources": found})
 
 
@@ -77,13 +84,22 @@ def ready(admin_port: int) -> bool:
     return answers(f"{url_of(admin_port)}/ready", timeout=1.0)
 
 
-def cluster(name: str, content: JsonObject, groups: Mapping[str, Group]) -> JsonObject:
-    """The Envoy cluster of a backend service; one endpoint for each backend that has capacity."""
+def cluster(
+    name: str,
+    content: JsonObject,
+    groups: Mapping[str, Group],
+    checks: HealthChecks = _NO_CHECKS,
+) -> JsonObject:
+    """The Envoy cluster of a backend service; one endpoint for each backend that has capacity.
+
+    Where the backend service has one of `checks`, only those that pass it get traffic.
+    """
     endpoints: list[Json] = []
     for backend in backends_of(content):
         weight = _weight(backend)
         if weight > 0:
             endpoints.append(_endpoint(groups[group_path(backend)], weight))
+    check = checks.of(content, groups)
     return {
         "@type": _TYPE + "config.cluster.v3.Cluster",
         "name": name,
@@ -92,6 +108,7 @@ def cluster(name: str, content: JsonObject, groups: Mapping[str, Group]) -> Json
         "lb_policy": "ROUND_ROBIN",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+        **({"health_checks": [check.envoy()]} if check else {}),
         "typed_extension_protocol_options": {
             _HTTP_OPTIONS: {
                 "@type": _TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -102,6 +119,21 @@ def cluster(name: str, content: JsonObject, groups: Mapping[str, Group]) -> Json
             }
         },
     }
+
+
+def hosts_health(clusters: Json, name: str) -> dict[str, bool]:
+    """What Envoy thinks of each host (address and port) of a cluster: does it get traffic?
+
+    clusters: the JSON of the admin interface's `/clusters?format=json`. Empty if there is no such
+    cluster.
+    """
+    match clusters:
+        case {"cluster_statuses": list(statuses)}:
+            found = [s for s in statuses if isinstance(s, dict) and s.get("name") == name]
+        case _:
+            found = []
+    hosts = [host for status in found for host in _list(status.get("host_statuses"))]
+    return dict(_host(host) for host in hosts)
 
 
 def bootstrap(folder: Path, service: str, listener_port: int, admin_port: int) -> JsonObject:
@@ -118,6 +150,21 @@ def bootstrap(folder: Path, service: str, listener_port: int, admin_port: int) -
         },
         "static_resources": {"listeners": [_listener(service, listener_port)]},
     }
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _host(status: Json) -> tuple[str, bool]:
+    match status:
+        case {
+            "address": {"socket_address": {"address": str(host), "port_value": int(port)}},
+            "health_status": dict(health),
+        }:
+            return f"{host}:{port}", not health.get("failed_active_health_check", False)
+        case _:
+            raise ValueError(f"not the status of a host: {status!r:.200}")
 
 
 def _weight(backend: JsonObject) -> int:

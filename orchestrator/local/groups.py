@@ -8,15 +8,18 @@ business of `backend_services`.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from types import MappingProxyType
 
 import aiohttp
 
 from orchestrator.local.wire import API_ROOT, ApiError, Json, JsonObject
 
 HEALTH_TIMEOUT = 1.0  # seconds
+_NOBODY: Mapping[str, bool] = MappingProxyType({})
 
 
 class GroupType(StrEnum):
@@ -73,15 +76,22 @@ def parse_group(path: str, value: Json) -> Group:
     return Group(path, kind, host, port, health_path)
 
 
-async def health_of(group: Group, session: aiohttp.ClientSession) -> JsonObject:
-    """Ask the group's endpoint now and return the answer of `getHealth`.
+async def health_of(
+    group: Group, session: aiohttp.ClientSession, seen: Mapping[str, bool] = _NOBODY
+) -> JsonObject:
+    """The answer of `getHealth`: by what the load balancer has seen, or by asking now.
+
+    `seen`: whether it takes a host (address and port) for healthy.
 
     Healthy is exactly a 200 on `health_path` within one second; a redirect is not followed.
     Raises ApiError (400) for a group that no health check looks at.
     """
     if group.serverless or group.health_path is None:
         raise ApiError(400, "invalid", f"The group '{group.path}' has no health check.")
-    state = "HEALTHY" if await _answers(group, group.health_path, session) else "UNHEALTHY"
+    healthy = seen.get(f"{group.host}:{group.port}")
+    if healthy is None:
+        healthy = await _answers(group, group.health_path, session)
+    state = "HEALTHY" if healthy else "UNHEALTHY"
     endpoint: JsonObject = {"ipAddress": group.host, "port": group.port, "healthState": state}
     place, _, name = group.path.rpartition("/")
     if group.type is not GroupType.NON_GCP_PRIVATE_IP_PORT:  # nothing of Google's stands behind it

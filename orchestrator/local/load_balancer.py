@@ -36,6 +36,7 @@ class LoadBalancer:
             "--config": str(self._config),
             "--port": str(self._api_port),
             "--envoy-dir": str(self._folder),
+            "--envoy-admin": url_of(self._admin_port),
         }
         given = [text for option in options.items() for text in option]
         self._api = Child("Compute API", [*api, *given], log=folder / "compute.log", cwd=ROOT)

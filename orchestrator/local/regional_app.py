@@ -5,42 +5,21 @@ It runs as a process of its own, so that a drill can kill or freeze it:
     python -m orchestrator.local.regional_app --region us-east-1 --port 8101
 
 `GET /` (any path but those below) serves a user and says which region did; `GET /healthz` and
-`GET /health` are the health endpoints; `POST /_laptop/behave` changes how it answers from now on;
-`GET /_laptop/requests` counts the user requests served. It must not know anything of failover.
+`GET /health` are the health endpoints, `GET /healthz/primary` is the one for the load balancer;
+`POST /_laptop/behave` changes how it answers from now on; `GET /_laptop/requests` counts the user
+requests served. It must not know anything of failover: who is primary, it has to be told.
 """
 
 import argparse
 import asyncio
 import json
-from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
-from orchestrator.local.http_status import FINAL, REDIRECTION, SUCCESS
+from orchestrator.local.behaviour import Behaviour
+from orchestrator.local.http_status import REDIRECTION, SUCCESS
 from orchestrator.local.loopback import HOST
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How the application answers: the two statuses, and the seconds before every answer."""
-
-    health_status: int = 200
-    serve_status: int = 200
-    delay: float = 0.0
-
-    def changed(self, wish: dict[str, Any]) -> "Behaviour":
-        """This behaviour with the fields of `wish` replaced. Raises ValueError on a bad wish."""
-        unknown = set(wish) - {field.name for field in fields(self)}
-        if unknown:
-            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-        result = replace(self, **wish)
-        if not all(s in FINAL for s in (result.health_status, result.serve_status)):
-            raise ValueError("a status must be 200 to 599")
-        if result.delay < 0:
-            raise ValueError("delay must not be negative")
-        return result
 
 
 class RegionalApp:
@@ -56,6 +35,7 @@ class RegionalApp:
         app = web.Application()
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/health", self._health)
+        app.router.add_get("/healthz/primary", self._primary)
         app.router.add_post("/_laptop/behave", self._behave)
         app.router.add_get("/_laptop/requests", self._requests)
         app.router.add_get("/{path:.*}", self._serve)
@@ -70,8 +50,15 @@ class RegionalApp:
         )
 
     async def _health(self, _request: web.Request) -> web.Response:
+        return await self._checked(self.behaviour.health_status)
+
+    async def _primary(self, _request: web.Request) -> web.Response:
+        healthy = self.behaviour.health_status in SUCCESS
+        status = self.behaviour.primary_status if healthy else self.behaviour.health_status
+        return await self._checked(status)
+
+    async def _checked(self, status: int) -> web.Response:
         await asyncio.sleep(self.behaviour.delay)
-        status = self.behaviour.health_status
         word = "ok" if status in SUCCESS else "failing"
         headers = {"Location": "/elsewhere"} if status in REDIRECTION else None
         return web.json_response(

@@ -18,7 +18,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -41,16 +41,28 @@ WAIT = 1.0
 TIMEOUT = 3.0
 """Seconds for an answer of a region."""
 
+AWAY = 0.3
+"""Seconds until a region that did not answer is asked again."""
+
+_OUR_OWN = "failover#"
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Acknowledged writes of one region that another does not have: how many, how old the oldest.
+    """Acknowledged writes of one region that another does not have.
 
-    `seconds` is 0 without any. What is under way at this moment counts.
+    keys: of the items, in the order of the writes, one for each write. seconds: how old the oldest
+    is, 0 without any. What is under way at this moment counts; heartbeats do not, for they are no
+    data of the application.
     """
 
-    count: int
-    seconds: float
+    keys: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many writes."""
+        return len(self.keys)
 
 
 class Replicator:
@@ -73,9 +85,13 @@ class Replicator:
             link.join()
 
     def set_lag(self, seconds: float, source: str = "", target: str = "") -> None:
-        """How late writes of `source` reach `target` from now on; "" stands for every region."""
+        """How late writes of `source` reach `target`; "" stands for every region.
+
+        What is written after this returns is not delivered earlier. A shorter lag than before may
+        take effect up to `WAIT` seconds later.
+        """
         for link in self._between(source, target):
-            link.lag = seconds
+            link.set_lag(seconds)
 
     def pause(self, source: str, target: str) -> None:
         """Deliver nothing of `source` to `target`; when this returns none is under way."""
@@ -102,16 +118,24 @@ class Replicator:
         """
         return self._links[source, target].pending()
 
-    def wait_drained(self, within: float = 10.0) -> None:
-        """Wait until every region has every write. Raises TimeoutError, naming who lacks what."""
+    def wait_drained(self, within: float = 10.0, among: Collection[str] = ()) -> None:
+        """Wait until every region has every write that was made before this call.
 
-        def drained() -> bool:
-            return not any(link.pending().count for link in self._links.values())
+        among: these regions only, () for all. Raises TimeoutError, naming who lacks what.
+        """
+        links = {
+            pair: link for pair, link in self._links.items() if not among or {*pair} <= {*among}
+        }
+        ends = {pair: link.written for pair, link in links.items()}
+
+        def lacking() -> dict[tuple[str, str], int]:
+            left = {pair: ends[pair] - link.delivered for pair, link in links.items()}
+            return {pair: count for pair, count in left.items() if count > 0}
 
         try:
-            wait_until(drained, within, "every write to be everywhere")
+            wait_until(lambda: not lacking(), within, "every write to be everywhere")
         except TimeoutError as error:
-            lacks = (f"{a} to {b}: {self.pending(a, b).count}" for a, b in self._links)
+            lacks = (f"{a} to {b}: {count}" for (a, b), count in lacking().items())
             raise TimeoutError(f"{error}; not delivered: {', '.join(lacks)}") from None
 
     def __enter__(self) -> Self:
@@ -138,12 +162,12 @@ class Replicator:
 class _Link:
     """One direction between two regions, and the thread that serves it.
 
-    Every delivery is made under a lock, and only if the link is not paused: who pauses takes the
-    lock too.
+    Every delivery is made under a lock, and only if the link is not paused and has the lag that was
+    asked with: who pauses it or sets the lag takes the lock too.
     """
 
     def __init__(self, source: Database, target: Database, lag: float) -> None:
-        self.lag = lag
+        self._lag = lag
         self._source = source
         self._from, self._to = _Wire(source.port), _Wire(target.port)
         self._position = 0
@@ -175,26 +199,46 @@ class _Link:
     def resume(self) -> None:
         self._flowing.set()
 
+    def set_lag(self, seconds: float) -> None:
+        with self._delivering:
+            self._lag = seconds
+
+    @property
+    def written(self) -> int:
+        """How many writes there are to deliver in all."""
+        return len(self._source.writes())
+
+    @property
+    def delivered(self) -> int:
+        """How many of them have been."""
+        return self._position
+
     def pending(self) -> Pending:
-        times = self._source.write_times()
-        position = min(self._position, len(times))
-        if position == len(times):
-            return Pending(0, 0.0)
-        return Pending(len(times) - position, time.time() - times[position] / 1e9)
+        position = self._position  # first: what is delivered meanwhile is counted, not missed
+        left = [w for w in self._source.writes()[position:] if not w.key.startswith(_OUR_OWN)]
+        if not left:
+            return Pending()
+        return Pending(tuple(write.key for write in left), time.time() - left[0].at / 1e9)
 
     def _run(self) -> None:
-        while not self._ending.wait(ROUND):
+        pause = ROUND
+        while not self._ending.wait(pause):
             self._flowing.wait()
-            with suppress(OSError, http.client.HTTPException):  # a region is away: next round
+            try:
                 self._deliver()
+                pause = ROUND
+            except (OSError, http.client.HTTPException):
+                pause = AWAY
         self._from.release()
         self._to.release()
 
     def _deliver(self) -> None:
-        query = f"after={self._position}&lag={self.lag}&wait={WAIT}"
+        lag = self._lag
+        query = f"after={self._position}&lag={lag}&wait={WAIT}"
         changes = self._from.ask("GET", f"/_laptop/changes?{query}")["changes"]
         with self._delivering:
-            if changes and self._flowing.is_set() and not self._ending.is_set():
+            wanted = self._flowing.is_set() and self._lag == lag and not self._ending.is_set()
+            if changes and wanted:
                 self._to.ask("POST", "/_laptop/apply", {"changes": changes})
                 self._position += len(changes)
 

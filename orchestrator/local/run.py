@@ -1,9 +1,10 @@
 """`make run`: the main job on the laptop world, told as it happens.
 
-Users come in, the primary region dies, an alert is pushed, traffic moves; then the second primary
-dies too. The screen shows who served the users when, what was decided and why, and the seconds from
-the first failed request to sustained success. Ends with 1 when the users were not served again.
-This module tells the story; the world and the orchestrator do the work.
+Users come in, a customer logs in and orders; the primary region dies with its data, its alert is
+published, traffic moves, the customer goes on; then the second primary dies too. The screen shows
+who served the users when, what was decided and why, what was not copied, and the seconds from the
+first failed request to sustained success. Ends with 1 when the users were not served again. This
+module tells the story; the world and the orchestrator do the work.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.local.blueprint import SERVICE, Lever, Mode
+from orchestrator.local.customer import Customer
 from orchestrator.local.google_emulator import EmulatorMissing
 from orchestrator.local.traffic_record import Outage, Sample, outages, segments, served
 from orchestrator.local.wait import wait_until
@@ -40,6 +42,7 @@ class Story:
     def __init__(self, world: World, console: Console) -> None:
         self._world = world
         self._console = console
+        self._customer = Customer(world.load_balancer.url, "ada")
         self._begin = time.monotonic()
         self._told = 0
 
@@ -58,11 +61,41 @@ class Story:
 
         self._world.traffic.wait_for(settled, PATIENCE, "users to be served again")
 
+    def shop(self) -> None:
+        """The customer logs in and makes an order."""
+        self._customer.log_in()
+        self._customer.order("tea")
+        self._copied()
+        self.say("a customer has logged in and ordered, and every region has got a copy")
+
+    def _copied(self) -> None:
+        """Wait until all living regions have what was written so far."""
+        assert self._world.replicator is not None  # `main` asks for it
+        self._world.replicator.wait_drained(PATIENCE, self._living)
+
+    @property
+    def _living(self) -> tuple[str, ...]:
+        regions = self._world.regions
+        return tuple(name for name, region in regions.items() if region.application.running)
+
+    def shop_again(self) -> None:
+        """The customer comes back: still logged in, the orders are there, and one more is made."""
+        customer = self._customer
+        wait_until(customer.is_known, PATIENCE, "the customer to be known")
+        lost, total = len(customer.missing()), len(customer.orders)
+        customer.order("more tea")
+        self.say(
+            f"the customer is still logged in, finds {total - lost} of {total} orders, orders more",
+            "bold red" if lost else "bold green",
+        )
+        self._copied()
+
     def fail(self, region: str) -> None:
         """Kill a region, wait until it is detected, and tell what was decided and why."""
         self.say(f"{region} dies: its processes are killed", "bold red")
         killed = time.monotonic()
         self._world.regions[region].kill()
+        self._tell_loss(region)
         self._world.traffic.wait_for(
             lambda samples: not samples[-1].ok, PATIENCE, "users to notice"
         )
@@ -74,6 +107,14 @@ class Story:
             f" ({detected * PACE:.0f} s at its real pace) and publishes it"
         )
         self._explain(incident.incident_id)
+
+    def _tell_loss(self, dead: str) -> None:
+        """What a failover now does without: the recovery point."""
+        assert self._world.replicator is not None  # `main` asks for it
+        for other in self._living:
+            behind = self._world.replicator.pending(dead, other)
+            age = f", the oldest {behind.seconds:.1f} s old" if behind.count else ""
+            self.say(f"acknowledged there and not yet in {other}: {behind.count} writes{age}")
 
     def _explain(self, incident: str) -> None:
         def told() -> Any:  # the document is JSON
@@ -141,10 +182,12 @@ def tell(world: World, console: Console, mode: Mode) -> bool:
     passive = mode == "active-passive"
     story.calm(names[0] if passive else None)
     story.say(f"users are served by {', '.join(world.routed_regions)}")
+    story.shop()
     for number, region in enumerate(names[:-1], 1):
         story.fail(region)
         story.calm(names[number] if passive else None)
         story.say(f"users are served by {', '.join(world.routed_regions)}", "bold green")
+        story.shop_again()
     samples = world.traffic.samples
     found = outages(samples)
     console.print()
@@ -182,14 +225,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     console.print(
         f"[bold]Region failover on the laptop world[/]: service {SERVICE}, {options.mode}, lever"
-        f" {options.lever}\nthree regions, Envoy, a Cloud Storage server, a Compute API, the"
-        " function under functions-framework\n",
+        f" {options.lever}\nthree regions, each a shop over a DynamoDB that is copied between them;"
+        " Envoy, a Cloud Storage server, a Compute API, the function under functions-framework\n",
         highlight=False,
     )
     lever, mode = cast("Lever", options.lever), cast("Mode", options.mode)
     try:
         emulator: bool = options.pubsub_emulator
-        with World(lever=lever, mode=mode, pace=PACE, pubsub_emulator=emulator) as world:
+        with World(lever=lever, mode=mode, pace=PACE, pubsub_emulator=emulator, data=True) as world:
             served_again = tell(world, console, mode)
     except EmulatorMissing as error:
         console.print(f"[bold red]{error}[/]", highlight=False)

@@ -14,6 +14,9 @@ from orchestrator.local.ask import answers
 from orchestrator.local.child import ROOT, Child
 from orchestrator.local.loopback import HOST, free_port, url_of
 
+READY = 45.0
+"""Seconds to start in: a second or less where it is alone, but a world with data starts a dozen."""
+
 
 class Server:
     """A module of this package as a process: `python -m MODULE --port PORT ARGUMENTS`.
@@ -63,7 +66,7 @@ class Server:
         """Start it and do not wait. Raises RuntimeError if it runs."""
         self._child.start()
 
-    def wait_ready(self, within: float = 15.0) -> None:
+    def wait_ready(self, within: float = READY) -> None:
         """Wait until it answers; if it does not, stop it and raise NotReady."""
         try:
             self._child.wait_ready(lambda: answers(self.url + self._ready), within)

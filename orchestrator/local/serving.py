@@ -37,6 +37,7 @@ def world(lever: str, mode: str, pace: float, *, pubsub_emulator: bool) -> Itera
         pace=pace,
         controls=1,
         pubsub_emulator=pubsub_emulator,
+        data=True,
     )
     with made as running:
         yield Serving(environment(running), examples(running))
@@ -56,11 +57,19 @@ def environment(running: World) -> dict[str, str]:
 
 def examples(running: World) -> dict[str, str]:
     """Lines to paste into a shell."""
+    urls = " ".join(region.url for region in running.regions.values())
     gcloud = gcloud_environment(running.load_balancer.api_url, PROJECT, running.folder)
     assigned = " ".join(f"{name}={value}" for name, value in gcloud.items())
     return {
         "would a failover work?": "failoverctl check",
         "who serves the users": f"curl -s {running.load_balancer.url}",
+        "an order, made once however often it is sent": (
+            f"curl -s {running.load_balancer.url}orders -H 'Content-Type: application/json'"
+            """ -d '{"sku": "tea", "quantity": 1}' -H 'Idempotency-Key: 1'"""
+        ),
+        "the order in each region, copied a moment later": (
+            f"for region in {urls}; do curl -s ${{region}}orders/1; done"
+        ),
         **{
             f"{region.name} fails: its alert comes by itself, after a moment": _behave(region, 503)
             for region in running.regions.values()

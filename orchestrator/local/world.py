@@ -21,7 +21,14 @@ from typing import Any, Literal, Self
 import yaml
 
 from orchestrator.local.ask import answers
-from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, Lever, Mode, Site
+from orchestrator.local.blueprint import (
+    PROJECT,
+    SERVICE,
+    Blueprint,
+    Lever,
+    Mode,
+    Standby,
+)
 from orchestrator.local.child import ROOT
 from orchestrator.local.function import Function
 from orchestrator.local.gcs import FakeGcs
@@ -36,6 +43,8 @@ from orchestrator.local.permissions import Role, compute, storage
 from orchestrator.local.proxy import FaultProxy, Hook
 from orchestrator.local.push import Delivery, Form, Message, Subscription
 from orchestrator.local.region import Region
+from orchestrator.local.regions import make_document, replicator, shop_settings, sites
+from orchestrator.local.replicator import Replicator
 from orchestrator.local.topic import Topic
 from orchestrator.local.traffic import Traffic
 from orchestrator.local.wait import wait_until
@@ -64,7 +73,11 @@ class World:
     `dead_letter_after` a message is forwarded to the topic of dead letters after so many attempts;
     with `pubsub_emulator` Google's emulator takes the place of our Pub/Sub, but what is addressed
     to one function (`push`, `send`, `tick`) is still pushed by us; with `permissions` the functions
-    may do nothing else, and `role` knows which of them they used.
+    may do nothing else, and `role` knows which of them they used; `standby` says how standbys are
+    kept out: with `attached` by the load balancer's health check on `/healthz/primary`; with `data`
+    each region's application is a shop over a DynamoDB of its own, the `replicator` copies between
+    them, and the first tick has made the document before users come: it needs `source` to be the
+    orchestrator's own, and has one of `controls` at least.
     """
 
     regions: dict[str, Region]
@@ -81,6 +94,7 @@ class World:
     monitoring: Monitoring | None
     metrics: MetricService | None
     role: Role | None
+    replicator: Replicator | None
     folder: Path
 
     def __init__(  # noqa: PLR0913 - each is a wish of its own, and has a default
@@ -103,15 +117,18 @@ class World:
         dead_letter_after: int | None = None,
         pubsub_emulator: bool = False,
         permissions: AbstractSet[str] | None = None,
+        standby: Standby = "drained",
+        data: bool = False,
     ) -> None:
         if pubsub_emulator:
             check_emulator_can(form, dead_letter_after)
-        self._lever, self._mode, self._state = lever, mode, state
+        self._lever, self._mode, self._state, self._standby = lever, mode, state, standby
+        self._data = data
         self._region_names = tuple(regions)
         self._overrides = overrides or {}
         self._operation_seconds = operation_seconds
         self._function_count, self._source, self._env = functions, source, env or {}
-        self._control_count = controls
+        self._control_count = max(controls, 1) if data else controls
         self._proxied = proxies
         self._form = form
         self._rate = traffic_rate
@@ -130,6 +147,8 @@ class World:
             if self.monitoring and self.metrics:
                 stack.callback(self.metrics.stop)
                 stack.callback(self.monitoring.stop)
+            if self.replicator:
+                stack.callback(self.replicator.stop)
             stack.callback(self.traffic.stop)  # first of all: users must not see the end of a world
             _all_at_once(self._starts())
             self._let_users_in()
@@ -203,9 +222,15 @@ class World:
     def _build(self, stack: ExitStack) -> None:
         """Make all parts and files; nothing runs yet but the proxies."""
         folder = self.folder
-        self.regions = {name: Region(name, folder) for name in self._region_names}
         self.gcs = FakeGcs(BUCKET, folder) if self._state == "gcs" else None
-        self._blueprint = self._draw()
+        gcs = self.gcs.url if self.gcs else ""
+        state = f"gs://{BUCKET}" if gcs else (folder / "state").as_uri()
+        shop = shop_settings(state, self._mode, gcs) if self._data else None
+        self.regions = {name: Region(name, folder, shop) for name in self._region_names}
+        self.replicator = replicator(self.regions.values())
+        self._blueprint = Blueprint(
+            self._lever, self._mode, sites(self.regions.values()), state, self._standby
+        )
         content = self._blueprint.failover(self._overrides)
         self.config.write_text(yaml.safe_dump(content, sort_keys=False))
         compute = self._blueprint.compute(self._operation_seconds)
@@ -236,11 +261,6 @@ class World:
             emulator=GoogleEmulator(port, self.folder) if self._emulated else None,
             dead_letter_after=self._dead_letter_after,
         )
-
-    def _draw(self) -> Blueprint:
-        sites = tuple(Site(r.name, r.address, r.health_url) for r in self.regions.values())
-        state = f"gs://{BUCKET}" if self.gcs else (self.folder / "state").as_uri()
-        return Blueprint(self._lever, self._mode, sites, state)
 
     def _build_proxies(self, stack: ExitStack) -> None:
         """Between functions and servers: a guard where a role is given, before it the faults."""
@@ -290,11 +310,17 @@ class World:
         return [part.stop for part in self._parts()] + ([self.gcs.stop] if self.gcs else [])
 
     def _let_users_in(self) -> None:
-        wait_until(lambda: answers(self.load_balancer.url), 10, "the load balancer to serve users")
+        if self.replicator:
+            self.replicator.start()
+            self._make_document()
+        wait_until(lambda: answers(self.load_balancer.url), 30, "the load balancer to serve users")
         if self._rate > 0:
             self.traffic.start()
         if self.monitoring:
             self.monitoring.start()
+
+    def _make_document(self) -> None:
+        make_document(self.control, self.controls[0])
 
 
 def _of(proxies: tuple[FaultProxy, ...], number: int, direct: str) -> str:

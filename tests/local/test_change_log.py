@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.local.change_log import Change, ChangeLog, JournalReader, read_change
+from orchestrator.local.change_log import Change, ChangeLog, JournalReader, Write, read_change
 from orchestrator.local.wire import JsonObject
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -71,13 +71,13 @@ def test_a_restart_finds_every_whole_line_again(tmp_path: Path) -> None:
 def test_a_reader_counts_what_another_process_has_acknowledged(tmp_path: Path) -> None:
     """Only the region's own writes count, and no line twice."""
     reader = JournalReader(EAST, tmp_path / f"{EAST}.journal")
-    assert list(reader.times()) == []
+    assert list(reader.writes()) == []
     east = log(tmp_path, EAST, 100)
     east.write([("a", None)])
     east.keep([Change("b", None, 300, WEST)])
-    assert list(reader.times()) == [100]
+    assert [write.at for write in reader.writes()] == [100]
     east.write([("a", None)])
-    assert list(reader.times()) == [100, 301]
+    assert list(reader.writes()) == [Write("a", 100), Write("a", 301)]
     east.close()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import boto3
 import pytest
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, WriteRequestTypeDef
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]  # three processes start, beside others
 
 EAST, WEST, EU = "us-east-1", "us-west-2", "eu-west-1"
 
@@ -137,20 +139,19 @@ def test_every_kind_of_write_reaches_every_region(regions: Regions) -> None:
 
 def test_what_failed_is_not_copied(regions: Regions) -> None:
     """A condition that does not hold changes nothing anywhere."""
-    before = len(regions.east.database.write_times())
+    before = len(regions.east.database.writes())
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         regions.east.client.put_item(
             TableName="checkout",
             Item={"pk": {"S": "a"}},
             ConditionExpression="attribute_exists(pk)",
         )
-    assert len(regions.east.database.write_times()) == before
+    assert len(regions.east.database.writes()) == before
 
 
 def test_lag_is_the_age_at_which_a_write_arrives(regions: Regions) -> None:
     """With a lag of half a second nothing arrives before, and all soon after; per direction."""
     regions.replicator.set_lag(0.5, EAST, WEST)
-    wait_until(lambda: regions.replicator.pending(EAST, WEST).count == 0, 5, "silence")
     began = time.monotonic()
     regions.east.put("late", "1")
     assert regions.west.get("late") is None
@@ -169,7 +170,7 @@ def test_a_paused_link_keeps_what_was_written(regions: Regions) -> None:
     regions.west.put("from west", "1")
     wait_until(lambda: regions.east.get("from west"), 5, "the other direction")
     found = regions.replicator.pending(EAST, WEST)
-    assert found.count == 5
+    assert found.keys == tuple(f"kept-{number}" for number in range(5))
     assert 0 < found.seconds < 60
     with pytest.raises(TimeoutError, match="us-east-1 to us-west-2: 5"):
         regions.replicator.wait_drained(0.1)
@@ -254,3 +255,63 @@ def test_writes_of_many_threads_end_alike_everywhere(regions: Regions) -> None:
     expected = {key: regions.east.get(key) for key in regions.east.keys()}  # noqa: SIM118  # ours
     for table in (regions.west, regions.eu):
         assert {key: table.get(key) for key in table.keys()} == expected  # noqa: SIM118  # ours
+
+
+class Writers:
+    """Four customers who write new items into one region until it fails them or they are ended."""
+
+    def __init__(self, table: Table) -> None:
+        self.acknowledged: list[str] = []
+        self._table = table
+        self._ended = threading.Event()
+        self._pool = ThreadPoolExecutor(4)
+
+    def __enter__(self) -> Self:
+        for number in range(4):
+            self._pool.submit(self._write, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._pool.shutdown()
+
+    def _write(self, number: int) -> None:
+        for count in itertools.count():
+            if self._ended.is_set():
+                return
+            key = f"load-{number}-{count}"
+            self._table.put(key, "1")
+            self.acknowledged.append(key)
+
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more writes are acknowledged."""
+        wanted = len(self.acknowledged) + more
+        wait_until(lambda: len(self.acknowledged) >= wanted, 20, "writes")
+
+
+def test_a_kill_in_the_middle_of_writes_loses_none_that_was_acknowledged(regions: Regions) -> None:
+    """Killed under load and started again: all of them are there, and reach the other regions."""
+    with Writers(regions.east) as writers:
+        writers.wait_for(50)
+        regions.east.database.kill()
+    regions.east.database.start()
+    regions.replicator.wait_drained()
+    for table in (regions.east, regions.west):
+        assert set(writers.acknowledged) <= set(table.keys())
+
+
+def test_nothing_is_delivered_once_a_link_is_paused_or_cut(regions: Regions) -> None:
+    """While customers write: what the other region has stays as it was when the call returned."""
+    with Writers(regions.east) as writers:
+        for number in range(6):
+            writers.wait_for(10)
+            if number % 2:
+                regions.replicator.cut(WEST)
+            else:
+                regions.replicator.pause(EAST, WEST)
+            before = regions.west.keys()
+            writers.wait_for(20)
+            assert regions.west.keys() == before
+            regions.replicator.mend(WEST)
+    regions.replicator.wait_drained()
+    assert set(writers.acknowledged) <= set(regions.west.keys())
