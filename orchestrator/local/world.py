@@ -228,9 +228,7 @@ class World:
         shop = shop_settings(state, self._mode, gcs) if self._data else None
         self.regions = {name: Region(name, folder, shop) for name in self._region_names}
         self.replicator = replicator(self.regions.values())
-        self._blueprint = Blueprint(
-            self._lever, self._mode, sites(self.regions.values()), state, self._standby
-        )
+        self._blueprint = self._draw(state)
         content = self._blueprint.failover(self._overrides)
         self.config.write_text(yaml.safe_dump(content, sort_keys=False))
         compute = self._blueprint.compute(self._operation_seconds)
@@ -246,6 +244,10 @@ class World:
         self.messaging.pubsub.role = self.role
         self.topic, self.control = self.messaging.alerts, self.messaging.control
         self.traffic = Traffic(self.load_balancer.url, self._rate)
+
+    def _draw(self, state: str) -> Blueprint:
+        found = sites(self.regions.values())
+        return Blueprint(self._lever, self._mode, found, state, self._standby)
 
     def _monitoring(self) -> Monitoring:
         urls = {region.name: region.health_url for region in self.regions.values()}

@@ -53,8 +53,8 @@ class _Zonal(Blueprint):
 
 
 class _ZonalWorld(World):
-    def _draw(self) -> Blueprint:
-        drawn = super()._draw()
+    def _draw(self, state: str) -> Blueprint:
+        drawn = super()._draw(state)
         return _Zonal(drawn.lever, drawn.mode, drawn.sites, drawn.state)
 
 
