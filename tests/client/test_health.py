@@ -11,7 +11,6 @@ import time
 from typing import Any
 
 import pytest
-from tests.station import BadSocket, hang, trickle
 
 from orchestrator.adapters.probe import BODY_BYTES
 from orchestrator.client.beat import HEALTH_KEY, Sight, heartbeat_key
@@ -25,6 +24,7 @@ from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
 from tests.health_parts import FakeItems, at_once, heard, session, shown, viewing
 from tests.regional import EAST, EUROPE, REGIONS, WEST, document
+from tests.station import BadSocket, hang, trickle
 
 SOON = Limits(timeout=0.1, cache=0.0)
 LONG = Limits(timeout=30.0, cache=30.0)

@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from orchestrator.adapters.mirrors.redis import RedisMirror
-from orchestrator.core.public import public_view
-from orchestrator.core.redis_url import read_redis_url
-from tests.places import PASSWORD, RedisServer, redis_server
 
+from orchestrator.adapters.mirrors.redis import RedisMirror
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.view import DocumentView
 from orchestrator.core.codec import encode
 from orchestrator.core.model import State
+from orchestrator.core.public import public_view
+from orchestrator.core.redis_url import read_redis_url
 from orchestrator.local.loopback import HOST
 from orchestrator.local.wait import wait_until
 from tests.fakes import lab
+from tests.places import PASSWORD, RedisServer, redis_server
 
 
 @pytest.fixture
