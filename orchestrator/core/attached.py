@@ -10,7 +10,8 @@ load balancer that follows a move carries the mark and nothing else. Three thing
   taken from it since. Whoever still carries out an older epoch is fenced out by then, and no newer
   one takes it away; so no write under way can either. Attaching is an epoch before the move's.
 - *The old primary is drained before the new one serves: nobody serves.* So draining is an epoch of
-  its own, after the new primary was heard to say 200 by this epoch's document or a later one.
+  its own, after the new primary was heard to say 200 by this epoch's document or a later one; and
+  where the old one lives and may still have the users, `max_staleness` later at that.
 - *Two regions serve, for one goes by an old document.* So the primary that failed is drained, and
   so is whoever goes on saying 200 by an older document. A region is attached again only when it is
   well and was heard to say, by this epoch's document or a later one, that it stands by.
@@ -26,6 +27,7 @@ The desired routing is still a function of the epoch: who is the primary, and wh
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from orchestrator.core import rules
 from orchestrator.core.choice import UNHEARD, Scene
@@ -109,7 +111,8 @@ def arrange(scene: Scene, current: tuple[str, ...]) -> Wanted:
         state = _with(state, name, attach=True, leave=None)
         told += [*gates, Reason("standbys", True, f"{name} is attached again", "", name)]
     for name, why in _going(scene).items():
-        gates = (_leads(scene),)
+        failed = state.regions[name].leave is Leave.FAILED
+        gates = (_leads(scene), *(() if failed else (_settled(scene),)))
         if frozen or not all(gate.passed for gate in gates):
             waiting += [*gates, *([frozen] if frozen else [])]
             continue
@@ -142,10 +145,10 @@ def first(scene: Scene, current: tuple[str, ...], to: str, command: Command) -> 
 
 
 def evacuated(scene: Scene, current: tuple[str, ...], name: str) -> Wanted:
-    """Drain a standby for a human: now, or as soon as the primary says that it leads."""
+    """Drain a standby for a human: now, or when it cannot be the one that still has the users."""
     entry = scene.state.regions[name]
     state = to_be_drained(scene.state, name, Leave.EVACUATED)
-    gates = (_carried_out(scene), _leads(scene))
+    gates = (_carried_out(scene), _leads(scene), _settled(scene))
     if not entry.attach and not entry.attached:
         told = Reason("standbys", True, f"{name} is drained already", "", name)
         return Wanted(state, current, Outcome.OBEYED, (told,))
@@ -228,7 +231,7 @@ def _going(scene: Scene) -> dict[str, str]:
             continue
         if entry.leave is not None and not _is_forgiven(scene, name):
             found[name] = f"{entry.leave}, and {scene.state.primary} has taken over"
-        elif role.part is Part.LEADS and role.epoch < scene.state.epoch and _is_settled(scene):
+        elif role.part is Part.LEADS and role.epoch < scene.state.epoch:
             found[name] = f"it still leads by the document of epoch {role.epoch}"
     return found
 
@@ -239,16 +242,20 @@ def _unheeded(scene: Scene) -> tuple[Reason, ...]:
     role = _role(scene, primary)
     if role.part is not Part.STANDS_BY or role.epoch >= scene.state.epoch:
         return ()
-    if not isinstance(scene.signal, Tick) or not _is_settled(scene):
+    if not isinstance(scene.signal, Tick) or not _settled(scene).passed:
         return ()
     return (rules.leads(primary, role, scene.state.epoch),)
 
 
-def _is_settled(scene: Scene) -> bool:
-    """Whether every application should know of this epoch by now."""
-    shift = scene.state.shift
-    at = shift.at if shift else None
-    return at is None or scene.now - at > scene.service.policy.graceful.max_staleness
+def _settled(scene: Scene) -> Reason:
+    """Every application should know of this epoch by now, and the load balancer have heard it."""
+    shift, patience = scene.state.shift, scene.service.policy.graceful.max_staleness
+    if shift is None or shift.at is None:
+        return Reason("standbys", True, "this epoch is an old one")
+    age, limit = scene.now - shift.at, f"more than {rules.duration(patience)}"
+    whole = timedelta(seconds=round(age.total_seconds()))
+    value = f"this epoch was decided {rules.duration(whole)} ago"
+    return Reason("standbys", age > patience, value, limit)
 
 
 def _is_forgiven(scene: Scene, name: str) -> bool:

@@ -451,6 +451,9 @@ def test_a_standby_is_not_evacuated_before_the_primary_leads() -> None:
     assert scalers(made.routing) == ALL
     del made.said[WEST]
     made.tick()
+    assert scalers(made.routing) == ALL
+    made.pass_time(seconds=31)
+    made.tick()
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
 
 
@@ -486,7 +489,10 @@ def test_an_evacuated_primary_is_left_and_then_drained() -> None:
     commanded(made, Wish.EVACUATE, EAST)
     made.pass_time(minutes=1)
     assert made.tick().outcome is Outcome.MOVED
+    made.pass_time(seconds=30)
+    assert made.tick().outcome is Outcome.UNCHANGED
     assert scalers(made.routing) == ALL
+    made.pass_time(seconds=1)
     assert made.tick().outcome is Outcome.STANDBYS
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
     made.tick(5)
