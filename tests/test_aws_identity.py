@@ -176,6 +176,7 @@ def test_without_a_metadata_server_it_says_where_tokens_come_from(
         google_identity_token(AUDIENCE)
 
 
+@pytest.mark.long
 def test_a_metadata_server_that_hangs_is_given_up(
     google: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,7 +144,7 @@ class MultiRegionDynamoDB:
 
         Raises NoHealthyRegion if the document is not to be had or does not have the region.
         """
-        document = self.view.wait_first(DEADLINE)
+        document = self.view.wait_first(self._options.deadline)
         entry = document.regions.get(name) if document else None
         if entry is None:
             known = ", ".join(document.regions) if document else "no document could be read yet"

@@ -1,6 +1,7 @@
 """Mirrors: the document where applications read it if they cannot read the bucket.
 
-Published after the shift, and again on every tick; nothing here can fail or delay a failover. What
+Published after the shift, and again on every tick; nothing here can fail or delay a failover. With
+attached standbys the document itself moves the users, so there they get it beside the patch. What
 is published is what is committed: it is read once more, so that no later write of ours is missed.
 A slow publisher with an older document does no harm, for a mirror compares.
 """
@@ -11,6 +12,7 @@ from concurrent.futures import Future, wait
 
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.model import Decision, Signal, State, Stored, Tick
+from orchestrator.core.policy import Service, Standby
 from orchestrator.core.public import public_view
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state
@@ -23,6 +25,12 @@ BOUND = 5.0
 def due(signal: Signal, decision: Decision, context: Context) -> bool:
     """Whether the mirrors may need an update: after a commit, and on every tick."""
     return bool(context.mirrors) and (decision.changed or isinstance(signal, Tick))
+
+
+def ahead(service: Service, stored: Stored, context: Context) -> None:
+    """With attached standbys: begin to publish what was just committed, and wait for nothing."""
+    if context.mirrors and service.standby is Standby.ATTACHED:
+        context.executor.submit(publish, service.name, stored, context)
 
 
 def publish(service: str, stored: Stored | None, context: Context) -> None:

@@ -113,6 +113,8 @@ def _once(
     decision, stored = intent.decision, intent.stored
     result = Converged(stored)
     phase: Phase | None = Phase.COMMITTED if decision.changed else None
+    if decision.changed:
+        mirrors.ahead(service, stored, context)
     try:
         if lost_routing is not None or observed.routing is None:
             raise lost_routing or Unavailable("the routing was not read")

@@ -403,6 +403,7 @@ def test_regions_that_all_hang_are_told_as_blindness(serve: Callable[..., Server
     assert is_blind(believable({str(number): probe for number, probe in enumerate(found)}))
 
 
+@pytest.mark.long
 def test_a_region_that_drips_for_long_does_not_use_up_the_probes(
     serve: Callable[..., Server],
 ) -> None:

@@ -49,6 +49,7 @@ def run(world: World, *arguments: str) -> Result:
     return found
 
 
+@pytest.mark.long
 def test_a_graceful_failover_and_failback_lose_no_user_request(world: World) -> None:
     before = len(world.traffic.samples)
     found = run(world, "failover", SERVICE, "--to", "us-west-2", *DONE)

@@ -75,6 +75,7 @@ def test_a_file_that_is_not_there_is_a_usage_error(desk: Desk) -> None:
     assert desk.run("replay").exit_code == 2
 
 
+@pytest.mark.long
 def test_without_a_world_it_says_how_to_get_one(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -477,7 +477,7 @@ def _made(kind: str) -> list[Exception]:
     return made[kind]
 
 
-@settings(deadline=None)  # it waits between attempts, as it must
+@settings(deadline=None, max_examples=50)  # it waits between attempts, as it must
 @given(
     kinds=st.lists(st.tuples(st.sampled_from(REGIONS), _FAILURES), max_size=8),
     safe=st.booleans(),

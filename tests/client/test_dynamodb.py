@@ -150,6 +150,7 @@ def test_a_region_that_nobody_asks_stays_warm(source: Path) -> None:
         assert standby.breaker.state == "closed"
 
 
+@pytest.mark.long
 def test_a_broken_region_is_found_well_again_without_a_users_request(
     db: MultiRegionDynamoDB, servers: dict[str, Database]
 ) -> None:

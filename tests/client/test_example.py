@@ -29,6 +29,7 @@ from tests.regional import EAST, document
 FOLDER = ROOT / "examples" / "flask-shop"
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_the_readmes_commands_do_what_it_says(tmp_path: Path) -> None:
     blocks = re.findall(
@@ -189,6 +190,7 @@ def test_the_cookie_is_for_https_alone_where_the_browser_came_by_it(shop: Any) -
         assert ("Secure" in answer.headers["Set-Cookie"]) == secure
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_without_any_region_it_says_what_is_known(shop: Any, dynamo: Database) -> None:
     ada = logged_in(shop)

@@ -14,7 +14,13 @@ from tests.load import LAG, Load, regions
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
 
 
-@pytest.mark.parametrize("how", [Database.kill, Database.hang], ids=["killed", "hung"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(Database.kill, id="killed"),
+        pytest.param(Database.hang, id="hung", marks=pytest.mark.long),
+    ],
+)
 def test_no_read_fails_and_nothing_acknowledged_is_lost_but_by_lag(
     how: Callable[[Database], None], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

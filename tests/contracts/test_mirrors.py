@@ -243,6 +243,7 @@ def race(place: Place, revisions: list[int], seed: int) -> None:
             done.result()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_when_eight_publish_at_once_the_highest_revision_is_what_stays(
     place: Place, seed: int
@@ -259,6 +260,7 @@ def test_a_dead_place_is_unavailable_by_its_name(place: Place) -> None:
         mirror.revision("checkout")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ssm", pytest.param("redis", marks=pytest.mark.world)])
 def test_a_place_that_hangs_is_unavailable_within_the_bound(
     kind: str, request: pytest.FixtureRequest

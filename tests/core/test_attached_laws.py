@@ -179,7 +179,7 @@ class AttachedHistories(Histories):
 
 @pytest.mark.timeout(120)  # a busy machine
 def test_no_history_breaks_a_law_of_attached_standbys() -> None:
-    run(AttachedHistories, settings=BRIEF)
+    run(AttachedHistories, settings=settings(BRIEF, max_examples=20))
 
 
 @pytest.mark.long

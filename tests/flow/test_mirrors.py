@@ -14,6 +14,7 @@ from orchestrator.client.document import read_document
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import Outcome, Tick
 from orchestrator.flow import mirrors
+from orchestrator.local.wait import wait_until
 from tests.fakes import FakeMirror, FakeTopic, lab
 
 
@@ -220,3 +221,18 @@ def test_an_application_reads_from_a_mirror_what_it_reads_from_the_bucket() -> N
         whole = made.objects.get("checkout.json")
         assert whole is not None
         assert read_document(one.held["checkout"][1]) == read_document(whole[0])
+
+
+def test_attached_standbys_get_the_document_by_a_mirror_while_the_patch_is_under_way() -> None:
+    """There the document is what moves the users: the mirror must not wait for the Compute API."""
+    made = Mirrored(standby="attached")
+    made.world.tick()
+    seen: list[str] = []
+
+    def patching() -> None:
+        wait_until(lambda: "checkout" in made.mirrors[0].held, 10, "the mirror to be written")
+        seen.append(made.held()["primary"])
+
+    made.world.traffic.before_patch.append(patching)
+    made.fail_over()
+    assert seen[0] == "us-west-2"

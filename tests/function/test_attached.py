@@ -79,6 +79,7 @@ def test_users_are_moved_by_health_checks_alone_while_the_compute_api_answers_50
     delivery.cancel()
 
 
+@pytest.mark.long
 def test_the_failed_primary_is_drained_when_the_compute_api_is_back(world: World) -> None:
     """First the document, then the users, then the patch: nobody is left with nobody."""
     fault(world, "status", "", path_contains="", times=100_000, status=503)

@@ -36,6 +36,7 @@ def test_a_dead_region_is_detected_left_and_its_incident_closed_when_it_is_back(
         settled(world, "us-west-2", 1)
 
 
+@pytest.mark.long
 def test_the_story_is_told_to_its_good_end(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     told = capsys.readouterr().out

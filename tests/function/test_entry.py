@@ -119,6 +119,7 @@ def test_a_tick_repairs_drift_finishes_what_a_crash_left_and_then_writes_nothing
         assert ask(world.controls[0].url, "POST", push(b'{"kind": "dance"}'), JSON).status == 200
 
 
+@pytest.mark.long
 def test_the_type_of_a_regional_group_is_learnt_by_a_tick_and_remembered() -> None:
     with World(traffic_rate=0, controls=1, lever="membership") as world:
         assert world.tick().acknowledged
@@ -126,6 +127,7 @@ def test_the_type_of_a_regional_group_is_learnt_by_a_tick_and_remembered() -> No
         assert world.patches() == []
 
 
+@pytest.mark.long
 def test_the_older_flat_file_is_upgraded_and_kept_up_to_date() -> None:
     with World(traffic_rate=0) as world:
         assert world.gcs is not None
@@ -140,6 +142,7 @@ def test_the_older_flat_file_is_upgraded_and_kept_up_to_date() -> None:
         assert [entry["healthy"] for entry in after.values()] == [False, True, True]
 
 
+@pytest.mark.long
 def test_a_close_before_its_open_ends_like_the_other_order() -> None:
     with World(traffic_rate=0) as world:
         fail(world, "us-west-2")
@@ -176,7 +179,16 @@ def test_every_sample_is_listed_with_what_must_happen() -> None:
     assert all(f"`{name}.json`" in listed for name in samples)
 
 
-@pytest.mark.parametrize("name", MUST_HAPPEN)
+QUICK = {"primary-down", "poison", "another-service"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else (pytest.mark.long,))
+        for name in MUST_HAPPEN
+    ],
+)
 def test_a_sample_sent_by_curl_does_what_its_line_says(name: str, tmp_path: Path) -> None:
     """The function under plain functions-framework, no world: `make invoke`."""
     done = subprocess.run(

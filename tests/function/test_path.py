@@ -86,6 +86,7 @@ def test_an_alert_for_a_standby_changes_health_and_nothing_else(world: World) ->
     assert world.patches() == []
 
 
+@pytest.mark.long
 def test_a_hung_region_is_left_too(world: World) -> None:
     """A region that accepts and never answers is failing when the probe's timeout is over."""
     world.regions["us-east-1"].hang()
@@ -103,6 +104,7 @@ def test_membership_is_moved_and_restored_with_serverless_groups() -> None:
         assert world.document()["restore"]
 
 
+@pytest.mark.long
 def test_active_active_leaves_the_failed_region_only() -> None:
     with World(mode="active-active", traffic_rate=0) as world:
         fail(world, "us-west-2")
@@ -111,6 +113,7 @@ def test_active_active_leaves_the_failed_region_only() -> None:
         assert world.document()["routing"] == {"us-east-1": 0.5, "eu-west-1": 0.5}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", list(Form))
 def test_both_forms_of_delivery_are_understood(form: Form) -> None:
     """A plain push and a CloudEvent, with the state in a folder."""

@@ -182,6 +182,7 @@ def test_a_recovery_closes_with_the_same_id(regions: dict[str, Region], inbox: I
     assert (first["ended_at"], ended.why) == (None, Closure.RECOVERED)
 
 
+@pytest.mark.long
 def test_lost_telemetry_closes_the_incident_of_a_dead_region(
     regions: dict[str, Region], inbox: Inbox
 ) -> None:
@@ -227,6 +228,7 @@ def test_a_notification_can_be_lost_or_doubled(regions: dict[str, Region], inbox
     assert len(monitoring.incidents) == 1
 
 
+@pytest.mark.long
 def test_a_late_notification_is_overtaken(regions: dict[str, Region], inbox: Inbox) -> None:
     """An open that is delayed comes after its close."""
     with watch(regions, inbox) as monitoring:

@@ -197,6 +197,7 @@ def test_the_later_write_wins_in_all_regions(regions: Regions) -> None:
         assert table.get("c") is None
 
 
+@pytest.mark.long
 def test_a_frozen_region_delivers_when_it_is_back(regions: Regions) -> None:
     """What it acknowledged before it froze is counted meanwhile, and arrives then."""
     regions.replicator.set_lag(0.5, EAST)

@@ -136,6 +136,7 @@ def test_its_behaviour_can_be_ordered_and_taken_back(world: World) -> None:
     assert region.served == before + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["kill", "hang"])
 def test_health_is_the_regions_own_database(world: World, how: str) -> None:
     """Only the primary is so to the load balancer; a dead database makes its region unhealthy.
