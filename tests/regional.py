@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -96,6 +97,8 @@ class FakeDynamo:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.before: Callable[[], None] | None = None
         self.pages = 3
+        self.unprocessed = False
+        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_: None))
 
     def _do(self, operation: str, **kwargs: Any) -> Any:
         self.calls.append((operation, kwargs))
@@ -109,6 +112,8 @@ class FakeDynamo:
             page = int(kwargs.get("ExclusiveStartKey", {}).get("page", 0))
             following = {"LastEvaluatedKey": {"page": page + 1}} if page + 1 < self.pages else {}
             return {"Items": [{"region": self.region, "page": page}], **following}
+        if operation == "batch_write_item" and self.unprocessed:
+            return {"UnprocessedItems": kwargs["RequestItems"]}
         return {"region": self.region}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -129,7 +134,7 @@ class FakeSession:
     def resource(self, _service: str, *, region_name: str, **_: object) -> Any:
         """As far as the client uses it."""
         client = self.dynamo[region_name]
-        return type("Resource", (), {"meta": type("Meta", (), {"client": client})})
+        return SimpleNamespace(meta=SimpleNamespace(client=client))
 
 
 def write_whole(path: Path, body: bytes) -> None:

@@ -1,8 +1,9 @@
 """boto3's batch writer over the regions: a buffer that is flushed where it began.
 
 Differences from boto3's, each because a region may be lost in the middle: what could not be written
-stays in `pending` and is not dropped, and after a failure leaving the block sends nothing more, so
-that the first error is the one that is seen.
+stays in `pending` and is not dropped; when the block is left by an error of ours nothing more is
+sent, so that the first error is the one that is seen; and what comes back as unprocessed is sent
+again until a deadline has passed without progress, and not for ever.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from orchestrator.client.calls import FIRST_PAUSE, LONGEST_PAUSE, Calls, Options
+from orchestrator.client.errors import NoHealthyRegion, Outcome
 
 BATCH = 25
 """Items in one request; DynamoDB's own limit."""
@@ -52,10 +54,24 @@ class BatchWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        pause = FIRST_PAUSE
-        while self.pending and not self._failed:
+        if kind is None or not self._failed:
+            self._flush_all()
+
+    def _flush_all(self) -> None:
+        """Flush until nothing is left; not for ever while everything comes back unprocessed."""
+        pause, until = FIRST_PAUSE, time.monotonic() + self._options.deadline
+        while self.pending:
             before = len(self.pending)
             self._flush()
+            if len(self.pending) < before:
+                until = time.monotonic() + self._options.deadline
+            elif time.monotonic() > until:
+                raise NoHealthyRegion(
+                    "batch_write_item",
+                    ((self._region or "", f"{before} items came back unprocessed: throttled"),),
+                    Outcome.NOT_SENT,
+                    " They are in `pending`.",
+                )
             if len(self.pending) > before - min(before, BATCH):  # some came back: throttled
                 time.sleep(random.uniform(0, pause))  # noqa: S311  # back-off, spreads load
                 pause = min(pause * 2, LONGEST_PAUSE)

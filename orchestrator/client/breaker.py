@@ -29,8 +29,9 @@ BUDGET = 5.0
 REFUND = 0.1
 """What one success gives back."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
-"""Seconds that an open breaker waits before it lets one call through."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 2.0
+"""Seconds that an open breaker waits before it lets one call through: little, for it is usually a
+probe beside the requests, and while all breakers are open every call fails."""
 
 LEASE = 5.0
 """Seconds after which the one call that was let through counts as lost, and another may try."""

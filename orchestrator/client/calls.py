@@ -7,8 +7,9 @@ A write goes to the region that may take it and to no other. When it fails there
 what is known:
 
     not sent   (no connection)            sent again where the newest document now points
-    unknown    (no answer, or a 5xx)      sent again only if it is safe: conditional, or declared
-                                          idempotent; otherwise WriteUnknown
+    unknown    (no answer, or a 5xx)      sent again only if it may be done twice: it has a
+                                          condition and sets values and no differences, or is
+                                          declared idempotent; otherwise WriteUnknown
     throttled  (nothing was done)         the same region again after a pause, until the deadline
 
 Once one attempt's outcome is unknown, the call's is, whatever later attempts say short of success:
@@ -76,21 +77,26 @@ class _Call:
 
     operation: str
     kwargs: Mapping[str, Any]
-    until: float
+    deadline: float
     safe: bool = True
     tried: list[tuple[str, str]] = field(default_factory=list)
     unknown: bool = False
     reread: bool = False
     pause: float = FIRST_PAUSE
     last: Failure | None = None
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def left(self) -> float:
-        return self.until - time.monotonic()
+        return self.begun + self.deadline - time.monotonic()
 
     def time_for_another(self, needed: float) -> bool:
-        """Whether an attempt that hangs would still end within the deadline."""
-        return not self.tried or self.left >= needed
+        """Whether an attempt that hangs would still end within the deadline.
+
+        The first may always be made; of a deadline that is shorter than attempts are, each of three
+        has a third.
+        """
+        return self.last is None or self.left >= min(needed, self.deadline / 3)
 
     def rest(self) -> bool:
         """Pause before the same region is asked again; False when there is no time for it."""
@@ -148,14 +154,15 @@ class Calls:
 
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
-        call = _Call(operation, kwargs, time.monotonic() + options.deadline)
+        call = _Call(operation, kwargs, options.deadline)
         while True:
             found = self._by(self._document(call))
-            for name in self._read_order(found, pinned, consistent=consistent):
+            order = self._read_order(found, pinned, consistent=consistent)
+            for name in order:
                 if not call.time_for_another(self._settings.attempt):
                     raise self._none(call, consistent=consistent) from call.last
                 region = self._regions.get(found.document.regions[name])
-                if not region.breaker.allows():
+                if not self._takes(region, alternative=name != order[-1]):
                     call.tried.append((name, SHUT))
                     continue
                 try:
@@ -163,6 +170,8 @@ class Calls:
                 except FAILURES as error:
                     if self._failed(region, error, call) is Kind.ANSWERED:
                         raise
+            if call.last is not None and kind(call.last) is Kind.DENIED:
+                raise call.last  # nobody knows us or the table better
             if call.last is None or not call.rest():  # all breakers are open, or no time is left
                 raise self._none(call, consistent=consistent) from call.last
 
@@ -180,16 +189,16 @@ class Calls:
         kwargs: Mapping[str, Any],
         options: Options,
         *,
-        conditional: bool = False,
+        repeatable: bool = False,
         pinned: str | None = None,
     ) -> tuple[Any, str]:
-        """The answer, and the region that gave it. conditional: repeating it is harmless.
+        """The answer, and the region that gave it. repeatable: it may be done twice.
 
         Raises WriteRefused (also StaleDocument), NoHealthyRegion, WriteUnknown, or botocore's
         ClientError as the region answered.
         """
-        safe = conditional or options.idempotent
-        call = _Call(operation, kwargs, time.monotonic() + options.deadline, safe)
+        safe = repeatable or options.idempotent
+        call = _Call(operation, kwargs, options.deadline, safe)
         self._document(call)
         while True:
             region = self._writer(call, pinned)
@@ -197,11 +206,15 @@ class Calls:
                 return self._ask(region, call), region.name
             except FAILURES as error:
                 self._after_failed_write(region, error, call)
+            except Exception as error:
+                if call.unknown:  # credentials that ran out, say: the first attempt stays unknown
+                    raise self._lost(call, f" The next attempt: {error}.") from error
+                raise
 
     def _after_failed_write(self, region: Region, error: Failure, call: _Call) -> None:
         """Return if the write may be sent again; else raise what is to be said."""
         what = self._failed(region, error, call)
-        if what is Kind.ANSWERED:
+        if what in (Kind.ANSWERED, Kind.DENIED):
             if not call.unknown:
                 raise error
             hint = f" {words(error)} may be the answer to our own first attempt."
@@ -211,7 +224,7 @@ class Calls:
             if not call.safe:
                 raise self._lost(call) from error
         if what in (Kind.THROTTLED, Kind.BUSY):
-            if call.rest():
+            if call.rest() and call.time_for_another(self._settings.attempt):
                 return
             if call.unknown:
                 raise self._lost(call) from error
@@ -225,7 +238,8 @@ class Calls:
         while True:
             self._fresh_enough(call)
             found = self._by(self._document(call))
-            order = _first(pinned, found.writes)
+            asked = {name for name, _ in call.tried}  # those come last, but are asked again
+            order = sorted(_first(pinned, found.writes), key=asked.__contains__)
             refused = []
             for name in order:
                 entry = found.document.regions[name]
@@ -241,7 +255,7 @@ class Calls:
 
     @staticmethod
     def _takes(region: Region, *, alternative: bool) -> bool:
-        """Whether to send a write there: the only one is left alone when it is dead, not before."""
+        """Whether to ask it: the only one left is left alone when it is dead, and not before."""
         return region.breaker.allows() or not (alternative or region.breaker.dead)
 
     def _refusal(
@@ -315,7 +329,7 @@ class Calls:
         what = kind(error)
         call.last = error
         match what:
-            case Kind.ANSWERED | Kind.BUSY:
+            case Kind.ANSWERED | Kind.BUSY | Kind.DENIED:
                 region.breaker.succeeded()
             case Kind.THROTTLED:
                 region.breaker.throttled()

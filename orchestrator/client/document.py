@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from orchestrator.core.reading import (
     Corrupt,
@@ -22,6 +23,16 @@ from orchestrator.core.reading import (
     strict,
     text,
 )
+
+LARGEST = 1 << 20
+"""Bytes; a document has some thousand."""
+
+MOST_REGIONS = 40
+"""AWS has fewer."""
+
+HIGHEST = 1 << 62
+"""Of revisions and epochs: Cloud Storage's generations are far below. A number above would shut out
+every real document for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,8 @@ class Document:
 
 def read_document(data: bytes) -> Document:
     """The document in `data`. Raises Corrupt, naming the field, for anything unreadable."""
+    if len(data) > LARGEST:
+        raise Corrupt(f"{len(data)} bytes, more than {LARGEST}: that is no region document")
     try:
         document = json.loads(data, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
@@ -77,15 +90,17 @@ def read_document(data: bytes) -> Document:
     try:
         fields = strict(document)
         where = "revision"
-        revision = count(fields.get("revision"))
+        revision = _number(fields.get("revision"))
         where = "epoch"
-        epoch = count(fields.get("epoch"))
+        epoch = _number(fields.get("epoch"))
         where = "primary"
         primary = text(fields.get("primary"))
         where = "regions"
         regions = {name: _region(name, entry) for name, entry in mapping(fields["regions"]).items()}
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise Corrupt(f"{where}: {error}") from error
+    if len(regions) > MOST_REGIONS:
+        raise Corrupt(f"regions: {len(regions)} of them, more than {MOST_REGIONS}")
     if primary not in regions:
         raise Corrupt(f"primary: {primary!r} is not one of the regions {', '.join(regions)}")
     return Document(revision, epoch, primary, MappingProxyType(regions))
@@ -98,7 +113,23 @@ def _region(name: str, value: object) -> RegionEntry:
         raise TypeError(f"{name}.healthy: {healthy!r} is neither true nor false")
     return RegionEntry(
         name,
-        text(fields.get("endpoint")),
+        _endpoint(name, text(fields.get("endpoint"))),
         healthy,
         maybe(fields.get("fenced_until"), read_time),
     )
+
+
+def _number(value: object) -> int:
+    number = count(value)
+    if number > HIGHEST:
+        raise ValueError(f"{number.bit_length()} bits are more than any of ours has")
+    return number
+
+
+def _endpoint(name: str, endpoint: str) -> str:
+    """The endpoint, which must be a host or a URL that requests can be sent to."""
+    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    well = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    if not well or parts.username or any(character.isspace() for character in endpoint):
+        raise ValueError(f"{name}.endpoint: {endpoint!r} is neither a host nor an http(s) URL")
+    return endpoint

@@ -104,6 +104,8 @@ class MultiRegionDynamoDB:
         self._health_table = health_table
 
         def renew() -> None:
+            if (latest := self.view.latest) is not None:
+                self._regions.prepare(latest)  # a view that is shared, or inherited by a fork
             if credentials is not None:
                 credentials.refresh_if_due(now())
 

@@ -12,8 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 
 from orchestrator.client.breaker import BreakerState
 from orchestrator.client.outcome import FAILURES, Kind, kind
@@ -32,7 +30,10 @@ ROUND = 0.5
 
 
 class Keeper:
-    """Keeps the regions' connections warm and tries open breakers. One thread, and a small pool.
+    """Keeps the regions' connections warm and tries open breakers.
+
+    One thread, and short-lived ones for what may hang; all are daemons, so that none keeps the
+    process from ending.
 
     ask: the small question, for one region. also: called in every round (credentials). warm_every:
     seconds.
@@ -55,13 +56,13 @@ class Keeper:
     def _reset(self) -> None:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._pool: ThreadPoolExecutor | None = None
-        self._asking: dict[str, list[Future[None]]] = {}
+        self._asking: dict[str, list[threading.Thread]] = {}
+        self._renewing: threading.Thread | None = None
+        self._troubles: dict[str, str] = {}
 
     def start(self) -> None:
         """Begin. Idempotent."""
         if self._thread is None and not self._stopping.is_set():
-            self._pool = ThreadPoolExecutor(8, thread_name_prefix="region-keeper")
             self._thread = threading.Thread(target=self._run, name="region-keeper", daemon=True)
             self._thread.start()
 
@@ -70,8 +71,6 @@ class Keeper:
         self._stopping.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=2.0)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
 
     def after_fork(self) -> None:
         """In a child process: begin again if the parent had begun."""
@@ -83,22 +82,25 @@ class Keeper:
     def _run(self) -> None:
         while not self._stopping.wait(ROUND):
             try:
-                self._also()
+                self._renew()
                 for region in self._regions.all():
                     self._look(region)
             except Exception:  # noqa: BLE001  # this thread must outlive every fault
                 _LOG.exception("keeping the regions warm failed; requests go on without it")
 
+    def _renew(self) -> None:
+        """What may hang has a thread of its own, one at a time."""
+        if self._renewing is None or not self._renewing.is_alive():
+            self._renewing = _begin(self._also)
+
     def _look(self, region: Region) -> None:
-        under_way = [one for one in self._asking.get(region.name, ()) if not one.done()]
-        if under_way or self._pool is None:
+        if any(one.is_alive() for one in self._asking.get(region.name, ())):
             return
         if region.breaker.state is not BreakerState.CLOSED:
             count = 1 if region.breaker.allows() else 0
         else:
             count = WARM_CONNECTIONS if time.monotonic() - region.used > self._warm_every else 0
-        with suppress(RuntimeError):  # the pool was shut down
-            self._asking[region.name] = [self._pool.submit(self._put, region) for _ in range(count)]
+        self._asking[region.name] = [_begin(self._put, region) for _ in range(count)]
 
     def _put(self, region: Region) -> None:
         try:
@@ -111,10 +113,19 @@ class Keeper:
                 case Kind.THROTTLED:
                     region.breaker.throttled()
                     return
-                case Kind.ANSWERED | Kind.BUSY:
+                case Kind.ANSWERED | Kind.BUSY | Kind.DENIED:
                     pass
         except Exception as error:  # noqa: BLE001  # credentials and the like: no fault of the region
-            _LOG.warning("%s was not asked: %s", region.name, error)
+            if self._troubles.get(region.name) != str(error):  # once for each change
+                _LOG.warning("%s was not asked: %s", region.name, error)
+            self._troubles[region.name] = str(error)
             return
+        self._troubles.pop(region.name, None)
         region.breaker.succeeded()
         region.used = time.monotonic()
+
+
+def _begin(call: Callable[..., object], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=call, args=arguments, name="region-keeper", daemon=True)
+    thread.start()
+    return thread

@@ -13,7 +13,6 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
-    ProxyConnectionError,
     ReadTimeoutError,
 )
 from botocore.parsers import ResponseParserError
@@ -23,8 +22,12 @@ Failure = ClientError | HTTPClientError | ConnectionError | ResponseParserError
 
 FAILURES = (ClientError, HTTPClientError, ConnectionError, ResponseParserError)
 
-NOT_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
-"""No connection came about: refused, unreachable, no name, no answer to the connect."""
+NOT_SENT = (EndpointConnectionError, ConnectTimeoutError)
+"""No connection came about: refused, unreachable, no name, no answer to the connect.
+
+Not so `ProxyConnectionError`: urllib3 raises the same when a proxy was reached, the request was
+sent through it, and the connection ended before the answer.
+"""
 
 THROTTLING = frozenset(
     {
@@ -44,18 +47,33 @@ THROTTLING = frozenset(
 CONFLICTS = frozenset({"ReplicatedWriteConflictException", "TransactionInProgressException"})
 """Answers that pass by themselves in a moment; nothing was written."""
 
+DENIALS = frozenset(
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "ResourceNotFoundException",
+        "UnrecognizedClientException",
+    }
+)
+"""What a region answers that knows this application or its table no more; others may know them."""
+
 SERVER_ERROR = 500
 
 
 class Kind(Enum):
     """What came of one attempt that raised.
 
-    ANSWERED: the region answered, and its answer is the caller's. THROTTLED, BUSY: nothing was
+    ANSWERED: the region answered, and its answer is the caller's. DENIED: so it is, but another
+    region may answer a read. THROTTLED, BUSY: nothing was
     done, try again in a moment; only the first is a sign of trouble. NOT_SENT: nothing was done and
     the region is not to be had. UNKNOWN: the region failed, and a write may have been done.
     """
 
     ANSWERED = auto()
+    DENIED = auto()
     THROTTLED = auto()
     BUSY = auto()
     NOT_SENT = auto()
@@ -73,6 +91,8 @@ def kind(error: Failure) -> Kind:
         return Kind.THROTTLED
     if code in CONFLICTS:
         return Kind.BUSY
+    if code in DENIALS:
+        return Kind.DENIED
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return Kind.UNKNOWN if status >= SERVER_ERROR else Kind.ANSWERED
 
@@ -86,7 +106,7 @@ def words(error: Failure) -> str:
             return f"{answer.get('Code', 'error')} {status}".strip()
         case ConnectTimeoutError():
             return "no connection in time"
-        case EndpointConnectionError() | ProxyConnectionError():
+        case EndpointConnectionError():
             return "no connection"
         case ReadTimeoutError():
             return "no answer in time"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.client.beat import Beat, Sight
 from orchestrator.client.document import RegionEntry
-from orchestrator.client.regions import aws_region
+from orchestrator.client.regions import aws_region, whole
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -152,7 +152,7 @@ class RegionItems:
         from botocore.config import Config
 
         self._session = self._session or boto3.Session()
-        return self._session.client(
+        client = self._session.client(
             "dynamodb",
             region_name=self._region,
             endpoint_url=self._endpoint_url,
@@ -164,6 +164,8 @@ class RegionItems:
                 tcp_keepalive=True,
             ),
         )
+        client.meta.events.register("before-parse.dynamodb", whole)
+        return client
 
 
 def items_of(table: str, entry: RegionEntry, session: Session | None = None) -> RegionItems:

@@ -7,12 +7,16 @@ nothing is tried again below us, for only who sees every attempt can say what be
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from botocore.parsers import ResponseParserError
 
 from orchestrator.client.breaker import Breaker, BreakerState
 from orchestrator.client.document import Document, RegionEntry
@@ -64,6 +68,34 @@ def client_config(connect: float = CONNECT_TIMEOUT, read: float = READ_TIMEOUT) 
     )
 
 
+def whole(response_dict: Mapping[str, Any], **_: object) -> None:
+    """Refuses an answer that is cut off, or that is not DynamoDB's.
+
+    botocore switches off the check of the length, and takes what it cannot read for an empty
+    answer: a region that dies in the middle of a page would have no items, and a proxy's error page
+    would be a written item. Raises ResponseParserError.
+    """
+    body, headers = response_dict["body"], response_dict["headers"]
+    length, crc = headers.get("content-length"), headers.get("x-amz-crc32")
+    if (
+        (length is not None and int(length) != len(body))
+        or (int(crc) != zlib.crc32(body) if crc is not None else not _is_json(body))
+        or not (body.startswith(b"{") and body.rstrip().endswith(b"}"))
+    ):
+        raise ResponseParserError(
+            f"HTTP {response_dict['status_code']} with a body that is not whole, or not DynamoDB's"
+        )
+
+
+def _is_json(body: bytes) -> bool:
+    """Asked of what carries no checksum; DynamoDB's answers do."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def aws_region(entry: RegionEntry) -> str:
     """The AWS region that requests are signed for: in the endpoint's name, else the region's."""
     host = entry.endpoint.rpartition("://")[2].partition("/")[0]
@@ -81,6 +113,7 @@ class Regions:
         self._session: Session | None = None
         self._made: Mapping[str, Region] = {}
         self._lock = threading.Lock()
+        self._troubles: dict[str, str] = {}
 
     def get(self, entry: RegionEntry) -> Region:
         """The region of this entry; made now where nobody needed it before."""
@@ -92,9 +125,21 @@ class Regions:
     def prepare(self, document: Document) -> None:
         """Make what is missing, off the request path. What the document has no more is dropped."""
         for entry in document.regions.values():
-            self.get(entry)
+            try:
+                self.get(entry)
+            except Exception as error:  # noqa: BLE001  # one must not take the others along
+                self._tell(entry.name, str(error))
+            else:
+                self._tell(entry.name, "")
         with self._lock:
-            self._made = {n: r for n, r in self._made.items() if n in document.regions}
+            if self._made.keys() - document.regions.keys():
+                self._made = {n: r for n, r in self._made.items() if n in document.regions}
+
+    def _tell(self, region: str, trouble: str) -> None:
+        """Say it once for each change."""
+        if trouble and self._troubles.get(region) != trouble:
+            _LOG.warning("no client for %s: %s", region, trouble)
+        self._troubles[region] = trouble
 
     def all(self) -> tuple[Region, ...]:
         """Those made so far."""
@@ -108,6 +153,7 @@ class Regions:
     def after_fork(self) -> None:
         """In a child process: connections belong to the parent; make all anew when needed."""
         self._lock = threading.Lock()
+        self._session = None  # its credentials may have been refreshed at that moment, under a lock
         self._made = {}
 
     def _resource(self, entry: RegionEntry, config: Config | None) -> DynamoDBServiceResource:
@@ -126,6 +172,7 @@ class Regions:
             if known is not None and known.endpoint_url == entry.endpoint_url:
                 return known
             resource = self._resource(entry, self._config or client_config())
+            resource.meta.client.meta.events.register("before-parse.dynamodb", whole)
 
             def told(before: BreakerState, after: BreakerState) -> None:
                 _LOG.warning("breaker of %s: %s, was %s", entry.name, after, before)

@@ -6,6 +6,7 @@ read consistent or a write safe to repeat, and where a page of a query belongs.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -37,15 +38,25 @@ class PageKey(dict[str, Any]):
         self.region = region
 
 
-def conditional(kwargs: Mapping[str, Any]) -> bool:
-    """Whether a single write carries a condition of its own."""
-    return "ConditionExpression" in kwargs or "Expected" in kwargs
+_RELATIVE = re.compile(r"[+-]|list_append|if_not_exists|\b(ADD|DELETE|REMOVE)\b", re.IGNORECASE)
+"""What makes an update depend on what was there: done twice it comes to something else."""
 
 
-def all_conditional(kwargs: Mapping[str, Any]) -> bool:
-    """Whether every write of a transaction carries a condition."""
-    writes = [one for item in kwargs.get("TransactItems", ()) for one in item.values()]
-    return bool(writes) and all("ConditionExpression" in one for one in writes)
+def repeatable(kind: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether one write may be done twice: it has a condition, and sets values and no differences.
+
+    kind: `Put`, `Delete`, `Update` or `ConditionCheck`. `balance >= :a` is still true after the
+    first withdrawal, so a condition alone does not make an update safe.
+    """
+    if not kwargs.get("ConditionExpression"):
+        return False
+    return kind != "Update" or not _RELATIVE.search(str(kwargs.get("UpdateExpression", "-")))
+
+
+def all_repeatable(kwargs: Mapping[str, Any]) -> bool:
+    """Whether every write of a transaction is."""
+    writes = [one for item in kwargs.get("TransactItems", ()) for one in item.items()]
+    return bool(writes) and all(repeatable(kind, one) for kind, one in writes)
 
 
 class RoutedClient:
@@ -132,16 +143,17 @@ class RoutedClient:
         return self._calls.write("batch_write_item", kwargs, self._options)[0]
 
     def transact_write_items(self, **kwargs: Any) -> Any:
-        """As boto3's. Safe to repeat in another region if every write of it is conditional."""
-        safe = all_conditional(kwargs)
+        """As boto3's. Safe to repeat in another region if every write of it is (`repeatable`)."""
+        safe = all_repeatable(kwargs)
         # one token for all attempts: a region that has done it already says so instead of failing
         kwargs = {"ClientRequestToken": str(uuid.uuid4()), **kwargs}
         name = "transact_write_items"
-        return self._calls.write(name, kwargs, self._options, conditional=safe)[0]
+        return self._calls.write(name, kwargs, self._options, repeatable=safe)[0]
 
     def _write(self, operation: str, kwargs: Mapping[str, Any]) -> Any:
-        safe = conditional(kwargs)
-        return self._calls.write(operation, kwargs, self._options, conditional=safe)[0]
+        kind = operation.removesuffix("_item").capitalize()
+        safe = repeatable(kind, kwargs)
+        return self._calls.write(operation, kwargs, self._options, repeatable=safe)[0]
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError, ProxyConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -345,6 +345,88 @@ def test_an_active_active_write_that_was_not_sent_goes_to_the_next_region(active
     assert active.table.put_item(Item={}) == {"region": EAST}
 
 
+def test_an_active_active_write_asks_every_region_before_one_twice(active: Lab) -> None:
+    active[WEST].always = refused()
+    assert active.table.put_item(Item={}) == {"region": EAST}
+    assert len(active[WEST].calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "repeated"),
+    [
+        ("SET total = :t, version = :v", True),
+        ("SET balance = balance - :a", False),
+        ("SET balance = balance + :a", False),
+        ("SET history = list_append(history, :h)", False),
+        ("SET a = if_not_exists(a, :one)", False),
+        ("ADD n :one", False),
+        ("REMOVE history[0]", False),
+    ],
+)
+def test_a_conditional_update_is_repeated_only_if_it_sets_values_and_no_differences(
+    passive: Lab, expression: str, repeated: bool
+) -> None:
+    """`balance >= :a` is still true after the first of two withdrawals."""
+    passive[EAST].fails = [timed_out()]
+    update = {**KEY, "UpdateExpression": expression, "ConditionExpression": "balance >= :a"}
+    if repeated:
+        assert passive.table.update_item(**update) == {"region": EAST}
+    else:
+        with pytest.raises(WriteUnknown):
+            passive.table.update_item(**update)
+    assert len(passive[EAST].calls) == 1 + repeated
+
+
+def test_an_empty_condition_is_none(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    with pytest.raises(WriteUnknown):
+        passive.table.put_item(Item={}, Expected={})
+
+
+def test_a_transaction_with_an_update_by_a_difference_is_not_repeated(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    update = {"UpdateExpression": "ADD n :one", "ConditionExpression": "attribute_exists(pk)"}
+    with pytest.raises(WriteUnknown):
+        passive.client.transact_write_items(TransactItems=[{"Update": update}])
+
+
+def test_a_proxy_that_breaks_off_says_nothing_about_the_request(passive: Lab) -> None:
+    """urllib3 raises the same whether or not the request went through it."""
+    passive[EAST].fails = [ProxyConnectionError(proxy_url="http://proxy")]
+    with pytest.raises(WriteUnknown):
+        passive.table.update_item(**UPDATE)
+
+
+def test_what_ends_a_later_attempt_does_not_take_an_unknown_one_back(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out(), NoCredentialsError()]
+    with pytest.raises(WriteUnknown, match="Unable to locate credentials"):
+        passive.table.put_item(Item={}, **CONDITION)
+
+
+def test_a_region_that_knows_us_no_more_is_left_by_reads(passive: Lab) -> None:
+    passive[WEST].always = answer("UnrecognizedClientException", 400)
+    assert passive.table.get_item(**KEY) == {"region": EAST}
+    for region in REGIONS:
+        passive[region].always = answer("ResourceNotFoundException", 400)
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        passive.table.get_item(**KEY)
+
+
+def test_a_deadline_shorter_than_an_attempt_still_reaches_another_region(passive: Lab) -> None:
+    passive[WEST].always = refused()
+    for _ in range(10):
+        assert passive.table.options(deadline=0.15).get_item(**KEY) == {"region": EAST}
+
+
+def test_consistent_reads_are_not_refused_while_the_primary_throttles_a_share(
+    passive: Lab,
+) -> None:
+    passive[EAST].fails = [answer("ThrottlingException", 400)] * 6
+    table = passive.table.options(deadline=10)
+    for _ in range(5):
+        assert table.get_item(**KEY, ConsistentRead=True) == {"region": EAST}
+
+
 # --- the fence
 
 
@@ -434,6 +516,25 @@ def test_what_a_batch_writer_could_not_write_is_kept(passive: Lab) -> None:
     passive[EAST].fails = [timed_out()]
     batch = passive.table.batch_writer()
     with pytest.raises(WriteUnknown), batch:
+        batch.put_item(Item={"pk": "a"})
+    assert batch.pending == [{"PutRequest": {"Item": {"pk": "a"}}}]
+
+
+def test_what_a_block_caught_is_tried_again_when_it_is_left(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    with passive.table.batch_writer() as batch:
+        for number in range(24):
+            batch.put_item(Item={"pk": str(number)})
+        with pytest.raises(WriteUnknown):
+            batch.put_item(Item={"pk": "24"})
+        assert len(batch.pending) == 25
+    assert batch.pending == []
+
+
+def test_a_batch_that_is_never_processed_is_given_up(passive: Lab) -> None:
+    passive[EAST].unprocessed = True
+    batch = passive.table.batch_writer()
+    with pytest.raises(NoHealthyRegion, match="unprocessed"), batch:
         batch.put_item(Item={"pk": "a"})
     assert batch.pending == [{"PutRequest": {"Item": {"pk": "a"}}}]
 

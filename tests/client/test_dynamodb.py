@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,13 +17,15 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.client.errors import NoHealthyRegion
+from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.table import PageKey
 from orchestrator.client.view import DocumentView
+from orchestrator.local.child import ROOT
 from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
 from tests.regional import EAST, WEST, document, write_whole
+from tests.station import BadSocket, Said, Station, hang
 
 pytestmark = pytest.mark.world
 
@@ -210,3 +214,47 @@ def test_it_goes_on_in_a_forked_child(db: MultiRegionDynamoDB) -> None:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert "Item" in db.Table("checkout").get_item(Key={"pk": "fork"})
+
+
+ODD = {
+    "a page of a proxy": Said(200, b"<html>sign in</html>"),
+    "nothing": Said(200, b""),
+    "no object": Said(200, b"[]"),
+    "cut off": Said(200, b'{"Items": [{"pk": {"S": "a"}'),
+    "another length": Said(200, b"{}", {"x-amz-crc32": "1"}),
+    "a page instead of an error": Said(404, b"<html>not found</html>"),
+    "a page of an error": Said(502, b"<html>bad gateway</html>"),
+}
+
+
+@pytest.mark.parametrize("said", ODD.values(), ids=ODD)
+def test_an_answer_that_is_not_whole_or_not_dynamodbs_is_none(
+    said: Said, servers: dict[str, Database], source: Path
+) -> None:
+    """botocore would take it for "no such item", and for a write that was acknowledged."""
+    with Station(lambda _: said) as odd:
+        write_whole(source, document(endpoints={EAST: odd.url, WEST: servers[WEST].url}))
+        with MultiRegionDynamoDB(FileSource(source), home=EAST, health_table="checkout") as db:
+            assert db.ready(10)
+            db.in_region(WEST).Table("checkout").put_item(Item={"pk": "whole"})
+            assert "Item" in db.Table("checkout").get_item(Key={"pk": "whole"})
+            with pytest.raises(WriteUnknown):
+                db.Table("checkout").put_item(Item={"pk": "odd"})
+
+
+def test_a_process_ends_while_a_region_hangs(source: Path, servers: dict[str, Database]) -> None:
+    """Nothing that waits for a region keeps the interpreter from ending."""
+    code = """
+import sys, time
+from orchestrator.client.dynamodb import MultiRegionDynamoDB
+from orchestrator.client.sources.file import FileSource
+db = MultiRegionDynamoDB(FileSource(sys.argv[1]), home="us-east-1", read_timeout=600,
+                         health_table="checkout", warm_every=0.1)
+assert db.ready(10)
+time.sleep(1.5)  # until the standby is asked
+db.close()
+"""
+    with BadSocket(hang) as silent:
+        write_whole(source, document(endpoints={EAST: servers[EAST].url, WEST: silent.url}))
+        run = [sys.executable, "-c", code, str(source)]
+        assert subprocess.run(run, cwd=ROOT, timeout=30, check=False).returncode == 0

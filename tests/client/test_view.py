@@ -262,6 +262,22 @@ def test_what_is_known_never_goes_back(steps: list[tuple[int, int]]) -> None:
             "regions",
         ),
         (lambda d: [d], "document"),
+        (lambda d: d | {"revision": 10**4000}, "revision"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "", "healthy": True}}}, "endpoint"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "dyn amo", "healthy": True}}}, "endpoint"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "ftp://a", "healthy": True}}}, "endpoint"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "a:99999", "healthy": True}}}, "regions"),
+        (
+            lambda d: d | {"regions": {EAST: {"endpoint": "http://[::1", "healthy": True}}},
+            "regions",
+        ),
+        (
+            lambda d: (
+                d | {"regions": {str(n): d["regions"][EAST] for n in range(50)} | d["regions"]}
+            ),
+            "50|53",
+        ),
+        (lambda d: d | {"junk": "x" * (1 << 20)}, "more than"),
     ],
 )
 def test_a_document_that_cannot_be_understood_says_where(change: Any, where: str) -> None:
