@@ -13,7 +13,8 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from orchestrator.client.calls import FIRST_PAUSE, LONGEST_PAUSE, Calls, Options
+from orchestrator.client.call import FIRST_PAUSE, LONGEST_PAUSE, Options
+from orchestrator.client.calls import Calls
 from orchestrator.client.errors import NoHealthyRegion, Outcome
 
 BATCH = 25

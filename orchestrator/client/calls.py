@@ -22,15 +22,13 @@ time that a request waits for it, and at most `FENCE_WAIT`.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from orchestrator.client.call import Call, OnStale, Options, Settings
 from orchestrator.client.document import Document
 from orchestrator.client.errors import (
     NoHealthyRegion,
@@ -40,84 +38,14 @@ from orchestrator.client.errors import (
     WriteUnknown,
 )
 from orchestrator.client.outcome import FAILURES, Failure, Kind, kind, words
-from orchestrator.client.regions import READ_TIMEOUT, Region, Regions
-from orchestrator.client.routing import Consistency, Mode, Routes, routes
+from orchestrator.client.regions import Region, Regions
+from orchestrator.client.routing import Routes, routes
 from orchestrator.client.view import DocumentView
-
-DEADLINE = 3.0
-"""Seconds that a call may take in all."""
 
 FENCE_WAIT = 1.0
 """Seconds at most that a write waits for a fresh document before it is refused."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
-"""Seconds between attempts at a region that throttles; doubled, and spread from nothing to all."""
-
 FENCED, SHUT = "fenced", "breaker open"
-
-
-class OnStale(StrEnum):
-    """What becomes of writes while the document is older than `max_staleness`."""
-
-    SERVE = "serve"
-    REFUSE_WRITES = "refuse-writes"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What one call may be told. deadline: seconds. idempotent: a write may be done twice."""
-
-    deadline: float = DEADLINE
-    idempotent: bool = False
-
-
-@dataclass(slots=True)
-class _Call:
-    """One call under way."""
-
-    operation: str
-    kwargs: Mapping[str, Any]
-    deadline: float
-    safe: bool = True
-    tried: list[tuple[str, str]] = field(default_factory=list)
-    unknown: bool = False
-    reread: bool = False
-    pause: float = FIRST_PAUSE
-    last: Failure | None = None
-    begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def left(self) -> float:
-        return self.begun + self.deadline - time.monotonic()
-
-    def time_for_another(self, needed: float) -> bool:
-        """Whether an attempt that hangs would still end within the deadline.
-
-        The first may always be made; of a deadline that is shorter than attempts are, each of three
-        has a third.
-        """
-        return self.last is None or self.left >= min(needed, self.deadline / 3)
-
-    def rest(self) -> bool:
-        """Pause before the same region is asked again; False when there is no time for it."""
-        seconds = random.uniform(0, self.pause)  # noqa: S311  # spreads load, guards nothing
-        self.pause = min(self.pause * 2, LONGEST_PAUSE)
-        if seconds >= self.left:
-            return False
-        time.sleep(seconds)  # back-off: there is no event to wait for
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How an application uses the regions; see `MultiRegionDynamoDB`."""
-
-    home: str | None
-    mode: Mode
-    consistency: Consistency = Consistency.MREC
-    on_stale: OnStale = OnStale.SERVE
-    consistent_fallback: bool = False
-    attempt: float = READ_TIMEOUT
 
 
 class Calls:
@@ -154,7 +82,7 @@ class Calls:
 
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
-        call = _Call(operation, kwargs, options.deadline)
+        call = Call(operation, kwargs, options.deadline)
         while True:
             found = self._by(self._document(call))
             order = self._read_order(found, pinned, consistent=consistent)
@@ -198,7 +126,7 @@ class Calls:
         ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
-        call = _Call(operation, kwargs, options.deadline, safe)
+        call = Call(operation, kwargs, options.deadline, safe)
         self._document(call)
         while True:
             region = self._writer(call, pinned)
@@ -211,7 +139,7 @@ class Calls:
                     raise self._lost(call, f" The next attempt: {error}.") from error
                 raise
 
-    def _after_failed_write(self, region: Region, error: Failure, call: _Call) -> None:
+    def _after_failed_write(self, region: Region, error: Failure, call: Call) -> None:
         """Return if the write may be sent again; else raise what is to be said."""
         what = self._failed(region, error, call)
         if what in (Kind.ANSWERED, Kind.DENIED):
@@ -233,7 +161,7 @@ class Calls:
         if not call.time_for_another(self._settings.attempt) or not call.rest():
             raise self._lost(call) from error
 
-    def _writer(self, call: _Call, pinned: str | None) -> Region:
+    def _writer(self, call: Call, pinned: str | None) -> Region:
         """The region that takes this write now. Raises WriteRefused or NoHealthyRegion."""
         while True:
             self._fresh_enough(call)
@@ -259,7 +187,7 @@ class Calls:
         return region.breaker.allows() or not (alternative or region.breaker.dead)
 
     def _refusal(
-        self, document: Document, refused: list[tuple[str, str]], call: _Call
+        self, document: Document, refused: list[tuple[str, str]], call: Call
     ) -> NoHealthyRegion | WriteRefused:
         if call.unknown:
             call.tried.extend(refused)
@@ -275,7 +203,7 @@ class Calls:
         call.tried.extend(refused)
         return self._lost(call)
 
-    def _fresh_enough(self, call: _Call) -> None:
+    def _fresh_enough(self, call: Call) -> None:
         """Raises StaleDocument where the policy asks for it and a new look does not help."""
         if self._settings.on_stale is OnStale.SERVE or not self._view.stale:
             return
@@ -290,7 +218,7 @@ class Calls:
                 " sources of the document"
             )
 
-    def _reread(self, call: _Call) -> bool:
+    def _reread(self, call: Call) -> bool:
         """Have the document read again, once a call; False if it was before."""
         if call.reread:
             return False
@@ -300,7 +228,7 @@ class Calls:
 
     # --- both
 
-    def _document(self, call: _Call) -> Document:
+    def _document(self, call: Call) -> Document:
         document = self._view.latest or self._view.wait_first(call.left)
         if document is None:
             outcome = Outcome.NOT_SENT if call.operation in WRITES else None
@@ -317,14 +245,14 @@ class Calls:
             self._routes = found
         return found
 
-    def _ask(self, region: Region, call: _Call) -> Any:
+    def _ask(self, region: Region, call: Call) -> Any:
         region.calls += 1
         answer = getattr(region.client, call.operation)(**call.kwargs)
         region.breaker.succeeded()
         region.used = time.monotonic()
         return answer
 
-    def _failed(self, region: Region, error: Failure, call: _Call) -> Kind:
+    def _failed(self, region: Region, error: Failure, call: Call) -> Kind:
         """Take note of a failure, and tell what it says."""
         what = kind(error)
         call.last = error
@@ -340,7 +268,7 @@ class Calls:
             call.tried.append((region.name, words(error)))
         return what
 
-    def _none(self, call: _Call, *, consistent: bool) -> NoHealthyRegion:
+    def _none(self, call: Call, *, consistent: bool) -> NoHealthyRegion:
         hint = ""
         if consistent and not self._settings.consistent_fallback:
             hint = (
@@ -350,7 +278,7 @@ class Calls:
         self._count("read-failed")
         return NoHealthyRegion(call.operation, call.tried, None, hint)
 
-    def _lost(self, call: _Call, hint: str = "") -> NoHealthyRegion:
+    def _lost(self, call: Call, hint: str = "") -> NoHealthyRegion:
         outcome = Outcome.UNKNOWN if call.unknown else Outcome.NOT_SENT
         self._count(outcome)
         made = WriteUnknown if call.unknown else NoHealthyRegion

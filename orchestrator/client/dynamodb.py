@@ -16,7 +16,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from orchestrator.client.calls import DEADLINE, Calls, OnStale, Options, Settings
+from orchestrator.client.call import DEADLINE, OnStale, Options, Settings
+from orchestrator.client.calls import Calls
 from orchestrator.client.errors import NoHealthyRegion
 from orchestrator.client.fork import in_child
 from orchestrator.client.keeper import WARM_EVERY, Keeper

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.client.batch import BatchWriter
-from orchestrator.client.calls import Calls, Options
+from orchestrator.client.call import Options
+from orchestrator.client.calls import Calls
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ class DocumentView:
         for number, source in enumerate(self._sources):
             began = time.monotonic()
             try:
-                news = self._ask(number, source)
+                news = self._ask(number, source, began)
             except (SourceUnavailable, Corrupt) as error:
                 self._trouble(number, source, str(error))
                 continue
@@ -192,7 +192,7 @@ class DocumentView:
                 break
         self._tell_stale()
 
-    def _ask(self, number: int, source: Source) -> bool:
+    def _ask(self, number: int, source: Source, began: float) -> bool:
         """Whether the source is not behind what we know; what is newer is taken over."""
         fetched = source.fetch(self._marks.get(number))
         if fetched is not None:
@@ -200,6 +200,7 @@ class DocumentView:
             self._marks[number] = fetched.mark
             self._revisions[number] = document.revision
             if self._latest is None or document.revision > self._latest.revision:
+                self._confirmed = began  # before it can be seen: it is not stale for a moment
                 self._take(document, source)
         known = self._latest.revision if self._latest else 0
         if self._revisions[number] < known:

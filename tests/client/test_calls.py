@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError, NoCredentialsError, ProxyConnection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.calls import Calls, OnStale, Options, Settings
+from orchestrator.client.call import OnStale, Options, Settings
+from orchestrator.client.calls import Calls
 from orchestrator.client.errors import (
     NoHealthyRegion,
     Outcome,

@@ -13,7 +13,8 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.client.calls import Calls, OnStale, Options, Settings
+from orchestrator.client.call import OnStale, Options, Settings
+from orchestrator.client.calls import Calls
 from orchestrator.client.errors import RegionError
 from orchestrator.client.regions import Regions
 from orchestrator.client.routing import Mode

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.calls import Calls, Options, Settings
+from orchestrator.client.call import Options, Settings
+from orchestrator.client.calls import Calls
 from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.regions import Regions

@@ -1,0 +1,92 @@
+"""One call under way: its deadline, its attempts, and what is known of them.
+
+It knows no region and makes no attempt; that is `calls`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.client.outcome import Failure
+from orchestrator.client.regions import READ_TIMEOUT
+from orchestrator.client.routing import Consistency, Mode
+
+DEADLINE = 3.0
+"""Seconds that a call may take in all."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
+"""Seconds between attempts at a region that throttles; doubled, and spread from nothing to all."""
+
+
+class OnStale(StrEnum):
+    """What becomes of writes while the document is older than `max_staleness`."""
+
+    SERVE = "serve"
+    REFUSE_WRITES = "refuse-writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one call may be told. deadline: seconds. idempotent: a write may be done twice."""
+
+    deadline: float = DEADLINE
+    idempotent: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """One call under way.
+
+    tried: regions and what they said. unknown: one attempt may have been executed. reread: the
+    document was read again for it. last: what the last attempt came to.
+    """
+
+    operation: str
+    kwargs: Mapping[str, Any]
+    deadline: float
+    safe: bool = True
+    tried: list[tuple[str, str]] = field(default_factory=list)
+    unknown: bool = False
+    reread: bool = False
+    pause: float = FIRST_PAUSE
+    last: Failure | None = None
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return self.begun + self.deadline - time.monotonic()
+
+    def time_for_another(self, needed: float) -> bool:
+        """Whether an attempt that hangs would still end within the deadline.
+
+        The first may always be made; of a deadline that is shorter than attempts are, each of three
+        has a third.
+        """
+        return self.last is None or self.left >= min(needed, self.deadline / 3)
+
+    def rest(self) -> bool:
+        """Pause before the same region is asked again; False when there is no time for it."""
+        seconds = random.uniform(0, self.pause)  # noqa: S311  # spreads load, guards nothing
+        self.pause = min(self.pause * 2, LONGEST_PAUSE)
+        if seconds >= self.left:
+            return False
+        time.sleep(seconds)  # back-off: there is no event to wait for
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an application uses the regions; see `MultiRegionDynamoDB`."""
+
+    home: str | None
+    mode: Mode
+    consistency: Consistency = Consistency.MREC
+    on_stale: OnStale = OnStale.SERVE
+    consistent_fallback: bool = False
+    attempt: float = READ_TIMEOUT
