@@ -87,7 +87,7 @@ class Calls:
             found = self._by(self._document(call))
             order = self._read_order(found, pinned, consistent=consistent)
             for name in order:
-                if not call.time_for_another(self._settings.attempt):
+                if not call.time_for_another(self._needed(name, call)):
                     raise self._none(call, consistent=consistent) from call.last
                 region = self._regions.get(found.document.regions[name])
                 if not self._takes(region, alternative=name != order[-1]):
@@ -102,6 +102,15 @@ class Calls:
                 raise call.last  # nobody knows us or the table better
             if call.last is None or not call.rest():  # all breakers are open, or no time is left
                 raise self._none(call, consistent=consistent) from call.last
+
+    def _needed(self, name: str, call: Call) -> float:
+        """Seconds that must be left to ask this region: it was silent before, or it may be well.
+
+        One that was not asked yet is worth a try also where a second silence would end a moment
+        after the deadline: well, it answers in milliseconds.
+        """
+        asked = any(region == name and what != SHUT for region, what in call.tried)
+        return self._settings.attempt if asked else self._settings.attempt / 4
 
     def _read_order(self, found: Routes, pinned: str | None, *, consistent: bool) -> Sequence[str]:
         order = found.consistent if consistent else found.reads

@@ -116,13 +116,21 @@ def test_serve_ends_by_ctrl_c_with_nothing_left_and_so_does_the_watch() -> None:
         requests.get(environ["STORAGE_EMULATOR_HOST"], timeout=2)
 
 
+HEARS_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""What a shell starts in the background ignores Ctrl-C, and so does whatever that starts."""
+
+
 def _serving() -> subprocess.Popen[str]:
     return _program("serve", environ=dict(os.environ))
 
 
 def _program(*arguments: str, environ: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "orchestrator.cli", *arguments],
+        [sys.executable, "-c", HEARS_CTRL_C, "-u", "-m", "orchestrator.cli", *arguments],
         cwd=ROOT,
         env=environ,
         stdout=subprocess.PIPE,

@@ -207,14 +207,14 @@ def test_a_region_whose_breaker_is_open_is_not_asked(passive: Lab) -> None:
 
 
 def test_a_read_ends_within_its_deadline(passive: Lab) -> None:
-    """Attempts are begun only while one that hangs would still end in time."""
+    """But for a region not asked before, which may be begun a moment before the end."""
     for region in REGIONS:
         passive[region].always = timed_out()
         passive[region].before = lambda: time.sleep(0.2)
     began = time.monotonic()
     with pytest.raises(NoHealthyRegion):
         passive.table.get_item(**KEY)
-    assert time.monotonic() - began < 0.75
+    assert time.monotonic() - began < 0.9  # the deadline is 0.6, an attempt takes 0.2
 
 
 # --- pages
