@@ -96,13 +96,17 @@ def read_document(data: bytes) -> Document:
         where = "primary"
         primary = text(fields.get("primary"))
         where = "regions"
-        regions = {name: _region(name, entry) for name, entry in mapping(fields["regions"]).items()}
+        found = [_region(name, entry) for name, entry in mapping(fields["regions"]).items()]
+        regions = {entry.name: entry for entry in found if _usable(entry.endpoint)}
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise Corrupt(f"{where}: {error}") from error
-    if len(regions) > MOST_REGIONS:
-        raise Corrupt(f"regions: {len(regions)} of them, more than {MOST_REGIONS}")
+    if len(found) > MOST_REGIONS:
+        raise Corrupt(f"regions: {len(found)} of them, more than {MOST_REGIONS}")
     if primary not in regions:
-        raise Corrupt(f"primary: {primary!r} is not one of the regions {', '.join(regions)}")
+        raise Corrupt(
+            f"primary: {primary!r} is not one of the regions that have a usable endpoint"
+            f" ({', '.join(regions)})"
+        )
     return Document(revision, epoch, primary, MappingProxyType(regions))
 
 
@@ -113,7 +117,7 @@ def _region(name: str, value: object) -> RegionEntry:
         raise TypeError(f"{name}.healthy: {healthy!r} is neither true nor false")
     return RegionEntry(
         name,
-        _endpoint(name, text(fields.get("endpoint"))),
+        text(fields.get("endpoint")),
         healthy,
         maybe(fields.get("fenced_until"), read_time),
     )
@@ -126,10 +130,20 @@ def _number(value: object) -> int:
     return number
 
 
-def _endpoint(name: str, endpoint: str) -> str:
-    """The endpoint, which must be a host or a URL that requests can be sent to."""
-    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-    well = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    if not well or parts.username or any(character.isspace() for character in endpoint):
-        raise ValueError(f"{name}.endpoint: {endpoint!r} is neither a host nor an http(s) URL")
-    return endpoint
+def _usable(endpoint: str) -> bool:
+    """Whether it is a host or a URL that requests can be sent to.
+
+    A region whose endpoint is none is left out, so that it does not take the others along.
+    """
+    try:
+        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return (
+        known
+        and not parts.username
+        and endpoint.isascii()
+        and endpoint.isprintable()
+        and (" " not in endpoint)
+    )

@@ -19,7 +19,7 @@ from orchestrator.local.wait import wait_until
 from orchestrator.local.wire import Json
 from orchestrator.local.world import World
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.world, pytest.mark.long, pytest.mark.timeout(150)]
 
 QUICK: dict[str, Json] = {
     "services": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.client.beat import Beat, Pulse, Sight, judge, read_beat
@@ -81,6 +81,7 @@ JUNK: st.SearchStrategy[object] = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # junk takes its time
 @given(st.dictionaries(st.sampled_from(["at", "n", "every", "seen"]), JUNK))
 def test_whatever_was_written_it_breaks_nobody_who_reads_it(item: dict[str, object]) -> None:
     beat = read_beat(item)

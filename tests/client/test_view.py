@@ -249,6 +249,12 @@ def test_what_is_known_never_goes_back(steps: list[tuple[int, int]]) -> None:
             highest = seen.latest.revision
 
 
+def test_a_region_without_a_usable_endpoint_does_not_take_the_others_along() -> None:
+    content = json.loads(document(5))
+    content["regions"][WEST]["endpoint"] = "dyn amo"
+    assert WEST not in read_document(json.dumps(content).encode()).regions
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [
@@ -264,10 +270,10 @@ def test_what_is_known_never_goes_back(steps: list[tuple[int, int]]) -> None:
         ),
         (lambda d: [d], "document"),
         (lambda d: d | {"revision": 10**4000}, "revision"),
-        (lambda d: d | {"regions": {EAST: {"endpoint": "", "healthy": True}}}, "endpoint"),
-        (lambda d: d | {"regions": {EAST: {"endpoint": "dyn amo", "healthy": True}}}, "endpoint"),
-        (lambda d: d | {"regions": {EAST: {"endpoint": "ftp://a", "healthy": True}}}, "endpoint"),
-        (lambda d: d | {"regions": {EAST: {"endpoint": "a:99999", "healthy": True}}}, "regions"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "", "healthy": True}}}, "primary"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "dyn amo", "healthy": True}}}, "primary"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "ftp://a", "healthy": True}}}, "primary"),
+        (lambda d: d | {"regions": {EAST: {"endpoint": "a:99999", "healthy": True}}}, "primary"),
         (
             lambda d: d | {"regions": {EAST: {"endpoint": "http://[::1", "healthy": True}}},
             "regions",

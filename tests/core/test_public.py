@@ -22,7 +22,7 @@ times = st.datetimes(timezones=st.just(START.tzinfo)).filter(lambda at: at.year 
 names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
 regions = st.builds(
     RegionState,
-    endpoint=st.text(min_size=1, max_size=40),
+    endpoint=st.from_regex(r"[a-z][a-z0-9]{0,20}(\.[a-z]{1,9}){0,3}", fullmatch=True),
     status=st.sampled_from(Status),
     since=st.just(START),
     fenced_until=st.none() | times,
@@ -37,7 +37,7 @@ def states(draw: st.DrawFn) -> State:
     found = draw(st.dictionaries(names, regions, min_size=1, max_size=5))
     return replace(
         lab_.state,
-        revision=draw(st.integers(0, 2**63)),
+        revision=draw(st.integers(0, 2**60)),
         regions=found,
         primary=draw(st.sampled_from(sorted(found))),
     )

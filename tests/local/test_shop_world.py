@@ -20,7 +20,11 @@ from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
 from tests.worlds import alert, patient
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]  # a dozen processes start, beside others
+pytestmark = [
+    pytest.mark.world,
+    pytest.mark.long,
+    pytest.mark.timeout(120),
+]  # a dozen processes start, beside others
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 

@@ -86,6 +86,7 @@ def backends(world: World, *scalers: float) -> list[object]:
 
 
 @pytest.mark.world
+@pytest.mark.long
 def test_traffic_follows_health_without_a_patch(world: World) -> None:
     """A new primary answers 200, the old one 503: users go over, none fails, nothing is patched."""
     patches, before = len(world.patches()), len(failures(world))
@@ -97,6 +98,7 @@ def test_traffic_follows_health_without_a_patch(world: World) -> None:
 
 
 @pytest.mark.world
+@pytest.mark.long
 def test_get_health_tells_what_the_load_balancer_thinks(world: World) -> None:
     """Standbys are unhealthy to it; one that begins to answer 200 is healthy two checks later."""
     assert [health(world, region) for region in world.regions] == ["HEALTHY"] + 2 * ["UNHEALTHY"]
@@ -212,6 +214,7 @@ def test_the_health_of_hosts_is_read_from_the_cluster_of_that_name_only() -> Non
 
 
 @pytest.mark.world
+@pytest.mark.long
 def test_the_regional_app_is_no_primary_while_it_is_unhealthy(world: World) -> None:
     """The path of the load balancer answers what the health path does unless that is well."""
     region = world.regions[EUROPE]
