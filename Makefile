@@ -23,6 +23,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 # The oldest Python served compiles the pins: newer ones only need fewer packages, never other ones.
 LOCK_PYTHON = python3.11
 
+# Most of the fast tests' time is spent waiting for processes: more of them than processors.
+WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); if [ "$$n" -gt 3 ]; then echo "$$n"; else echo 3; fi)
+
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .PHONY: help setup run test test-long test-all check scan fmt docs lock invoke bench-cold bench-client bench-lost package deploy deploy-gcloud clean
@@ -36,7 +39,7 @@ run: $(RUN)/.installed ## the laptop world: regions fail, traffic moves, the scr
 	@$(RUN)/bin/python -m orchestrator.local.run $(ARGS)
 
 test: $(VENV)/.installed ## the tests, but for the long ones (ARGS='-k fence -x')
-	@$(VENV)/bin/python -m pytest -n auto --dist worksteal -m 'not long' $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m 'not long' $(ARGS)
 
 test-long: $(VENV)/.installed ## the long tests: killed at every request, and the like
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal -m long $(ARGS)
