@@ -40,6 +40,7 @@ from orchestrator.core.model import (
     Move,
     Observed,
     Outcome,
+    Page,
     Pair,
     Phase,
     Probe,
@@ -316,8 +317,16 @@ def _conclude(
     if before and before.switch and ended(before, state, signal, reasons):
         reasons = (*reasons, end(before.switch))
     asked = isinstance(signal, Command)  # a human who is refused is told so, and not paged
-    needs = [str(r) for r in refused if rules.pages(r)] if held and not asked else []
-    return Decision(state, outcome, reasons, changed, recorded, "; ".join(needs), waiting)
+    needs = [reason for reason in refused if rules.pages(reason)] if held and not asked else []
+    pages = tuple(_page(state, reason) for reason in needs)
+    return Decision(state, outcome, reasons, changed, recorded, pages, waiting)
+
+
+def _page(state: State, reason: Reason) -> Page:
+    """The page about a refusal. It concerns the rule's region, else those that carry and fail."""
+    down = (name for name in state.routing if state.regions[name].status is Status.DOWN)
+    regions = (reason.region,) if reason.region else tuple(sorted(down))
+    return Page(reason.rule, str(reason), regions)
 
 
 def _note_refusals(state: State, signal: Signal, rules_refused: list[str]) -> tuple[State, bool]:

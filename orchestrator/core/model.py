@@ -439,11 +439,24 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Why a human is needed now.
+
+    Rule and regions name the condition: pages of one condition are copies of one another. text: for
+    people.
+    """
+
+    rule: str
+    text: str
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What should be, and why.
 
     state: the next state document; equal to the observed one when nothing is to be written.
-    recorded: it belongs into the history and the journal. page: why a human is needed now.
+    recorded: it belongs into the history and the journal. pages: why a human is needed now.
     waiting: gates of a move that nobody needs and that is not due yet.
     """
 
@@ -452,5 +465,10 @@ class Decision:
     reasons: tuple[Reason, ...]
     changed: bool
     recorded: bool
-    page: str = ""
+    pages: tuple[Page, ...] = ()
     waiting: tuple[Reason, ...] = ()
+
+    @property
+    def page(self) -> str:
+        """The text of all pages, empty where no human is needed."""
+        return "; ".join(page.text for page in self.pages)
