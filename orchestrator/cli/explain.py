@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
-from orchestrator.cli.history import journaled
+from orchestrator.cli.history import carried_out, journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core.errors import FailoverError
@@ -118,10 +118,12 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         lines = [f"{text}. `failoverctl check` says whether it would work."]
         return {"sentences": lines, "decision": None, "incidents": [], "next": None}
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
+    later = _carried_out(session, service, world, last) if last else []
     lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
     lines += (
         ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
     )
+    lines += [line for one in later for line in ["", *sentences.indented(sentences.tell(one, now))]]
     lines += ["", "The regions:", *sentences.indented(_regions(service, state, observed))]
     known = [sentences.incident_sentence(one, now) for one in _newest(state.incidents.values())]
     lines += ["", "Incidents known:", *sentences.indented(known)] if known else []
@@ -246,8 +248,11 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
     state, fault = _state(service, world)
     named = _entries(session, service, None, world, identity)
     entries = named or _entries(session, service, state, world)
+    entries += [e for one in named for e in _carried_out(session, service, world, one)]
     incident = state.incidents.get(identity) if state else None
-    mentioned = [e for e in entries if e.get("id") == identity or _is_about(e, identity)]
+    mentioned = [
+        e for e in entries if identity in {e.get("id"), e.get("of")} or _is_about(e, identity)
+    ]
     if fault and not mentioned:
         raise fault
     lines = [f"From the journal alone, for {fault}", ""] if fault else []
@@ -307,6 +312,15 @@ def _with_outcome(session: Session, entry: Json, service: Service, world: World)
     """The decision as the journal has it, which also knows what became of it."""
     named = _entries(session, service, None, world, str(entry.get("id")))
     return named[0] if named else entry
+
+
+def _carried_out(session: Session, service: Service, world: World, decision: Json) -> list[Json]:
+    """What others did for that decision; nothing where the journal cannot be read."""
+    try:
+        return carried_out(session, service.name, world, decision)
+    except FailoverError as error:
+        session.note(f"What became of it in other calls is unknown: {error}", "yellow")
+        return []
 
 
 def _poison(

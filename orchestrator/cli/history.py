@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 
 from orchestrator.cli import gates, sentences
@@ -12,6 +13,9 @@ from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import read_state
 from orchestrator.wiring import World
+
+EPOCH = 50
+"""Newest journal entries of one epoch that are searched for patches."""
 
 
 def history(session: Session, name: str | None, *, limit: int, journal: bool) -> bool:
@@ -75,6 +79,20 @@ def journaled(
     """
     names = world.archive.names(f"journal/{service}/")
     newest = [name for name in names if name.endswith(f"{_dash(identity)}.json")][-limit:]
+    return _read(session, newest, world)
+
+
+def carried_out(session: Session, service: str, world: World, decision: Json) -> list[Json]:
+    """The journal's entries of patches that other invocations made for this decision's epoch.
+
+    Raises Unavailable.
+    """
+    names = world.archive.names(f"journal/{service}/{decision.get('epoch'):>08}-")
+    found = _read(session, names[-EPOCH:], world)
+    return [entry for entry in found if entry.get("of") == decision.get("id")]
+
+
+def _read(session: Session, newest: Sequence[str], world: World) -> list[Json]:
     asked = {name: partial(world.context.objects.get, name) for name in reversed(newest)}
     entries = []
     for name, got in side_by_side(asked).items():

@@ -27,14 +27,21 @@ _OUTCOMES: Mapping[str, str] = {
     "configured": "It took up a newer configuration: {now} carries traffic (epoch {epoch}).",
 }
 
-_PHASES: Mapping[str, str] = {
-    "verified": "The load balancer was patched and read back: it is as decided.",
-    "unverified": "The load balancer was patched, but what was read back was NOT as decided; the"
-    " next tick looks again.",
-    "applied": "The load balancer was patched; it was not read back.",
-    "committed": "The intent was recorded, but the load balancer was not patched by that call; a"
-    " redelivery or the next tick finishes it.",
+_PATCHED: Mapping[str, str] = {
+    "verified": "This call patched the load balancer and read it back: it was as decided.",
+    "unverified": "This call patched the load balancer, but what it read back was NOT as decided."
+    " The next tick looks again.",
+    "applied": "This call patched the load balancer. It did not read back what became of it.",
 }
+"""How far a shift came that the invocation wrote itself."""
+
+_NOT_PATCHED: Mapping[str, str] = {
+    "verified": "This call read the load balancer: it was as decided. Another call had patched it.",
+    "unverified": "This call read the load balancer: it was NOT as decided.",
+    "committed": "This call recorded the intent in the document and did not patch the load"
+    " balancer. A redelivery or the next tick finishes it.",
+}
+"""How far a shift came that the invocation did not write itself."""
 
 
 _STATES: Mapping[IncidentState, str] = {
@@ -80,6 +87,9 @@ def headline(entry: Json) -> str:
             f"It MOVED the traffic from {before} to {now} (epoch"
             f" {entry.get('epoch_before') or 0} to {entry.get('epoch')})."
         )
+    if entry.get("outcome") == "shifted":
+        decided = f", decided as {entry['of']}" if entry.get("of") else ""
+        return f"It decided nothing and carried out epoch {entry.get('epoch')}{decided}."
     pattern = _OUTCOMES.get(str(entry.get("outcome")), "Outcome {outcome}: {now}.")
     return pattern.format(now=now, epoch=entry.get("epoch"), outcome=entry.get("outcome"))
 
@@ -116,10 +126,19 @@ def came_in(entry: Json) -> str:
 
 
 def became_of(entry: Json) -> list[str]:
-    """How far the shift came, when the journal knows."""
-    phase, plans = entry.get("phase"), entry.get("shifted")
-    told = [_PHASES[str(phase)]] if str(phase) in _PHASES else []
-    return told + ([f"Written: {plan}" for plan in plans] if isinstance(plans, list) else [])
+    """How far the shift of the decision's own epoch came, when the journal knows."""
+    phase, found, newer = str(entry.get("phase")), entry.get("shifted"), entry.get("superseded_by")
+    plans = found if isinstance(found, list) else []
+    told = (_PATCHED if plans else _NOT_PATCHED).get(phase)
+    lines = [told] if told else []
+    lines += [f"Written: {plan}" for plan in plans]
+    if newer and plans:
+        lines.append(f"Epoch {newer} has superseded this decision since.")
+    elif newer:
+        lines.append(
+            f"This call did not patch the load balancer for it: epoch {newer} superseded it."
+        )
+    return lines
 
 
 def tell(entry: Json, now: datetime) -> list[str]:

@@ -260,6 +260,20 @@ def backends_after(made: Plan, routing: Routing) -> tuple[Backend, ...]:
     return tuple(after)
 
 
+def is_in_effect(made: Plan, routing: Routing, service: Service) -> bool:
+    """Whether the resource carries the plan's pair and every one of its changes.
+
+    So a patch whose answer was lost is recognised, by whom ever it was made.
+    """
+    found = {backend.group: backend.scaler for backend in routing.backends}
+    return seen_pair(routing, service) == made.wanted and all(
+        change.backend.group not in found
+        if change.verb is Verb.DETACH
+        else found.get(change.backend.group) == change.backend.scaler
+        for change in made.changes
+    )
+
+
 def body(made: Plan, routing: Routing, service: Service) -> Json:
     """The one write that carries out the plan: traffic, pair and fingerprint together."""
     return {

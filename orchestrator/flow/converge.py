@@ -7,12 +7,18 @@ all take this one way. The fence (see `orchestrator.core.fence`) is checked befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from orchestrator.core.errors import Conflict, Outdated, Unavailable, Unverified
+from orchestrator.core.errors import (
+    Conflict,
+    FailoverError,
+    Outdated,
+    Unavailable,
+    Unverified,
+)
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import NO_PAIR, Phase, Routing, Stored
-from orchestrator.core.plan import Plan, body, plan
+from orchestrator.core.plan import Plan, body, is_in_effect, plan
 from orchestrator.core.policy import Service
 from orchestrator.core.rules import freeze
 from orchestrator.flow.context import Context, Patience
@@ -23,19 +29,33 @@ MAX_SHIFTS = 2
 
 
 class Superseded(Conflict):
-    """The resource carries a higher pair than the state: go on as a tick, with fresh eyes."""
+    """The resource carries a higher pair than the state: go on as a tick, with fresh eyes.
+
+    seen: the pair that it carries.
+    """
+
+    def __init__(self, made: Plan) -> None:
+        self.seen = made.seen
+        super().__init__(
+            f"{made.resource} carries epoch {made.seen.epoch} rev {made.seen.rev}, newer than"
+            f" {made.wanted.epoch} rev {made.wanted.rev}: this shift is void"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """The state that the routing now equals, and the plans that were carried out on the way.
+    """How far the routing was brought to what the state's epoch desires.
 
-    repairs: those of them that mended what another hand had changed, in a sentence each.
+    stored: the state as last read. plans: those that were carried out and found in effect, whatever
+    their epoch. repairs: those of them that mended what another hand had changed, in a sentence
+    each. verified: the last read found nothing left to do. error: what ended it before that.
     """
 
     stored: Stored
     plans: tuple[Plan, ...] = ()
     repairs: tuple[str, ...] = ()
+    verified: bool = False
+    error: FailoverError | None = None
 
 
 def converge(
@@ -47,33 +67,86 @@ def converge(
     *,
     committed: bool,
 ) -> Converged:
-    """Make the routing what the state's epoch desires.
+    """Make the routing what the state's epoch desires. Raises nothing of ours: `error` has it.
 
     committed: our own commit came after `routing` was read, which stands for the lost fence's extra
-    read. Raises Superseded, UnsafePlan, Unverified, and Unavailable when patience ends.
+    read. error: Superseded, UnsafePlan, Unverified, Outdated, or what was left when patience ended.
     """
-    done: list[Plan] = []
-    repairs: list[str] = []
+    work = _Work(service, context, stored)
+    try:
+        verified = _converge(work, routing, patience, committed=committed)
+    except FailoverError as error:
+        return Converged(work.stored, tuple(work.done), tuple(work.repairs), error=error)
+    return Converged(work.stored, tuple(work.done), tuple(work.repairs), verified)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One convergence under way. sent: a plan whose patch may or may not have been made."""
+
+    service: Service
+    context: Context
+    stored: Stored
+    done: list[Plan] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
+    sent: Plan | None = None
+
+    def carried_out(self, made: Plan) -> None:
+        """Take note of a plan that is in effect."""
+        self.repairs += _said(self.service, made, self.stored, self.context)
+        self.done.append(made)
+
+    def look_back(self, routing: Routing) -> None:
+        """A patch whose answer was lost was made if what it asked for is there now."""
+        if self.sent is not None and is_in_effect(self.sent, routing, self.service):
+            self.carried_out(self.sent)
+        self.sent = None
+
+
+def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: bool) -> bool:
+    """Whether the last look found nothing left to do. False: what is left is not ours to write."""
+    service, context = work.service, work.context
     while True:
-        made = _plan(service, stored, routing)
+        made = _plan(work, routing)
         if made.empty:
-            return Converged(stored, tuple(done), tuple(repairs))
-        if len(done) == MAX_SHIFTS:
+            return True
+        if len(work.done) == MAX_SHIFTS:
             raise Unverified(
                 f"{made.resource} was written {MAX_SHIFTS} times and still is not as desired"
                 f" ({made}); the next tick looks again. See who else writes to it"
             )
-        if not _allowed(service, stored, made, context):
-            return Converged(stored, tuple(done), tuple(repairs))
+        if not _allowed(service, work.stored, made, context):
+            return False
         try:
-            _lost_fence(stored, made, context, committed=committed)
+            _lost_fence(work.stored, made, context, committed=committed)
+            work.sent = made
             context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
-            repairs += _said(service, made, stored, context)
-            done.append(made)
-        except (Conflict, Unavailable) as error:
+            work.sent = None
+            work.carried_out(made)
+        except Conflict as error:
+            work.sent = None  # the fingerprint was stale: nothing was written
             patience.pause(error)
-        stored, routing = read_both(service, context, patience)
+        except Unavailable as error:
+            _pause(work, patience, error)
+        work.stored, routing = read_both(service, context, patience)
         committed = False
+
+
+def _pause(work: _Work, patience: Patience, error: Unavailable) -> None:
+    """Rest before the next look. When patience is spent, a last look tells what became of it."""
+    try:
+        patience.pause(error)
+    except Unavailable:
+        if work.sent is not None:
+            _last_look(work)
+        raise
+
+
+def _last_look(work: _Work) -> None:
+    try:
+        work.look_back(work.context.traffic.read(work.service.backend_service))
+    except FailoverError:
+        return  # unknown: the next signal reads it
 
 
 def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tuple[str, ...]:
@@ -92,15 +165,15 @@ def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tup
     return (text,)
 
 
-def _plan(service: Service, stored: Stored, routing: Routing) -> Plan:
+def _plan(work: _Work, routing: Routing) -> Plan:
+    """What is left to do by the state as it is now, and whether a patch in doubt was made."""
+    service, stored = work.service, work.stored
+    work.look_back(routing)
     if stored.state is None:
         raise Conflict(f"the state document of {service.name} is gone")
     made = plan(stored.state, routing, service)
     if made.superseded:
-        raise Superseded(
-            f"{made.resource} carries epoch {made.seen.epoch} rev {made.seen.rev}, newer than"
-            f" {made.wanted.epoch} rev {made.wanted.rev}: this shift is void"
-        )
+        raise Superseded(made)
     return made
 
 

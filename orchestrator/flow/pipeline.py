@@ -20,10 +20,21 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import Decision, Json, Observed, Outcome, Phase, Signal, Stored, Tick
+from orchestrator.core.model import (
+    NO_PAIR,
+    Decision,
+    Json,
+    Observed,
+    Outcome,
+    Phase,
+    Routing,
+    Signal,
+    Stored,
+    Tick,
+)
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
-from orchestrator.flow import announce, gauges, mirrors, record, stateless
+from orchestrator.flow import announce, gauges, mirrors, record, shifts, stateless
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
@@ -110,39 +121,28 @@ def _once(
     if lost_routing is not None and observed.stored.state is None:
         raise lost_routing  # a first document is made with the routing in sight, or not at all
     intent = _intend(service, signal, observed, context)
-    decision, stored = intent.decision, intent.stored
-    result = Converged(stored)
-    phase: Phase | None = Phase.COMMITTED if decision.changed else None
-    if decision.changed:
-        mirrors.ahead(service, stored, context)
-    try:
-        if lost_routing is not None or observed.routing is None:
-            raise lost_routing or Unavailable("the routing was not read")
-        committed = decision.changed
-        result = converge(service, stored, observed.routing, context, patience, committed=committed)
-        phase = _after(service, signal, result, context)
-        return Report(decision, result.plans, result.stored)
-    except UnsafePlan as unsafe:
-        context.log("CRITICAL", str(unsafe), service=service.name, page=True, rule=unsafe.rule)
-        announce.page(service, str(unsafe), intent.at, context)
-        return Report(decision, (), stored)
-    except Unverified as unverified:
-        phase = Phase.UNVERIFIED
-        context.log("ERROR", str(unverified), service=service.name, unverified=True)
-        record.phase(stored, phase, context)
-        return Report(decision, (), stored)
-    finally:
-        _record(service, signal, intent, result, phase, context)
+    if intent.decision.changed:
+        mirrors.ahead(service, intent.stored, context)
+    done = _shift(service, intent, observed.routing, lost_routing, context, patience)
+    _tell_phase(service, signal, done, context)
+    _record(service, signal, intent, done, context)
+    if done.error is not None and not isinstance(done.error, UnsafePlan | Unverified):
+        raise done.error
+    return Report(intent.decision, done.plans, done.stored)
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A decision that is durable. entry: as the history has it. at: when it was made."""
+    """A decision that is durable.
+
+    entry: as the history has it. at: when it was made. fresh: it made its epoch.
+    """
 
     decision: Decision
     entry: Json
     stored: Stored
     at: datetime
+    fresh: bool
 
 
 def _intend(service: Service, signal: Signal, observed: Observed, context: Context) -> Intent:
@@ -158,41 +158,70 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
         if decision.recorded:
             state = replace(state, history=(made, *state.history))
         stored = commit(state, stored.generation, context)
-    return Intent(decision, made, stored, now)
+    known = observed.stored.state.pair if observed.stored.state else NO_PAIR
+    return Intent(decision, made, stored, now, decision.state.pair != known)
 
 
-def _record(  # an invocation's whole outcome
+def _shift(  # an intent, and the world that it is carried out in
     service: Service,
-    signal: Signal,
     intent: Intent,
-    result: Converged,
-    phase: Phase | None,
+    routing: Routing | None,
+    lost: Unavailable | None,
     context: Context,
+    patience: Patience,
+) -> Converged:
+    """Carry out what is committed, by whomever; what stopped it is in the result."""
+    if lost is not None or routing is None:
+        error = lost or Unavailable("the routing was not read")
+        return Converged(intent.stored, error=error)
+    committed = intent.decision.changed
+    return converge(service, intent.stored, routing, context, patience, committed=committed)
+
+
+def _tell_phase(service: Service, signal: Signal, done: Converged, context: Context) -> None:
+    """Say in the document and the log how far the shift of the document's epoch came."""
+    match done.error:
+        case UnsafePlan() as unsafe:
+            context.log("CRITICAL", str(unsafe), service=service.name, page=True, rule=unsafe.rule)
+            announce.page(service, str(unsafe), context.now(), context)
+        case Unverified() as unverified:
+            context.log("ERROR", str(unverified), service=service.name, unverified=True)
+            record.phase(done.stored, Phase.UNVERIFIED, context)
+    if done.verified and (done.plans or isinstance(signal, Tick)):
+        record.phase(done.stored, Phase.VERIFIED, context)
+    if done.verified and done.plans:
+        record.balancer_view(service, done.plans[-1], context)
+
+
+def _record(
+    service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
     """Say, announce and keep what happened. Raises nothing."""
     decision = intent.decision
     _say(service, signal, decision, intent.stored, context)
     if decision.page:
         announce.page(service, decision.page, intent.at, context)
-    for repair in result.repairs:
+    for repair in done.repairs:
         announce.drift(service, repair, intent.at, context)
-    if decision.recorded:
-        record.publish(service, intent.entry, context, phase=phase, plans=result.plans)
+    _journal(service, signal, intent, done, context)
     if isinstance(signal, Tick):
-        record.catch_up(service, result.stored, intent.at, context)
+        verified = done.verified
+        record.catch_up(service, done.stored, intent.at, context, verified=verified)
     if _has_flat_file(signal, decision, context):
         record.flat_file(service.name, context)
 
 
-def _after(
-    service: Service, signal: Signal, converged: Converged, context: Context
-) -> Phase | None:
-    """Tell people that the routing is as the document says, when we made or a tick found it so."""
-    if converged.plans or isinstance(signal, Tick):
-        record.phase(converged.stored, Phase.VERIFIED, context)
-    if converged.plans:
-        record.balancer_view(service, converged.plans[-1], context)
-    return Phase.VERIFIED if converged.plans else None
+def _journal(
+    service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
+) -> None:
+    """Keep the decision with what became of its own epoch, and every other patch by itself."""
+    own, others = shifts.parted(intent.decision, done, fresh=intent.fresh)
+    if intent.decision.recorded and not record.publish(service, intent.entry, context, own.told()):
+        others = (own, *others) if own.plans else others  # a tick was faster, and knew of no patch
+    for other in others:
+        what, now = record.describe(signal), context.now()
+        made = shifts.entry(other, done.stored, what, now, context.new_id())
+        record.keep(service, made, context)
 
 
 def _has_flat_file(signal: Signal, decision: Decision, context: Context) -> bool:

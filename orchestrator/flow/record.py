@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from orchestrator.core import flat, reading
 from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Unavailable
 from orchestrator.core.ground import shares
 from orchestrator.core.model import (
+    NOTHING,
     AlertClosed,
     AlertOpened,
     Command,
@@ -115,24 +116,26 @@ def entry(
     }
 
 
-def publish(
-    service: Service,
-    made: Json,
-    context: Context,
-    *,
-    phase: Phase | None = None,
-    plans: Iterable[Plan] = (),
-) -> None:
+def publish(service: Service, made: Json, context: Context, became: Json = NOTHING) -> bool:
     """Announce one decision and keep it for good in the journal.
 
-    phase, plans: what became of it, when the caller knows. A decision counts as recorded when both
-    are certain, or the journal had it before.
+    became: what became of its epoch, when the caller knows. A decision counts as recorded when both
+    are certain, or the journal had it before. Gives False in that last case: then the journal does
+    not have what the caller knows.
     """
-    whole = {"service": service.name, **made, "phase": phase, "shifted": [str(p) for p in plans]}
+    whole = {"service": service.name, **made, "phase": None, "shifted": [], **became}
     announced = announce.decision(service, whole, context)
-    kept = _try("journal", context, lambda: _journal(service.name, whole, context))
+    created: list[bool] = []
+    kept = _try("journal", context, lambda: created.append(_journal(service.name, whole, context)))
     if announced and kept:
         context.memory.recorded.add(str(made["id"]))
+    return created != [False]
+
+
+def keep(service: Service, made: Json, context: Context) -> None:
+    """Keep one entry in the journal that is no decision, and announce nothing."""
+    whole = {"service": service.name, **made}
+    _try("journal", context, lambda: _journal(service.name, whole, context))
 
 
 def journal_name(service: str, made: Json) -> str:
@@ -141,14 +144,20 @@ def journal_name(service: str, made: Json) -> str:
     return f"journal/{service}/{made['epoch']:>08}-{time}-{made['id']}.json"
 
 
-def catch_up(service: Service, stored: Stored, now: datetime, context: Context) -> None:
+def catch_up(
+    service: Service, stored: Stored, now: datetime, context: Context, *, verified: bool = False
+) -> None:
     """Record what the history has and the journal has not: what an instance died before doing.
 
     The history is the last hour's; what this process knows to be recorded is not asked for again.
+    verified: the routing was read, and is as the document's epoch desires.
     """
-    for made in reversed(stored.state.history if stored.state else ()):
+    state = stored.state
+    for made in reversed(state.history if state else ()):
         if str(made.get("id")) not in context.memory.recorded and _is_late(made, now):
-            _record_late(service, made, context)
+            current = verified and state is not None and made.get("epoch") == state.epoch
+            fresh = current and made.get("epoch_before") != made.get("epoch")
+            _record_late(service, made, {"phase": Phase.VERIFIED} if fresh else NOTHING, context)
 
 
 def _is_late(made: Json, now: datetime) -> bool:
@@ -159,7 +168,7 @@ def _is_late(made: Json, now: datetime) -> bool:
         return False
 
 
-def _record_late(service: Service, made: Json, context: Context) -> None:
+def _record_late(service: Service, made: Json, became: Json, context: Context) -> None:
     try:
         known = context.objects.get(journal_name(service.name, made)) is not None
     except Unavailable as error:
@@ -168,12 +177,12 @@ def _record_late(service: Service, made: Json, context: Context) -> None:
     if known:
         context.memory.recorded.add(str(made["id"]))
     else:
-        publish(service, made, context)
+        publish(service, made, context, became)
 
 
-def _journal(service: str, whole: Json, context: Context) -> None:
+def _journal(service: str, whole: Json, context: Context) -> bool:
     data = json.dumps(whole, indent=1).encode()
-    _create(journal_name(service, whole), data, context)
+    return _create(journal_name(service, whole), data, context)
 
 
 def poison(data: bytes, error: BadEvent, context: Context) -> None:
@@ -252,14 +261,16 @@ def _flat_file(service: str, context: Context) -> None:
         return
 
 
-def _create(name: str, data: bytes, context: Context) -> None:
+def _create(name: str, data: bytes, context: Context) -> bool:
+    """Create the object; give whether it was not there before."""
     try:
         context.objects.put(name, data, 0)
     except Conflict:
-        return
+        return False
+    return True
 
 
-def _try(what: str, context: Context, write: Callable[[], None]) -> bool:
+def _try(what: str, context: Context, write: Callable[[], object]) -> bool:
     try:
         write()
     except (FailoverError, reading.Corrupt) as error:

@@ -213,7 +213,7 @@ def test_explain_says_why_it_moved_with_every_rules_value(desk: Desk) -> None:
     assert "It MOVED the traffic from us-east-1 to us-west-2 (epoch 0 to 1)." in text
     for rule in ("confirm", "brake", "max_auto_failovers", "cooldown", "target_healthy"):
         assert rule in text
-    assert "read back: it is as decided" in text
+    assert "read it back: it was as decided" in text
     by_incident = desk.run("explain", "checkout", "0.nwg9th6llz4w").stdout
     assert "still open" in by_incident
     assert "It MOVED" in by_incident

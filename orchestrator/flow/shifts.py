@@ -1,0 +1,115 @@
+"""What became of each epoch: the patches that were made for it, as the journal keeps them.
+
+An invocation that commits one epoch may carry out another: a newer one that was committed meanwhile
+or an older one that a crash left. What is told of a decision is what became of its own epoch, and a
+patch for any other is an entry of its own, with the outcome `shifted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.core import reading
+from orchestrator.core.errors import Unverified
+from orchestrator.core.model import NO_PAIR, Decision, Json, Pair, Phase, State, Stored
+from orchestrator.core.plan import Plan
+from orchestrator.flow.converge import Converged, Superseded
+
+SHIFTED = "shifted"
+"""The outcome of an entry that tells of patches alone: nothing was decided by that invocation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What became of one epoch, as far as one invocation saw.
+
+    phase: None where there was nothing to carry out. superseded_by: the newer epoch that was found
+    in its place, 0 for none.
+    """
+
+    pair: Pair
+    phase: Phase | None
+    plans: tuple[Plan, ...] = ()
+    superseded_by: int = 0
+
+    def told(self) -> Json:
+        """It as the journal has it."""
+        newer = {"superseded_by": self.superseded_by} if self.superseded_by else {}
+        return {"phase": self.phase, "shifted": [str(plan) for plan in self.plans], **newer}
+
+
+def parted(
+    decision: Decision, done: Converged, *, fresh: bool
+) -> tuple[Aftermath, tuple[Aftermath, ...]]:
+    """What became of the decision's own epoch, and of each other one that was carried out.
+
+    fresh: the decision made its epoch. One that is not recorded has no place for patches: they are
+    among the others.
+    """
+    own = _aftermath(decision.state.pair, done)
+    others = dict.fromkeys(plan.wanted for plan in done.plans if plan.wanted != own.pair)
+    told = tuple(_aftermath(pair, done) for pair in others)
+    if not decision.recorded and own.plans:
+        return replace(own, plans=()), (own, *told)
+    if not fresh and not own.plans:
+        own = Aftermath(own.pair, None)
+    return own, told
+
+
+def _aftermath(pair: Pair, done: Converged) -> Aftermath:
+    plans = tuple(plan for plan in done.plans if plan.wanted == pair)
+    newest = _newest(done)
+    superseded = newest.epoch if newest > pair else 0
+    if superseded or pair == NO_PAIR:
+        return Aftermath(pair, Phase.APPLIED if plans else None, plans, superseded)
+    if done.verified:
+        return Aftermath(pair, Phase.VERIFIED, plans)
+    if isinstance(done.error, Unverified):
+        return Aftermath(pair, Phase.UNVERIFIED, plans)
+    return Aftermath(pair, Phase.APPLIED if plans else Phase.COMMITTED, plans)
+
+
+def _newest(done: Converged) -> Pair:
+    """The highest pair that the invocation has come across."""
+    there = done.error.seen if isinstance(done.error, Superseded) else NO_PAIR
+    return max(there, done.stored.state.pair if done.stored.state else NO_PAIR)
+
+
+def entry(  # the parts of an entry
+    aftermath: Aftermath,
+    stored: Stored,
+    what: Json | str,
+    at: datetime,
+    id: str,  # noqa: A002  # the JSON's word
+) -> Json:
+    """The journal's entry of patches for an epoch that the invocation did not decide.
+
+    what: what came in. `of`: the decision that made the epoch, where the history still has it.
+    """
+    state, epoch = stored.state, aftermath.pair.epoch
+    current = state if state and state.epoch == epoch else None
+    decided = _decided(state, epoch)
+    return {
+        "id": id,
+        "at": reading.stamp_time(at),
+        "signal": what,
+        "outcome": SHIFTED,
+        "of": decided.get("id") if decided else None,
+        "epoch": epoch,
+        "epoch_before": epoch,
+        "primary": current.primary if current else (decided or {}).get("primary"),
+        "routing": dict(current.routing) if current else (decided or {}).get("routing"),
+        "reasons": [],
+        "page": "",
+        **aftermath.told(),
+    }
+
+
+def _decided(state: State | None, epoch: int) -> Json | None:
+    """The entry of the history that made this epoch."""
+    made: Iterable[Json] = state.history if state else ()
+    return next(
+        (e for e in made if e.get("epoch") == epoch and e.get("epoch_before") != epoch), None
+    )
