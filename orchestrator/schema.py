@@ -140,8 +140,9 @@ class PolicyModel(_Model):
         timedelta(minutes=10),
         description="How long a region that automation has left is no target again, however healthy"
         " it looks. It never keeps traffic in a failed region while another region is fit to take"
-        " over. Longer: fewer swings between regions; shorter: more candidates when a second one"
-        " fails.",
+        " over. When no other region is left, a region that has proven healthy since it was left"
+        " is a target within its cooldown. Longer: fewer swings between regions. Shorter: more"
+        " candidates when a second one fails.",
     )
     max_auto_failovers: AutoFailoversModel = Field(
         AutoFailoversModel(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
@@ -15,6 +16,7 @@ from orchestrator.cli.history import carried_out, journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.incidents import proof_needed
 from orchestrator.core.model import (
     Incident,
     Json,
@@ -124,7 +126,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
     )
     lines += [line for one in later for line in ["", *sentences.indented(sentences.tell(one, now))]]
-    lines += ["", "The regions:", *sentences.indented(_regions(service, state, observed))]
+    lines += ["", "The regions:", *sentences.indented(_regions(service, state, observed, now))]
     known = [sentences.incident_sentence(one, now) for one in _newest(state.incidents.values())]
     lines += ["", "Incidents known:", *sentences.indented(known)] if known else []
     told, coming = _next(session, service, world, lost)
@@ -146,7 +148,7 @@ def _where(service: Service, state: State, observed: Observed) -> str:
     return f"{text} {state.epoch}{phase}).{seen}"
 
 
-def _regions(service: Service, state: State, observed: Observed) -> Iterable[str]:
+def _regions(service: Service, state: State, observed: Observed, now: datetime) -> Iterable[str]:
     for name in service.names:
         entry, probe = state.regions.get(name), observed.probes.get(name)
         if entry is None:
@@ -159,7 +161,8 @@ def _regions(service: Service, state: State, observed: Observed) -> Iterable[str
         if name in observed.roles:
             yield f"  {_second_path(service, state, name, observed.roles[name])}"
         if entry.status is Status.RECOVERING:
-            counted = f"{entry.proofs} of {service.policy.recovery_probes}"
+            needed = proof_needed(entry, service.policy, now)
+            counted = f"{entry.proofs} of {needed}"
             yield f"  Ticks have counted {counted} healthy probes in a row, 45 s or more apart."
         if probe and probe.verdict is Verdict.FAILING and entry.healthy:
             counted = f"{entry.failures} of {service.policy.recovery_probes}"

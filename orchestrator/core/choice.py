@@ -2,13 +2,14 @@
 
 A region that is down is left when every rule lets it be left. Somebody who stays and is proven
 takes over; else the first region in order of preference that is up, answers its probe and was not
-left by automation within the cooldown. If there is nobody the routing stays as it is.
+left by automation within the cooldown; as a last resort one that was left within it and has proven
+healthy since. If there is nobody the routing stays as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import rules
@@ -161,16 +162,14 @@ def choose(scene: Scene, current: tuple[str, ...], joining: tuple[str, ...] = ()
 
 
 def _leave(scene: Scene, current: tuple[str, ...]) -> Choice:
-    state, policy = scene.state, scene.service.policy
+    state = scene.state
     down = [name for name in current if state.regions[name].status is Status.DOWN]
     if current and not down:
         return Choice(current)
-    confirmed = {
-        name: rules.confirm(policy, name, scene.second.get(name, NOT_PROBED)) for name in down
-    }
-    left = tuple(name for name in down if confirmed[name].passed)
-    general = _general(scene, down, left)
-    gates = (*confirmed.values(), *general)
+    asked = {name: _proof_of_failure(scene, name) for name in down}
+    left = tuple(name for name, both in asked.items() if all(gate.passed for gate in both))
+    general = _general(scene, left)
+    gates = (*(gate for both in asked.values() for gate in both), *general)
     if current and not left:
         return Choice(current, (), gates)
     stay = tuple(name for name in current if name not in left)
@@ -182,20 +181,29 @@ def _leave(scene: Scene, current: tuple[str, ...]) -> Choice:
     return Choice(regions, left, reasons)
 
 
-def _general(scene: Scene, down: list[str], left: tuple[str, ...]) -> tuple[Reason, ...]:
+def _proof_of_failure(scene: Scene, name: str) -> tuple[Reason, Reason]:
+    """Whether a region that is down may be left: it fails by the second signal, and now.
+
+    Asked of each region by itself: an old alert does not ride on a fresh one of another region.
+    """
+    policy, second = scene.service.policy, scene.second.get(name, NOT_PROBED)
+    age = rules.max_event_age(
+        policy,
+        scene.signal,
+        name,
+        live(scene.state.incidents, name),
+        scene.now,
+        failing=second.verdict is Verdict.FAILING,
+    )
+    return rules.confirm(policy, name, second), age
+
+
+def _general(scene: Scene, left: tuple[str, ...]) -> tuple[Reason, ...]:
     """The gates that do not depend on where to go."""
     state, policy = scene.state, scene.service.policy
-    signals = [scene.second.get(name, NOT_PROBED) for name in down]
     configured = {name: state.regions[name] for name in scene.service.names}
     frozen = [reason] if (reason := rules.freeze(state.freeze, scene.now)) else []
     return (
-        rules.max_event_age(
-            policy,
-            scene.signal,
-            [incident for name in down for incident in live(state.incidents, name)],
-            scene.now,
-            failing=any(signal.verdict is Verdict.FAILING for signal in signals),
-        ),
         rules.brake(policy, configured, scene.now, blind=is_blind(scene.probes)),
         rules.max_auto_failovers(policy, state.moves, state.acknowledged_at, scene.now),
         *frozen,
@@ -214,18 +222,59 @@ def _spare(scene: Scene, left: tuple[str, ...]) -> tuple[Reason, ...]:
 def _target(
     scene: Scene, carrying_now: tuple[str, ...], stay: tuple[str, ...], left: tuple[str, ...]
 ) -> Choice:
-    """The region to go to: one that stays and is proven, else the first by preference that may."""
-    reasons: list[Reason] = []
+    """The region to go to: one that stays and is proven, else the first by preference that may.
+
+    When there is none, the first that only its cooldown keeps away and that has proven healthy
+    since automation left it: users are not kept on regions that are confirmed down. Regions that a
+    human evacuated are asked after all others, in the same two steps.
+    """
+    asked: dict[str, tuple[Reason, ...]] = {}
     others = [name for name in scene.service.names if name not in carrying_now]
     others.sort(key=scene.is_later)  # stable: else by preference
-    for name in (*stay, *others):
-        gates = [scene.fit(name)]
-        if name not in stay:
-            gates += [scene.rested(name), *scene.lag(name, left)]
-        reasons += gates
-        if all(gate.passed for gate in gates):
-            reasons.append(Reason("last_region", True, f"{name} takes over"))
-            return Choice((name,), (), tuple(reasons))
-    value = "no other region is up, answers its probe and is outside its cooldown"
-    reasons.append(Reason("last_region", False, value, "fail open: the routing stays"))
-    return Choice((), (), tuple(reasons))
+    evacuated = [name for name in others if name in scene.state.evacuated]
+    kept = [name for name in others if name not in evacuated]
+    for names in ((*stay, *kept), evacuated):
+        for name in names:
+            asked[name] = _gates(scene, name, left, stays=name in stay)
+            if all(gate.passed for gate in asked[name]):
+                return _found(name, asked)
+        for name in names:
+            asked[name] = _as_last_resort(scene, name, asked[name])
+            if all(gate.passed for gate in asked[name]):
+                return _found(name, asked)
+    value = (
+        "no other region is up, answers its probe, and is outside its cooldown or has proven"
+        " healthy since it was left"
+    )
+    nobody = Reason("last_region", False, value, "fail open: the routing stays")
+    return Choice((), (), (*_all(asked), nobody))
+
+
+def _found(name: str, asked: Mapping[str, tuple[Reason, ...]]) -> Choice:
+    taken = Reason("last_region", True, f"{name} takes over")
+    return Choice((name,), (), (*_all(asked), taken))
+
+
+def _all(asked: Mapping[str, tuple[Reason, ...]]) -> tuple[Reason, ...]:
+    return tuple(gate for gates in asked.values() for gate in gates)
+
+
+def _gates(scene: Scene, name: str, left: tuple[str, ...], *, stays: bool) -> tuple[Reason, ...]:
+    """The gates of one candidate. One that stays carries traffic: it is only asked for health."""
+    return (
+        (scene.fit(name),)
+        if stays
+        else (scene.fit(name), scene.rested(name), *scene.lag(name, left))
+    )
+
+
+def _as_last_resort(scene: Scene, name: str, gates: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """The gates, with the cooldown passed if it alone refuses and the region has proven well."""
+    refused = [gate for gate in gates if not gate.passed]
+    rested = scene.rested(name)
+    proven = rules.proven_since_left(scene.state.regions[name], name, scene.state.moves)
+    if refused != [rested] or not proven:
+        return gates
+    value = f"{rested.value}; it has proven healthy since, and no other region can take over"
+    passed = replace(rested, passed=True, value=value)
+    return tuple(passed if gate == rested else gate for gate in gates)

@@ -92,7 +92,7 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     proofs = agreed(probes, second)
     state = assess(levered, signal, proofs, service.policy, now, trusted, second)
     heard = _heard(service, state, signal, second, now)
-    state, expired = _thawed(state, signal, now)
+    state, expired = _thawed(_finished(state, observed.routing, service), signal, now)
     void = _is_void(heard, signal)
     unseen = observed.routing is None and not attached.moves_unseen(service, before)
     told = (*ground.reasons, *heard, *_done_to(state, signal, now, void=void))
@@ -194,6 +194,17 @@ def _thawed(state: State, signal: Signal, now: datetime) -> tuple[State, tuple[R
         return state, ()
     value = f"the freeze of {state.freeze.actor} has ended: {state.freeze.reason}"
     return replace(state, freeze=None), (Reason("freeze", True, value),)
+
+
+def _finished(state: State, routing: Routing | None, service: Service) -> State:
+    """The state whose freeze knows that the epoch was carried out after it began.
+
+    Without it what is changed afterwards would be taken for work that is not done yet.
+    """
+    done = _carried_out(state, routing, service)
+    if state.freeze is None or done <= state.freeze.done:
+        return state
+    return replace(state, freeze=replace(state.freeze, done=done))
 
 
 def _is_void(heard: tuple[Reason, ...], signal: Signal) -> bool:

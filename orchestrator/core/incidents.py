@@ -45,6 +45,9 @@ TOMBSTONE_LIFE = timedelta(hours=24)
 PROBE_SPACING = timedelta(seconds=45)
 """Probes closer than this count once: two orchestrators tick every minute, each on its own."""
 
+ROW_GAP = timedelta(minutes=15)
+"""Probes further apart than this, in either direction of the clock, are not in a row."""
+
 TICK_PREFIX = "tick-"
 """Incidents that a tick opened itself, after as many failing probes as recovery needs."""
 
@@ -298,7 +301,8 @@ def _count(
     ]
     down = status(incidents, region, policy) is Status.DOWN
     was_down = entry.status is not Status.UP
-    spaced = entry.counted_at is None or abs(now - entry.counted_at) >= PROBE_SPACING
+    entry = _in_a_row(entry, now)
+    spaced = entry.counted_at is None or now - entry.counted_at >= PROBE_SPACING
     match probe.verdict:
         case Verdict.HEALTHY if pending:
             proofs = entry.proofs + 1 if spaced else entry.proofs
@@ -322,6 +326,16 @@ def _count(
             return _counted(entry, 0, 0, None)
         case Verdict.SILENT:
             return entry
+
+
+def _in_a_row(entry: RegionState, now: datetime) -> RegionState:
+    """The region without a count that is not of a moment ago: nothing is known of the time between.
+
+    A count that lies a little ahead was made by a faster clock, and stands.
+    """
+    if entry.counted_at is None or abs(now - entry.counted_at) <= ROW_GAP:
+        return entry
+    return _counted(entry, 0, 0, None)
 
 
 def _counted(

@@ -67,20 +67,26 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
             return Reason("confirm", passed, f"no second signal: {probe.detail}", limit, region)
 
 
-def max_event_age(
-    policy: Policy, signal: Signal, incidents: Iterable[Incident], now: datetime, *, failing: bool
+def max_event_age(  # a rule's whole world
+    policy: Policy,
+    signal: Signal,
+    region: str,
+    incidents: Iterable[Incident],
+    now: datetime,
+    *,
+    failing: bool,
 ) -> Reason:
     """What we act on is recent: an incident of the failed region, or what a tick sees itself.
 
-    incidents: the live ones of the regions to be left. failing: one fails by the second signal.
+    incidents: the live ones of this region. failing: it fails by the second signal.
     """
     limit = duration(policy.max_event_age)
     if isinstance(signal, Tick | Command) and failing:
-        return Reason("max_event_age", True, "we see it fail ourselves", limit)
+        return Reason("max_event_age", True, "we see it fail ourselves", limit, region)
     age = now - max((incident.started_at for incident in incidents), default=now)
     began = duration(timedelta(seconds=round(abs(age.total_seconds()))))
     value = f"incident began {began} {'ago' if age >= timedelta(0) else 'ahead of our clock'}"
-    return Reason("max_event_age", age <= policy.max_event_age, value, limit)
+    return Reason("max_event_age", age <= policy.max_event_age, value, limit, region)
 
 
 def brake(
@@ -123,6 +129,15 @@ def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) 
     ago = now - max(left)
     value = f"left {duration(timedelta(seconds=round(ago.total_seconds())))} ago"
     return Reason("cooldown", ago >= policy.cooldown, value, limit, region)
+
+
+def proven_since_left(entry: RegionState, region: str, moves: Iterable[Move]) -> bool:
+    """Whether probes have proven the region healthy later than automation last left it.
+
+    A close that is trusted and a human's choice are no such proof: they set no `proven_at`.
+    """
+    left = max((move.at for move in moves if region in move.left), default=None)
+    return left is not None and entry.proven_at is not None and entry.proven_at > left
 
 
 def target_healthy(

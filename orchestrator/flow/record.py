@@ -199,11 +199,18 @@ def poison(data: bytes, error: BadEvent, context: Context) -> None:
 
 
 def phase(stored: Stored, to: Phase, context: Context) -> None:
-    """Say in the document how far the shift came: one write, dropped when somebody was faster."""
+    """Say in the document how far the shift came: one write, dropped when somebody was faster.
+
+    A freeze learns that the epoch was carried out: what is changed from then on is left alone.
+    """
     state = stored.state
-    if state is None or state.shift is None or state.shift.phase is to:
+    if state is None or state.shift is None:
         return
     after = replace(state, shift=replace(state.shift, phase=to))
+    if to is Phase.VERIFIED and state.freeze:
+        after = replace(after, freeze=replace(state.freeze, done=state.epoch))
+    if after == state:
+        return
     try:
         commit(after, stored.generation, context)
     except (Conflict, Unavailable) as error:

@@ -83,20 +83,20 @@ def test_an_alert_of_exactly_the_limits_age_still_moves(over: timedelta, passed:
     began = START - timedelta(minutes=15) - over
     known = [Incident("0.a", EAST, IncidentState.OPEN, began)]
     for signal in (opened(EAST, at=began), opened(WEST, at=START), closed(EAST, at=began)):
-        found = rules.max_event_age(Policy(), signal, known, START, failing=True)
+        found = rules.max_event_age(Policy(), signal, EAST, known, START, failing=True)
         assert found.passed is passed
 
 
 @pytest.mark.parametrize("failing", [True, False])
 def test_a_tick_acts_on_an_old_incident_only_if_it_sees_the_region_fail(failing: bool) -> None:
     known = [Incident("0.a", EAST, IncidentState.OPEN, START - timedelta(hours=20))]
-    found = rules.max_event_age(Policy(), Tick(), known, START, failing=failing)
+    found = rules.max_event_age(Policy(), Tick(), EAST, known, START, failing=failing)
     assert found.passed is failing
 
 
 def test_an_incident_of_the_future_is_told_as_one() -> None:
     known = [Incident("0.a", EAST, IncidentState.OPEN, START + timedelta(days=2519))]
-    found = rules.max_event_age(Policy(), opened(EAST), known, START, failing=True)
+    found = rules.max_event_age(Policy(), opened(EAST), EAST, known, START, failing=True)
     assert found.value == "incident began 60456h ahead of our clock"
 
 
