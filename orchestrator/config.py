@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from pydantic import ValidationError
 
+from orchestrator import plain_yaml
 from orchestrator.core import policy as core
-from orchestrator.core.errors import BadConfig, Problem
+from orchestrator.core.errors import BadConfig
 from orchestrator.core.plan import group_path
 from orchestrator.schema import (
     FileModel,
@@ -53,48 +53,14 @@ class Config:
     mirrors: MirrorsModel
 
 
-_UNREADABLE = (
-    yaml.YAMLError,
-    RecursionError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-)
-"""What PyYAML raises for text that is no YAML, or holds a date, number or tag that is none."""
-
-
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it was built
-
-
-class _UniqueKeys(_SafeLoader):  # type: ignore[misc]  # chosen at run time
-    """YAML in which a key that stands twice is an error: one of the two would be lost silently."""
-
-    def construct_mapping(
-        self, node: yaml.MappingNode, deep: bool = False
-    ) -> dict[Any, Any]:  # the library's signature
-        if isinstance(node, yaml.MappingNode):
-            plain = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            twice = [key for key, count in Counter(plain).items() if count > 1]
-            if twice:
-                line = node.start_mark.line + 1
-                text = f"{twice[0]!r} stands twice, in the mapping at line {line}"
-                raise yaml.MarkedYAMLError(problem=text)
-        return dict(super().construct_mapping(node, deep=deep))
-
-
 def load(text: str, source: str) -> Config:
     """The configuration in this text. Raises BadConfig with every problem found.
 
     source: where the text is from, for the message.
     """
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
-    except _UNREADABLE as error:
-        raise BadConfig(source, [Problem("(file)", f"not YAML: {error}")]) from error
+    raw, ambiguous = plain_yaml.read(text, source)
     file, invalid = _validated(raw)
-    across = list(_across(_object(raw)))
+    across = [*ambiguous, *_across(_object(raw))]
     if invalid or across or file is None:
         raise _refusal(source, raw, invalid, across)
     services = {
@@ -118,8 +84,12 @@ def _refusal(
 ) -> BadConfig:
     from orchestrator.problems import in_order, told  # only a faulty file pays for the import
 
+    others = list(across)
+    known = {steps for steps, _ in others}
     found = told(invalid, raw) if invalid else []
-    return BadConfig(source, in_order(raw, [*found, *across]))
+    return BadConfig(
+        source, in_order(raw, [*(one for one in found if one[0] not in known), *others])
+    )
 
 
 def _across(raw: Mapping[object, object]) -> Iterator[Found]:

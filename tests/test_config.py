@@ -401,8 +401,8 @@ def test_a_name_that_is_none_is_told_with_the_rule() -> None:
             " most 63 characters; it is 'Checkout'"
         ),
         "services.Checkout.regions.false": (
-            "write a region's name of lower-case letters, digits and hyphens, such as us-east-1, at"
-            " most 63 characters; it is false, as YAML reads it: put it in quotes"
+            'write true or false, or "no" in quotes if it is a text; the function and Terraform do'
+            " not read no alike"
         ),
     }
 
