@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from orchestrator import plain_yaml
+from orchestrator import evidence, plain_yaml
 from orchestrator.core import policy as core
 from orchestrator.core.errors import BadConfig
 from orchestrator.core.plan import group_path
@@ -106,6 +106,9 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         if isinstance(target, str) and shared[target] > 1:
             here = (*path, "traffic", "backend_service")
             yield here, f"{target} is moved by another service too; give each its own"
+    yield from evidence.shared(services)
+    if _object(raw.get("probe")).get("auth") == "oidc":
+        yield from evidence.in_clear(services)
     if len(services) > 1:
         yield from _shared_mirrors(_object(raw.get("mirrors")))
 

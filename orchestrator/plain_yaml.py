@@ -188,4 +188,5 @@ def _differs(value: str) -> str:
 
 
 def _shown(value: str) -> str:
-    return json.dumps(value[:_SHOWN], ensure_ascii=False)
+    masked = re.sub(r"://\S*@", "://***@", value)  # a password
+    return json.dumps(masked[:_SHOWN], ensure_ascii=False)

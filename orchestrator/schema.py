@@ -20,6 +20,7 @@ from orchestrator.values import (
     Name,
     NotYet,
     Parameter,
+    Project,
     Ramp,
     RedisKey,
     RedisServers,
@@ -231,15 +232,15 @@ class RegionModel(_Model):
         description="The URL that our own probe asks: 2xx is healthy, 5xx or no answer failing,"
         " anything else says nothing. Alerts are matched to the region by its host too. It must"
         " tell the region's own health, whether or not it carries traffic, and must not pass"
-        " through the load balancer. Left out, `confirm: probe` has nothing to ask: see"
-        " `on_unconfirmed`.",
+        " through the load balancer. No two regions may have the same one. Left out, `confirm:"
+        " probe` has nothing to ask: see `on_unconfirmed`.",
         examples=["https://use4.checkout.example.com/healthz"],
     )
     check_id: str | None = Field(
         None,
         description="The uptime check's id. An alert without a `region` label on its policy and"
         " without a known host is matched to the region by it, and `confirm: monitoring` asks for"
-        " this check.",
+        " this check. No two regions may have the same one.",
         examples=["checkout-use4-x1"],
     )
     backend: Groups = Field(
@@ -429,8 +430,7 @@ class FileModel(_Model):
         " one stands back; a change under the same serial is reported as an error and repairs no"
         " drift.",
     )
-    project: str = Field(
-        min_length=1,
+    project: Project = Field(
         description="The id of the Google Cloud project that the backend services are in.",
         examples=["my-project"],
     )

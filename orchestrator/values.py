@@ -97,18 +97,41 @@ _HEALTH_URL_KIND = Kind(
 )
 
 
+_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+_REACHED = re.compile(rf"https?://{_HOST}(:(?P<port>[0-9]+))?([/?#][!-~]*)?", re.IGNORECASE)
+_HIGHEST_PORT = 65535
+_NOT_METADATA = r"(?!169\.254\.|\[fe80:|metadata\.goog(le\.internal)?([:/?#]|$))"
+"""No host that answers for the machine that asks, whichever region it is in."""
+
+
 def _health_url(value: str) -> str:
+    _reached(value)
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"write {_HEALTH_URL_KIND.write}")
     if parts.path == "/healthz/primary":
         raise ValueError("/healthz/primary tells the role, not the health; use /healthz or /health")
-    if parts.hostname.endswith(".run.app") and parts.path.endswith("z"):
+    if (parts.hostname or "").endswith(".run.app") and parts.path.endswith("z"):
         raise ValueError(
             f"on *.run.app Google's front end answers {parts.path} itself, with 404: use /health"
         )
     return value
 
+
+def _reached(value: str) -> None:
+    """Raises ValueError for a URL that no request can be sent to, or that is no region's."""
+    where = value.partition("://")[2]
+    if "@" in re.split("[/?#]", where, maxsplit=1)[0]:
+        raise ValueError("write it without user name and password: a health URL needs none")
+    found = _REACHED.fullmatch(value)
+    port = re.fullmatch(rf"(?i:https?)://{_HOST}:([^/?#]*).*", value, re.DOTALL)
+    if port and not (port[2].isdecimal() and 0 < int(port[2][:6]) <= _HIGHEST_PORT):
+        raise ValueError(f"write a port from 1 to {_HIGHEST_PORT}, or none")
+    if not found:
+        raise ValueError(f"write {_HEALTH_URL_KIND.write}")
+    if re.match(_NOT_METADATA, where.lower()) is None:
+        raise ValueError("write the region's own host: this one answers for whoever asks")
+
+
+_PROJECT = r"([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 
 _BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/.*)?"
 _STATE_KIND = Kind("gs:// or file:/// URL", "gs://BUCKET or file:///some/folder")
@@ -146,7 +169,9 @@ Groups = Annotated[
 HealthUrl = Annotated[
     str,
     AfterValidator(_health_url),
-    _text(rf"^https?://{_NOT_THE_ROLE}{_NOT_GOOGLES_OWN}[^/?#]+"),
+    _text(
+        rf"^https?://{_NOT_THE_ROLE}{_NOT_GOOGLES_OWN}{_NOT_METADATA}{_HOST}(:[0-9]{{1,5}})?([/?#][!-~]*)?$"
+    ),
     _HEALTH_URL_KIND,
 ]
 StateUrl = Annotated[str, AfterValidator(_state), _text(rf"^({_BUCKET}|file:///.+)$"), _STATE_KIND]
@@ -167,6 +192,11 @@ RegionName = Annotated[
         "a region's name of lower-case letters, digits and hyphens, such as us-east-1, at most 63"
         " characters",
     ),
+]
+Project = Annotated[
+    str,
+    Field(pattern=f"^{_PROJECT}$"),
+    Kind("project id", "the project's id, such as my-project, not its number"),
 ]
 MIRRORED = "{service}"
 """What stands for the service's name in a mirror's parameter or key."""

@@ -262,6 +262,7 @@ def test_a_duration_beyond_any_calendar_never_breaks_a_decision(text: str) -> No
 # --- what does not -------------------------------------------------------------------------------
 
 
+A_PROJECT = "write the project's id, such as my-project, not its number"
 JARGON = ("Input", "valid ", "dictionary", "pattern", "None", "True", "False", "timedelta", "parse")
 """Words of the schema's library and of the language, which a file's writer need not know."""
 
@@ -272,9 +273,11 @@ JARGON = ("Input", "valid ", "dictionary", "pattern", "None", "True", "False", "
         ("serial", "one", "write a whole number of at least 0; it is 'one'"),
         ("serial", 1.5, "write a whole number of at least 0; it is 1.5"),
         ("serial", -1, "write a whole number of at least 0; it is -1"),
-        ("project", None, "write a text, such as my-project; it is empty"),
-        ("project", "", "write a text, such as my-project; it is empty"),
-        ("project", 7, "write a text, such as my-project; it is 7"),
+        ("project", None, f"{A_PROJECT}; it is empty"),
+        ("project", "", f"{A_PROJECT}; it is empty"),
+        ("project", 7, f"{A_PROJECT}; it is 7"),
+        ("project", "1234567890", f"{A_PROJECT}; it is '1234567890'"),
+        ("project", "My_Project", f"{A_PROJECT}; it is 'My_Project'"),
         ("state", "s3://b", "write gs://BUCKET or file:///some/folder; it is 's3://b'"),
         ("topics", [], "write a mapping with any of alerts, control, events; it is an empty list"),
         ("services", {}, "write at least one service by its name; it is an empty mapping"),
@@ -373,7 +376,7 @@ def test_a_key_that_is_not_known_is_told_with_what_it_may_have_been(path: str, t
 def test_what_is_missing_is_told_with_what_to_write() -> None:
     assert problems({"services": {"checkout": {"regions": {"us-east-1": {}}, "traffic": {}}}}) == {
         "version": "missing; write 1",
-        "project": "missing; write a text, such as my-project",
+        "project": f"missing; {A_PROJECT}",
         "state": "missing; write gs://BUCKET or file:///some/folder",
         "services.checkout.mode": "missing; write active-passive or active-active",
         "services.checkout.regions.us-east-1.backend": (

@@ -503,8 +503,10 @@ def test_a_check_id_may_be_configured_by_its_whole_name() -> None:
 
 def test_a_host_that_regions_share_names_none_of_them() -> None:
     """One global name in front of all regions says nothing of which one fails."""
-    shared = "https://www.example.com/healthz"
-    among = services(checkout__us_east_1__health_url=shared, checkout__us_west_2__health_url=shared)
+    among = services(
+        checkout__us_east_1__health_url="https://www.example.com/us-east-1/healthz",
+        checkout__us_west_2__health_url="https://www.example.com/us-west-2/healthz",
+    )
     told = notification(drop=["policy_user_labels"], resource=host("www.example.com"))
     with pytest.raises(BadEvent, match="matches no region"):
         parse_alert(message(told), among)

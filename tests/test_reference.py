@@ -132,6 +132,8 @@ def test_the_example_satisfies_the_schema_and_loads() -> None:
 ROLE = "arn:aws:iam::123456789012:role/path/failover-mirror"
 
 GOOD = [
+    ("project", "example.com:my-project"),
+    ("services.s.regions.r.health_url", "https://[fd00::3]:8443/healthz"),
     ("serial", 7),
     ("state", "file:///tmp/folder"),
     ("state", "gs://my-bucket/some/folder"),
@@ -173,6 +175,8 @@ BAD = [
     ("serial", 1.5),
     ("serial", "one"),
     ("project", ""),
+    ("project", "1234567890"),
+    ("project", "My-Project"),
     ("project", None),
     ("state", "s3://bucket"),
     ("state", "file:///"),
@@ -196,6 +200,11 @@ BAD = [
     ("services.s.regions.r.health_url", "use4.example.com"),
     ("services.s.regions.r.health_url", "https://use4.example.com/healthz/primary"),
     ("services.s.regions.r.health_url", "https://x.us-east4.run.app/healthz"),
+    ("services.s.regions.r.health_url", "https://use4.example.com:port/healthz"),
+    ("services.s.regions.r.health_url", "https://me:secret@use4.example.com/healthz"),
+    ("services.s.regions.r.health_url", "http://169.254.169.254/healthz"),
+    ("services.s.regions.r.health_url", "http://metadata.google.internal/healthz"),
+    ("services.s.regions.r.health_url", "https://use4 .example.com/healthz"),
     ("services.s.traffic", {"kind": "url-map", "url_map": "web"}),
     ("services.s.traffic", {"kind": "backend-service"}),
     ("services.s.traffic.backend_service", "Checkout!"),
@@ -239,6 +248,11 @@ BAD = [
 ONLY_AT_LOAD = {
     "the longest duration": ("services.s.policy.cooldown", "9999d"),
     "a duration's bounds": ("probe.timeout", "2h"),
+    "a port beyond all ports": ("services.s.regions.r.health_url", "https://h:99999/healthz"),
+    "a health URL that another region has": (
+        "services.s.regions.r.health_url",
+        configuration()["services"]["checkout"]["regions"]["us-west-2"]["health_url"],
+    ),
     "an option that Redis's URL has not": ("mirrors.redis", {"urls": ["redis://h?x=1"]}),
     "a database that is no number": ("mirrors.redis", {"urls": ["redis://h/x"]}),
     "a group that two regions claim": (

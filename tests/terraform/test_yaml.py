@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.terraform,
     pytest.mark.skipif(
         shutil.which("terraform") is None,
-        reason="terraform is not installed: that it reads YAML as the function does was not checked",
+        reason="terraform is not installed: whether it reads YAML alike was not checked",
     ),
 ]
 

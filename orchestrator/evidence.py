@@ -1,0 +1,94 @@
+"""What an alert can be matched to a region by, besides its labels: a host and a check id.
+
+Evidence that two regions share tells neither of them. Where it can be known beforehand, from the
+file, it is refused at load. Pure; values only, as the file or the core has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from orchestrator.problems import Found
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Object = Mapping[object, object]
+
+
+def hosts(url: str | None) -> tuple[str, ...]:
+    """A health URL's host as an alert may name it: with its port, and without."""
+    if not url:
+        return ()
+    parts = urlsplit(url.lower())
+    return (parts.netloc, parts.hostname or "")
+
+
+def check_name(check_id: str) -> str:
+    """An uptime check's id, which may be given by its whole resource name."""
+    return check_id.rsplit("/", 1)[-1].strip().lower()
+
+
+def same_url(url: str) -> str:
+    """The URL as it compares: what asks the same server for the same thing is the same."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme.lower())
+    except ValueError:
+        return url
+    host = (parts.hostname or "").rstrip(".")
+    return f"{parts.scheme.lower()}://{host}:{port}{parts.path or '/'}?{parts.query}"
+
+
+_EVIDENCE: Mapping[str, Callable[[str], str]] = {"health_url": same_url, "check_id": check_name}
+
+
+def shared(services: Object) -> Iterator[Found]:
+    """Evidence that regions of different names share, within a service or between services.
+
+    One region's name in two services may have one URL and one check: they fail together.
+    services: as the file has them.
+    """
+    for field, form in _EVIDENCE.items():
+        places = defaultdict(list)
+        for path, given in _given(services, field):
+            places[form(given)].append((path, given))
+        for found in places.values():
+            if len({path[3] for path, _ in found}) > 1:
+                for path, given in found:
+                    yield (*path, field), _also(path, given, [other for other, _ in found])
+
+
+def _also(path: tuple[object, ...], given: str, places: list[tuple[object, ...]]) -> str:
+    others = [f"{other[3]} of {other[1]}" for other in places if other != path]
+    masked = re.sub(r"://\S*@", "://***@", given)
+    return (
+        f"{masked} is {' and '.join(others)}'s too: an alert or a probe would speak of both;"
+        " write the region's own"
+    )
+
+
+def _given(services: Object, field: str) -> Iterator[tuple[tuple[object, ...], str]]:
+    for name, service in services.items():
+        for region, entry in _object(_object(service).get("regions")).items():
+            given = _object(entry).get(field)
+            if isinstance(given, str) and given:
+                yield ("services", name, "regions", region), given
+
+
+def in_clear(services: Object) -> Iterator[Found]:
+    """Health URLs that an identity token would be sent to in clear text, over a network."""
+    for path, url in _given(services, "health_url"):
+        parts = urlsplit(url)
+        local = parts.hostname in {"localhost", "::1"} or (parts.hostname or "").startswith("127.")
+        if parts.scheme.lower() == "http" and not local:
+            told = "write https: with probe.auth oidc every request carries an identity token"
+            yield (*path, "health_url"), told
+
+
+def _object(value: object) -> Object:
+    return value if isinstance(value, dict) else {}
