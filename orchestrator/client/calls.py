@@ -22,6 +22,7 @@ time that a request waits for it, and at most `FENCE_WAIT`.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,8 @@ from orchestrator.client.regions import Region, Regions
 from orchestrator.client.routing import Routes, routes
 from orchestrator.client.view import DocumentView
 
+_LOG = logging.getLogger(__name__)
+
 FENCE_WAIT = 1.0
 """Seconds at most that a write waits for a fresh document before it is refused."""
 
@@ -59,6 +62,7 @@ class Calls:
         self._settings = settings
         self._now = now
         self._routes: Routes | None = None
+        self._homeless = False
         self._counted = threading.Lock()
         self.outcomes: dict[str, int] = {}
 
@@ -250,9 +254,24 @@ class Calls:
         found = self._routes
         if found is None or found.document is not document:
             own = self._settings
+            self._tell_of_home(document)
             found = routes(document, own.home, own.mode, own.consistency)
             self._routes = found
         return found
+
+    def _tell_of_home(self, document: Document) -> None:
+        """Say it once for each change: a home that the document does not have is nobody's."""
+        home = self._settings.home
+        homeless = home is not None and home not in document.regions
+        if homeless and not self._homeless:
+            _LOG.error(
+                "home=%r is no region of the document (%s): calls go to %s first, as if no home"
+                " were given. Pass one of the regions of failover.yaml, which are DynamoDB's names",
+                home,
+                ", ".join(document.regions),
+                document.primary,
+            )
+        self._homeless = homeless
 
     def _ask(self, region: Region, call: Call) -> Any:
         region.calls += 1

@@ -146,6 +146,19 @@ def test_without_a_home_reads_go_to_the_primary() -> None:
         assert one.table.get_item(**KEY) == {"region": EAST}
 
 
+def test_a_home_that_is_no_region_of_the_document_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A Google Cloud region in its place, perhaps; calls go on as without a home."""
+    for one in lab(home="us-east4"):
+        assert one.table.get_item(**KEY) == {"region": EAST}
+        one.see(document(2))
+        assert one.table.get_item(**KEY) == {"region": EAST}
+    (record,) = [line for line in caplog.records if "home='us-east4'" in line.getMessage()]
+    assert record.levelname == "ERROR"
+    assert f"({EAST}, {WEST}, " in record.getMessage()
+
+
 # --- reads go on
 
 
