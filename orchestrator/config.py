@@ -13,13 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from orchestrator import evidence, plain_yaml
 from orchestrator.core import policy as core
-from orchestrator.core.errors import BadConfig
+from orchestrator.core.errors import BadConfig, Found
 from orchestrator.core.plan import group_path
 from orchestrator.schema import (
     FileModel,
@@ -31,10 +30,6 @@ from orchestrator.schema import (
     TopicsModel,
 )
 from orchestrator.values import MIRRORED
-
-if TYPE_CHECKING:
-    from orchestrator.problems import Found
-
 
 A_TICK_AND_A_HALF = timedelta(seconds=90)
 """Ticks come once a minute, and the first after the waiting must come before the deadline."""
@@ -64,7 +59,7 @@ def load(text: str, source: str) -> Config:
     if invalid or across or file is None:
         raise _refusal(source, raw, invalid, across)
     services = {
-        name: _service(name, service, file, _object(raw["services"]).get(name))
+        name: _service(name, service, file, _object(_object(raw).get("services")).get(name))
         for name, service in file.services.items()
     }
     return Config(

@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from orchestrator.problems import Found
+from orchestrator.core.errors import Found
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from orchestrator.core.errors import BadEvent
 from orchestrator.core.model import (
@@ -30,8 +27,9 @@ from orchestrator.core.model import (
     Tick,
     Wish,
 )
-from orchestrator.core.policy import Region, Service
+from orchestrator.core.policy import Service
 from orchestrator.core.rules import LONGEST_FREEZE
+from orchestrator.matching import Foreign, Match, Note, match
 
 MAX_BYTES = 1024 * 1024
 """Largest notification that is read. Pub/Sub allows 10 MB; a real one has a few KB."""
@@ -39,7 +37,6 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 """Deepest nesting that is read. A real notification has five levels."""
 
-_CHECK_ID = re.compile(r'\bcheck_id"?\s*=\s*"([^"]{1,256})"')
 _MILLISECONDS = 100_000_000_000
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 
@@ -55,10 +52,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """A signal and the service it is for."""
+    """A signal and the service it is for. note: what people should know of how it was taken."""
 
     service: str
     signal: Signal
+    note: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,31 @@ def unwrap(body: object, now: datetime) -> Message:
         outer = _structured(outer)
     message = outer.get("message")
     if not isinstance(message, dict):
-        raise BadEvent("the body has no `message` object: it is not a Pub/Sub message")
+        raise BadEvent(_no_message(outer))
     identity = message.get("messageId") or message.get("message_id") or ""
     published = message.get("publishTime") or message.get("publish_time")
     return Message(_data(message.get("data")), str(identity), _when(published) or now)
+
+
+def _no_message(outer: Json) -> str:
+    """Why there is no message, and which setting is wrong if that can be told."""
+    if "incident" in outer or "version" in outer:
+        return (
+            "the body is the notification itself, without the Pub/Sub envelope. Either the push"
+            " subscription has payload unwrapping on (--push-no-wrapper): set it again without, by"
+            " `gcloud pubsub subscriptions modify-push-config SUBSCRIPTION --push-endpoint=URL"
+            " --push-auth-service-account=EMAIL`. Or the alert policy has a webhook channel to this"
+            " URL: give it a Pub/Sub channel to the alerts topic instead. Until then every alert"
+            " that comes this way is dropped, and no failover follows from it"
+        )
+    if "kind" in outer:
+        return (
+            "the body is the control message itself, without the Pub/Sub envelope: the push"
+            " subscription has payload unwrapping on (--push-no-wrapper). Set it again without, by"
+            " `gcloud pubsub subscriptions modify-push-config SUBSCRIPTION --push-endpoint=URL"
+            " --push-auth-service-account=EMAIL`. Until then no tick and no command is heard"
+        )
+    return "the body has no `message` object: it is not a Pub/Sub message"
 
 
 def _structured(outer: Json) -> Json:
@@ -100,10 +119,13 @@ def _structured(outer: Json) -> Json:
 
 
 def _data(text: object) -> bytes:
-    if not isinstance(text, str) or not text:
+    """The bytes: base64 in either alphabet, with its padding or without."""
+    plain = text.strip().rstrip("=") if isinstance(text, str) else ""
+    if not plain:
         raise BadEvent("the message has no data")
+    plain = plain.replace("-", "+").replace("_", "/")
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadEvent(f"the message's data is not base64: {error}") from error
     if len(data) > MAX_BYTES:
@@ -167,28 +189,30 @@ def parse_alert(
     if not isinstance(incident, dict):
         raise BadEvent("the notification has no `incident` object")
     opened = _opened(incident.get("state"))
-    matched = _match(incident, services)
-    if isinstance(matched, Ignored):
-        return matched
+    matched = match(incident, services)
+    if isinstance(matched, Foreign):
+        return Ignored(f"it is for service {matched.service!r}, which is not ours")
     started = _when(incident.get("started_at"))
     key = _incident_id(incident, started, message)
     began = min(started or message.published, message.published)
     ended = _when(incident.get("ended_at")) or message.published
-    return tuple(
-        Addressed(service, AlertOpened(key, region, began))
-        if opened
-        else Addressed(service, AlertClosed(key, region, began, max(began, ended)))
-        for service, region in matched
-    )
+
+    def signal(one: Match) -> AlertOpened | AlertClosed:
+        if opened:
+            return AlertOpened(key, one.region, began, one.doubt)
+        return AlertClosed(key, one.region, began, max(began, ended))
+
+    return tuple(Addressed(one.service, signal(one), one.note) for one in matched)
 
 
 def _opened(state: object) -> bool:
+    """Whether the incident is open. Acknowledged it still is: somebody has seen it."""
     match str(state).strip().lower():
-        case "open":
+        case "open" | "acknowledged":
             return True
         case "closed":
             return False
-    raise BadEvent(f"incident.state is {state!r}; it must be open or closed")
+    raise BadEvent(f"incident.state is {state!r}; it must be open, acknowledged or closed")
 
 
 def _incident_id(incident: Json, started: datetime | None, message: Message) -> str:
@@ -230,82 +254,6 @@ def _iso(text: str) -> datetime | None:
         return at.astimezone(UTC) if at.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-# --- which region --------------------------------------------------------------------------------
-
-
-def _match(
-    incident: Json, services: Mapping[str, Service]
-) -> tuple[tuple[str, str], ...] | Ignored:
-    """The (service, region) pairs meant: by the policy's labels, the host, then the check id."""
-    labels = _object(incident.get("policy_user_labels"))
-    named, region = _text(labels, "service"), _text(labels, "region")
-    if named and named not in services:
-        return Ignored(f"it is for service {named!r}, which is not ours")
-    among = {named: services[named]} if named else services
-    if region:
-        return _by_region(region, among)
-    host = _text(_object(_object(incident.get("resource")).get("labels")), "host")
-    check = _check_id(incident)
-    matched = tuple(_by_host(host, among)) or tuple(_by_check(check, among))
-    if not matched:
-        raise BadEvent(
-            "the alert matches no region: no label `region` on its policy, host"
-            f" {host or 'absent'!r} is no health_url's, check id {check or 'absent'!r} is no"
-            " check_id. If it is for us, a failover may not happen: label the alert policy with"
-            " `region` and `service`"
-        )
-    return matched
-
-
-def _by_region(region: str, among: Mapping[str, Service]) -> tuple[tuple[str, str], ...]:
-    matched = tuple((name, region) for name, service in among.items() if region in service.names)
-    if not matched:
-        known = sorted({name for service in among.values() for name in service.names})
-        near = difflib.get_close_matches(region, known, 1)
-        meant = f"; did you mean {near[0]!r}? It" if near else "; it"
-        raise BadEvent(
-            f"region {region!r} is not configured for {', '.join(among)}{meant} is refused,"
-            f" never added. Configured: {', '.join(known)}"
-        )
-    return matched
-
-
-def _by_host(host: str, among: Mapping[str, Service]) -> Iterable[tuple[str, str]]:
-    """Regions whose health URL has this host; a host that several share names none of them."""
-    for name, service in among.items():
-        found = [region.name for region in service.regions if host and host in _hosts(region)]
-        if len(found) == 1:
-            yield name, found[0]
-
-
-def _hosts(region: Region) -> tuple[str, ...]:
-    if not region.health_url:
-        return ()
-    parts = urlsplit(region.health_url.lower())
-    return (parts.netloc, parts.hostname or "")
-
-
-def _by_check(check: str, among: Mapping[str, Service]) -> Iterable[tuple[str, str]]:
-    for name, service in among.items():
-        for region in service.regions:
-            if check and region.check_id and region.check_id.rsplit("/", 1)[-1].lower() == check:
-                yield name, region.name
-
-
-def _check_id(incident: Json) -> str:
-    """The check id among the metric's labels, else in the condition's filter or query."""
-    label = _text(_object(_object(incident.get("metric")).get("labels")), "check_id")
-    if label:
-        return label
-    condition = _object(incident.get("condition"))
-    for part in condition.values():
-        for text in _object(part).values():
-            found = _CHECK_ID.search(text) if isinstance(text, str) else None
-            if found:
-                return found[1].lower()
-    return ""
 
 
 # --- the control topic ---------------------------------------------------------------------------

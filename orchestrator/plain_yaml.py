@@ -16,14 +16,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from orchestrator.core.errors import BadConfig, Problem
-
-if TYPE_CHECKING:
-    from orchestrator.problems import Found
+from orchestrator.core.errors import BadConfig, Found, Problem
 
 LONGEST = 256 * 1024
 """Bytes of a file that is read. A service takes about 2 KB."""
@@ -40,7 +37,7 @@ _UNREADABLE = (
 """What PyYAML raises for text that is no YAML, or holds a date, number or tag that is none."""
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it was built
-_RESOLVER = yaml.resolver.Resolver()
+_RESOLVER: Any = yaml.resolver.Resolver()  # its stubs are untyped here
 _TEXT = "tag:yaml.org,2002:str"
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
@@ -150,7 +147,7 @@ def _ambiguous(text: str) -> Iterator[Found]:
             frames.append(_Frame(steps, isinstance(event, yaml.MappingStartEvent)))
 
 
-def _told(event: yaml.NodeEvent, *, is_key: bool) -> str:
+def _told(event: Any, *, is_key: bool) -> str:  # a node's event; its stubs lack fields
     """What is ambiguous about one node, and what to write; empty where nothing is."""
     if isinstance(event, yaml.AliasEvent):
         return f"the alias *{event.anchor}; write out what it stands for"

@@ -15,12 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.core.errors import Problem
+from orchestrator.core.errors import Found, Problem
 from orchestrator.fields import Field, every, said
 from orchestrator.schema import FileModel
-
-Found = tuple[tuple[object, ...], str]
-"""A problem on its way: the steps to its place in the file, and its text."""
 
 _LONG = 100
 """Characters of a wrong value that are shown."""

@@ -26,8 +26,20 @@ def region(name: str, service: str) -> dict[str, str]:
     return {"backend": f"projects/local/zones/{name}-a/instanceGroups/{service}-{name}"}
 
 
-def configured(folder: Path, *services: str, state: str = "") -> Path:
-    """A configuration with these services, each in two regions, its state in this folder."""
+EAST = "us-east-1"
+
+
+def configured(
+    folder: Path,
+    *services: str,
+    state: str = "",
+    extra: dict[str, Any] | None = None,  # any JSON
+) -> Path:
+    """A configuration with these services, each in two regions, its state in this folder.
+
+    extra: fields of regions, by service and region; `policy`: of every service.
+    """
+    more = extra or {}
     content = {
         "version": 1,
         "project": "local",
@@ -35,7 +47,11 @@ def configured(folder: Path, *services: str, state: str = "") -> Path:
         "services": {
             name: {
                 "mode": "active-passive",
-                "regions": {r: region(r, name) for r in ("us-east-1", "us-west-2")},
+                "regions": {
+                    r: {**region(r, name), **more.get(name, {}).get(r, {})}
+                    for r in ("us-east-1", "us-west-2")
+                },
+                "policy": more.get("policy", {}),
                 "traffic": {"kind": "backend-service", "backend_service": name},
             }
             for name in services
@@ -53,9 +69,9 @@ def message(body: object, published: datetime | None = None) -> dict[str, Any]:
     return {"message": {"data": data, "messageId": "1", "publishTime": at}, "subscription": "s"}
 
 
-def alert(**labels: str) -> dict[str, object]:
+def alert(**labels: str) -> dict[str, Any]:
     """A notification with these labels on its policy."""
-    incident = {"incident_id": "0.a", "state": "open", "policy_user_labels": labels}
+    incident: dict[str, Any] = {"incident_id": "0.a", "state": "open", "policy_user_labels": labels}
     return {"incident": incident, "version": "1.2"}
 
 
@@ -66,20 +82,67 @@ def document(folder: Path, service: str) -> dict[str, Any]:
     return found
 
 
-def test_a_region_label_without_a_service_moves_every_service_that_has_the_region(
-    tmp_path: Path,
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """What was logged."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def failing(service: str, *regions: str) -> dict[str, dict[str, str]]:
+    """Health URLs of these regions of a service, which nobody answers at."""
+    found = {r: f"http://{service}-{r}.invalid/healthz" for r in regions}
+    return {r: {"health_url": url} for r, url in found.items()}
+
+
+def test_a_region_label_without_a_service_moves_each_service_whose_own_probe_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wiring = Wiring({"FAILOVER_CONFIG": str(configured(tmp_path, "checkout", "search"))}, tmp_path)
-    assert entry.alert(message(alert(region="us-east-1")), wiring) == "moved, moved"
-    for service in ("checkout", "search"):
-        assert document(tmp_path, service)["primary"] == "us-west-2"
-        routing = tmp_path / f"state/backend-services/{service}.json"
-        assert f"service={service} " in json.loads(routing.read_text())["description"]
+    """Several have the region: each moves only on what it sees itself."""
+    path = configured(tmp_path, "checkout", "search", extra={"checkout": failing("checkout", EAST)})
+    wiring = Wiring({"FAILOVER_CONFIG": str(path)}, tmp_path)
+    assert entry.alert(message(alert(region=EAST)), wiring) == "moved, held"
+    assert document(tmp_path, "checkout")["primary"] == "us-west-2"
+    assert document(tmp_path, "search")["primary"] == EAST
+    routing = tmp_path / "state/backend-services/checkout.json"
+    assert "service=checkout " in json.loads(routing.read_text())["description"]
+    told = [line for line in lines(capsys) if "names no service" in line["message"]]
+    assert {line["severity"] for line in told} >= {"INFO"}
+
+
+def test_an_alert_that_contradicts_itself_moves_nothing_and_says_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though the policy asks for no second signal: a healthy primary keeps its traffic."""
+    extra = {"checkout": failing("checkout", "us-west-2"), "policy": {"confirm": "none"}}
+    wiring = Wiring(
+        {"FAILOVER_CONFIG": str(configured(tmp_path, "checkout", extra=extra))}, tmp_path
+    )
+    told = alert(region=EAST, service="checkout")
+    told["incident"]["resource"] = {"labels": {"host": "checkout-us-west-2.invalid"}}
+    assert entry.alert(message(told), wiring) == "held"
+    assert document(tmp_path, "checkout")["primary"] == EAST
+    (line,) = [line for line in lines(capsys) if "says two things" in line["message"]]
+    assert line["severity"] == "ERROR"
+    assert "labels service=checkout region=us-east-1" in line["message"]
+    assert "host checkout-us-west-2.invalid (of us-west-2 of checkout)" in line["message"]
+
+
+def test_an_alert_labelled_for_others_is_taken_when_its_host_is_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = configured(tmp_path, "checkout", extra={"checkout": failing("checkout", EAST)})
+    wiring = Wiring({"FAILOVER_CONFIG": str(path)}, tmp_path)
+    told = alert(region="mars-1", service="billing")
+    assert entry.alert(message(told), wiring) == "ignored"
+    told["incident"]["resource"] = {"labels": {"host": f"checkout-{EAST}.invalid"}}
+    assert entry.alert(message(told), wiring) == "moved"
+    (line,) = [line for line in lines(capsys) if "labelled for a service" in line["message"]]
+    assert line["severity"] == "WARNING"
 
 
 def test_a_service_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     """Its own error is raised, so that the message comes again; the other has moved already."""
-    wiring = Wiring({"FAILOVER_CONFIG": str(configured(tmp_path, "checkout", "search"))}, tmp_path)
+    path = configured(tmp_path, "checkout", "search", extra={"search": failing("search", EAST)})
+    wiring = Wiring({"FAILOVER_CONFIG": str(path)}, tmp_path)
     (tmp_path / "state").mkdir()
     (tmp_path / "state/checkout.json").write_text("{broken")
     with pytest.raises(Unavailable, match=r"checkout\.json is corrupt"):

@@ -30,12 +30,18 @@ def parse(session: Session, file: Path) -> bool:
     if isinstance(found, Ignored):
         session.tell({"ignored": found.reason}, f"{file}: ignored: {found.reason}")
         return True
-    views = [signal_view(to.service, to.signal) for to in found]
+    views = [
+        {**signal_view(to.service, to.signal), "note": to.note.text if to.note else ""}
+        for to in found
+    ]
     if session.as_json:
         session.answer({"signals": views})
         return True
     columns = ("service", "kind", "region", "incident_id", "started_at", "ended_at")
     session.table(f"{file}", columns, [[_cell(c, view[c]) for c in columns] for view in views])
+    for to in found:
+        if to.note:
+            session.say(f"{to.note.severity} {to.note.text}.")
     return True
 
 

@@ -363,4 +363,5 @@ def _incident_view(incident: Incident) -> Json:
         "settled": incident.settled,
         "refused": list(incident.refused),
         "set_aside": incident.set_aside,
+        "doubt": incident.doubt,
     }

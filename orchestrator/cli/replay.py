@@ -162,7 +162,10 @@ def replay(
         if isinstance(found, Ignored):
             told.append({"file": str(file), "ignored": found.reason})
             continue
-        told += [{"file": str(file), **_taken(to, stages, at)} for to in found]
+        told += [
+            {"file": str(file), **_taken(to, stages, at), "note": to.note.text if to.note else ""}
+            for to in found
+        ]
     _show(session, told)
     return fine
 
@@ -202,6 +205,8 @@ def _show(session: Session, told: list[Json]) -> None:
         for word in ("poison", "ignored", "error"):
             if word in one:
                 session.say(f"  {word}: {one[word]}", "" if word == "ignored" else "red")
+        if one.get("note"):
+            session.say(f"  {one['note']}.")
         if "outcome" in one:
             taken = f"{sentences.came_in(one)} Taken at {one['at']}."
             lines = (taken, f"{one['outcome']}: {_after(one)}")

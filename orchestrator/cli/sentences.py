@@ -12,6 +12,7 @@ from datetime import datetime
 from orchestrator.cli.gates import gates, remedies
 from orchestrator.core.model import Incident, IncidentState, Json, Status
 from orchestrator.core.reading import read_time
+from orchestrator.core.rules import DOUBTS
 
 _OUTCOMES: Mapping[str, str] = {
     "held": "It HELD: the traffic stayed with {now}.",
@@ -202,6 +203,11 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
         return (
             f"{origin}: set aside, for {incident.set_aside} sent the traffic there in spite of it;"
             " only a newer incident counts against the region."
+        )
+    if incident.contradicted and incident.doubt:
+        return (
+            f"{origin}: {_STATES[incident.state]}, but {DOUBTS[incident.doubt]}. It counts only"
+            f" while our own probe of {incident.region} fails, and that has not been seen yet."
         )
     if incident.contradicted:
         return (

@@ -12,9 +12,10 @@ from orchestrator.flow.preview import Preview
 
 def signal_view(service: str, signal: Signal) -> Json:
     """One signal and whom it is for."""
+    doubt = None
     match signal:
         case AlertOpened():
-            kind, ended = "opened", None
+            kind, ended, doubt = "opened", None, signal.doubt
         case AlertClosed():
             kind, ended = "closed", stamp_time(signal.ended_at)
         case _:
@@ -26,6 +27,7 @@ def signal_view(service: str, signal: Signal) -> Json:
         "incident_id": signal.incident_id,
         "started_at": stamp_time(signal.started_at),
         "ended_at": ended,
+        "doubt": doubt,
     }
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from orchestrator.core.model import (
     NOTHING,
+    Doubt,
     Freeze,
     Incident,
     IncidentState,
@@ -135,6 +136,7 @@ def _incident(incident: Incident) -> Json:
         "settled": incident.settled,
         "refused": list(incident.refused),
         "set_aside": incident.set_aside,
+        "doubt": incident.doubt,
     }
 
 
@@ -308,6 +310,7 @@ def _read_incident(key: str, value: object) -> Incident:
         settled=bool(entry.get("settled", False)),
         refused=texts(entry.get("refused", [])),
         set_aside=text(entry.get("set_aside", "")),
+        doubt=maybe(entry.get("doubt"), lambda value: Doubt(text(value))),
     )
 
 

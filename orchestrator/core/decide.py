@@ -52,6 +52,7 @@ from orchestrator.core.model import (
     Status,
     Stored,
     Tick,
+    Verdict,
 )
 from orchestrator.core.plan import (
     desired,
@@ -60,7 +61,7 @@ from orchestrator.core.plan import (
     seen_pair,
 )
 from orchestrator.core.policy import Service
-from orchestrator.core.second import agreed, second_signal
+from orchestrator.core.second import second_signal
 from orchestrator.core.switch import end, ended
 from orchestrator.core.wanted import Wanted, whole
 from orchestrator.core.wishes import is_ending, wanted
@@ -89,9 +90,8 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     trusted = {region.name for region in service.regions if region.health_url is None}
     levered = _levered(ground.state, service, observed)
     levered = attached.noticed(levered, service, observed.routing)
-    proofs = agreed(probes, second)
-    state = assess(levered, signal, proofs, service.policy, now, trusted, second)
-    heard = _heard(service, state, signal, second, now)
+    state = assess(levered, signal, probes, service.policy, now, trusted, second)
+    heard = _heard(service, state, signal, second, probes, now)
     state, expired = _thawed(_finished(state, observed.routing, service), signal, now)
     void = _is_void(heard, signal)
     unseen = observed.routing is None and not attached.moves_unseen(service, before)
@@ -281,6 +281,7 @@ def _heard(
     state: State,
     signal: Signal,
     second: Mapping[str, Probe],
+    own: Mapping[str, Probe],
     now: datetime,
 ) -> tuple[Reason, ...]:
     """What was made of the message itself: too old to be merged, or contradicted."""
@@ -294,6 +295,9 @@ def _heard(
         return (Reason("max_event_age", False, value, "24h", signal.region),)
     standing_open = incident is not None and incident.state is IncidentState.OPEN
     if isinstance(signal, AlertOpened) and standing_open and incident and incident.contradicted:
+        ours = own.get(signal.region, NOT_PROBED)
+        if incident.doubt and ours.verdict is not Verdict.FAILING:
+            return (rules.doubted(signal.region, incident.doubt, ours),)
         return (
             rules.confirm(service.policy, signal.region, second.get(signal.region, NOT_PROBED)),
         )

@@ -35,6 +35,10 @@ class Problem:
         return f"{self.path}: {self.text}"
 
 
+Found = tuple[tuple[object, ...], str]
+"""A problem on its way: the steps to its place in the file, and its text."""
+
+
 class BadConfig(FailoverError):
     """The configuration cannot be used. Carries every problem found, not just the first."""
 

@@ -38,6 +38,7 @@ from orchestrator.core.model import (
     Verdict,
 )
 from orchestrator.core.policy import Confirm, Policy
+from orchestrator.core.second import agreed
 
 TOMBSTONE_LIFE = timedelta(hours=24)
 """How long a finished incident is kept, so that a late copy of its messages finds it."""
@@ -78,7 +79,13 @@ def join(one: Incident, other: Incident) -> Incident:
         settled=one.settled or other.settled,
         refused=tuple(sorted({*one.refused, *other.refused})),
         set_aside=max(one.set_aside, other.set_aside),
+        doubt=max(one, other, key=_certainty).doubt,
     )
+
+
+def _certainty(incident: Incident) -> tuple[bool, bool, str]:
+    """Which account's doubt stands: an opening's before a close's, and one without any before."""
+    return incident.opened, incident.doubt is None, incident.doubt or ""
 
 
 def from_message(signal: AlertOpened | AlertClosed) -> Incident:
@@ -86,7 +93,11 @@ def from_message(signal: AlertOpened | AlertClosed) -> Incident:
     match signal:
         case AlertOpened():
             return Incident(
-                signal.incident_id, signal.region, IncidentState.OPEN, signal.started_at
+                signal.incident_id,
+                signal.region,
+                IncidentState.OPEN,
+                signal.started_at,
+                doubt=signal.doubt,
             )
         case AlertClosed():
             return Incident(
@@ -198,20 +209,21 @@ def assess(  # a decision's whole world
 ) -> State:
     """The state with this signal merged and every region's health as it then follows.
 
-    probes: believable ones. trusted: regions without a health URL, whose close is taken as proof.
-    second: the second signal, where it is not the probes. Routing and epoch are left alone.
+    probes: our own, believable ones. trusted: regions without a health URL, whose close is taken as
+    proof. second: the second signal, where it is not the probes. Routing and epoch are left alone.
     """
     incidents = dict(state.incidents)
     second = probes if second is None else second
     if not isinstance(signal, Tick | Command) and not too_old(signal, incidents, now):
-        _merge(incidents, signal, second, policy)
-    _lift_contradictions(incidents, second)
+        _merge(incidents, signal, second, probes, policy)
+    _lift_contradictions(incidents, second, probes)
+    proofs = agreed(probes, second)
     regions = dict(state.regions)
     if isinstance(signal, Tick):
         for region, entry in state.regions.items():
-            if region in probes:
+            if region in proofs:
                 regions[region] = _count(
-                    incidents, region, entry, probes[region], state, policy, now
+                    incidents, region, entry, proofs[region], state, policy, now
                 )
         _bury(incidents, policy, now, trusted)
     return derived(replace(state, incidents=incidents, regions=regions), policy, now, trusted)
@@ -263,25 +275,42 @@ def _merge(
     incidents: dict[str, Incident],
     signal: AlertOpened | AlertClosed,
     second: Probes,
+    own: Probes,
     policy: Policy,
 ) -> None:
+    """Join the message to what is known, and judge an incident that is opened for the first time.
+
+    One that every opening so far left in doubt is judged again by the first that does not: without
+    the doubt, so that the order of the two does not matter.
+    """
     message = replace(from_message(signal), id=key_of(incidents, signal))
     known = incidents.get(message.id)
     first_open = message.opened and not (known and known.opened)
     merged = join(known, message) if known else message
-    probe = second.get(merged.region)
-    if first_open and policy.confirm is not Confirm.NONE and probe is not None:
-        merged = replace(merged, contradicted=probe.verdict is Verdict.HEALTHY)
+    denied = policy.confirm is not Confirm.NONE and _says(second, merged.region, Verdict.HEALTHY)
+    doubted = merged.doubt is not None and not _says(own, merged.region, Verdict.FAILING)
+    if first_open:
+        merged = replace(merged, contradicted=denied or doubted)
+    elif known and known.opened and known.doubt and merged.doubt is None:
+        merged = replace(merged, contradicted=known.contradicted and denied)
     incidents[merged.id] = merged
 
 
-def _lift_contradictions(incidents: dict[str, Incident], second: Probes) -> None:
-    """A contradiction ends when the second signal fails; it never begins later than the alert."""
+def _lift_contradictions(incidents: dict[str, Incident], second: Probes, own: Probes) -> None:
+    """A contradiction ends when the second signal fails; it never begins later than the alert.
+
+    That of an incident in doubt ends only when our own probe fails too.
+    """
     for key, incident in incidents.items():
-        probe = second.get(incident.region)
         still_open = incident.contradicted and incident.state is IncidentState.OPEN
-        if still_open and probe is not None and probe.verdict is Verdict.FAILING:
+        confirmed = _says(second, incident.region, Verdict.FAILING)
+        sure = incident.doubt is None or _says(own, incident.region, Verdict.FAILING)
+        if still_open and confirmed and sure:
             incidents[key] = replace(incident, contradicted=False)
+
+
+def _says(probes: Probes, region: str, verdict: Verdict) -> bool:
+    return region in probes and probes[region].verdict is verdict
 
 
 def _count(

@@ -37,6 +37,19 @@ NO_PAIR = Pair()
 # --- what came in ------------------------------------------------------------------------------
 
 
+class Doubt(StrEnum):
+    """Why an alert's word alone is not enough: it counts only while our own probe fails.
+
+    contradicted: its labels, host and check id are of different regions. foreign: it is labelled
+    for a service that is not ours, and its host or check id is ours. unnamed: it names no service,
+    and several have its region.
+    """
+
+    CONTRADICTED = "contradicted"
+    FOREIGN = "foreign"
+    UNNAMED = "unnamed"
+
+
 @dataclass(frozen=True, slots=True)
 class AlertOpened:
     """Monitoring says that a region has begun to fail. `started_at` is the incident's."""
@@ -44,6 +57,7 @@ class AlertOpened:
     incident_id: str
     region: str
     started_at: datetime
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +127,8 @@ class Incident:
     opened: an open message was seen (a close alone changes no region). contradicted: the second
     signal said, when the incident was first seen, that the region was fine. settled: the region has
     since proven healthy, or was chosen by a human in spite of it. set_aside: who chose it then.
-    refused: names of the rules that have refused to act on it, each recorded once.
+    refused: names of the rules that have refused to act on it, each recorded once. doubt: of every
+    opening of it; then it counts as contradicted until our own probe fails.
     """
 
     id: str
@@ -126,6 +141,7 @@ class Incident:
     settled: bool = False
     refused: tuple[str, ...] = ()
     set_aside: str = ""
+    doubt: Doubt | None = None
 
 
 class Status(StrEnum):

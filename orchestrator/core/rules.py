@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.model import (
     Command,
+    Doubt,
     Freeze,
     Incident,
     Move,
@@ -65,6 +66,22 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
         case Verdict.SILENT:
             passed = policy.on_unconfirmed is OnUnconfirmed.PROCEED
             return Reason("confirm", passed, f"no second signal: {probe.detail}", limit, region)
+
+
+DOUBTS: Mapping[Doubt, str] = {
+    Doubt.CONTRADICTED: "the alert's labels, host and check id are of different regions",
+    Doubt.FOREIGN: "the alert is labelled for a service that is not ours",
+    Doubt.UNNAMED: "the alert names no service, and several have this region",
+}
+"""Why an alert counts only while our own probe fails."""
+
+
+def doubted(region: str, doubt: Doubt, probe: Probe) -> Reason:
+    """An alert in doubt was not borne out by our own probe of its region."""
+    silent = probe.verdict is Verdict.SILENT
+    seen = "no second signal" if silent else "our own probe does not fail"
+    value = f"{seen}: {probe.detail}; {DOUBTS[doubt]}"
+    return Reason("confirm", False, value, "our own probe fails", region)
 
 
 def max_event_age(  # a rule's whole world

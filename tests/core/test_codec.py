@@ -17,6 +17,7 @@ from orchestrator.core.codec import HISTORY, decode, encode
 from orchestrator.core.flat import decode_flat, encode_flat, upgrade
 from orchestrator.core.ground import create
 from orchestrator.core.model import (
+    Doubt,
     Incident,
     IncidentState,
     Leave,
@@ -73,6 +74,7 @@ INCIDENTS = st.lists(
         ended_at=st.none() | TIMES,
         opened=st.booleans(),
         contradicted=st.booleans(),
+        doubt=st.none() | st.sampled_from(Doubt),
         settled=st.booleans(),
         refused=st.lists(TEXT, max_size=3).map(tuple),
     ),

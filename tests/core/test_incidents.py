@@ -25,6 +25,7 @@ from orchestrator.core.incidents import (
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
+    Doubt,
     Incident,
     IncidentState,
     Probe,
@@ -94,6 +95,7 @@ INCIDENTS = st.builds(
     refused=st.lists(st.sampled_from(["brake", "confirm"]), unique=True).map(
         lambda rules: tuple(sorted(rules))
     ),
+    doubt=st.none() | st.sampled_from(Doubt),
 )
 
 
@@ -128,7 +130,8 @@ def messages(draw: st.DrawFn) -> list[AlertOpened | AlertClosed]:
         for _ in range(draw(st.integers(1, 3))):
             began = START - timedelta(minutes=draw(st.integers(0, 24 * 60)))
             if draw(st.booleans()):
-                made.append(AlertOpened(f"i{number}", region, began))
+                doubt = draw(st.none() | st.sampled_from(Doubt))
+                made.append(AlertOpened(f"i{number}", region, began, doubt))
             else:
                 ended = began + timedelta(minutes=draw(st.integers(0, 90)))
                 made.append(AlertClosed(f"i{number}", region, began, ended))
