@@ -23,6 +23,7 @@ from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Observed, State, Tick, Verdict
 from orchestrator.core.policy import Confirm, Service
 from orchestrator.core.second import NOT_ASKED
+from orchestrator.evidence import hosts
 from orchestrator.flow.observe import observe
 from orchestrator.flow.pipeline import handle
 from orchestrator.wiring import World
@@ -121,6 +122,7 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
     return [
         *found,
         *_health(service, observed),
+        *_untold(service),
         *roles(service, observed),
         *_checks(service, observed),
     ]
@@ -186,6 +188,19 @@ def _health(service: Service, observed: Observed) -> Iterator[Finding]:
             continue
         text = f"{region.name} cannot be moved to while its health URL does not answer with 2xx"
         yield Finding(service.name, "health", Level.WARN, detail, text)
+
+
+def _untold(service: Service) -> Iterator[Finding]:
+    """Regions that an alert without labels is not matched to: their host is another's too."""
+    named = Counter(hosts(region.health_url)[:1] for region in service.regions)
+    for region in service.regions:
+        host = hosts(region.health_url)[:1]
+        if host and named[host] > 1 and not region.check_id:
+            detail = f"{region.name}: {host[0]} is the host of another region too"
+            text = (
+                "Only labels on alert policies tell it apart: give it its own host, or a check_id"
+            )
+            yield Finding(service.name, "alerts", Level.WARN, detail, text)
 
 
 def _checks(service: Service, observed: Observed) -> Iterator[Finding]:

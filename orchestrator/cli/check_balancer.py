@@ -32,6 +32,7 @@ def balancer(
     else:
         yield Finding(service.name, "lever", Level.OK, lever)
     yield from _groups(service, routing, lever)
+    yield from _numbered(service, routing)
     yield from _unclaimed(service, routing, state)
     yield from next_tick(service, world)
     if lever is Lever.CAPACITY:
@@ -65,6 +66,27 @@ def _groups(service: Service, routing: Routing, lever: Lever) -> Iterator[Findin
     if len(service.names) == 1:
         text = "With one region there is nowhere to go"
         yield Finding(service.name, "regions", Level.WARN, "only one", text)
+
+
+def _numbered(service: Service, routing: Routing) -> Iterator[Finding]:
+    """Groups that are the file's but for the project, which one names by id and one by number."""
+    ours = {_in_project(group)[1]: group for one in service.regions for group in one.backends}
+    for backend in routing.backends:
+        theirs, rest = _in_project(backend.group)
+        group = ours.get(rest, backend.group)
+        if theirs.isdecimal() != _in_project(group)[0].isdecimal():
+            detail = f"{backend.group} on {routing.name} is {group} in the file"
+            text = (
+                "A project's id and its number name different groups here, so no region claims it"
+                f" and its traffic cannot be moved: write {backend.group} in the file"
+            )
+            yield Finding(service.name, "project number", Level.FAIL, detail, text)
+
+
+def _in_project(group: str) -> tuple[str, str]:
+    """A group's project, and the rest of its path."""
+    project, _, rest = group.removeprefix("projects/").partition("/")
+    return project, rest
 
 
 def _unclaimed(service: Service, routing: Routing, state: State | None) -> Iterator[Finding]:
