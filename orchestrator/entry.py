@@ -67,8 +67,9 @@ def _handle(body: object, world: World, parser: Parser) -> str:
     if isinstance(addressed, Ignored):
         telemetry.log("INFO", f"ignored: {addressed.reason}")
         return "ignored"
-    for note in [to.note for to in addressed if to.note]:
-        telemetry.log(note.severity, note.text)
+    for to in addressed:
+        if to.note:
+            telemetry.log(to.note.severity, to.note.text, service=to.service)
     return _each(addressed, world)
 
 

@@ -19,11 +19,12 @@ Object = Mapping[object, object]
 
 
 def hosts(url: str | None) -> tuple[str, ...]:
-    """A health URL's host as an alert may name it: with its port, and without."""
+    """A health URL's host as an alert may name it: as it stands there, without port, and with."""
     if not url:
         return ()
     parts = urlsplit(url.lower())
-    return (parts.netloc, parts.hostname or "")
+    host = (parts.hostname or "").rstrip(".")
+    return (parts.netloc, host, f"{host}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}")
 
 
 def check_name(check_id: str) -> str:

@@ -55,6 +55,13 @@ def test_a_host_with_its_port_is_found_too() -> None:
         assert pairs(told) == {("search", "ap-south-1")}
 
 
+def test_a_host_with_the_port_that_its_url_need_not_name_is_found_too() -> None:
+    told = notification(
+        drop=["policy_user_labels"], resource=host("us-west-2.checkout.example.com:443")
+    )
+    assert pairs(told) == {("checkout", "us-west-2")}
+
+
 def test_the_check_id_among_the_metrics_labels_comes_third() -> None:
     told = notification(
         drop=["policy_user_labels"],

@@ -35,6 +35,7 @@ from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
     Command,
+    Doubt,
     Move,
     Outcome,
     Pair,
@@ -171,11 +172,17 @@ class Histories(RuleBasedStateMachine):
         self.answered(signal, report)
         return report
 
-    @rule(where=region, number=st.integers(0, 2), ago=seconds, copies=st.integers(1, 2))
-    def open(self, where: str, number: int, ago: int, copies: int) -> None:
-        """An alert, and perhaps a copy of it."""
-        for _ in range(copies):
-            self.send(self.world.opened(where, f"{number}.{where}", ago))
+    @rule(
+        where=region,
+        number=st.integers(0, 2),
+        ago=seconds,
+        doubts=st.lists(st.sampled_from([None, None, *Doubt]), min_size=1, max_size=2),
+    )
+    def open(self, where: str, number: int, ago: int, doubts: list[Doubt | None]) -> None:
+        """An alert, and perhaps a copy of it, of which one may be in doubt."""
+        for doubt in doubts:
+            told = self.world.opened(where, f"{number}.{where}", ago)
+            self.send(replace(told, doubt=doubt))
 
     @rule(where=region)
     def fail(self, where: str) -> None:
@@ -546,14 +553,15 @@ def test_no_long_history_breaks_a_law() -> None:
 
 messages = st.lists(
     st.builds(
-        lambda opens, where, ago: (
-            AlertOpened(f"{ago}.{where}", where, START - timedelta(seconds=ago))
+        lambda opens, where, ago, doubt: (
+            AlertOpened(f"{ago}.{where}", where, START - timedelta(seconds=ago), doubt)
             if opens
             else AlertClosed(f"{ago}.{where}", where, START - timedelta(seconds=ago), START)
         ),
         st.booleans(),
         region,
         st.sampled_from([0, 1000, 90000]),
+        st.sampled_from([None, *Doubt]),
     ),
     min_size=1,
     max_size=6,
