@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +211,7 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
     whole = {"project": file.project, "order": list(model.regions), "service": raw}
     told = json.dumps(whole, sort_keys=True, default=str)
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
-    return core.Service(
+    made = core.Service(
         name=name,
         project=file.project,
         mode=mode,
@@ -231,6 +231,19 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
         stamp=core.Stamp(file.serial, digest, mode),
         standby=core.Standby(model.traffic.standby),
     )
+    return replace(made, stamp=replace(made.stamp, routing_digest=_routing_digest(made)))
+
+
+def _routing_digest(service: core.Service) -> str:
+    """A digest of all that a shift depends on: who has the same one carries out the same epoch."""
+    told = {
+        "project": service.project,
+        "groups": {region.name: sorted(region.backends) for region in service.regions},
+        "lever": service.stated_lever,
+        "standby": service.standby,
+        "resources": [service.backend_service],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _policy(model: PolicyModel) -> core.Policy:

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
 
 MAX_DESCRIPTION = 2048
@@ -42,12 +43,13 @@ _MARK = re.compile(r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d
 def read_mark(description: str, service: str) -> Pair:
     """The highest pair that the description carries for this service, wherever it stands in it.
 
-    The mark of another service counts as none.
+    The mark of another service counts as none, and so does an epoch above every epoch that there
+    can be.
     """
     pairs = [
         Pair(int(found[1]), int(found[3]))
         for found in _MARK.finditer(description)
-        if found[2] == service
+        if found[2] == service and int(found[1]) < EPOCHS
     ]
     return max(pairs, default=NO_PAIR)
 

@@ -349,7 +349,8 @@ def _settle(incident: Incident, now: datetime) -> Incident:
         return incident
     if incident.state is not IncidentState.OPEN:
         return replace(incident, settled=True)
-    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=now)
+    ended = max(now, incident.started_at)  # its start may lie ahead of our clock
+    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=ended)
 
 
 def _is_over(incident: Incident, policy: Policy, trusted: Collection[str] = ()) -> bool:

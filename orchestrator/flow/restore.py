@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Outdated
+from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import Decision, State, Stored, Tick
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import Corrupt, NewerSchema
@@ -24,6 +25,9 @@ from orchestrator.ports import Archive, Version
 
 NEWEST_JOURNAL = 50
 """Newest journal entries whose names are read for the highest epoch; they sort by it."""
+
+_LONGEST_EPOCH = 20
+"""Digits from which on a name's number is no epoch."""
 
 
 class NothingToRestore(FailoverError):
@@ -160,4 +164,5 @@ def _highest_journaled(service: str, archive: Archive) -> int:
     prefix = f"journal/{service}/"
     names = [name.removeprefix(prefix) for name in archive.names(prefix)[-NEWEST_JOURNAL:]]
     epochs = [name.partition("-")[0] for name in names]
-    return max((int(epoch) for epoch in epochs if epoch.isdigit()), default=0)
+    found = (int(epoch) for epoch in epochs if epoch.isdecimal() and len(epoch) < _LONGEST_EPOCH)
+    return max((epoch for epoch in found if epoch < EPOCHS), default=0)

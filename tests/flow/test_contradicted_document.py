@@ -1,0 +1,97 @@
+"""A document that contradicts itself moves nothing, pages, and comes back by a restore."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.core.errors import Unavailable
+from orchestrator.core.model import Outcome, Signal, Tick
+from orchestrator.flow import restore
+from orchestrator.ports import Version
+from tests.fakes import REGIONS, Lab, lab
+
+EAST, WEST, EU = REGIONS
+
+
+class Versioned(MemoryObjects):
+    """A folder that keeps every version."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[tuple[int, bytes]] = []
+
+    def put(self, name: str, data: bytes, generation: int) -> int:
+        """Write it, and keep it."""
+        made = super().put(name, data, generation)
+        if name == "checkout.json":
+            self.kept.append((made, data))
+        return made
+
+
+def edited(**fields: Any) -> Lab:
+    """A world after one failover, whose document somebody has edited by hand."""
+    made = lab()
+    made.objects = Versioned()
+    made.down(EAST)
+    made.handle(made.opened(EAST))
+    got = made.objects.get("checkout.json")
+    assert got is not None
+    document = json.dumps({**json.loads(got[0]), **fields}).encode()
+    made.objects.put("checkout.json", document, got[1])
+    return made
+
+
+SIGNALS: list[Callable[[Lab], Signal]] = [
+    lambda _: Tick(),
+    lambda made: made.opened(WEST),
+    lambda made: made.closed(EAST),
+]
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=["tick", "open", "close"])
+@pytest.mark.parametrize("fields", [{"primary": EU}, {"primary": EU, "routing": {EU: 1.0}}])
+def test_nothing_moves_and_a_human_is_told_what_to_do(
+    fields: dict[str, Any], signal: Callable[[Lab], Signal]
+) -> None:
+    made = edited(**fields)
+    before = made.objects.get("checkout.json"), made.traffic.resource
+    made.down(WEST)
+    with pytest.raises(Unavailable, match=r"routing.*`failoverctl state restore checkout") as told:
+        made.handle(signal(made))
+    assert told.value.page
+    assert (made.objects.get("checkout.json"), made.traffic.resource) == before
+    assert made.traffic.scalers() == {EAST: 0.0, WEST: 1.0, EU: 0.0}
+
+
+def test_state_restore_brings_back_the_version_before_the_edit() -> None:
+    made = edited(primary=EU)
+    objects = made.objects
+    assert isinstance(objects, Versioned)
+
+    class Archive:
+        """What the folder keeps."""
+
+        def versions(self, name: str) -> Any:
+            del name
+            kept = reversed(objects.kept)
+            return tuple(Version(number, made.clock.at, len(data)) for number, data in kept)
+
+        def version(self, name: str, generation: int) -> bytes | None:
+            del name
+            return dict(objects.kept).get(generation)
+
+        def names(self, prefix: str) -> tuple[str, ...]:
+            del prefix
+            return ()
+
+    found = restore.prepare(made.service, None, made.context(), Archive())
+    assert "primary" in found.live
+    report = restore.carry_out(made.service, found, "alice", made.context())
+    assert report.decision.outcome is not Outcome.MOVED
+    assert made.state.primary == WEST
+    assert made.traffic.scalers() == {EAST: 0.0, WEST: 1.0, EU: 0.0}
