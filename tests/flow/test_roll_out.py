@@ -22,9 +22,7 @@ def killed_before_the_patch(**overrides: Any) -> Lab:  # as `lab` takes them
     made = lab(serial=2, **overrides)
     made.down(EAST)
     with pytest.raises(KeyboardInterrupt):
-        made.handle(
-            made.opened(EAST), traffic=Flaky(made.traffic, 2, "before", KeyboardInterrupt)
-        )
+        made.handle(made.opened(EAST), traffic=Flaky(made.traffic, 2, "before", KeyboardInterrupt))
     assert made.state.epoch == 1
     assert made.traffic.scalers() == NOT_YET
     return made
