@@ -19,7 +19,9 @@ import yaml
 from pydantic import ValidationError
 
 from orchestrator.core import policy as core
+from orchestrator.core.endpoints import is_usable
 from orchestrator.core.errors import BadConfig, Problem
+from orchestrator.core.limits import MOST_REGIONS
 from orchestrator.core.plan import group_path
 from orchestrator.schema import (
     FileModel,
@@ -131,6 +133,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         path = ("services", name)
         yield from _too_short((*path, "policy", "graceful"), service)
         yield from _standby(path, _object(service))
+        yield from _unreadable((*path, "regions"), _object(_object(service).get("regions")))
         yield from _between_regions(path, _object(_object(service).get("regions")))
         target = _object(_object(service).get("traffic")).get("backend_service")
         if isinstance(target, str) and shared[target] > 1:
@@ -138,6 +141,17 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
             yield here, f"{target} is moved by another service too; give each its own"
     if len(services) > 1:
         yield from _shared_mirrors(_object(raw.get("mirrors")))
+
+
+def _unreadable(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
+    """What every application would refuse in the document."""
+    if len(regions) > MOST_REGIONS:
+        yield path, f"{len(regions)} regions; write at most {MOST_REGIONS}: no client reads more"
+    for name, region in regions.items():
+        endpoint = _object(region).get("endpoint")
+        if isinstance(endpoint, str) and endpoint and not is_usable(endpoint):
+            text = f"{endpoint!r} is no host and no http(s) URL: no application could use it"
+            yield (*path, name, "endpoint"), text
 
 
 def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:

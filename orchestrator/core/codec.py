@@ -8,12 +8,12 @@ none, and a corrupt one is never overwritten.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from orchestrator.core.invariants import refuse_contradictions
-from orchestrator.core.limits import EPOCHS, HISTORY
+from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, is_ahead
 from orchestrator.core.model import (
     NOTHING,
     Freeze,
@@ -203,8 +203,11 @@ def _move(move: Move) -> Json:
 # --- from JSON ---------------------------------------------------------------------------------
 
 
-def decode(data: bytes, service: str) -> State:
-    """The state of this service. Raises Corrupt, naming the field, for anything unreadable."""
+def decode(data: bytes, service: str, times: Sequence[float] = ()) -> State:
+    """The state of this service. Raises Corrupt, naming the field, for anything unreadable.
+
+    times: what is known of the time, in seconds since 1970; then no revision may lie far ahead.
+    """
     try:
         document = json.loads(data, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
@@ -218,7 +221,10 @@ def decode(data: bytes, service: str) -> State:
         raise Corrupt(f"schema: {schema!r} is not {SCHEMA}")
     if document.get("service") != service:
         raise Corrupt(f"service: {document.get('service')!r} is not {service!r}")
-    return _decode(document)
+    state = _decode(document)
+    if times and is_ahead(state.revision, *times):
+        raise Corrupt(f"revision: {state.revision} lies more than {AHEAD.days} days ahead")
+    return state
 
 
 def _decode(document: Json) -> State:

@@ -41,3 +41,11 @@ COMMANDS = 200
 
 ID = 64
 """Characters of an incident's or command's id. A longer one is replaced by its hash."""
+
+
+def is_ahead(revision: int, *times: float) -> bool:
+    """Whether no document can have this revision yet.
+
+    times: what is known of the time, each in seconds since 1970. A counter tells no time.
+    """
+    return revision >= COUNTERS and revision > (max(times) + AHEAD.total_seconds()) * 1_000_000

@@ -66,7 +66,8 @@ def read_state(service: str, context: Context) -> Stored:
     data, generation = got
     context.memory.documents.add(service)
     try:
-        return Stored(codec.decode(data, service), generation)
+        times = context.now().timestamp(), generation / 1_000_000  # a generation is Google's time
+        return Stored(codec.decode(data, service, times), generation)
     except reading.NewerSchema as error:
         raise Outdated(f"{document_name(service)}: {error}; a newer instance must act") from error
     except reading.Corrupt as error:

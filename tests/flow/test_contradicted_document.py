@@ -8,35 +8,17 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import Outcome, Signal, Tick
 from orchestrator.flow import restore
-from orchestrator.ports import Version
 from tests.fakes import REGIONS, Lab, lab
 
 EAST, WEST, EU = REGIONS
 
 
-class Versioned(MemoryObjects):
-    """A folder that keeps every version."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: list[tuple[int, bytes]] = []
-
-    def put(self, name: str, data: bytes, generation: int) -> int:
-        """Write it, and keep it."""
-        made = super().put(name, data, generation)
-        if name == "checkout.json":
-            self.kept.append((made, data))
-        return made
-
-
 def edited(**fields: Any) -> Lab:
     """A world after one failover, whose document somebody has edited by hand."""
     made = lab()
-    made.objects = Versioned()
     made.down(EAST)
     made.handle(made.opened(EAST))
     got = made.objects.get("checkout.json")
@@ -70,26 +52,7 @@ def test_nothing_moves_and_a_human_is_told_what_to_do(
 
 def test_state_restore_brings_back_the_version_before_the_edit() -> None:
     made = edited(primary=EU)
-    objects = made.objects
-    assert isinstance(objects, Versioned)
-
-    class Archive:
-        """What the folder keeps."""
-
-        def versions(self, name: str) -> Any:
-            del name
-            kept = reversed(objects.kept)
-            return tuple(Version(number, made.clock.at, len(data)) for number, data in kept)
-
-        def version(self, name: str, generation: int) -> bytes | None:
-            del name
-            return dict(objects.kept).get(generation)
-
-        def names(self, prefix: str) -> tuple[str, ...]:
-            del prefix
-            return ()
-
-    found = restore.prepare(made.service, None, made.context(), Archive())
+    found = restore.prepare(made.service, None, made.context(), made.objects)
     assert "primary" in found.live
     report = restore.carry_out(made.service, found, "alice", made.context())
     assert report.decision.outcome is not Outcome.MOVED
