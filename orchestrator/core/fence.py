@@ -37,7 +37,10 @@ from orchestrator.core.model import NO_PAIR, Pair
 MAX_DESCRIPTION = 2048
 """Characters that the API keeps of a description (reference of backendServices)."""
 
-_MARK = re.compile(r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d{1,20})(?!\d)")
+_MARK = re.compile(
+    r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d{1,20})(?!\d)"
+    r"(?: frozen=(\d{1,10})(?!\d))?"
+)
 
 
 def read_mark(description: str, service: str) -> Pair:
@@ -54,6 +57,15 @@ def read_mark(description: str, service: str) -> Pair:
     return max(pairs, default=NO_PAIR)
 
 
+def read_frozen(description: str, service: str) -> int:
+    """Until when automation is frozen by this service's marks, in seconds since 1970; 0: it is not.
+
+    Readers of an older form do not look at it, and keep it as people's text.
+    """
+    found = _MARK.finditer(description)
+    return max((int(mark[4]) for mark in found if mark[2] == service and mark[4]), default=0)
+
+
 def bare(description: str, service: str) -> str:
     """The description without this service's marks: what people have written there."""
     while True:  # what stood around a mark may form another
@@ -63,9 +75,14 @@ def bare(description: str, service: str) -> str:
         description = after
 
 
-def write_mark(description: str, service: str, pair: Pair) -> str:
-    """The description with this pair as its beginning, other text kept, cut to fit the API."""
-    mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}"
+def write_mark(description: str, service: str, pair: Pair, frozen: int = 0) -> str:
+    """The description with this pair as its beginning, other text kept, cut to fit the API.
+
+    frozen: until when automation is, in seconds since 1970; 0: it is not, or the mark does not
+    tell.
+    """
+    until = f" frozen={frozen}" if frozen else ""
+    mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}{until}"
     return f"{mark} {bare(description, service)}".strip()[:MAX_DESCRIPTION]
 
 

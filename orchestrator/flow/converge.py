@@ -7,7 +7,7 @@ all take this one way. The fence (see `orchestrator.core.fence`) is checked befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.core.errors import (
     Conflict,
@@ -115,8 +115,11 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
                 f"{made.resource} was written {MAX_SHIFTS} times and still is not as desired"
                 f" ({made}); the next tick looks again. See who else writes to it"
             )
-        if not _allowed(service, work.stored, made, context):
-            return False
+        tells = _may_remark(work.stored, made, service)
+        if not (tells and made.only_remarks) and not _allowed(service, work.stored, made, context):
+            if not tells:
+                return False
+            made = replace(made, changes=())  # the freeze is told; the drift is left alone
         try:
             _lost_fence(work.stored, made, context, committed=committed)
             work.sent = made
@@ -153,7 +156,8 @@ def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tup
     """One line for the write that was made; the sentence of it if it mended another hand's work."""
     epoch = made.wanted.epoch
     shift = stored.state.shift if stored.state else None
-    if not made.drift and (shift is None or shift.phase is not Phase.VERIFIED):
+    unfinished = shift is None or shift.phase is not Phase.VERIFIED
+    if made.only_remarks or (not made.drift and unfinished):
         context.log("NOTICE", f"shifted {made}", service=service.name, epoch=epoch)
         return ()
     mark = "its mark was left" if made.drift else f"its mark became epoch {made.seen.epoch}"
@@ -206,6 +210,12 @@ def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> 
         raise Outdated(text)
     context.log("ERROR", text, service=service.name)
     return False
+
+
+def _may_remark(stored: Stored, made: Plan, service: Service) -> bool:
+    """Whether the mark may be made to tell of a freeze, whatever else is left as it is."""
+    ours = stored.state and standing(stored.state.stamp, service.stamp)
+    return ours is Standing.SAME and made.seen == made.wanted and made.remarks
 
 
 def _difference(theirs: Stamp, ours: Stamp) -> str:
