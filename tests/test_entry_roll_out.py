@@ -15,7 +15,7 @@ from orchestrator.core.errors import Outdated
 from orchestrator.wiring import Wiring
 from tests.test_entry import alert, configured, message
 
-COMMAND = {
+COMMAND: dict[str, object] = {
     "kind": "command",
     "id": "c1",
     "verb": "evacuate",

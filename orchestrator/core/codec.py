@@ -36,6 +36,7 @@ from orchestrator.core.policy import Lever, Mode, Stamp
 from orchestrator.core.reading import (
     Corrupt,
     NewerSchema,
+    UnknownWord,
     count,
     mapping,
     maybe,
@@ -285,8 +286,8 @@ class _Reader:
             return convert(self._document[name])
         except KeyError as error:
             raise Corrupt(f"{name}: {error} is missing") from error
-        except NewerSchema as error:
-            raise NewerSchema(f"{name}: {error}") from error
+        except UnknownWord as error:
+            raise UnknownWord(f"{name}: {error}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise Corrupt(f"{name}: {error}") from error
 

@@ -25,6 +25,10 @@ class NewerSchema(Corrupt):
     """The document was written by a newer version."""
 
 
+class UnknownWord(NewerSchema):
+    """A field has a word that this version does not know: a newer version's, or a slip by hand."""
+
+
 class Contradiction(Corrupt):
     """The document can be read, and two of its fields cannot both be true."""
 
@@ -79,13 +83,13 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def member(value: object, kind: type[E]) -> E:
-    """The value as a member of this enumeration. Raises NewerSchema for a text that is none."""
+    """The value as a member of this enumeration. Raises UnknownWord for a text that is none."""
     given = text(value)
     try:
         return kind(given)
     except ValueError as error:
         known = ", ".join(kind)
-        raise NewerSchema(f"{given!r} is not known to this version ({known})") from error
+        raise UnknownWord(f"{given!r} is not known to this version ({known})") from error
 
 
 def count(value: object) -> int:

@@ -319,12 +319,16 @@ class Histories(RuleBasedStateMachine):
         document = {**json.loads(good[0]), "primary": where}
         document |= {"routing": {where: 1.0}} if routed else {}
         wish = self.wish(Wish.FAILOVER, where, 0, "", now=True)
-        sent = {"tick": Tick(), "open": self.world.opened(where, "edited"), "command": wish}[signal]
+        signals: dict[str, Signal] = {
+            "tick": Tick(),
+            "open": self.world.opened(where, "edited"),
+            "command": wish,
+        }
         edited = json.dumps(document).encode()
         generation = MemoryObjects.put(self.objects, "checkout.json", edited, good[1])
         before = len(self.world.traffic.applied)
         with pytest.raises(Unavailable, match="corrupt") as told:
-            self.world.handle(sent)
+            self.world.handle(signals[signal])
         assert told.value.page
         assert self.objects.get("checkout.json") == (edited, generation)
         assert len(self.world.traffic.applied) == before

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import FrameType
 
 import pytest
@@ -42,7 +43,7 @@ def test_writer_and_readers_go_by_the_same_numbers() -> None:
     assert limits.WRITTEN * 4 <= limits.READ == bounded.LARGEST
     document = encode(loop().state)
     padded = document + b" " * (limits.READ - len(document))
-    assert read_document(padded)
+    assert read_document(padded) == read_document(document)
     with pytest.raises(ValueError, match="more than"):
         read_document(padded + b" ")
 
@@ -175,7 +176,7 @@ def test_what_is_dropped_changes_no_status_and_no_oldest_or_newest_open_one(
         assert len(capped(kept, policy, ())) <= max(limits.INCIDENTS, 0)
 
 
-def starts(known: dict[str, Incident], region: str) -> list[object]:
+def starts(known: Mapping[str, Incident], region: str) -> list[datetime]:
     """When the region's open incidents began, oldest first."""
     return sorted(one.started_at for one in live(known, region))
 

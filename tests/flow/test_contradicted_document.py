@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import Outdated, Unavailable
 from orchestrator.core.model import Outcome, Signal, Tick
 from orchestrator.flow import restore
 from tests.fakes import REGIONS, Lab, lab
@@ -58,3 +58,17 @@ def test_state_restore_brings_back_the_version_before_the_edit() -> None:
     assert report.decision.outcome is not Outcome.MOVED
     assert made.state.primary == WEST
     assert made.traffic.scalers() == {EAST: 0.0, WEST: 1.0, EU: 0.0}
+
+
+def test_a_slip_in_a_word_is_left_to_a_newer_version_unless_a_human_names_one_to_restore() -> None:
+    made = edited(lever="capacitty")
+    with pytest.raises(Outdated, match="--generation"):
+        made.tick()
+    with pytest.raises(Outdated, match="--generation"):
+        restore.prepare(made.service, None, made.context(), made.objects)
+    newest, good, *_ = made.objects.versions("checkout.json")
+    assert newest.generation > good.generation
+    found = restore.prepare(made.service, good.generation, made.context(), made.objects)
+    assert "lever: 'capacitty'" in found.live
+    restore.carry_out(made.service, found, "alice", made.context())
+    assert made.state.primary == WEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -64,7 +65,11 @@ def test_a_freeze_writes_the_mark_and_no_traffic_and_act_waits_for_its_end() -> 
 
 
 def test_the_end_of_a_freeze_takes_it_from_the_mark() -> None:
-    for ends in (lambda made: made.command("unfreeze"), lambda made: made.tick(62)):
+    ways: list[Callable[[Lab], object]] = [
+        lambda made: made.command("unfreeze"),
+        lambda made: made.tick(62),
+    ]
+    for ends in ways:
         made = moved()
         made.freeze(hours=1)
         assert told(made)
