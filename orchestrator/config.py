@@ -11,14 +11,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pydantic import ValidationError
 
 from orchestrator import evidence, plain_yaml
 from orchestrator.core import policy as core
+from orchestrator.core.endpoints import is_usable
 from orchestrator.core.errors import BadConfig, Found
+from orchestrator.core.limits import MOST_REGIONS
 from orchestrator.core.plan import group_path
 from orchestrator.schema import (
     FileModel,
@@ -96,6 +98,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         path = ("services", name)
         yield from _too_short((*path, "policy", "graceful"), service)
         yield from _standby(path, _object(service))
+        yield from _unreadable((*path, "regions"), _object(_object(service).get("regions")))
         yield from _between_regions(path, _object(_object(service).get("regions")))
         target = _object(_object(service).get("traffic")).get("backend_service")
         if isinstance(target, str) and shared[target] > 1:
@@ -106,6 +109,17 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         yield from evidence.in_clear(services)
     if len(services) > 1:
         yield from _shared_mirrors(_object(raw.get("mirrors")))
+
+
+def _unreadable(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
+    """What every application would refuse in the document."""
+    if len(regions) > MOST_REGIONS:
+        yield path, f"{len(regions)} regions; write at most {MOST_REGIONS}: no client reads more"
+    for name, region in regions.items():
+        endpoint = _object(region).get("endpoint")
+        if isinstance(endpoint, str) and endpoint and not is_usable(endpoint):
+            text = f"{endpoint!r} is no host and no http(s) URL: no application could use it"
+            yield (*path, name, "endpoint"), text
 
 
 def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:
@@ -179,7 +193,7 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
     whole = {"project": file.project, "order": list(model.regions), "service": raw}
     told = json.dumps(whole, sort_keys=True, default=str)
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
-    return core.Service(
+    made = core.Service(
         name=name,
         project=file.project,
         mode=mode,
@@ -199,6 +213,19 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
         stamp=core.Stamp(file.serial, digest, mode),
         standby=core.Standby(model.traffic.standby),
     )
+    return replace(made, stamp=replace(made.stamp, routing_digest=_routing_digest(made)))
+
+
+def _routing_digest(service: core.Service) -> str:
+    """A digest of all that a shift depends on: who has the same one carries out the same epoch."""
+    told = {
+        "project": service.project,
+        "groups": {region.name: sorted(region.backends) for region in service.regions},
+        "lever": service.stated_lever,
+        "standby": service.standby,
+        "resources": [service.backend_service],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _policy(model: PolicyModel) -> core.Policy:

@@ -11,10 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from orchestrator import telemetry
-from orchestrator.core.errors import BadConfig, BadEvent, FailoverError, Outdated
+from orchestrator.core.errors import (
+    BadConfig,
+    BadEvent,
+    FailoverError,
+    Outdated,
+    StateLost,
+    Unknown,
+)
+from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Tick
 from orchestrator.core.policy import Service
 from orchestrator.flow import record
+from orchestrator.flow.observe import read_state
 from orchestrator.flow.pipeline import handle
 from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control, unwrap
 from orchestrator.wiring import Wiring, World
@@ -59,18 +68,43 @@ def _handle(body: object, world: World, parser: Parser) -> str:
         data = message.data
         addressed = parser(message, world.config.services)
     except BadEvent as error:
+        if isinstance(error, Unknown):
+            _leave_to_newer(str(error), world)
         telemetry.log("ERROR", f"poison, acknowledged and journaled: {error}", poison=True)
         record.poison(data, error, context)
         return "poison"
     if _is_old_tick(addressed, message, context.now()):
         addressed = Ignored("a tick of some time ago; newer ones have come since")
     if isinstance(addressed, Ignored):
+        if addressed.stranger:
+            _leave_to_newer(addressed.reason, world)
         telemetry.log("INFO", f"ignored: {addressed.reason}")
         return "ignored"
     for to in addressed:
         if to.note:
             telemetry.log(to.note.severity, to.note.text, service=to.service)
     return _each(addressed, world)
+
+
+def _leave_to_newer(what: str, world: World) -> None:
+    """Raise Outdated if a newer file is known to exist, for that one may know what we do not.
+
+    A document's serial tells. Raises StateLost where none can be read: then it is unknown whether
+    the message is for nobody. A corrupt document says nothing of this, and pages by itself.
+    """
+    for service in world.config.services.values():
+        try:
+            state = read_state(service.name, world.context).state
+        except (Outdated, StateLost):
+            raise
+        except FailoverError:
+            continue
+        if state and standing(state.stamp, service.stamp) is Standing.OLDER:
+            raise Outdated(
+                f"{what}. This instance has configuration serial {service.stamp.serial}, and"
+                f" {service.name}'s document was made with {state.stamp.serial}: a newer file may"
+                " know it, so it is left to an instance that has that file. Deploy it everywhere"
+            )
 
 
 def _is_old_tick(

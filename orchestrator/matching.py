@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.condition import Checks, checks_of
-from orchestrator.core.errors import BadEvent
+from orchestrator.core.errors import Unknown
 from orchestrator.core.model import NOTHING, Doubt, Json
 from orchestrator.core.policy import Service
 from orchestrator.evidence import check_name, hosts
@@ -88,7 +88,7 @@ class _Evidence:
 def match(incident: Json, services: Services) -> tuple[Match, ...] | Foreign:
     """The regions that an incident of a notification is about, one or more of each service.
 
-    Raises BadEvent when it names a region that is not configured, or none at all.
+    Raises Unknown when it names a region that is not configured, or none at all.
     """
     seen = _evidence(incident, services)
     if seen.service and seen.service not in services:
@@ -179,18 +179,18 @@ def _doubted(pair: Pair, doubt: Doubt, seen: _Evidence) -> Match:
     return Match(service, region, doubt, Note(severity, text))
 
 
-def _unknown(region: str, among: Services) -> BadEvent:
+def _unknown(region: str, among: Services) -> Unknown:
     known = sorted({name for service in among.values() for name in service.names})
     near = difflib.get_close_matches(region, known, 1)
     meant = f"; did you mean {near[0]!r}? It" if near else "; it"
-    return BadEvent(
+    return Unknown(
         f"region {region!r} is not configured for {', '.join(among)}{meant} is refused,"
         f" never added. Configured: {', '.join(known)}"
     )
 
 
-def _matches_nothing(seen: _Evidence) -> BadEvent:
-    return BadEvent(
+def _matches_nothing(seen: _Evidence) -> Unknown:
+    return Unknown(
         f"the alert matches no region ({seen}): no label `region` on its policy, no health_url that"
         " one region alone has with this host, no check_id that it is certainly of. If it is for"
         " us, a failover may not happen: label the alert policy with `region` and `service`"

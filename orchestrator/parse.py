@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestrator.core.errors import BadEvent
+from orchestrator.core.errors import BadEvent, Unknown
+from orchestrator.core.ids import plain_id
 from orchestrator.core.model import (
     NOTHING,
     AlertClosed,
@@ -61,9 +62,13 @@ class Addressed:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A well-formed message that asks nothing of us."""
+    """A well-formed message that asks nothing of us.
+
+    stranger: it names a service that this configuration does not have, and a newer one may.
+    """
 
     reason: str
+    stranger: bool = False
 
 
 # --- the envelope --------------------------------------------------------------------------------
@@ -191,7 +196,7 @@ def parse_alert(
     opened = _opened(incident.get("state"))
     matched = match(incident, services)
     if isinstance(matched, Foreign):
-        return Ignored(f"it is for service {matched.service!r}, which is not ours")
+        return Ignored(f"it is for service {matched.service!r}, which is not ours", stranger=True)
     started = _when(incident.get("started_at"))
     key = _incident_id(incident, started, message)
     began = min(started or message.published, message.published)
@@ -219,7 +224,7 @@ def _incident_id(incident: Json, started: datetime | None, message: Message) -> 
     """Its id; without one, what an open and its close have in common; else the message's own."""
     given = incident.get("incident_id")
     if isinstance(given, str | int) and not isinstance(given, bool) and str(given).strip():
-        return _encodable(str(given).strip()[:256])
+        return plain_id(str(given).strip())
     host = _text(_object(_object(incident.get("resource")).get("labels")), "host")
     labels = sorted(_object(incident.get("policy_user_labels")).items())
     parts = [str(incident.get("policy_name")), str(incident.get("condition_name")), host]
@@ -276,13 +281,13 @@ def parse_control(message: Message, services: Mapping[str, Service]) -> tuple[Ad
 def _commands(control: Json, services: Mapping[str, Service]) -> tuple[Addressed, ...]:
     named = control.get("service")
     if named is not None and (not isinstance(named, str) or named not in services):
-        raise BadEvent(f"command for service {named!r}; configured: {', '.join(services)}")
+        raise Unknown(f"command for service {named!r}; configured: {', '.join(services)}")
     command = _command(control)
     among = [named] if isinstance(named, str) else list(services)
     if command.region:
         among = [name for name in among if command.region in services[name].names]
     if not among:
-        raise BadEvent(f"command for region {command.region!r}, which no service has")
+        raise Unknown(f"command for region {command.region!r}, which no service has")
     if named is None and command.wish in {Wish.FAILOVER, Wish.FAILBACK}:
         raise BadEvent(f"a {command.wish} is for one service: name it")
     return tuple(Addressed(name, command) for name in among)
@@ -295,7 +300,8 @@ def _command(control: Json) -> Command:
         known = ", ".join(Wish)
         raise BadEvent(f"command verb {control.get('verb')!r} is not known: {known}") from error
     issued = _when(control.get("issued_at"))
-    identity, actor = _said(control, "id"), _said(control, "actor")
+    _said(control, "id")  # it must be there
+    identity, actor = plain_id(str(control["id"]).strip()), _said(control, "actor")
     if issued is None:
         raise BadEvent("the command has no `issued_at` that is a time, so it may be of any age")
     until = _when(control.get("until"))

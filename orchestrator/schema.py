@@ -209,7 +209,10 @@ class PolicyModel(_Model):
         " give the message back, so that Pub/Sub delivers it again. `act`: when an alert says that"
         " the region that carries the traffic fails, our own probe agrees, and another region"
         " answers well, move once on the strength of the load balancer's own mark; the state"
-        " follows when it can be read again. Cooldown and limits cannot be asked then.",
+        " follows when it can be read again. A freeze is honoured, because the mark carries its"
+        " end: with `act`, `freeze` and `unfreeze` write the mark, and nothing but the mark. What"
+        " `act` cannot know: a freeze that was committed and could not be written to the load"
+        " balancer, the cooldown, `max_auto_failovers`, and a region that a human evacuated.",
     )
     graceful: GracefulModel = Field(
         GracefulModel(),

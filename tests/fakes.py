@@ -432,6 +432,11 @@ class Lab:
         assert isinstance(document, dict)
         return document
 
+    def replace_document(self, document: Mapping[str, Any]) -> None:
+        """Put this JSON in the document's place, as somebody with an editor does."""
+        got = self.objects.get("checkout.json")
+        self.objects.put("checkout.json", json.dumps(document).encode(), got[1] if got else 0)
+
     @property
     def state_exists(self) -> bool:
         """Whether there is a document yet."""

@@ -16,6 +16,7 @@ from orchestrator.cli.history import carried_out, journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.ids import plain_id
 from orchestrator.core.incidents import proof_needed
 from orchestrator.core.model import (
     Incident,
@@ -247,6 +248,7 @@ def _shift(found: Preview) -> Iterable[str]:
 
 def _one(session: Session, service: Service, world: World, identity: str) -> Json:
     """Everything recorded of one decision or incident; by the journal alone where need be."""
+    given, identity = identity, plain_id(identity)
     now = world.context.now()
     state, fault = _state(service, world)
     named = _entries(session, service, None, world, identity)
@@ -266,7 +268,7 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
     if not mentioned and state and identity in state.commands:
         lines += [f"Command {identity} was carried out, and changed nothing.", ""]
     if not lines:
-        return _poison(service, world, identity, state, entries)
+        return _poison(service, world, given, state, entries)
     return {
         "sentences": lines[:-1],
         "decision": mentioned[0] if mentioned else None,

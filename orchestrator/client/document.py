@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
+from orchestrator.core.endpoints import is_usable
+from orchestrator.core.limits import EPOCHS, MOST_REGIONS, READ
 from orchestrator.core.reading import (
     Corrupt,
     count,
@@ -24,15 +25,8 @@ from orchestrator.core.reading import (
     text,
 )
 
-LARGEST = 1 << 20
-"""Bytes; a document has some thousand."""
-
-MOST_REGIONS = 40
-"""AWS has fewer."""
-
 HIGHEST = 1 << 62
-"""Of revisions and epochs: Cloud Storage's generations are far below. A number above would shut out
-every real document for good."""
+"""Of revisions: Cloud Storage's generations are far below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +74,8 @@ class Document:
 
 def read_document(data: bytes) -> Document:
     """The document in `data`. Raises Corrupt, naming the field, for anything unreadable."""
-    if len(data) > LARGEST:
-        raise Corrupt(f"{len(data)} bytes, more than {LARGEST}: that is no region document")
+    if len(data) > READ:
+        raise Corrupt(f"{len(data)} bytes, more than {READ}: that is no region document")
     try:
         document = json.loads(data, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
@@ -90,14 +84,14 @@ def read_document(data: bytes) -> Document:
     try:
         fields = strict(document)
         where = "revision"
-        revision = _number(fields.get("revision"))
+        revision = _number(fields.get("revision"), HIGHEST)
         where = "epoch"
-        epoch = _number(fields.get("epoch"))
+        epoch = _number(fields.get("epoch"), EPOCHS)
         where = "primary"
         primary = text(fields.get("primary"))
         where = "regions"
         found = [_region(name, entry) for name, entry in mapping(fields["regions"]).items()]
-        regions = {entry.name: entry for entry in found if _usable(entry.endpoint)}
+        regions = {entry.name: entry for entry in found if is_usable(entry.endpoint)}
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise Corrupt(f"{where}: {error}") from error
     if len(found) > MOST_REGIONS:
@@ -123,27 +117,8 @@ def _region(name: str, value: object) -> RegionEntry:
     )
 
 
-def _number(value: object) -> int:
+def _number(value: object, highest: int) -> int:
     number = count(value)
-    if number > HIGHEST:
+    if number >= highest:
         raise ValueError(f"{number.bit_length()} bits are more than any of ours has")
     return number
-
-
-def _usable(endpoint: str) -> bool:
-    """Whether it is a host or a URL that requests can be sent to.
-
-    A region whose endpoint is none is left out, so that it does not take the others along.
-    """
-    try:
-        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return (
-        known
-        and not parts.username
-        and endpoint.isascii()
-        and endpoint.isprintable()
-        and (" " not in endpoint)
-    )

@@ -12,10 +12,15 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The document as it lay there. mark: a generation, ETag or version, as the source names it."""
+    """The document as it lay there.
+
+    mark: a generation, ETag or version, as the source names it. at: the source's own time, in
+    seconds since 1970, where it tells that: a clock that is slow refuses no document then.
+    """
 
     body: bytes
     mark: str
+    at: float = 0.0
 
 
 class Source(Protocol):

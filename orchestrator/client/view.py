@@ -24,6 +24,7 @@ from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.fork import in_child
 from orchestrator.client.source import Source
+from orchestrator.core.limits import AHEAD, is_ahead
 from orchestrator.core.reading import Corrupt
 
 _LOG = logging.getLogger(__name__)
@@ -197,6 +198,12 @@ class DocumentView:
         fetched = source.fetch(self._marks.get(number))
         if fetched is not None:
             document = read_document(fetched.body)
+            now = time.time()  # noqa: TID251  # the application's clock: a bound, not an order
+            if is_ahead(document.revision, now, fetched.at):
+                raise Corrupt(
+                    f"revision: {document.revision} lies more than {AHEAD.days} days ahead of the"
+                    " time, and would shut out every real document until then"
+                )
             self._marks[number] = fetched.mark
             self._revisions[number] = document.revision
             if self._latest is None or document.revision > self._latest.revision:

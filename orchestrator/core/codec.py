@@ -8,10 +8,12 @@ none, and a corrupt one is never overwritten.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from orchestrator.core.invariants import refuse_contradictions
+from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, is_ahead
 from orchestrator.core.model import (
     NOTHING,
     Doubt,
@@ -35,9 +37,11 @@ from orchestrator.core.policy import Lever, Mode, Stamp
 from orchestrator.core.reading import (
     Corrupt,
     NewerSchema,
+    UnknownWord,
     count,
     mapping,
     maybe,
+    member,
     no_constant,
     number,
     read_time,
@@ -50,8 +54,6 @@ from orchestrator.core.reading import (
 )
 
 SCHEMA = 1
-HISTORY = 20
-"""Decisions kept in the document; the journal keeps all."""
 
 T = TypeVar("T")
 
@@ -69,12 +71,7 @@ def encode(state: State) -> bytes:
         "service": state.service,
         "revision": state.revision,
         "epoch": state.epoch,
-        "config": {
-            **mapping(raw.get("config")),
-            "serial": state.stamp.serial,
-            "digest": state.stamp.digest,
-            "mode": state.stamp.mode,
-        },
+        "config": {**mapping(raw.get("config")), **_stamp(state.stamp)},
         "primary": state.primary,
         "writer": state.writer,
         "updated_at": stamped(state.updated_at),
@@ -101,9 +98,18 @@ def encode(state: State) -> bytes:
         "lever": state.lever,
         "moves": [{**_known_move(raw, move), **_move(move)} for move in state.moves],
         "acknowledged_at": stamped(state.acknowledged_at),
+        "forgotten": state.forgotten,
         "history": list(state.history[:HISTORY]),
     }
     return json.dumps(document, indent=1).encode()
+
+
+def _stamp(stamp: Stamp) -> Json:
+    """`routing_of` binds the routing digest to its configuration, as `routing_epoch` below."""
+    told = {"serial": stamp.serial, "digest": stamp.digest, "mode": stamp.mode}
+    if not stamp.routing_digest:
+        return told
+    return {**told, "routing_digest": stamp.routing_digest, "routing_of": stamp.digest}
 
 
 def _region(entry: RegionState) -> Json:
@@ -172,8 +178,13 @@ def _ramp(ramp: Ramp) -> Json:
 
 
 def _shift(shift: Shift) -> Json:
+    """`routing_epoch` binds the routing to its epoch: a version that does not know either keeps
+    both when it writes a later epoch, and they say nothing of that one."""
     pair = shift.pair
-    return {"epoch": pair.epoch, "rev": pair.rev, "phase": shift.phase, "at": stamped(shift.at)}
+    kept = {} if shift.routing is None else {"routing": dict(shift.routing)}
+    bound = {"routing_epoch": pair.epoch} if kept else {}
+    told = {"epoch": pair.epoch, "rev": pair.rev, "phase": shift.phase, "at": stamped(shift.at)}
+    return {**told, **kept, **bound}
 
 
 def _known_move(raw: Json, move: Move) -> Json:
@@ -195,8 +206,11 @@ def _move(move: Move) -> Json:
 # --- from JSON ---------------------------------------------------------------------------------
 
 
-def decode(data: bytes, service: str) -> State:
-    """The state of this service. Raises Corrupt, naming the field, for anything unreadable."""
+def decode(data: bytes, service: str, times: Sequence[float] = ()) -> State:
+    """The state of this service. Raises Corrupt, naming the field, for anything unreadable.
+
+    times: what is known of the time, in seconds since 1970; then no revision may lie far ahead.
+    """
     try:
         document = json.loads(data, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
@@ -210,7 +224,10 @@ def decode(data: bytes, service: str) -> State:
         raise Corrupt(f"schema: {schema!r} is not {SCHEMA}")
     if document.get("service") != service:
         raise Corrupt(f"service: {document.get('service')!r} is not {service!r}")
-    return _decode(document)
+    state = _decode(document)
+    if times and is_ahead(state.revision, *times):
+        raise Corrupt(f"revision: {state.revision} lies more than {AHEAD.days} days ahead")
+    return state
 
 
 def _decode(document: Json) -> State:
@@ -218,7 +235,7 @@ def _decode(document: Json) -> State:
     state = State(
         service=str(document["service"]),
         revision=read("revision", count),
-        epoch=read("epoch", count),
+        epoch=read("epoch", _epoch),
         stamp=read("config", _read_stamp),
         primary=read("primary", text),
         regions=read("regions", lambda v: {k: _read_region(r) for k, r in strict(v).items()}),
@@ -229,7 +246,7 @@ def _decode(document: Json) -> State:
         shift=read("shift", lambda v: _read_shift(strict(v)) if v else None, None),
         restore=read("restore", lambda v: {k: strict(s) for k, s in strict(v).items()}, {}),
         retired=read("retired", texts, ()),
-        lever=read("lever", lambda v: Lever(text(v)) if v else None, None),
+        lever=read("lever", lambda v: member(v, Lever) if v else None, None),
         moves=read("moves", lambda v: tuple(_read_move(strict(m)) for m in sequence(v)), ()),
         acknowledged_at=read("acknowledged_at", lambda v: maybe(v, read_time), None),
         freeze=read("freeze", lambda v: maybe(v, _read_freeze), None),
@@ -240,17 +257,20 @@ def _decode(document: Json) -> State:
         evacuated=read("evacuated", texts, ()),
         commands=_read_commands(document, read),
         history=_history(document.get("history")),
+        forgotten=read("forgotten", count, 0),
         writer=str(document.get("writer") or ""),
         updated_at=_lenient_time(document.get("updated_at")),
         raw=document,
     )
-    if not state.routing or state.primary not in state.regions:
-        raise Corrupt("primary, routing: the document names no region that it has")
-    if state.shift and state.shift.pair.epoch != state.epoch:
-        raise Corrupt(f"shift.epoch: {state.shift.pair.epoch} is not the epoch {state.epoch}")
-    if state.epoch and not state.shift:
-        raise Corrupt(f"shift: missing at epoch {state.epoch}")
+    refuse_contradictions(state)
     return state
+
+
+def _epoch(value: object) -> int:
+    epoch = count(value)
+    if epoch >= EPOCHS:
+        raise ValueError(f"{epoch} is above every epoch that there can be")
+    return epoch
 
 
 class _Reader:
@@ -268,21 +288,25 @@ class _Reader:
             return convert(self._document[name])
         except KeyError as error:
             raise Corrupt(f"{name}: {error} is missing") from error
+        except UnknownWord as error:
+            raise UnknownWord(f"{name}: {error}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise Corrupt(f"{name}: {error}") from error
 
 
 def _read_stamp(value: object) -> Stamp:
     stamp = strict(value)
-    mode = Mode(text(stamp.get("mode", Mode.ACTIVE_PASSIVE)))
-    return Stamp(count(stamp["serial"]), text(stamp["digest"]), mode)
+    mode = member(stamp.get("mode", Mode.ACTIVE_PASSIVE), Mode)
+    digest, routing = text(stamp["digest"]), text(stamp.get("routing_digest", ""))
+    bound = stamp.get("routing_of", digest) == digest
+    return Stamp(count(stamp["serial"]), digest, mode, routing if bound else "")
 
 
 def _read_region(value: object) -> RegionState:
     entry = strict(value)
     return RegionState(
         endpoint=text(entry["endpoint"]),
-        status=Status(text(entry["status"])),
+        status=member(entry["status"], Status),
         since=read_time(entry["since"]),
         proofs=count(entry.get("proofs", 0)),
         failures=count(entry.get("failures", 0)),
@@ -293,24 +317,26 @@ def _read_region(value: object) -> RegionState:
         recoveries=count(entry.get("recoveries", 0)),
         attach=bool(entry.get("attach", False)),
         attached=bool(entry.get("attached", False)),
-        leave=maybe(entry.get("leave"), lambda value: Leave(text(value))),
+        leave=maybe(entry.get("leave"), lambda value: member(value, Leave)),
     )
 
 
 def _read_incident(key: str, value: object) -> Incident:
     entry = strict(value)
+    started_at = read_time(entry["started_at"])
+    ended_at = maybe(entry.get("ended_at"), read_time)
     return Incident(
         id=key,
         region=text(entry["region"]),
-        state=IncidentState(text(entry["state"])),
-        started_at=read_time(entry["started_at"]),
-        ended_at=maybe(entry.get("ended_at"), read_time),
+        state=member(entry["state"], IncidentState),
+        started_at=started_at,
+        ended_at=max(ended_at, started_at) if ended_at else None,
         opened=bool(entry.get("opened", True)),
         contradicted=bool(entry.get("contradicted", False)),
         settled=bool(entry.get("settled", False)),
         refused=texts(entry.get("refused", [])),
         set_aside=text(entry.get("set_aside", "")),
-        doubt=maybe(entry.get("doubt"), lambda value: Doubt(text(value))),
+        doubt=maybe(entry.get("doubt"), lambda value: member(value, Doubt)),
     )
 
 
@@ -330,7 +356,7 @@ def _read_switch(value: object) -> Switch:
     return Switch(
         to=text(entry["to"]),
         left=text(entry.get("left", "")),
-        step=Step(text(entry["step"])),
+        step=member(entry["step"], Step),
         since=read_time(entry.get("since", entry["until"])),
         until=read_time(entry["until"]),
         command=text(entry.get("command", "")),
@@ -354,7 +380,14 @@ def _read_shift(entry: Json) -> Shift:
     pair = Pair(count(entry["epoch"]), count(entry["rev"]))
     known = {str(phase): phase for phase in Phase}
     phase = known.get(str(entry.get("phase")), Phase.COMMITTED)
-    return Shift(pair, phase, _lenient_time(entry.get("at")))
+    return Shift(pair, phase, _lenient_time(entry.get("at")), _decided(entry, pair))
+
+
+def _decided(entry: Json, pair: Pair) -> Mapping[str, float] | None:
+    """The routing that the epoch was decided to be, where it is this epoch's."""
+    if "routing" not in entry or entry.get("routing_epoch", pair.epoch) != pair.epoch:
+        return None
+    return {name: number(share) for name, share in strict(entry["routing"]).items()}
 
 
 def _history(value: object) -> tuple[Json, ...]:

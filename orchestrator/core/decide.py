@@ -163,11 +163,21 @@ def _resolve(scene: Scene, ground: Ground) -> Resolution:
     if choice.regions and (ground.outcome is not None or needed) and not waits:
         outcome = Outcome.MOVED if needed and choice.left else ground.outcome or Outcome.MOVED
         calm = _calmed(state, choice.regions) if needed else state
-        return Resolution(calm, outcome, choice.reasons, choice.regions, choice.left)
+        told = (*choice.reasons, *_unknown(state, ground)) if needed else choice.reasons
+        return Resolution(calm, outcome, told, choice.regions, choice.left)
     held = not choice.regions or any(not reason.passed for reason in choice.reasons)
     if held and not isinstance(scene.signal, Command) and not is_ending(state, scene.now):
         return Resolution(state, None, choice.reasons)
     return _wished(scene, wanted(scene, ground.carrying), choice.reasons)
+
+
+def _unknown(state: State, ground: Ground) -> tuple[Reason, ...]:
+    """Which regions the document gives traffic and this configuration does not let have it."""
+    gone = [name for name in state.routing if name not in ground.carrying]
+    if not gone:
+        return ()
+    value = f"{', '.join(gone)} carries traffic by the document, and may not by this file"
+    return (Reason("configuration", True, value),)
 
 
 def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolution:
@@ -252,13 +262,14 @@ def _new_epoch(scene: Scene, stored: Stored, made: Resolution) -> State:
     if made.left:
         moves = (Move(now, epoch, made.left, regions), *moves)
     primary = state.primary if state.primary in regions else regions[0]
+    routing_then = shares(regions)
     moved = replace(
         settle(state, service),
         epoch=epoch,
         stamp=service.stamp,
         primary=primary,
-        routing=shares(regions),
-        shift=Shift(Pair(epoch, stored.generation), Phase.COMMITTED, now),
+        routing=routing_then,
+        shift=Shift(Pair(epoch, stored.generation), Phase.COMMITTED, now, routing_then),
         moves=_recent(moves, service, now),
         evacuated=tuple(name for name in state.evacuated if name not in regions),
     )

@@ -3,6 +3,7 @@
     FailoverError
     ├── BadConfig      mend the configuration file; nothing was read or moved
     ├── BadEvent       acknowledge and journal the message; it will never become readable
+    │   └── Unknown    the same, unless a newer file is known to exist: that one may know it
     ├── UnsafePlan     do nothing; only a human may override, by the name of the rule
     ├── Conflict       somebody else wrote first: read again and decide again
     ├── Unavailable    a dependency did not answer: try again, then have the message redelivered
@@ -53,6 +54,10 @@ class BadConfig(FailoverError):
 
 class BadEvent(FailoverError):
     """The message can never be handled. Acknowledge it, keep its reason in the journal."""
+
+
+class Unknown(BadEvent):
+    """The message names a service, region, host or check that this configuration does not have."""
 
 
 class UnsafePlan(FailoverError):

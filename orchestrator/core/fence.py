@@ -31,25 +31,39 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
 
 MAX_DESCRIPTION = 2048
 """Characters that the API keeps of a description (reference of backendServices)."""
 
-_MARK = re.compile(r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d{1,20})(?!\d)")
+_MARK = re.compile(
+    r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d{1,20})(?!\d)"
+    r"(?: frozen=(\d{1,10})(?!\d))?"
+)
 
 
 def read_mark(description: str, service: str) -> Pair:
     """The highest pair that the description carries for this service, wherever it stands in it.
 
-    The mark of another service counts as none.
+    The mark of another service counts as none, and so does an epoch above every epoch that there
+    can be.
     """
     pairs = [
         Pair(int(found[1]), int(found[3]))
         for found in _MARK.finditer(description)
-        if found[2] == service
+        if found[2] == service and int(found[1]) < EPOCHS
     ]
     return max(pairs, default=NO_PAIR)
+
+
+def read_frozen(description: str, service: str) -> int:
+    """Until when automation is frozen by this service's marks, in seconds since 1970; 0: it is not.
+
+    Readers of an older form do not look at it, and keep it as people's text.
+    """
+    found = _MARK.finditer(description)
+    return max((int(mark[4]) for mark in found if mark[2] == service and mark[4]), default=0)
 
 
 def bare(description: str, service: str) -> str:
@@ -61,9 +75,14 @@ def bare(description: str, service: str) -> str:
         description = after
 
 
-def write_mark(description: str, service: str, pair: Pair) -> str:
-    """The description with this pair as its beginning, other text kept, cut to fit the API."""
-    mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}"
+def write_mark(description: str, service: str, pair: Pair, frozen: int = 0) -> str:
+    """The description with this pair as its beginning, other text kept, cut to fit the API.
+
+    frozen: until when automation is, in seconds since 1970; 0: it is not, or the mark does not
+    tell.
+    """
+    until = f" frozen={frozen}" if frozen else ""
+    mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}{until}"
     return f"{mark} {bare(description, service)}".strip()[:MAX_DESCRIPTION]
 
 

@@ -39,9 +39,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.policy import Confirm, Policy
 from orchestrator.core.second import agreed
-
-TOMBSTONE_LIFE = timedelta(hours=24)
-"""How long a finished incident is kept, so that a late copy of its messages finds it."""
+from orchestrator.core.tombstones import TOMBSTONE_LIFE, buried, capped, is_over
 
 PROBE_SPACING = timedelta(seconds=45)
 """Probes closer than this count once: two orchestrators tick every minute, each on its own."""
@@ -151,14 +149,15 @@ def is_blind(probes: Probes) -> bool:
 
 def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:
     """The region's open incidents that the second signal does not contradict, by id."""
-    return tuple(
-        incident
-        for _, incident in sorted(incidents.items())
+    found = [
+        (key, incident)
+        for key, incident in incidents.items()
         if incident.region == region
         and incident.opened
         and not incident.contradicted
         and incident.state is IncidentState.OPEN
-    )
+    ]
+    return tuple(incident for _, incident in sorted(found, key=lambda one: one[0]))
 
 
 def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
@@ -225,15 +224,21 @@ def assess(  # a decision's whole world
                 regions[region] = _count(
                     incidents, region, entry, proofs[region], state, policy, now
                 )
-        _bury(incidents, policy, now, trusted)
-    return derived(replace(state, incidents=incidents, regions=regions), policy, now, trusted)
+        incidents = buried(incidents, policy, now, trusted)
+    kept = capped(incidents, policy, trusted)
+    forgotten = sum(1 for key in state.incidents if key in incidents and key not in kept)
+    merged = replace(state, incidents=kept, forgotten=state.forgotten + forgotten)
+    return derived(replace(merged, regions=regions), policy, now, trusted)
 
 
 def derived(state: State, policy: Policy, now: datetime, trusted: Collection[str] = ()) -> State:
     """The state with every region's status as it follows from the incidents."""
     regions = dict(state.regions)
+    own: dict[str, dict[str, Incident]] = {name: {} for name in state.regions}
+    for key, incident in state.incidents.items():
+        own.setdefault(incident.region, {})[key] = incident
     for region, entry in state.regions.items():
-        found = status(state.incidents, region, policy, trusting=region in trusted)
+        found = status(own[region], region, policy, trusting=region in trusted)
         if found is not entry.status:
             regions[region] = replace(entry, status=found, since=now)
     return replace(state, regions=regions)
@@ -326,7 +331,7 @@ def _count(
     pending = [
         incident
         for incident in incidents.values()
-        if incident.region == region and not _is_over(incident, policy)
+        if incident.region == region and not is_over(incident, policy)
     ]
     down = status(incidents, region, policy) is Status.DOWN
     was_down = entry.status is not Status.UP
@@ -378,23 +383,5 @@ def _settle(incident: Incident, now: datetime) -> Incident:
         return incident
     if incident.state is not IncidentState.OPEN:
         return replace(incident, settled=True)
-    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=now)
-
-
-def _is_over(incident: Incident, policy: Policy, trusted: Collection[str] = ()) -> bool:
-    """Whether the incident no longer says anything about its region's health."""
-    closed = incident.state is IncidentState.CLOSED
-    trusting = _trusts(policy, incident.region in trusted)
-    forgiven = closed and (incident.contradicted or trusting)
-    return incident.settled or forgiven or not incident.opened
-
-
-def _bury(
-    incidents: dict[str, Incident], policy: Policy, now: datetime, trusted: Collection[str]
-) -> None:
-    """Forget what nobody needs: finished incidents whose tombstones have had their time."""
-    for key, incident in list(incidents.items()):
-        finished = incident.state is not IncidentState.OPEN and _is_over(incident, policy, trusted)
-        last = max(incident.ended_at or incident.started_at, incident.started_at)
-        if finished and last < now - TOMBSTONE_LIFE:
-            del incidents[key]
+    ended = max(now, incident.started_at)  # its start may lie ahead of our clock
+    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=ended)

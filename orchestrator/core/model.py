@@ -265,11 +265,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The shift of the current epoch. at: when the epoch was decided."""
+    """The shift of the current epoch.
+
+    at: when the epoch was decided. routing: what it was decided to be; None where a version wrote
+    the epoch that did not keep it.
+    """
 
     pair: Pair
     phase: Phase
     at: datetime | None = None
+    routing: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +286,9 @@ class State:
     that are configured no more, and get no traffic. ceilings: the share of its full capacity that a
     region on a ramp gets, or was left with. given_up_at: when a switch or ramp last was.
     evacuated: regions that a human took the traffic from; automation goes there last. commands:
-    when each command of the last day was carried out, by id. raw: the document as read, so that
-    fields unknown to this version survive a rewrite.
+    when each command of the last day was carried out, by id. forgotten: incidents that were dropped
+    because there were too many. raw: the document as read, so that fields unknown to this version
+    survive a rewrite.
     """
 
     service: str
@@ -307,6 +313,7 @@ class State:
     evacuated: tuple[str, ...] = ()
     commands: Mapping[str, datetime] = field(default_factory=dict)
     history: tuple[Json, ...] = ()
+    forgotten: int = 0
     writer: str = ""
     updated_at: datetime | None = None
     raw: Json = field(default_factory=dict, compare=False, repr=False)

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from orchestrator.core.errors import UnsafePlan
-from orchestrator.core.fence import bare, is_cut, read_mark, write_mark
+from orchestrator.core.fence import bare, is_cut, read_frozen, read_mark, write_mark
 from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
-from orchestrator.core.policy import Lever, Service, Standby
+from orchestrator.core.policy import Lever, OnStateLoss, Service, Standby
 
 DESCRIPTION = "description"
 """Key under `restore` that keeps a description which was too long to be kept beside the mark."""
@@ -55,18 +55,34 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes, the pair on the resource, and the pair they are to be written with."""
+    """The changes, the pair on the resource, and the pair they are to be written with.
+
+    frozen, seen_frozen: until when automation is frozen, as the mark is to tell and as it tells, in
+    seconds since 1970; 0 for not.
+    """
 
     resource: str
     lever: Lever
     changes: tuple[Change, ...]
     seen: Pair
     wanted: Pair
+    frozen: int = 0
+    seen_frozen: int = 0
 
     @property
     def empty(self) -> bool:
         """Nothing is left to do."""
-        return not self.changes and self.seen == self.wanted
+        return not self.changes and self.seen == self.wanted and not self.remarks
+
+    @property
+    def remarks(self) -> bool:
+        """The mark tells of another freeze than the document, or of none."""
+        return self.frozen != self.seen_frozen
+
+    @property
+    def only_remarks(self) -> bool:
+        """Nothing else is left to do than to have the mark tell of a freeze, or of its end."""
+        return self.remarks and not self.changes and self.seen == self.wanted
 
     @property
     def superseded(self) -> bool:
@@ -167,9 +183,18 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
         changes = tuple(_scales(state, routing, service, wanted))
     else:
         changes = tuple(_memberships(state, routing, service, wanted))
-    made = Plan(routing.name, lever, changes, seen, state.pair)
+    seen_frozen = read_frozen(routing.description, service.name)
+    frozen = _frozen(state, service)
+    made = Plan(routing.name, lever, changes, seen, state.pair, frozen, seen_frozen)
     _refuse_unsafe(made, routing, service)
     return made
+
+
+def _frozen(state: State, service: Service) -> int:
+    """What the mark tells of a freeze: only where `on_state_loss: act` reads it."""
+    if state.freeze is None or service.policy.on_state_loss is not OnStateLoss.ACT:
+        return 0
+    return int(state.freeze.until.timestamp())
 
 
 def _scales(
@@ -266,11 +291,16 @@ def is_in_effect(made: Plan, routing: Routing, service: Service) -> bool:
     So a patch whose answer was lost is recognised, by whom ever it was made.
     """
     found = {backend.group: backend.scaler for backend in routing.backends}
-    return seen_pair(routing, service) == made.wanted and all(
-        change.backend.group not in found
-        if change.verb is Verb.DETACH
-        else found.get(change.backend.group) == change.backend.scaler
-        for change in made.changes
+    told = read_frozen(routing.description, service.name) == made.frozen
+    return (
+        seen_pair(routing, service) == made.wanted
+        and told
+        and all(
+            change.backend.group not in found
+            if change.verb is Verb.DETACH
+            else found.get(change.backend.group) == change.backend.scaler
+            for change in made.changes
+        )
     )
 
 
@@ -278,7 +308,7 @@ def body(made: Plan, routing: Routing, service: Service) -> Json:
     """The one write that carries out the plan: traffic, pair and fingerprint together."""
     return {
         "backends": [dict(backend.settings) for backend in backends_after(made, routing)],
-        "description": write_mark(routing.description, service.name, made.wanted),
+        "description": write_mark(routing.description, service.name, made.wanted, made.frozen),
         "fingerprint": routing.fingerprint,
     }
 

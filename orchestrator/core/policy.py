@@ -152,11 +152,18 @@ class Stamp:
     """Which configuration a decision was made with.
 
     serial: raised by a human with every change of the file. digest: of the service's part of it.
+    routing_digest: of its regions, groups, lever and resources, which are all that a shift depends
+    on; empty where the version that wrote the document did not keep it.
     """
 
     serial: int
     digest: str
     mode: Mode
+    routing_digest: str = ""
+
+    def shifts_like(self, other: Stamp) -> bool:
+        """Whether both carry out an epoch in the same way; False where that is not known."""
+        return bool(self.routing_digest) and self.routing_digest == other.routing_digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TypeVar
 
 from orchestrator.core.model import NOTHING, Json
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 class Corrupt(ValueError):
@@ -21,6 +23,14 @@ class Corrupt(ValueError):
 
 class NewerSchema(Corrupt):
     """The document was written by a newer version."""
+
+
+class UnknownWord(NewerSchema):
+    """A field has a word that this version does not know: a newer version's, or a slip by hand."""
+
+
+class Contradiction(Corrupt):
+    """The document can be read, and two of its fields cannot both be true."""
 
 
 def stamped(at: datetime | None) -> str | None:
@@ -70,6 +80,16 @@ def text(value: object) -> str:
 def texts(value: object) -> tuple[str, ...]:
     """The value, which must be an array of strings."""
     return tuple(text(item) for item in sequence(value))
+
+
+def member(value: object, kind: type[E]) -> E:
+    """The value as a member of this enumeration. Raises UnknownWord for a text that is none."""
+    given = text(value)
+    try:
+        return kind(given)
+    except ValueError as error:
+        known = ", ".join(kind)
+        raise UnknownWord(f"{given!r} is not known to this version ({known})") from error
 
 
 def count(value: object) -> int:

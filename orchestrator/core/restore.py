@@ -76,7 +76,7 @@ def restored(  # a version, and all that fences it
         settle(state, service),
         epoch=epoch,
         stamp=service.stamp,
-        shift=Shift(Pair(epoch, generation), Phase.COMMITTED, now),
+        shift=Shift(Pair(epoch, generation), Phase.COMMITTED, now, state.routing),
     )
     wanted = desired(state, service)
     state = replace(state, restore=remember(state, routing, service, wanted))

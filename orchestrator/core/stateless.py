@@ -2,16 +2,18 @@
 
 The load balancer's own mark stands in for the state. From (R, W) on the resource one move is made,
 to (R+1, 0): a revision of 0 says that no document knows of it, so it is not moved on from, and when
-the state can be read again it adopts what it finds. Cooldown and limits stand in the state and
-cannot be asked; what can be seen is asked all the more strictly.
+the state can be read again it adopts what it finds. The mark tells of a freeze too, which holds
+here as everywhere. Cooldown and limits stand in the state and cannot be asked; what can be seen is
+asked all the more strictly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
+from orchestrator.core.fence import read_frozen
 from orchestrator.core.ground import create, shares
 from orchestrator.core.incidents import believable, is_blind
 from orchestrator.core.model import (
@@ -41,6 +43,9 @@ def without_state(
     seen, pointed = seen_pair(routing, service), carrying(routing, service)
     if seen.rev == 0:
         return _no(f"{routing.name} carries no document's mark (epoch {seen.epoch} rev 0)")
+    frozen = read_frozen(routing.description, service.name)
+    if now.timestamp() < frozen:
+        return _no(f"frozen until {datetime.fromtimestamp(frozen, UTC):%Y-%m-%d %H:%M:%S} UTC")
     if signal.region not in pointed:
         return _no(f"{signal.region} carries no traffic")
     if now - signal.started_at > service.policy.max_event_age:

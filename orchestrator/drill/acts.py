@@ -29,6 +29,9 @@ class Stage(Protocol):
     def deliver(self, signal: Signal) -> None:
         """Every orchestrator takes this signal."""
 
+    def restore(self, actor: str) -> None:
+        """The last good version of the document is brought back."""
+
 
 def perform(act: Act, stage: Stage) -> None:
     """Carry it out: now, or in the middle of the next commit or patch."""
@@ -144,6 +147,14 @@ def _given(act: Act, stage: Stage) -> None:
     stage.world.give(act.values["regions"].split(" and "))
 
 
+def _edited(act: Act, stage: Stage) -> None:
+    stage.world.edit(primary=act.values["region"])
+
+
+def _restores(act: Act, stage: Stage) -> None:
+    stage.restore(act.values["actor"])
+
+
 def _gone(act: Act, stage: Stage) -> None:
     cloud = act.form.partition(" is gone")[0]
     stage.world.gone[cloud] = after(length(act.values["time"]))
@@ -167,6 +178,8 @@ _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
     "tick": lambda _, stage: stage.tick(),
     "another hand gives REGIONS the traffic": _given,
     "terraform apply": lambda _, stage: stage.world.deploy(),
+    "somebody edits the document's primary to REGION": _edited,
+    "ACTOR restores the document": _restores,
     "the state bucket is gone until TIME": _gone,
     "the Compute API is gone until TIME": _gone,
     "Pub/Sub is gone until TIME": _gone,

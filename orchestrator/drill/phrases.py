@@ -34,6 +34,8 @@ FORMS: Mapping[str, str] = {
     "tick": "one more tick, beside those that come by themselves",
     "another hand gives REGIONS the traffic": "somebody changes the load balancer's backends",
     "terraform apply": "somebody writes the load balancer back as it was deployed, mark and all",
+    "somebody edits the document's primary to REGION": "by hand, and nothing else in the document",
+    "ACTOR restores the document": "`failoverctl state restore --apply`",
     "the state bucket is gone until TIME": "reads and writes of Cloud Storage fail",
     "the Compute API is gone until TIME": "reads and writes of the load balancer fail",
     "Pub/Sub is gone until TIME": "messages come when it is back; ticks are not sent",

@@ -23,6 +23,7 @@ from orchestrator.drill.expectations import Sight, broken
 from orchestrator.drill.scenario import Scenario
 from orchestrator.drill.schema import StepModel
 from orchestrator.drill.world import START, Killed, World, after
+from orchestrator.flow import restore
 from orchestrator.flow.context import Context
 from orchestrator.flow.pipeline import handle
 
@@ -102,6 +103,12 @@ class Run:
             if not self.scenario.overlap or any(hook is other for hook in hooks):
                 hooks[:] = [hook for hook in hooks if hook is not other]
                 other()
+
+    def restore(self, actor: str) -> None:
+        """The last good version of the document is brought back, as `state restore` does it."""
+        context, service = self._contexts[0], self.scenario.service
+        found = restore.prepare(service, None, context, self.world.kept)
+        self._told.collect(Tick(), restore.carry_out(service, found, actor, context))
 
     # --- time
 

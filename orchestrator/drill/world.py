@@ -17,6 +17,7 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import Json, Probe, State, Verdict
 from orchestrator.core.plan import carrying, group_path, lever_of
 from orchestrator.core.policy import Lever, Mode, Service, Standby
+from orchestrator.core.reading import Corrupt
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """Midnight, so that a time of the clock reads as a time of the scenario."""
@@ -69,9 +70,12 @@ class World:
 
     @property
     def state(self) -> State | None:
-        """The document as it is, whoever can read it."""
+        """The document as it is, whoever can read it; as it last was where nobody can."""
         got = self.kept.get(f"{self.service.name}.json")
-        return decode(got[0], self.service.name) if got else None
+        try:
+            return decode(got[0], self.service.name) if got else None
+        except Corrupt:
+            return self.documents[-1][1] if self.documents else None
 
     @property
     def traffic(self) -> Mapping[str, float]:
@@ -142,6 +146,12 @@ class World:
 
     def _owner(self, backend: Json) -> str | None:
         return self.service.owner(group_path(str(backend["group"])))
+
+    def edit(self, **fields: object) -> None:
+        """Somebody edits these fields of the document by hand."""
+        name = f"{self.service.name}.json"
+        if (got := self.kept.get(name)) is not None:
+            self.kept.put(name, json.dumps({**json.loads(got[0]), **fields}).encode(), got[1])
 
     def deploy(self) -> None:
         """Another hand writes the load balancer as it was deployed."""

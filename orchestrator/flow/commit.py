@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.core import codec
 from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.limits import READ, WRITTEN
 from orchestrator.core.model import State, Stored
+from orchestrator.core.size import Fitted, fitted
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import document_name, read_state
 
@@ -31,8 +32,10 @@ def commit(state: State, generation: int, context: Context) -> Stored:
     writer = context.new_id()
     stamped = replace(state, revision=generation, writer=writer, updated_at=context.now())
     name = document_name(state.service)
+    fit = fitted(stamped)
+    _say_dropped(fit, context)
     try:
-        made = context.objects.put(name, codec.encode(stamped), generation)
+        made = context.objects.put(name, fit.data, generation)
     except (Conflict, Unavailable) as error:
         found = read_state(state.service, context)
         if found.state is not None and found.state.writer == writer:
@@ -41,4 +44,27 @@ def commit(state: State, generation: int, context: Context) -> Stored:
             raise Raced(found) from error
         raise
     context.memory.documents.add(state.service)
-    return Stored(stamped, made)
+    return Stored(fit.state, made)
+
+
+def _say_dropped(fit: Fitted, context: Context) -> None:
+    """Name what the document no longer holds for its size, and one that is still too large."""
+    state, size = fit.state, len(fit.data)
+    before = state.raw.get("forgotten")
+    forgotten = state.forgotten - (before if isinstance(before, int) else 0)
+    dropped = {**fit.dropped, **({"incidents": forgotten} if forgotten > 0 else {})}
+    if dropped:
+        told = ", ".join(f"{count} {what}" for what, count in dropped.items())
+        text = f"{document_name(state.service)}: left out so that it stays readable: {told}"
+        context.log("WARNING", text, service=state.service, dropped=dropped)
+    if size >= WRITTEN:
+        refused = size > READ
+        effect = f"Applications refuse it above {READ}" if refused else "Applications still read it"
+        context.log(
+            "CRITICAL" if refused else "ERROR",
+            f"{document_name(state.service)} has {size} bytes, more than {WRITTEN}, and nothing"
+            f" more can be left out. {effect}. See what fills it:"
+            f" `failoverctl state show {state.service}`",
+            service=state.service,
+            **({"page": True} if refused else {}),
+        )

@@ -7,7 +7,7 @@ all take this one way. The fence (see `orchestrator.core.fence`) is checked befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.core.errors import (
     Conflict,
@@ -17,9 +17,9 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import NO_PAIR, Phase, Routing, Stored
+from orchestrator.core.model import NO_PAIR, Phase, Reason, Routing, Stored
 from orchestrator.core.plan import Plan, body, is_in_effect, plan
-from orchestrator.core.policy import Service
+from orchestrator.core.policy import Service, Stamp
 from orchestrator.core.rules import freeze
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.observe import read_state
@@ -115,8 +115,11 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
                 f"{made.resource} was written {MAX_SHIFTS} times and still is not as desired"
                 f" ({made}); the next tick looks again. See who else writes to it"
             )
-        if not _allowed(service, work.stored, made, context):
-            return False
+        tells = _may_remark(work.stored, made, service)
+        if not (tells and made.only_remarks) and not _allowed(service, work.stored, made, context):
+            if not tells:
+                return False
+            made = replace(made, changes=())  # the freeze is told; the drift is left alone
         try:
             _lost_fence(work.stored, made, context, committed=committed)
             work.sent = made
@@ -153,7 +156,8 @@ def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tup
     """One line for the write that was made; the sentence of it if it mended another hand's work."""
     epoch = made.wanted.epoch
     shift = stored.state.shift if stored.state else None
-    if not made.drift and (shift is None or shift.phase is not Phase.VERIFIED):
+    unfinished = shift is None or shift.phase is not Phase.VERIFIED
+    if made.only_remarks or (not made.drift and unfinished):
         context.log("NOTICE", f"shifted {made}", service=service.name, epoch=epoch)
         return ()
     mark = "its mark was left" if made.drift else f"its mark became epoch {made.seen.epoch}"
@@ -181,30 +185,67 @@ def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> 
     """Whether this instance may write, by how its configuration stands to the epoch's own.
 
     Drift is repaired with the epoch's own configuration only, and not while automation is frozen;
-    otherwise it is left alone, loudly. An epoch that was not carried out yet must be: by an
-    instance of the same serial whatever its digest, for nobody else may be left; else that raises.
+    otherwise it is left alone, loudly. An epoch that was not carried out yet must be: by every
+    instance that carries it out in the same way, and by one of the same serial whatever its digest,
+    for nobody else may be left. Any other raises Outdated.
     """
     if stored.state is None:
         return True
     frozen = freeze(stored.state.freeze, context.now())
     done = stored.state.freeze.done if stored.state.freeze else 0
-    if frozen and (made.seen == made.wanted or done == made.wanted.epoch):
+    unfinished = made.seen != made.wanted
+    if frozen and (not unfinished or done == made.wanted.epoch):
         context.log("WARNING", f"drift left alone, {frozen.value}: {made}", service=service.name)
         return False
-    ours = standing(stored.state.stamp, service.stamp)
-    if ours is Standing.SAME or (ours is Standing.CLASH and made.seen != made.wanted):
-        return True
     theirs = stored.state.stamp
+    ours = standing(theirs, service.stamp)
+    alike = ours is Standing.CLASH or theirs.shifts_like(service.stamp)
+    if ours is Standing.SAME or (unfinished and alike):
+        return True
     text = (
-        f"{made.resource} is not as epoch {made.wanted.epoch} desires, but that epoch was decided"
-        f" with configuration serial {theirs.serial} digest {theirs.digest}, and this instance has"
-        f" {service.stamp.serial} {service.stamp.digest}: it shifts nothing."
-        " Raise `serial` with every change of the file and deploy it everywhere"
+        f"{made.resource} is not as epoch {made.wanted.epoch} desires, and this instance leaves it"
+        f" so: {_difference(theirs, service.stamp)}. {_advice(service, ours, frozen)}"
     )
-    if made.seen != made.wanted:
+    if unfinished:
         raise Outdated(text)
     context.log("ERROR", text, service=service.name)
     return False
+
+
+def _may_remark(stored: Stored, made: Plan, service: Service) -> bool:
+    """Whether the mark may be made to tell of a freeze, whatever else is left as it is."""
+    ours = stored.state and standing(stored.state.stamp, service.stamp)
+    return ours is Standing.SAME and made.seen == made.wanted and made.remarks
+
+
+def _difference(theirs: Stamp, ours: Stamp) -> str:
+    known = bool(theirs.routing_digest)
+    shifts = "the same" if theirs.shifts_like(ours) else "other" if known else "perhaps other"
+    return (
+        f"the epoch was decided with serial {theirs.serial} digest {theirs.digest}, and this"
+        f" instance has serial {ours.serial} digest {ours.digest}, with {shifts} regions, groups,"
+        " lever or resources"
+    )
+
+
+def _advice(service: Service, ours: Standing, frozen: Reason | None) -> str:
+    """What a human can do about an epoch that this instance does not carry out or repair."""
+    match ours:
+        case Standing.OLDER:
+            return "An instance with the newer file does it: deploy that file everywhere"
+        case Standing.NEWER if frozen:
+            return (
+                "The newer file needs an epoch of its own, and automation is frozen"
+                f" ({frozen.value}). End the freeze: `failoverctl unfreeze {service.name} --apply"
+                ' --reason "finish the failover"`'
+            )
+        case Standing.NEWER:
+            return (
+                "The newer file needs an epoch of its own, and none can be decided now:"
+                f" `failoverctl explain {service.name}` says why"
+            )
+        case _:
+            return "Raise `serial` with every change of the file and deploy it everywhere"
 
 
 def _lost_fence(stored: Stored, made: Plan, context: Context, *, committed: bool) -> None:

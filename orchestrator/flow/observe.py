@@ -66,9 +66,17 @@ def read_state(service: str, context: Context) -> Stored:
     data, generation = got
     context.memory.documents.add(service)
     try:
-        return Stored(codec.decode(data, service), generation)
+        times = context.now().timestamp(), generation / 1_000_000  # a generation is Google's time
+        return Stored(codec.decode(data, service, times), generation)
     except reading.NewerSchema as error:
-        raise Outdated(f"{document_name(service)}: {error}; a newer instance must act") from error
+        slip = (
+            ". If no newer version was ever deployed, somebody edited it: `failoverctl state show"
+            f" {service} --versions` lists what can be restored with --generation"
+        )
+        raise Outdated(
+            f"{document_name(service)}: {error}; a newer instance must act"
+            + (slip if isinstance(error, reading.UnknownWord) else "")
+        ) from error
     except reading.Corrupt as error:
         raise Unavailable(
             f"{document_name(service)} is corrupt ({error}) and is left as it is: no failover of"

@@ -7,6 +7,7 @@ From the alert to the patch there are three sequential network rounds: observe, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
     FailoverError,
+    Outdated,
     StateLost,
     Unavailable,
     UnsafePlan,
@@ -32,7 +34,7 @@ from orchestrator.core.model import (
     Stored,
     Tick,
 )
-from orchestrator.core.plan import Plan
+from orchestrator.core.plan import Plan, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.flow import announce, gauges, mirrors, record, shifts, stateless
 from orchestrator.flow.commit import Raced, commit
@@ -120,7 +122,11 @@ def _once(
 ) -> Report:
     if lost_routing is not None and observed.stored.state is None:
         raise lost_routing  # a first document is made with the routing in sight, or not at all
-    intent = _intend(service, signal, observed, context)
+    try:
+        intent = _intend(service, signal, observed, context)
+    except Outdated:
+        _finish(service, signal, observed, context, patience)
+        raise
     if intent.decision.changed:
         mirrors.ahead(service, intent.stored, context)
     done = _shift(service, intent, observed.routing, lost_routing, context, patience)
@@ -178,6 +184,23 @@ def _shift(  # an intent, and the world that it is carried out in
     return converge(service, intent.stored, routing, context, patience, committed=committed)
 
 
+def _finish(
+    service: Service, signal: Signal, observed: Observed, context: Context, patience: Patience
+) -> None:
+    """Carry out a committed epoch of a newer configuration that shifts in the same way as ours.
+
+    Deciding is left to a newer instance; users wait for nobody.
+    """
+    stored, routing = observed.stored, observed.routing
+    if stored.state is None or routing is None or not stored.state.stamp.shifts_like(service.stamp):
+        return
+    if seen_pair(routing, service) == stored.state.pair:
+        return
+    done = converge(service, stored, routing, context, patience, committed=False)
+    _tell_phase(service, signal, done, context)
+    _keep(service, signal, shifts.all_of(done), done, context)
+
+
 def _tell_phase(service: Service, signal: Signal, done: Converged, context: Context) -> None:
     """Say in the document and the log how far the shift of the document's epoch came."""
     match done.error:
@@ -218,6 +241,17 @@ def _journal(
     own, others = shifts.parted(intent.decision, done, fresh=intent.fresh)
     if intent.decision.recorded and not record.publish(service, intent.entry, context, own.told()):
         others = (own, *others) if own.plans else others  # a tick was faster, and knew of no patch
+    _keep(service, signal, others, done, context)
+
+
+def _keep(
+    service: Service,
+    signal: Signal,
+    others: Iterable[shifts.Aftermath],
+    done: Converged,
+    context: Context,
+) -> None:
+    """Keep the patches of epochs that this invocation did not decide."""
     for other in others:
         what, now = record.describe(signal), context.now()
         made = shifts.entry(other, done.stored, what, now, context.new_id())

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Outdated
+from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import Decision, State, Stored, Tick
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import Corrupt, NewerSchema
+from orchestrator.core.reading import Corrupt, NewerSchema, UnknownWord
 from orchestrator.core.restore import highest_epoch, restored
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
@@ -24,6 +25,9 @@ from orchestrator.ports import Archive, Version
 
 NEWEST_JOURNAL = 50
 """Newest journal entries whose names are read for the highest epoch; they sort by it."""
+
+_LONGEST_EPOCH = 20
+"""Digits from which on a name's number is no epoch."""
 
 
 class NothingToRestore(FailoverError):
@@ -79,7 +83,7 @@ def prepare(
     """
     got = context.objects.get(document_name(service.name))
     generation = got[1] if got else 0
-    live = _fault(service.name, got[0] if got else None)
+    live = _fault(service.name, got[0] if got else None, chosen)
     if chosen is None and not live:
         raise NothingToRestore(
             f"the document of {service.name} can be read (generation {generation}): there is"
@@ -113,16 +117,21 @@ def carry_out(service: Service, found: Restoration, actor: str, context: Context
         context.log("NOTICE", f"{service.name}: {what}", epoch=stored.state and stored.state.epoch)
 
 
-def _fault(service: str, data: bytes | None) -> str:
-    """Why the live document cannot be read; raises Outdated when only a newer version can."""
+def _fault(service: str, data: bytes | None, chosen: int | None) -> str:
+    """Why the live document cannot be read; raises Outdated when only a newer version can.
+
+    A word that is not known may be a slip by hand, so a human who names a version is believed.
+    """
     if data is None:
         return "there is none"
     try:
         codec.decode(data, service)
     except NewerSchema as error:
+        if isinstance(error, UnknownWord) and chosen is not None:
+            return str(error)
         raise Outdated(
             f"{document_name(service)}: {error}. It is not broken but newer: use the failoverctl"
-            " that was deployed last"
+            " that was deployed last. If a human edited it, name a version with --generation"
         ) from error
     except Corrupt as error:
         return str(error)
@@ -160,4 +169,5 @@ def _highest_journaled(service: str, archive: Archive) -> int:
     prefix = f"journal/{service}/"
     names = [name.removeprefix(prefix) for name in archive.names(prefix)[-NEWEST_JOURNAL:]]
     epochs = [name.partition("-")[0] for name in names]
-    return max((int(epoch) for epoch in epochs if epoch.isdigit()), default=0)
+    found = (int(epoch) for epoch in epochs if epoch.isdecimal() and len(epoch) < _LONGEST_EPOCH)
+    return max((epoch for epoch in found if epoch < EPOCHS), default=0)

@@ -58,6 +58,11 @@ def parted(
     return own, told
 
 
+def all_of(done: Converged) -> tuple[Aftermath, ...]:
+    """What became of every epoch that was carried out, where none was decided."""
+    return tuple(_aftermath(pair, done) for pair in dict.fromkeys(p.wanted for p in done.plans))
+
+
 def _aftermath(pair: Pair, done: Converged) -> Aftermath:
     plans = tuple(plan for plan in done.plans if plan.wanted == pair)
     newest = _newest(done)

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.codec import HISTORY, decode, encode
+from orchestrator.core.codec import decode, encode
 from orchestrator.core.flat import decode_flat, encode_flat, upgrade
 from orchestrator.core.ground import create
+from orchestrator.core.limits import HISTORY
 from orchestrator.core.model import (
     Doubt,
     Incident,
@@ -41,6 +42,7 @@ NAMES = st.sampled_from(REGIONS)
 TIMES = st.integers(0, 100 * 365 * 86400 * 10**6).map(
     lambda microseconds: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 )
+MIDDLE = datetime(2026, 1, 1, tzinfo=UTC)
 TEXT = st.text(max_size=20)
 JSON = st.recursive(
     st.none()
@@ -52,6 +54,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 OBJECTS = st.dictionaries(TEXT, JSON, max_size=3)
+STAMPS = st.builds(Stamp, st.integers(0, 99), TEXT, st.sampled_from(Mode), TEXT)
 REGION_STATES = st.builds(
     RegionState,
     endpoint=TEXT,
@@ -70,8 +73,8 @@ INCIDENTS = st.lists(
         id=TEXT,
         region=NAMES,
         state=st.sampled_from(IncidentState),
-        started_at=TIMES,
-        ended_at=st.none() | TIMES,
+        started_at=TIMES.map(lambda at: min(at, MIDDLE)),
+        ended_at=st.none() | TIMES.map(lambda at: max(at, MIDDLE)),
         opened=st.booleans(),
         contradicted=st.booleans(),
         doubt=st.none() | st.sampled_from(Doubt),
@@ -97,21 +100,28 @@ def states(draw: st.DrawFn) -> State:
     """Any state that the core may make."""
     epoch = draw(st.integers(0, 10**12))
     pair = Pair(epoch, draw(st.integers(0, 10**18)))
+    primary, stamp = draw(NAMES), draw(STAMPS)
+    routing = draw(st.dictionaries(NAMES, st.floats(0.01, 1.0))) | {primary: 1.0}
+    if stamp.mode is Mode.ACTIVE_PASSIVE:
+        routing = {primary: 1.0}
+    kept = draw(st.sampled_from([None, routing]))
+    phase, at = draw(st.sampled_from(Phase)), draw(st.none() | TIMES)
     return State(
         service="checkout",
         revision=draw(st.integers(0, 10**18)),
         epoch=epoch,
-        stamp=draw(st.builds(Stamp, st.integers(0, 99), TEXT, st.sampled_from(Mode))),
-        primary=draw(NAMES),
+        stamp=stamp,
+        primary=primary,
         regions={name: draw(REGION_STATES) for name in REGIONS},
-        routing=draw(st.dictionaries(NAMES, st.floats(0.0, 1.0), min_size=1)),
+        routing=routing,
         incidents=draw(INCIDENTS),
-        shift=Shift(pair, draw(st.sampled_from(Phase)), draw(st.none() | TIMES)) if epoch else None,
+        shift=Shift(pair, phase, at, kept) if epoch else None,
         restore=draw(st.dictionaries(TEXT, OBJECTS, max_size=2)),
         lever=draw(st.none() | st.sampled_from(Lever)),
         moves=draw(MOVES),
         acknowledged_at=draw(st.none() | TIMES),
         history=draw(st.lists(OBJECTS, max_size=3).map(tuple)),
+        forgotten=draw(st.integers(0, 9)),
         writer=draw(TEXT),
         updated_at=draw(st.none() | TIMES),
     )
@@ -157,7 +167,8 @@ def test_the_document_is_what_applications_rely_on() -> None:
     assert document["regions"][EAST]["status"] == "down"
     assert document["regions"][EAST]["since"] == "2026-11-23T05:00:00Z"
     shift = {"epoch": 1, "rev": document["shift"]["rev"], "phase": "committed"}
-    assert document["shift"] == {**shift, "at": "2026-11-23T05:00:00Z"}
+    decided = {"routing": {WEST: 1.0}, "routing_epoch": 1}
+    assert document["shift"] == {**shift, "at": "2026-11-23T05:00:00Z", **decided}
     assert document["switch"] is None
     assert document["freeze"] is None
     assert document["commands"] == []

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.fence import MAX_DESCRIPTION, bare, is_cut, read_mark, write_mark
+from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
 
 MARK = "failover epoch=7 service=checkout rev=1763874000123456"
 PAIR = Pair(7, 1763874000123456)
 
-PAIRS = st.builds(Pair, st.integers(0, 10**18 - 1), st.integers(0, 10**20 - 1))
+PAIRS = st.builds(Pair, st.integers(0, EPOCHS - 1), st.integers(0, 10**20 - 1))
 SERVICES = st.from_regex(r"[a-z][a-z0-9-]{0,62}", fullmatch=True)
 OTHERS = st.builds(
     lambda service, pair: write_mark("", service, pair),
@@ -106,3 +108,11 @@ def test_peoples_text_survives_any_number_of_marks(
 @given(one=PAIRS, other=PAIRS)
 def test_pairs_are_ordered_by_epoch_then_revision(one: Pair, other: Pair) -> None:
     assert (one < other) == ((one.epoch, one.rev) < (other.epoch, other.rev))
+
+
+@pytest.mark.parametrize("epoch", [EPOCHS, 10**18 - 1])
+def test_an_epoch_above_all_that_can_be_counts_as_none(epoch: int) -> None:
+    """The next one above it could not be written in a document; ours is written over it."""
+    description = f"failover epoch={epoch} service=checkout rev=1"
+    assert read_mark(description, "checkout") == NO_PAIR
+    assert read_mark(write_mark(description, "checkout", Pair(7, 8)), "checkout") == Pair(7, 8)

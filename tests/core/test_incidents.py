@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from orchestrator.core.ground import create
 from orchestrator.core.incidents import (
     PROBE_SPACING,
-    TOMBSTONE_LIFE,
     assess,
     believable,
     is_blind,
@@ -36,6 +35,7 @@ from orchestrator.core.model import (
     Verdict,
 )
 from orchestrator.core.policy import Confirm, Policy, Service
+from orchestrator.core.tombstones import TOMBSTONE_LIFE
 from tests.core.loop import SILENT, TIMEOUT, closed, loop, opened, routing_of
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, service
 

@@ -314,6 +314,33 @@ class Histories(RuleBasedStateMachine):
         MemoryObjects.put(self.objects, "checkout.json", data, got[1] if got else 0)
         self.carried_out.clear()
 
+    @precondition(lambda self: self.world.state_exists)
+    @rule(where=region, both=st.booleans(), signal=st.sampled_from(["tick", "open", "command"]))
+    def edited_by_hand(self, where: str, signal: str, *, both: bool) -> None:
+        """Somebody edits the primary, or the routing too: nothing moves until it is put back."""
+        good, state = self.objects.get("checkout.json"), self.world.state
+        assert good is not None
+        routed = both and state.shift is not None and state.shift.routing is not None
+        if where == state.primary or (where in state.routing and not routed):
+            return
+        document = {**json.loads(good[0]), "primary": where}
+        document |= {"routing": {where: 1.0}} if routed else {}
+        wish = self.wish(Wish.FAILOVER, where, 0, "", now=True)
+        signals: dict[str, Signal] = {
+            "tick": Tick(),
+            "open": self.world.opened(where, "edited"),
+            "command": wish,
+        }
+        edited = json.dumps(document).encode()
+        generation = MemoryObjects.put(self.objects, "checkout.json", edited, good[1])
+        before = len(self.world.traffic.applied)
+        with pytest.raises(Unavailable, match="corrupt") as told:
+            self.world.handle(signals[signal])
+        assert told.value.page
+        assert self.objects.get("checkout.json") == (edited, generation)
+        assert len(self.world.traffic.applied) == before
+        MemoryObjects.put(self.objects, "checkout.json", good[0], generation)
+
     # --- the laws of one commit ------------------------------------------------------------------
 
     def committed(self, old: State | None, new: State) -> None:
@@ -331,6 +358,8 @@ class Histories(RuleBasedStateMachine):
             return
         made = Made(self.acting.policy, old, new, self.world.prober.answers)
         assert new.pair >= old.pair
+        if (new.primary, new.routing) != (old.primary, old.routing) and new.epoch:
+            assert made.reasons
         self.once(made)
         for law in (held, moved, optional, frozen, switched):
             law(made)

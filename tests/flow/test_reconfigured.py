@@ -114,6 +114,21 @@ def test_two_instances_with_one_serial_and_other_regions_do_not_write_in_turn() 
     assert made.objects.get("checkout.json") == got
 
 
+@pytest.mark.parametrize("other", [{"regions": (EAST, WEST)}, {"mode": "active-passive"}])
+def test_a_region_that_only_the_other_file_lets_have_traffic_is_left_with_a_reason(
+    other: dict[str, Any],
+) -> None:
+    """Two files of one serial: what moves traffic says so, though no region has failed."""
+    made = lab(mode="active-active")
+    made.down(EAST)
+    made.handle(made.opened(EAST))
+    before = made.state
+    made.down()
+    report = made.handle(Tick(), service=service(**{"mode": "active-active", **other}))
+    assert made.state.routing != before.routing
+    assert {reason.rule for reason in report.decision.reasons} >= {"configuration"}
+
+
 def test_an_epoch_that_only_the_other_digest_is_left_to_carry_out_is_carried_out() -> None:
     """A committed and died; only B is left, with the same serial and another digest."""
     made = lab()

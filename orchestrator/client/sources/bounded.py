@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from orchestrator.client.errors import SourceUnavailable
+from orchestrator.core.limits import READ as READ_LIMIT
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ READ = 2.0
 WHOLE = 3.0
 """Seconds that a whole look may take."""
 
-LARGEST = 2**20
+LARGEST = READ_LIMIT
 """Bytes of a document; a real one has a few thousand."""
 
 _LEFT_BEHIND = 4

@@ -79,7 +79,10 @@ class GcsSource:
         except Exception as error:
             raise SourceUnavailable(told(error)) from error
         mark = str(blob.generation)
-        return None if mark == known else Fetched(body, mark)  # emulators may ignore the condition
+        at = int(blob.generation) / 1_000_000  # a generation is the time of its write
+        return (
+            None if mark == known else Fetched(body, mark, at)
+        )  # emulators may ignore the condition
 
     def _made(self) -> Client:
         from google.auth.credentials import AnonymousCredentials  # imported with the client above

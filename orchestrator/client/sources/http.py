@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -141,7 +142,7 @@ class HttpSource:
         if len(body) > LARGEST:
             raise SourceUnavailable(f"it has more than {LARGEST} bytes: that is no region document")
         mark = response.headers.get("ETag") or _HASH + hashlib.sha256(body).hexdigest()
-        return None if mark == known else Fetched(body, mark)
+        return None if mark == known else Fetched(body, mark, _told_at(response))
 
     def _made(self) -> HTTPConnection:
         from urllib3.connection import HTTPConnection, HTTPSConnection  # imported with the first
@@ -163,6 +164,14 @@ def _end(connection: HTTPConnection) -> None:
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+def _told_at(response: HTTPResponse) -> float:
+    """The time by the server's clock, 0 where it does not tell."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _refusal(response: HTTPResponse) -> str:

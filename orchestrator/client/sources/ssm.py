@@ -69,8 +69,9 @@ class SsmSource:
             raise SourceUnavailable(told(error)) from error
         parameter = found["Parameter"]
         # A parameter that was deleted and made anew begins again at version 1.
-        mark = f"{parameter['Version']} {parameter['LastModifiedDate'].timestamp()}"
-        return None if mark == known else Fetched(parameter["Value"].encode(), mark)
+        at = parameter["LastModifiedDate"].timestamp()
+        mark = f"{parameter['Version']} {at}"
+        return None if mark == known else Fetched(parameter["Value"].encode(), mark, at)
 
     def _made(self) -> SSMClient:
         from boto3.session import Session  # imported with the client above

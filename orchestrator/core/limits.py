@@ -1,0 +1,51 @@
+"""How large a document may be: one set of numbers for the writer and for every reader.
+
+The writer stays below `WRITTEN`, and readers take four times as much, so that a document is never
+refused for its size by an application that has the older of two limits. PURE: numbers only.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+WRITTEN = 256 * 1024
+"""Bytes; the writer keeps every document below this."""
+
+READ = 1024 * 1024
+"""Bytes; the largest document that a reader takes."""
+
+MOST_REGIONS = 40
+"""Regions of one service. AWS has fewer."""
+
+EPOCHS = 2**53
+"""Epochs are below this: above it, JSON readers in other languages round whole numbers."""
+
+AHEAD = timedelta(days=7)
+"""How far a revision may lie ahead of the time. Cloud Storage's generations are microseconds since
+1970, so a revision of next year would shut out every real document until then."""
+
+COUNTERS = 10**14
+"""Generations below this are the counters of a folder, which tell no time."""
+
+HISTORY = 20
+"""Decisions kept in the document. The journal keeps all."""
+
+INCIDENTS = 500
+"""Incidents kept in the document."""
+
+INCIDENT_BYTES = 160 * 1024
+"""Bytes that all incidents may take in it: 500 of the usual kind take 150 KiB."""
+
+COMMANDS = 200
+"""Ids of commands kept in the document, the newest ones."""
+
+ID = 64
+"""Characters of an incident's or command's id. A longer one is replaced by its hash."""
+
+
+def is_ahead(revision: int, *times: float) -> bool:
+    """Whether no document can have this revision yet.
+
+    times: what is known of the time, each in seconds since 1970. A counter tells no time.
+    """
+    return revision >= COUNTERS and revision > (max(times) + AHEAD.total_seconds()) * 1_000_000
