@@ -388,7 +388,7 @@ class Lab:
     def command(self, wish: str, region: str = "", **changes: Any) -> Report:  # any field
         """A human's wish, carried through the pipeline."""
         told: dict[str, Any] = {
-            "id": f"c{next(self._ids)}",
+            "id": f"c{next(self._ids):04}",
             "actor": "alice",
             "reason": "a drill",
             "issued_at": self.clock.at,

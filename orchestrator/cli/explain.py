@@ -264,7 +264,7 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
     for entry in mentioned:
         lines += [*sentences.tell(entry, now), ""]
     if not mentioned and state and identity in state.commands:
-        lines += [f"Command {identity} was carried out, and changed nothing.", ""]
+        lines += [f"Command {identity} was handled, and changed nothing.", ""]
     if not lines:
         return _poison(service, world, identity, state, entries)
     return {

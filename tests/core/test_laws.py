@@ -219,7 +219,7 @@ class Histories(RuleBasedStateMachine):
         asked = where if wish in {Wish.FAILOVER, Wish.EVACUATE} else ""
         until = at + timedelta(minutes=10) if wish is Wish.FREEZE else None
         issued = at - timedelta(seconds=ago)
-        number = f"c{len(self.commands)}"
+        number = f"c{len(self.commands):04}"
         made = Command(number, wish, "alice", "", issued, asked, until, now, override)
         self.commands.append(made)
         return made

@@ -111,7 +111,7 @@ def test_a_drift_that_hid_the_target_is_repaired_and_the_target_taken_in_one_inv
 def test_a_command_that_attached_first_and_was_killed_is_carried_out_by_its_redelivery() -> None:
     made = world()
     made.command("evacuate", WEST)
-    command = Command("back", Wish.FAILOVER, "alice", "a drill", made.clock.at, WEST)
+    command = Command("returns", Wish.FAILOVER, "alice", "a drill", made.clock.at, WEST)
     flaky = Flaky(made.traffic, 2, "after", Crash)  # its patch is done, and its user is gone
     with pytest.raises(Crash):
         made.handle(command, traffic=flaky)

@@ -1,0 +1,79 @@
+"""What a document says of times that lie ahead of now: a wrong clock wrote them.
+
+A freeze, a graceful switch or its fence that began more than a minute from now would last as long
+as that clock was wrong: writes stay fenced for a day, or automation stands still. So it is given
+up, and a human is paged. A step of a ramp counts from now on instead, because nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.core.ground import undisturbed
+from orchestrator.core.model import Decision, Outcome, Page, Reason, State
+from orchestrator.core.rules import AHEAD, duration
+
+RULE = "clock"
+"""The rule's name, in reasons and pages."""
+
+
+def believed(state: State, now: datetime) -> tuple[State, tuple[Page, ...]]:
+    """The document without what begins more than a minute from now, and a page for each."""
+    pages: list[Page] = []
+    switch, freeze = state.switch, state.freeze
+    if switch and switch.since > now + AHEAD:
+        text = f"the switch to {switch.to} {_ahead(switch.since, now)}: it is given up, and"
+        pages.append(Page(RULE, f"{text} {switch.left} takes writes again", (switch.left,)))
+        state = replace(undisturbed(state), given_up_at=now)
+    state, opened = _opened(state, now)
+    pages += opened
+    if freeze and freeze.since > now + AHEAD:
+        text = f"the freeze of {freeze.actor} {_ahead(freeze.since, now)}: it is ended"
+        pages.append(Page(RULE, f"{text}, and automation may move again"))
+        state = replace(state, freeze=None)
+    if state.ramp and state.ramp.since > now + AHEAD:
+        state = replace(state, ramp=replace(state.ramp, since=now))
+    return state, tuple(pages)
+
+
+def _opened(state: State, now: datetime) -> tuple[State, list[Page]]:
+    """The document without fences that no switch stands behind: nobody would open them in time."""
+    left = state.switch.left if state.switch else ""
+    until = {
+        name: entry.fenced_until
+        for name, entry in state.regions.items()
+        if name != left and entry.fenced_until and entry.fenced_until > now
+    }
+    opened = {name: replace(state.regions[name], fenced_until=None) for name in until}
+    pages = [
+        Page(
+            RULE,
+            f"{name} was to take no writes until {at:%Y-%m-%d %H:%M:%S} UTC, and no switch is under"
+            f" way that would open it: {name} takes writes again",
+            (name,),
+        )
+        for name, at in until.items()
+    ]
+    return (replace(state, regions={**state.regions, **opened}) if opened else state), pages
+
+
+def _ahead(since: datetime, now: datetime) -> str:
+    ahead = duration(since - now.replace(microsecond=since.microsecond))
+    return f"began {ahead} ahead of our clock, so a wrong clock began it"
+
+
+def given_up(decision: Decision, pages: tuple[Page, ...]) -> Decision:
+    """The decision that also tells what was given up because of a wrong clock."""
+    if not pages:
+        return decision
+    told = tuple(Reason(RULE, False, page.text, "", " ".join(page.regions)) for page in pages)
+    calm = decision.outcome in {Outcome.UNCHANGED, Outcome.HEALTH}
+    return replace(
+        decision,
+        outcome=Outcome.ABANDONED if calm else decision.outcome,
+        reasons=(*told, *decision.reasons),
+        changed=True,
+        recorded=True,
+        pages=(*pages, *decision.pages),
+    )
