@@ -513,13 +513,13 @@ def test_an_evacuation_that_is_given_up_drains_nobody() -> None:
 def test_a_human_goes_back_to_an_evacuated_region_by_attaching_it_first() -> None:
     made = world()
     commanded(made, Wish.EVACUATE, WEST)
-    command = Command("back", Wish.FAILOVER, "alice", "", made.now, WEST)
+    command = Command("returns", Wish.FAILOVER, "alice", "", made.now, WEST)
     first = made.send(command)
     assert first.outcome is Outcome.STANDBYS
-    assert "back" not in made.state.commands
+    assert "returns" not in made.state.commands
     assert scalers(made.routing) == ALL
     assert made.send(command).outcome is Outcome.SWITCHING
-    assert "back" in made.state.commands
+    assert "returns" in made.state.commands
     assert made.send(command).outcome is Outcome.UNCHANGED
 
 
