@@ -104,6 +104,7 @@ class FakeTraffic:
         self.before_read: list[Callable[[], None]] = []
         self.operation_error: list[str] = []
         self.is_gone = False
+        self.says: datetime | None = None
 
     def read(self, name: str) -> Routing:
         """The resource as it is; nothing while the API is gone."""
@@ -140,6 +141,10 @@ class FakeTraffic:
         """Every group has one healthy endpoint."""
         del name
         return dict.fromkeys(groups, 1)
+
+    def server_time(self) -> datetime | None:
+        """What the test has it say."""
+        return self.says
 
     def missing_permissions(self, name: str) -> None:
         """Nobody asks for permissions here."""
