@@ -2,7 +2,8 @@
 
 A freeze, a graceful switch or its fence that began more than a minute from now would last as long
 as that clock was wrong: writes stay fenced for a day, or automation stands still. So it is given
-up, and a human is paged. A step of a ramp counts from now on instead, because nobody waits for it.
+up, and a human is paged. Whatever else is told to have happened later than that has happened by
+now: it counts from now on. Otherwise a move of tomorrow could be acknowledged by nobody today.
 """
 
 from __future__ import annotations
@@ -32,9 +33,32 @@ def believed(state: State, now: datetime) -> tuple[State, tuple[Page, ...]]:
         text = f"the freeze of {freeze.actor} {_ahead(freeze.since, now)}: it is ended"
         pages.append(Page(RULE, f"{text}, and automation may move again"))
         state = replace(state, freeze=None)
-    if state.ramp and state.ramp.since > now + AHEAD:
-        state = replace(state, ramp=replace(state.ramp, since=now))
-    return state, tuple(pages)
+    return _clamped(state, now), tuple(pages)
+
+
+def _clamped(state: State, now: datetime) -> State:
+    """The document in which nothing has happened later than now."""
+    ramp, shift = state.ramp, state.shift
+    return replace(
+        state,
+        ramp=replace(ramp, since=_by(ramp.since, now)) if ramp else None,
+        shift=replace(shift, at=_by(shift.at, now)) if shift and shift.at else shift,
+        moves=tuple(replace(move, at=_by(move.at, now)) for move in state.moves),
+        acknowledged_at=state.acknowledged_at and _by(state.acknowledged_at, now),
+        given_up_at=state.given_up_at and _by(state.given_up_at, now),
+        regions={
+            name: replace(
+                entry,
+                since=_by(entry.since, now),
+                proven_at=entry.proven_at and _by(entry.proven_at, now),
+            )
+            for name, entry in state.regions.items()
+        },
+    )
+
+
+def _by(at: datetime, now: datetime) -> datetime:
+    return now if at > now + AHEAD else at
 
 
 def _opened(state: State, now: datetime) -> tuple[State, list[Page]]:

@@ -126,12 +126,9 @@ def brake(
 def max_auto_failovers(
     policy: Policy, moves: Iterable[Move], acknowledged_at: datetime | None, now: datetime
 ) -> Reason:
-    """Automation has not moved too often since a human last acknowledged.
-
-    An acknowledgement that lies ahead of now does not count: it would cover moves still to come.
-    """
+    """Automation has not moved too often since a human last acknowledged."""
     since = now - policy.max_auto_failovers.within
-    if acknowledged_at is not None and acknowledged_at <= now + AHEAD:
+    if acknowledged_at is not None:
         since = max(since, acknowledged_at)
     count = sum(1 for move in moves if move.at > since)
     limit = f"{policy.max_auto_failovers.count} within {duration(policy.max_auto_failovers.within)}"

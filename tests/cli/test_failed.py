@@ -29,9 +29,9 @@ class Outage(Seat):
         self.lab.tick()
         self.lab.traffic.is_gone = True
         self.wire.listens = False
-        self.wire.afterwards = [self.fail]
+        self.wire.afterwards = [self.answer_5xx]
 
-    def fail(self) -> None:
+    def answer_5xx(self) -> None:
         """The function takes the last command, and fails."""
         with pytest.raises(FailoverError):
             self.deliver()

@@ -84,14 +84,30 @@ def test_a_region_that_is_up_since_tomorrow_has_not_been_up_for_long() -> None:
     assert (reason.passed, reason.value) == (False, "up for 0s")
 
 
-@pytest.mark.parametrize(("ahead", "passed"), [(timedelta(seconds=59), True), (DAY, False)])
-def test_an_acknowledgement_of_tomorrow_covers_no_moves_of_today(
-    ahead: timedelta, passed: bool
-) -> None:
-    policy = Policy()
-    count = policy.max_auto_failovers.count
-    moves = [Move(START, n, (WEST,), (EAST,)) for n in range(count)]
-    assert rules.max_auto_failovers(policy, moves, START + ahead, START).passed is passed
+def test_an_acknowledgement_of_tomorrow_covers_no_later_move() -> None:
+    world = started(policy={"max_auto_failovers": {"count": 1, "within": "24h"}})
+    edited(world, acknowledged_at=LATER)
+    world.tick()
+    assert world.state.acknowledged_at == START
+    world.clock.rest(60)
+    world.down(EAST)
+    world.handle(world.opened(EAST))
+    world.clock.rest(300)
+    world.down(EAST, WEST)
+    report = world.handle(world.opened(WEST))
+    refused = {reason.rule for reason in report.decision.reasons if not reason.passed}
+    assert "max_auto_failovers" in refused
+
+
+def test_a_move_of_tomorrow_can_be_acknowledged_today() -> None:
+    world = started(policy={"max_auto_failovers": {"count": 1, "within": "24h"}})
+    edited(world, moves=(Move(LATER, 1, (WEST,), (EAST,)),))
+    world.clock.rest(5)
+    world.command("ack")
+    world.clock.rest(60)
+    world.down(EAST)
+    world.handle(world.opened(EAST))
+    assert carrying(world.state) == {EUROPE}
 
 
 # --- what begins ahead of now --------------------------------------------------------------------
