@@ -73,7 +73,7 @@ def test_a_cooldown_that_began_ahead_of_now_tells_no_negative_age() -> None:
 
 def test_an_incident_that_began_ahead_of_now_is_not_too_old() -> None:
     incident = Incident("i", EAST, IncidentState.OPEN, LATER)
-    reason = rules.max_event_age(Policy(), Tick(), [incident], START, failing=False)
+    reason = rules.max_event_age(Policy(), Tick(), EAST, [incident], START, failing=False)
     assert reason.passed
     assert reason.value == "incident began 24h ahead of our clock"
 
