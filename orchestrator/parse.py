@@ -274,15 +274,17 @@ def parse_control(message: Message, services: Mapping[str, Service]) -> tuple[Ad
     if kind == "tick":
         return tuple(Addressed(name, Tick()) for name in services)
     if kind == "command":
-        return _commands(control, services)
+        return _commands(control, services, message.published)
     raise BadEvent(f"control message of kind {kind!r} is not known; tick and command are")
 
 
-def _commands(control: Json, services: Mapping[str, Service]) -> tuple[Addressed, ...]:
+def _commands(
+    control: Json, services: Mapping[str, Service], published: datetime
+) -> tuple[Addressed, ...]:
     named = control.get("service")
     if named is not None and (not isinstance(named, str) or named not in services):
         raise Unknown(f"command for service {named!r}; configured: {', '.join(services)}")
-    command = _command(control)
+    command = _command(control, published)
     among = [named] if isinstance(named, str) else list(services)
     if command.region:
         among = [name for name in among if command.region in services[name].names]
@@ -293,7 +295,7 @@ def _commands(control: Json, services: Mapping[str, Service]) -> tuple[Addressed
     return tuple(Addressed(name, command) for name in among)
 
 
-def _command(control: Json) -> Command:
+def _command(control: Json, published: datetime) -> Command:
     try:
         wish = Wish(str(control.get("verb")))
     except ValueError as error:
@@ -320,6 +322,7 @@ def _command(control: Json) -> Command:
         until=until,
         now=control.get("now") is True,
         override=str(control.get("override") or ""),
+        published=published,
     )
 
 

@@ -58,8 +58,18 @@ class Archive(Protocol):
         """
 
 
-class Store(Objects, Archive, Protocol):
-    """A state folder: its objects, and what it keeps of them."""
+class Dated(Protocol):
+    """A server that tells its time with each answer."""
+
+    def server_time(self) -> datetime | None:
+        """The server's time now, by the `Date` of its last answer and to about a second.
+
+        None before the first answer, and where there is no server. Sends nothing.
+        """
+
+
+class Store(Objects, Archive, Dated, Protocol):
+    """A state folder: its objects, what it keeps of them, and its time."""
 
 
 class Topic(Protocol):
@@ -72,7 +82,7 @@ class Topic(Protocol):
         """Whether the topic is there. Raises Unavailable."""
 
 
-class Traffic(Protocol):
+class Traffic(Dated, Protocol):
     """The backend service that carries a service's traffic."""
 
     def read(self, name: str) -> Routing:

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.ports import (
         Archive,
         Checks,
+        Dated,
         Gauges,
         Log,
         Mirror,
@@ -56,18 +57,25 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def by_servers(servers: Iterable[Dated], machine: Callable[[], datetime]) -> datetime:
+    """The time by the first server that has told it, else by this machine's own clock."""
+    told = (server.server_time() for server in servers)
+    return next((at for at in told if at is not None), None) or machine()
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The configuration and everything that the flow needs to act on it.
 
     archive: what the state folder keeps beside the live objects. control: where a tick is asked
-    for, if anywhere. Both for tools.
+    for, if anywhere. machine: this machine's own clock, whatever the servers' is. All for tools.
     """
 
     config: Config
     context: Context
     archive: Archive
     control: Topic | None
+    machine: Callable[[], datetime] = now
 
 
 def _bare(emulator: str | None) -> str | None:
@@ -95,9 +103,21 @@ def _aws_sessions(wanted: SsmMirrorModel) -> Callable[[], Session]:
 
 
 class Wiring:
-    """Builds the world on first use and keeps it. environ: the process's environment."""
+    """Builds the world on first use and keeps it.
 
-    def __init__(self, environ: Mapping[str, str], root: Path, log: Log = telemetry.log) -> None:
+    environ: the process's environment. dated: the time is the state store's or the Compute API's
+    as soon as one of them has answered. A function's own clock is right; a laptop's may not be.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        root: Path,
+        log: Log = telemetry.log,
+        *,
+        dated: bool = False,
+    ) -> None:
+        self._dated = dated
         self._environ = environ
         self._log = log
         self._root = root
@@ -126,13 +146,14 @@ class Wiring:
         source = self._environ.get("FAILOVER_CONFIG") or str(self._root / "failover.yaml")
         config = load(self._read(source), source)
         objects = self._objects(config.state, config.project)
+        traffic = self._traffic(config, objects)
         context = Context(
             objects=objects,
-            traffic=self._traffic(config, objects),
+            traffic=traffic,
             prober=self._prober(config),
             log=self._log,
             executor=ThreadPoolExecutor(32, thread_name_prefix="observe"),
-            now=now,
+            now=partial(by_servers, (objects, traffic), now) if self._dated else now,
             new_id=lambda: uuid.uuid4().hex[:16],
             monotonic=time.monotonic,
             rest=time.sleep,

@@ -104,6 +104,7 @@ class FakeTraffic:
         self.before_read: list[Callable[[], None]] = []
         self.operation_error: list[str] = []
         self.is_gone = False
+        self.says: datetime | None = None
 
     def read(self, name: str) -> Routing:
         """The resource as it is; nothing while the API is gone."""
@@ -140,6 +141,10 @@ class FakeTraffic:
         """Every group has one healthy endpoint."""
         del name
         return dict.fromkeys(groups, 1)
+
+    def server_time(self) -> datetime | None:
+        """What the test has it say."""
+        return self.says
 
     def missing_permissions(self, name: str) -> None:
         """Nobody asks for permissions here."""
@@ -388,7 +393,7 @@ class Lab:
     def command(self, wish: str, region: str = "", **changes: Any) -> Report:  # any field
         """A human's wish, carried through the pipeline."""
         told: dict[str, Any] = {
-            "id": f"c{next(self._ids)}",
+            "id": f"c{next(self._ids):04}",
             "actor": "alice",
             "reason": "a drill",
             "issued_at": self.clock.at,

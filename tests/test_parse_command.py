@@ -47,6 +47,7 @@ def test_a_whole_command_is_taken_as_it_stands() -> None:
         reason="a drill",
         issued_at=datetime(2026, 11, 23, 5, 0, tzinfo=UTC),
         region="us-west-2",
+        published=datetime(2026, 11, 23, 5, 0, tzinfo=UTC),
     )
 
 

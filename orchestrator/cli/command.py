@@ -2,7 +2,8 @@
 
 Without `--apply` a command is previewed. With it, it is published to the control topic, where IAM
 decides who may, or carried out here with `--direct`; then it is waited for, a graceful switch to
-its end, and what was decided is shown.
+its end, and what was decided is shown. Before any of that the world is looked at: a command has the
+server's time, because commands are obeyed in the order they were given.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shlex
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,11 +21,12 @@ import click
 
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of, show_error, show_obstacle
-from orchestrator.cli.follow import Follower
+from orchestrator.cli.follow import PATIENCE, Follower
+from orchestrator.cli.look import Looked, look, note_unavailable
 from orchestrator.cli.session import Session, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Unavailable
-from orchestrator.core.model import Command, Json, Tick, Wish
+from orchestrator.core.model import FAMILIES, Command, Json, Tick, Wish
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
 from orchestrator.flow.observe import read_state
@@ -67,12 +70,16 @@ def command(session: Session, name: str | None, order: Order, manner: Manner) ->
     services = _concerned(session, name, order, world)
     if manner.apply and not order.reason.strip():
         raise click.UsageError("say why, with --reason: the history keeps it for those after you")
-    made = _made(order, world)
+    if manner.apply and not manner.direct:
+        _control(world)
+    looked = look(session, services, world)
+    made = _made(order, looked, world)
     if not manner.apply:
         return _preview(session, services, made, world)
+    if manner.wait and not manner.direct:
+        _must_see(looked)
+    note_unavailable(session, services, made, looked, direct=manner.direct)
     if not manner.direct:
-        if manner.wait:
-            _must_see(services, world)
         _publish(made, name, world)
         if not manner.wait:
             text = (
@@ -81,14 +88,17 @@ def command(session: Session, name: str | None, order: Order, manner: Manner) ->
             )
             session.tell({"command": made.id}, text)
             return True
-        session.note(f"Published as command {made.id}; waiting for what comes of it.")
+        session.note(
+            f"Published as command {made.id}. Waiting at most {PATIENCE:.0f} s for an orchestrator"
+            " to take it."
+        )
     carry = partial(_direct, manner=manner) if manner.direct else _awaited
     asked = {one.name: partial(carry, one, made, session, world) for one in services}
-    return _show(session, side_by_side(asked), world)
+    return _show(session, side_by_side(asked), order, manner, world)
 
 
-def _made(order: Order, world: World) -> Command:
-    issued = world.context.now()
+def _made(order: Order, looked: Looked, world: World) -> Command:
+    issued = looked.given(world.context.now(), FAMILIES[order.wish])
     return Command(
         id=world.context.new_id(),
         wish=order.wish,
@@ -169,18 +179,14 @@ def _show_preview(session: Session, view: Json) -> None:
 # --- done ----------------------------------------------------------------------------------------
 
 
-def _must_see(services: tuple[Service, ...], world: World) -> None:
+def _must_see(looked: Looked) -> None:
     """Refuse what could be published and not be followed. Raises Unavailable."""
-    _control(world)
-    found = side_by_side(
-        {one.name: partial(read_state, one.name, world.context) for one in services}
-    )
-    errors = [one for one in found.values() if isinstance(one, FailoverError)]
-    if errors and len(errors) == len(found):
+    if looked.unread and not looked.states:
+        error = next(iter(looked.unread.values()))
         raise Unavailable(
             f"nothing was published, for what comes of it could not be seen from here:"
-            f" {str(errors[0]).rstrip('.')}. --no-wait publishes it all the same"
-        ) from errors[0]
+            f" {str(error).rstrip('.')}. --no-wait publishes it all the same"
+        ) from error
 
 
 def _control(world: World) -> Topic:
@@ -266,7 +272,32 @@ def _awaited(service: Service, made: Command, session: Session, world: World) ->
     return Follower(service, made, session, world, tick).follow()
 
 
-def _show(session: Session, found: dict[str, Json | FailoverError], world: World) -> bool:
+def repeated(service: str, order: Order, manner: Manner) -> str:
+    """The command line that gives this command again."""
+    words = ["failoverctl", str(order.wish)]
+    words += [order.region, "--service", service] if order.wish is Wish.EVACUATE else [service]
+    words += ["--to", order.region] if order.wish is Wish.FAILOVER else []
+    words += ["--for", f"{order.until.total_seconds():.0f}s"] if order.until else []
+    words += ["--now"] if order.now else []
+    words += ["--override", order.override] if order.override else []
+    words += ["--direct"] if manner.direct else []
+    return shlex.join([*words, "--apply", "--reason", order.reason.strip()])
+
+
+def _is_late(entry: Json) -> bool:
+    """Whether the command was refused for its age or its place: giving it again cures that."""
+    refused = [reason for reason in gates.reasons(entry) if not reason.get("passed")]
+    held = entry.get("outcome") == "held"
+    return held and any(reason.get("rule") == "command" for reason in refused)
+
+
+def _show(
+    session: Session,
+    found: dict[str, Json | FailoverError],
+    order: Order,
+    manner: Manner,
+    world: World,
+) -> bool:
     fine = True
     views: list[Json] = []
     for name, entry in found.items():
@@ -275,7 +306,8 @@ def _show(session: Session, found: dict[str, Json | FailoverError], world: World
             views.append({"service": name, "error": error_of(entry, session)})
             continue
         fine = fine and entry.get("outcome") not in {"held", "abandoned"}
-        views.append({"service": name, "decision": entry})
+        again = {"repeat": repeated(name, order, manner)} if _is_late(entry) else {}
+        views.append({"service": name, "decision": entry, **again})
     if session.as_json:
         session.answer({"services": views, "applied": True})
         return fine
@@ -287,4 +319,6 @@ def _show(session: Session, found: dict[str, Json | FailoverError], world: World
         if isinstance(entry_shown, dict):
             for line in sentences.tell(entry_shown, world.context.now()):
                 session.say(f"  {line}")
+        if "repeat" in view:
+            session.say(f"  To give it again: {view['repeat']}", "bold")
     return fine

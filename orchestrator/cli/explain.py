@@ -12,7 +12,7 @@ from datetime import datetime
 
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
-from orchestrator.cli.history import carried_out, journaled
+from orchestrator.cli.history import carried_out, failures, journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core.errors import FailoverError
@@ -38,6 +38,9 @@ from orchestrator.wiring import World
 
 JOURNAL = 200
 """Newest journal entries that are searched for an id."""
+
+FAILURES = 3
+"""Newest failures that are told beside the last decision."""
 
 
 _STYLES = {
@@ -127,6 +130,10 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
     )
     lines += [line for one in later for line in ["", *sentences.indented(sentences.tell(one, now))]]
+    failed = _failed_since(session, service, world, last)
+    lines += [
+        line for one in failed for line in ["", *sentences.indented(sentences.tell(one, now))]
+    ]
     lines += ["", "The regions:", *sentences.indented(_regions(service, state, observed, now))]
     known = [sentences.incident_sentence(one, now) for one in _newest(state.incidents.values())]
     lines += ["", "Incidents known:", *sentences.indented(known)] if known else []
@@ -266,7 +273,7 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
     for entry in mentioned:
         lines += [*sentences.tell(entry, now), ""]
     if not mentioned and state and identity in state.commands:
-        lines += [f"Command {identity} was carried out, and changed nothing.", ""]
+        lines += [f"Command {identity} was handled, and changed nothing.", ""]
     if not lines:
         return _poison(service, world, given, state, entries)
     return {
@@ -326,6 +333,19 @@ def _carried_out(session: Session, service: Service, world: World, decision: Jso
     except FailoverError as error:
         session.note(f"What became of it in other calls is unknown: {error}", "yellow")
         return []
+
+
+def _failed_since(
+    session: Session, service: Service, world: World, last: Json | None
+) -> list[Json]:
+    """The newest invocations that failed after the last decision."""
+    try:
+        found = failures(session, service.name, world, FAILURES)
+    except FailoverError as error:
+        session.note(f"Whether invocations failed since is unknown: {error}", "yellow")
+        return []
+    since = str(last.get("at")) if last else ""
+    return [entry for entry in found if str(entry.get("failed_at")) > since]
 
 
 def _poison(

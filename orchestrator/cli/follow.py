@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.cli import gates, sentences
+from orchestrator.cli import failure_words, gates, sentences
+from orchestrator.cli.history import failures
 from orchestrator.cli.session import Session
 from orchestrator.core.errors import FailoverError, Outdated
 from orchestrator.core.model import Command, Json, State, Stored, Switch
 from orchestrator.core.policy import Service
+from orchestrator.core.reading import stamp_time
 from orchestrator.core.switch import promise
-from orchestrator.flow.observe import read_state
+from orchestrator.flow.observe import read_routing, read_state
+from orchestrator.flow.record import journal_name
 from orchestrator.wiring import World
 
 PATIENCE = 90.0
@@ -50,8 +53,10 @@ class Follower:
     ) -> None:
         self._service, self._made = service, made
         self._session, self._context, self._nudge = session, world.context, nudge
-        self._began = self._seen = self._nudged = self._context.monotonic()
+        self._world = world
+        self._began = self._seen = self._nudged = self._asked = self._context.monotonic()
         self._blind = False
+        self._failure: Json = {}
 
     def follow(self) -> Json:
         """What came of it, as the history has it.
@@ -63,7 +68,7 @@ class Follower:
             if stored is not None:
                 state = stored.state
                 if state is None or self._made.id not in state.commands:
-                    self._await_somebody()
+                    self._await_somebody(state)
                 elif state.switch is None or state.switch.command != self._made.id:
                     return conclusion(state, self._made)
                 else:
@@ -93,13 +98,54 @@ class Follower:
             f" {name} {identity}` tells it as soon as the state can be read"
         )
 
-    def _await_somebody(self) -> None:
-        if self._context.monotonic() - self._began > PATIENCE:
-            raise NotCarriedOut(
-                f"{self._service.name}: nobody has carried out command {self._made.id} within"
-                f" {PATIENCE:.0f} s. It may still be, until it is too old; or it was refused as"
-                " unreadable: look for `poison` in the functions' log. --direct does it from here"
+    def _await_somebody(self, state: State | None) -> None:
+        """Say what was tried meanwhile. Raises NotCarriedOut when patience ends."""
+        now = self._context.monotonic()
+        if now - self._asked > NUDGE or now - self._began > PATIENCE:
+            self._asked = now
+            self._look_for_failure(state)
+        if now - self._began > PATIENCE:
+            raise NotCarriedOut(self._why_not())
+
+    def _look_for_failure(self, state: State | None) -> None:
+        """Note an invocation that was given this command and failed, as the journal has it."""
+        place = {"epoch": state.epoch if state else 0, "at": stamp_time(self._made.given.at)}
+        name = journal_name("", {**place, "id": ""}).removeprefix("journal//")
+        try:
+            within = name.removesuffix(".json")
+            found = failures(self._session, self._service.name, self._world, 5, within)
+        except FailoverError:
+            return  # it is only an explanation, and the document tells what came of the command
+        own = next((entry for entry in found if entry.get("command") == self._made.id), None)
+        if own and not self._failure:
+            self._failure = own
+            why = failure_words.why(own)
+            self._session.note(
+                f"{self._service.name}: an orchestrator took the command and failed: {why}. Pub/Sub"
+                " delivers it again.",
+                "yellow",
             )
+
+    def _why_not(self) -> str:
+        name, identity = self._service.name, self._made.id
+        begins = f"{name}: nobody has carried out command {identity} within {PATIENCE:.0f} s"
+        until = self._made.issued_at + self._service.policy.max_event_age
+        tells = f"`failoverctl explain {name} {identity}` tells what came of it"
+        late = (
+            f"Pub/Sub delivers the command again, and it is obeyed if that ends before"
+            f" {until:%H:%M:%S} UTC. {tells}. Nothing has moved so far"
+        )
+        if self._failure:
+            return f"{begins}. It was tried and failed: {failure_words.why(self._failure)}. {late}"
+        try:
+            read_routing(self._service, self._context)
+        except FailoverError as error:
+            return f"{begins}. From here, {failure_words.unavailable(error)}. {late}"
+        return (
+            f"{begins}. It may still be carried out, until {until:%H:%M:%S} UTC; or it was refused"
+            f" as unreadable: look for `poison` in the functions' log. {tells}. --direct does it"
+            " from here"
+        )
 
     def _keep_going(self, switch: Switch) -> None:
         """Ask for a tick now and then. One that fails is told, and asked for again."""

@@ -1,4 +1,7 @@
-"""`history`: the decisions of a service, from its document or its journal."""
+"""`history`: the decisions of a service, from its document or its journal.
+
+What an invocation that failed was given is in the journal alone, and is read from there.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
+from orchestrator.flow.failed import PREFIX
 from orchestrator.flow.observe import read_state
 from orchestrator.wiring import World
 
@@ -25,7 +29,8 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
     if journal:
         entries = journaled(session, service.name, world, limit)
     else:
-        entries = _remembered(service, world)[:limit]
+        found = [*_remembered(service, world), *_failed(session, service, world, limit)]
+        entries = sorted(found, key=_time, reverse=True)[:limit]
     if session.as_json:
         session.answer({"service": service.name, "history": entries})
         return True
@@ -34,7 +39,7 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
         return True
     rows = [
         (
-            sentences.short(entry.get("at")),
+            sentences.short(_time(entry)),
             entry.get("outcome"),
             entry.get("epoch"),
             entry.get("primary"),
@@ -47,6 +52,20 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
     columns = ("at (UTC)", "outcome", "epoch", "primary", "what came in", "rules", "id")
     session.table(f"{service.name}", columns, rows)
     return True
+
+
+def _time(entry: Json) -> str:
+    """When it happened. A failure has its place where its command was given."""
+    return str(entry.get("failed_at") or entry.get("at"))
+
+
+def _failed(session: Session, service: Service, world: World, limit: int) -> list[Json]:
+    """The newest invocations that failed; none where the journal cannot be read, which is told."""
+    try:
+        return failures(session, service.name, world, limit)
+    except FailoverError as error:
+        session.note(f"Whether invocations failed is unknown: {error}", "yellow")
+        return []
 
 
 def stood_out(entry: Json) -> list[str]:
@@ -80,6 +99,18 @@ def journaled(
     names = world.archive.names(f"journal/{service}/")
     newest = [name for name in names if name.endswith(f"{_dash(identity)}.json")][-limit:]
     return _read(session, newest, world)
+
+
+def failures(
+    session: Session, service: str, world: World, limit: int, within: str = ""
+) -> list[Json]:
+    """The newest entries of invocations that failed, newest first, each once.
+
+    within: how their names go on below the service's folder. Raises Unavailable.
+    """
+    names = world.archive.names(f"journal/{service}/{within}")
+    found = _read(session, [name for name in names if f"-{PREFIX}" in name][-limit:], world)
+    return list({str(entry.get("id")): entry for entry in found}.values())
 
 
 def carried_out(session: Session, service: str, world: World, decision: Json) -> list[Json]:

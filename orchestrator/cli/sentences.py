@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from orchestrator.cli import failure_words
 from orchestrator.cli.gates import gates, remedies
 from orchestrator.core.model import Incident, IncidentState, Json, Status
 from orchestrator.core.reading import read_time
@@ -142,12 +143,20 @@ def became_of(entry: Json) -> list[str]:
     return lines
 
 
+def _when(stamp: object, now: datetime) -> str:
+    try:
+        return ago(read_time(stamp), now)
+    except (ValueError, OverflowError):
+        return str(stamp)
+
+
 def tell(entry: Json, now: datetime) -> list[str]:
     """A whole decision, a sentence a line."""
-    try:
-        when = ago(read_time(entry.get("at")), now)
-    except (ValueError, OverflowError):
-        when = str(entry.get("at"))
+    if failure_words.is_failure(entry):
+        when = _when(entry.get("failed_at"), now)
+        heading = f"Failure {entry.get('id')} of {when}."
+        return [heading, came_in(entry), *failure_words.told(entry)]
+    when = _when(entry.get("at"), now)
     page = entry.get("page")
     return [
         f"Decision {entry.get('id')} of {when}.",

@@ -50,7 +50,7 @@ class Session:
         self.environ: Mapping[str, str] = {**os.environ, "FAILOVER_CONFIG": self.source}
         self.console = _console()
         self._notes = _console(stderr=True)
-        self._wiring = Wiring(self.environ, Path.cwd(), self.log)
+        self._wiring = Wiring(self.environ, Path.cwd(), self.log, dated=True)
 
     def world(self) -> World:
         """The configuration and the world it names. Raises BadConfig or Unavailable."""

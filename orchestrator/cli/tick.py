@@ -6,6 +6,7 @@ import json
 from functools import partial
 
 from orchestrator.cli.failures import error_of, show_error
+from orchestrator.cli.look import look
 from orchestrator.cli.plans import show_plans
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError, Unavailable
@@ -16,8 +17,8 @@ from orchestrator.flow.pipeline import Report, handle
 def tick(session: Session, name: str | None, *, apply: bool, direct: bool) -> bool:
     """Show what a tick would do; with `apply`, do it.
 
-    direct: here, with the operator's own rights; otherwise a tick is asked for on the control
-    topic, which is for every service.
+    direct: here, with the operator's own rights and by the servers' time; otherwise a tick is asked
+    for on the control topic, which is for every service.
     """
     world = session.world()
     services = session.services(name, world.config)
@@ -28,6 +29,7 @@ def tick(session: Session, name: str | None, *, apply: bool, direct: bool) -> bo
         return fine
     if not direct:
         return _ask(session)
+    look(session, services, world)
     reports = side_by_side(
         {one.name: partial(handle, one, Tick(), world.context) for one in services}
     )

@@ -17,7 +17,9 @@ from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, is_ahead
 from orchestrator.core.model import (
     NOTHING,
     Doubt,
+    Family,
     Freeze,
+    Given,
     Incident,
     IncidentState,
     Json,
@@ -88,6 +90,7 @@ def encode(state: State) -> bytes:
         "switch": _over(raw, "switch", _switch(state.switch) if state.switch else None),
         "commands": list(state.commands),
         "commanded_at": {key: stamp_time(at) for key, at in state.commands.items()},
+        "order": {**mapping(raw.get("order")), **_order(state, mapping(raw.get("order")))},
         "freeze": _over(raw, "freeze", _freeze(state.freeze) if state.freeze else None),
         "ramp": _over(raw, "ramp", _ramp(state.ramp) if state.ramp else None),
         "ceilings": dict(state.ceilings),
@@ -143,6 +146,14 @@ def _incident(incident: Incident) -> Json:
         "refused": list(incident.refused),
         "set_aside": incident.set_aside,
         "doubt": incident.doubt,
+    }
+
+
+def _order(state: State, known: Json) -> Json:
+    """The newest obeyed command of each family, over what stood there."""
+    return {
+        family: {**mapping(known.get(family)), "at": stamp_time(given.at), "id": given.id}
+        for family, given in state.order.items()
     }
 
 
@@ -256,6 +267,7 @@ def _decode(document: Json) -> State:
         given_up_at=read("given_up_at", lambda v: maybe(v, read_time), None),
         evacuated=read("evacuated", texts, ()),
         commands=_read_commands(document, read),
+        order=read("order", lambda v: _read_order(strict(v)), {}),
         history=_history(document.get("history")),
         forgotten=read("forgotten", count, 0),
         writer=str(document.get("writer") or ""),
@@ -370,10 +382,18 @@ def _read_ramp(value: object) -> Ramp:
 
 
 def _read_commands(document: Json, read: _Reader) -> Mapping[str, datetime]:
-    """When each command was carried out; one without a time counts as of the last commit."""
+    """When each command was handled; one without a time counts as of the last commit."""
     times = read("commanded_at", lambda v: {k: read_time(t) for k, t in strict(v).items()}, {})
     last = _lenient_time(document.get("updated_at")) or datetime.max.replace(tzinfo=UTC)
     return {key: times.get(key, last) for key in read("commands", texts, ())}
+
+
+def _read_order(entry: Json) -> Mapping[Family, Given]:
+    """The families that this version knows; a newer version's are kept as they are."""
+    known = {family: strict(entry[family]) for family in Family if family in entry}
+    return {
+        family: Given(read_time(given["at"]), text(given["id"])) for family, given in known.items()
+    }
 
 
 def _read_shift(entry: Json) -> Shift:

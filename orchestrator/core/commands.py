@@ -1,4 +1,11 @@
-"""What a human's command comes to. It passes the cooldown, and does not start it."""
+"""What a human's command comes to. It passes the cooldown, and does not start it.
+
+Commands are a sequence. Pub/Sub may deliver them late, twice and in any order, so each has a place:
+when it was given, then its id. The document keeps, for each family, the place of the newest command
+that was obeyed, and the rule `command` refuses every older one. What is obeyed therefore only rises
+in that order, and the end is what the obeyed commands come to in the order they were given. A
+command that is refused leaves everything as it was: the switch under way, and the order.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +16,17 @@ from orchestrator.core import attached, rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
-from orchestrator.core.model import Command, Freeze, Leave, Outcome, Reason, State, Wish
+from orchestrator.core.model import (
+    Command,
+    Family,
+    Freeze,
+    Given,
+    Leave,
+    Outcome,
+    Reason,
+    State,
+    Wish,
+)
 from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
 from orchestrator.core.switch import begin
@@ -26,20 +43,39 @@ from orchestrator.core.wanted import (
 AT = "%Y-%m-%d %H:%M:%S UTC"
 """How a time is told to people."""
 
-MOVING = frozenset({Wish.FAILOVER, Wish.FAILBACK, Wish.EVACUATE})
-"""The commands that ask for a move."""
+
+def newest(state: State, command: Command, now: datetime) -> Given | None:
+    """The place of the newest obeyed command of this one's family, if that is known.
+
+    One that lies ahead of now by more than a minute does not count: a wrong clock gave it, and it
+    would shut out every command until then. A freeze of an older version says itself when it began.
+    """
+    found = state.order.get(command.family)
+    if found is None and command.family is Family.FREEZES and state.freeze:
+        found = Given(state.freeze.since, "")
+    return found if found and found.at <= now + rules.AHEAD else None
 
 
 def commanded(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
-    """What a human's command comes to. It passes the cooldown, and does not start it."""
+    """What a human's command comes to. It passes the cooldown, and does not start it.
+
+    An obeyed move ends the switch or ramp under way; a refused one leaves it.
+    """
+    if command.family is not Family.MOVES:
+        return Wanted(scene.state, current, Outcome.OBEYED)
+    made = _moved(replace(scene, state=undisturbed(scene.state)), current, command)
+    if made.outcome is None:
+        return replace(made, state=scene.state)
+    return replace(made, state=_ordered(made.state, command))
+
+
+def _moved(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
     passive = scene.service.mode is Mode.ACTIVE_PASSIVE
     if command.region and command.region not in scene.service.names:
         value = f"{command.region} is not a region of {scene.service.name}"
         known = ", ".join(scene.service.names)
         return _refused(scene, current, Reason("command", False, value, known))
     match command.wish:
-        case Wish.FREEZE | Wish.UNFREEZE | Wish.ACK:
-            return Wanted(scene.state, current, Outcome.OBEYED)
         case Wish.FAILOVER if passive:
             return _go(scene, current, command, command.region)
         case Wish.FAILOVER:
@@ -51,29 +87,33 @@ def commanded(scene: Scene, current: tuple[str, ...], command: Command) -> Wante
             return _give_back(scene, current, command)
         case Wish.EVACUATE if passive:
             return _evacuate_primary(scene, current, command)
-        case Wish.EVACUATE:
+        case _:
             return _evacuate_one(scene, current, command)
 
 
+def _ordered(state: State, command: Command) -> State:
+    """The state in which this command is the newest that was obeyed of its family."""
+    return replace(state, order={**state.order, command.family: command.given})
+
+
 def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
-    """The state with what a command says of automation itself.
+    """The state with what a command says of automation itself; a move says nothing of it.
 
     done: the epoch that the load balancer carries, as far as it was seen.
     """
     match command.wish:
         case Wish.FREEZE:
             assert command.until is not None  # rules.command refuses a freeze without an end
-            at = command.issued_at
+            at = min(command.given.at, now)
             freeze = Freeze(command.until, command.actor, command.reason, at, done)
-            return replace(undisturbed(state), freeze=freeze)
-        case Wish.UNFREEZE if state.freeze and command.issued_at < state.freeze.since:
-            return state  # it was given before that freeze, and came late
+            return _ordered(replace(undisturbed(state), freeze=freeze), command)
         case Wish.UNFREEZE:
-            return replace(state, freeze=None)
+            return _ordered(replace(state, freeze=None), command)
         case Wish.ACK:
-            return replace(state, acknowledged_at=_acknowledged(state, command, now))
+            known = _acknowledged(state, command, now)
+            return _ordered(replace(state, acknowledged_at=known), command)
         case _:
-            return undisturbed(state)
+            return state
 
 
 def effect(state: State, command: Command, now: datetime) -> tuple[Reason, ...]:
@@ -84,7 +124,7 @@ def effect(state: State, command: Command, now: datetime) -> tuple[Reason, ...]:
             value = f"frozen until {command.until:{AT}}{_replaced(state, now)}"
             return (_told(command, value),)
         case Wish.UNFREEZE:
-            return (_told(command, _thawing(state, command, now)),)
+            return (_told(command, _thawing(state, now)),)
         case Wish.ACK:
             known, before = _acknowledged(state, command, now), state.acknowledged_at
             seen = [move for move in state.moves if move.at <= known]
@@ -108,19 +148,16 @@ def _replaced(state: State, now: datetime) -> str:
     return f"; replaces the freeze of {freeze.actor} until {freeze.until:{AT}}" if freeze else ""
 
 
-def _thawing(state: State, command: Command, now: datetime) -> str:
+def _thawing(state: State, now: datetime) -> str:
     freeze = _standing(state, now)
     if freeze is None:
         return "nothing was frozen"
-    whose = f"the freeze of {freeze.actor} until {freeze.until:{AT}}"
-    if command.issued_at < freeze.since:
-        return f"{whose} came after this command was given, and stays"
-    return f"{whose} is ended"
+    return f"the freeze of {freeze.actor} until {freeze.until:{AT}} is ended"
 
 
 def _acknowledged(state: State, command: Command, now: datetime) -> datetime:
     """What its giver could know of; never of what is still to come, and never less than before."""
-    known = min(command.issued_at, now)
+    known = min(command.given.at, now)
     return max(known, state.acknowledged_at or known)
 
 

@@ -19,7 +19,8 @@ from datetime import datetime, timedelta
 
 from orchestrator.core import attached, rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
-from orchestrator.core.commands import MOVING, effect, obey
+from orchestrator.core.clocks import believed, given_up
+from orchestrator.core.commands import effect, newest, obey
 from orchestrator.core.errors import Outdated
 from orchestrator.core.ground import (
     Ground,
@@ -35,6 +36,7 @@ from orchestrator.core.model import (
     AlertOpened,
     Command,
     Decision,
+    Family,
     Incident,
     IncidentState,
     Move,
@@ -83,7 +85,31 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
             f" document was made with {before.stamp.serial}; it decides nothing, and a newer"
             " instance will take the redelivery"
         )
-    ground = stand(service, before, observed, now)
+    if before and isinstance(signal, Command) and signal.id in before.commands:
+        return _known(before, service, signal, now)
+    if before is None:
+        return _decide(service, observed, None, None, signal, now)
+    timely, pages = believed(before, now)
+    return given_up(_decide(service, observed, before, timely, signal, now), pages)
+
+
+def _known(before: State, service: Service, command: Command, now: datetime) -> Decision:
+    """A copy of a command decides nothing: it only shifts what is committed already."""
+    told = (rules.command(service.policy, command, before.commands, None, now),)
+    return Decision(before, Outcome.UNCHANGED, told, changed=False, recorded=False)
+
+
+def _decide(
+    service: Service,
+    observed: Observed,
+    before: State | None,
+    timely: State | None,
+    signal: Signal,
+    now: datetime,
+) -> Decision:
+    """The decision on this document. before: as it was read; timely: without what a wrong clock
+    wrote into it."""
+    ground = stand(service, timely, observed, now)
     known_down = {n for n, r in ground.state.regions.items() if r.status is Status.DOWN}
     probes = believable(observed.probes, known_down)
     second = second_signal(service.policy, probes, observed.checks)
@@ -100,10 +126,7 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         refused = void or ground.stuck
         state, still = _standing(state, signal, now, void=void, refused=refused)
         return _conclude(before, state, signal, (*told, *expired), still, observed)
-    adopts = ground.outcome is Outcome.ADOPTED  # then even a copy of a command takes an epoch
-    if isinstance(signal, Command) and signal.id in state.commands and not adopts:
-        again = _conclude(before, state, signal, told, Outcome.UNCHANGED, observed)
-        return replace(again, recorded=False)
+    adopts = ground.outcome is Outcome.ADOPTED  # then even a refused command takes an epoch
     if isinstance(signal, Command):
         life = max(COMMAND_LIFE, 2 * service.policy.max_event_age)
         state = _noted(state, signal, now, life)
@@ -154,7 +177,7 @@ def _arranged(scene: Scene, ground: Ground) -> Resolution:
 def _resolve(scene: Scene, ground: Ground) -> Resolution:
     """A human's move; else the necessary one; else the next step of what is wished for."""
     state = scene.state
-    if isinstance(scene.signal, Command) and scene.signal.wish in MOVING:
+    if isinstance(scene.signal, Command) and scene.signal.family is Family.MOVES:
         return _wished(scene, wanted(scene, ground.carrying), ())
     frozen = rules.freeze(state.freeze, scene.now)
     choice = choose(scene, ground.carrying, () if frozen else ground.joining)
@@ -240,7 +263,7 @@ def _standing(
     state: State, signal: Signal, now: datetime, *, void: bool, refused: bool
 ) -> tuple[State, Outcome | None]:
     """Where nothing can move. What a command says of automation itself is obeyed all the same."""
-    if isinstance(signal, Command) and not void and signal.wish not in MOVING:
+    if isinstance(signal, Command) and not void and signal.family is not Family.MOVES:
         return obey(_noted(state, signal, now), signal, now), Outcome.OBEYED
     return (_noted(state, signal, now) if refused else state), None
 
@@ -299,7 +322,8 @@ def _heard(
     if isinstance(signal, Tick):
         return ()
     if isinstance(signal, Command):
-        return (rules.command(service.policy, signal, state.commands, now),)
+        known = newest(state, signal, now)
+        return (rules.command(service.policy, signal, state.commands, known, now),)
     incident = state.incidents.get(key_of(state.incidents, signal))
     if incident is None and too_old(signal, {}, now):
         value = f"began {signal.started_at.isoformat()}: not merged"

@@ -11,6 +11,10 @@
     │   └── StateLost  the state document cannot be read: the policy says whether to act without it
     └── Unverified     the change was made but not seen: the next tick looks again
 
+What an error is of, and whether a human is needed, are fields (`kind`, `cloud`, `page`, `rule`,
+`regions`) and never searched for in its text. `page` with `rule` and `regions` name a condition:
+`orchestrator.core.paging` makes the page of it.
+
 A write that raised `Unavailable` may have happened. It is never assumed to have failed: whoever
 catches it reads again and compares.
 """
@@ -19,10 +23,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What stands in the way, where an error comes from outside; advice goes by it.
+
+    unknown: nobody said. unreachable: no answer, or one of 5xx. busy: asked too often; waiting
+    helps. permission: the caller is known and may not. credentials: the caller has none, or they
+    are not accepted. missing: what was named does not exist. request: what was asked is refused
+    as it stands. corrupt: what was read cannot be used. no_topic: the file names no such topic.
+    outdated: a newer configuration or version exists.
+    """
+
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    PERMISSION = "permission"
+    CREDENTIALS = "credentials"
+    MISSING = "missing"
+    REQUEST = "request"
+    CORRUPT = "corrupt"
+    NO_TOPIC = "no_topic"
+    OUTDATED = "outdated"
+
+
+class Cloud(StrEnum):
+    """The dependency that an error came from; `none` where it is none of these."""
+
+    NONE = "none"
+    STORAGE = "storage"
+    COMPUTE = "compute"
+    PUBSUB = "pubsub"
+    MONITORING = "monitoring"
+    MIRROR = "mirror"
 
 
 class FailoverError(Exception):
-    """Root of the tree; never raised itself."""
+    """Root of the tree; never raised itself.
+
+    page: a human is needed. kind, cloud: what stands in the way, and where. rule, regions: with
+    which condition it pages; no rule: one is made of cloud and kind.
+    """
+
+    page: bool = False
+    kind: Kind = Kind.UNKNOWN
+    cloud: Cloud = Cloud.NONE
+    rule: str = ""
+    regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +126,25 @@ class Conflict(FailoverError):
 class Unavailable(FailoverError):
     """A dependency failed, refused or did not answer in time.
 
-    page: a human is needed, for no redelivery alone will cure it (a corrupt document, a missing
-    permission).
+    page: a human is needed, because no redelivery alone will cure it (a corrupt document, a missing
+    permission). kind, cloud: what stands in the way, and where. rule, regions: as of the root.
     """
 
-    def __init__(self, text: str, *, page: bool = False) -> None:
-        self.page = page
+    def __init__(
+        self,
+        text: str,
+        *,
+        page: bool | None = None,
+        kind: Kind | None = None,
+        cloud: Cloud | None = None,
+        rule: str = "",
+        regions: Iterable[str] = (),
+    ) -> None:
+        self.page = type(self).page if page is None else page
+        self.kind = kind or type(self).kind
+        self.cloud = cloud or type(self).cloud
+        self.rule = rule or type(self).rule
+        self.regions = tuple(regions)
         super().__init__(text)
 
 
@@ -93,6 +154,8 @@ class Outdated(Unavailable):
 
 class StateLost(Unavailable):
     """The state document cannot be read at all. A corrupt one is not lost but must be mended."""
+
+    cloud = Cloud.STORAGE
 
 
 class Unverified(FailoverError):

@@ -86,12 +86,43 @@ class Wish(StrEnum):
     ACK = "ack"
 
 
+class Family(StrEnum):
+    """Commands that replace one another: the newest of a family that was obeyed stands."""
+
+    MOVES = "moves"
+    FREEZES = "freezes"
+    ACKS = "acks"
+
+
+FAMILIES: Mapping[Wish, Family] = {
+    Wish.FAILOVER: Family.MOVES,
+    Wish.FAILBACK: Family.MOVES,
+    Wish.EVACUATE: Family.MOVES,
+    Wish.FREEZE: Family.FREEZES,
+    Wish.UNFREEZE: Family.FREEZES,
+    Wish.ACK: Family.ACKS,
+}
+"""The family of each command."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Given:
+    """When a command was given, and its id: the place of the command among those of its family.
+
+    Compared in that order, so that two commands of one moment have the same order everywhere.
+    """
+
+    at: datetime
+    id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A human's wish, with who wants it and why.
 
     region: to go to (failover), or to leave (evacuate). until: when a freeze ends. now: without the
-    waiting of a graceful switch. override: the one rule whose refusal does not count.
+    waiting of a graceful switch. override: the one rule whose refusal does not count. published:
+    when Pub/Sub took it, where it came by Pub/Sub.
     """
 
     id: str
@@ -103,6 +134,17 @@ class Command:
     until: datetime | None = None
     now: bool = False
     override: str = ""
+    published: datetime | None = None
+
+    @property
+    def family(self) -> Family:
+        """The commands among which this one has its place."""
+        return FAMILIES[self.wish]
+
+    @property
+    def given(self) -> Given:
+        """Its place, by the earlier of issue and publication: a fast clock gains nothing."""
+        return Given(min(self.issued_at, self.published or self.issued_at), self.id)
 
 
 Alert = AlertOpened | AlertClosed
@@ -286,7 +328,8 @@ class State:
     that are configured no more, and get no traffic. ceilings: the share of its full capacity that a
     region on a ramp gets, or was left with. given_up_at: when a switch or ramp last was.
     evacuated: regions that a human took the traffic from; automation goes there last. commands:
-    when each command of the last day was carried out, by id. forgotten: incidents that were dropped
+    when each command of the last day was handled, by id. order: the newest command of each family
+    that was obeyed; an older one that comes later is refused. forgotten: incidents that were dropped
     because there were too many. raw: the document as read, so that fields unknown to this version
     survive a rewrite.
     """
@@ -312,6 +355,7 @@ class State:
     given_up_at: datetime | None = None
     evacuated: tuple[str, ...] = ()
     commands: Mapping[str, datetime] = field(default_factory=dict)
+    order: Mapping[Family, Given] = field(default_factory=dict)
     history: tuple[Json, ...] = ()
     forgotten: int = 0
     writer: str = ""

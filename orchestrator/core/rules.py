@@ -13,6 +13,7 @@ from orchestrator.core.model import (
     Command,
     Doubt,
     Freeze,
+    Given,
     Incident,
     Move,
     Part,
@@ -33,6 +34,20 @@ LONGEST_FREEZE = timedelta(days=7)
 
 PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze", "role"})
 """Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
+
+
+AHEAD = timedelta(minutes=1)
+"""How far a time may lie ahead of now: clocks of servers differ by less."""
+
+
+def elapsed(since: datetime, now: datetime) -> timedelta:
+    """How long ago that was; nothing where it lies ahead, because a clock went back."""
+    return max(timedelta(0), now - since)
+
+
+def _whole(value: timedelta) -> str:
+    """A duration in whole seconds, for people."""
+    return duration(timedelta(seconds=round(value.total_seconds())))
 
 
 def duration(value: timedelta) -> str:
@@ -100,10 +115,11 @@ def max_event_age(  # a rule's whole world
     limit = duration(policy.max_event_age)
     if isinstance(signal, Tick | Command) and failing:
         return Reason("max_event_age", True, "we see it fail ourselves", limit, region)
-    age = now - max((incident.started_at for incident in incidents), default=now)
-    began = duration(timedelta(seconds=round(abs(age.total_seconds()))))
-    value = f"incident began {began} {'ago' if age >= timedelta(0) else 'ahead of our clock'}"
-    return Reason("max_event_age", age <= policy.max_event_age, value, limit, region)
+    began = max((incident.started_at for incident in incidents), default=now)
+    side = "ago" if began <= now else "ahead of our clock"
+    value = f"incident began {_whole(abs(now - began))} {side}"
+    recent = elapsed(began, now) <= policy.max_event_age
+    return Reason("max_event_age", recent, value, limit, region)
 
 
 def brake(
@@ -143,8 +159,8 @@ def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) 
     left = [move.at for move in moves if region in move.left]
     if not left:
         return Reason("cooldown", True, "not left by automation", limit, region)
-    ago = now - max(left)
-    value = f"left {duration(timedelta(seconds=round(ago.total_seconds())))} ago"
+    ago = elapsed(max(left), now)
+    value = f"left {_whole(ago)} ago"
     return Reason("cooldown", ago >= policy.cooldown, value, limit, region)
 
 
@@ -273,8 +289,8 @@ def optional(
     last = max((*(move.at for move in moves), *given_up), default=None)
     if last is None:
         return Reason("cooldown", True, "automation has not moved lately", limit)
-    ago = now - last
-    value = f"automation moved {duration(timedelta(seconds=round(ago.total_seconds())))} ago"
+    ago = elapsed(last, now)
+    value = f"automation moved {_whole(ago)} ago"
     return Reason("cooldown", ago >= policy.cooldown, value, limit)
 
 
@@ -296,9 +312,9 @@ def failback_after(
         return Reason("failback_after", False, f"status {entry.status}", limit, region)
     since = max(entry.since, given_up_at or entry.since)
     word = "up" if since == entry.since else "given up"
-    up = timedelta(seconds=round((now - since).total_seconds()))
-    value = f"{word} for {duration(up)}" if word == "up" else f"{word} {duration(up)} ago"
-    return Reason("failback_after", now - since >= policy.failback_after, value, limit, region)
+    up = elapsed(since, now)
+    value = f"{word} for {_whole(up)}" if word == "up" else f"{word} {_whole(up)} ago"
+    return Reason("failback_after", up >= policy.failback_after, value, limit, region)
 
 
 def evacuated(region: str, regions: Iterable[str]) -> tuple[Reason, ...]:
@@ -310,21 +326,31 @@ def evacuated(region: str, regions: Iterable[str]) -> tuple[Reason, ...]:
 
 
 def command(
-    policy: Policy, wish: Command, carried_out: Mapping[str, datetime], now: datetime
+    policy: Policy,
+    wish: Command,
+    handled: Mapping[str, datetime],
+    newest: Given | None,
+    now: datetime,
 ) -> Reason:
-    """The command is new and not of long ago; a freeze has an end, and not a distant one."""
-    limit = f"once, within {duration(policy.max_event_age)}"
+    """The command is new, recent, and not older than one of its family that was obeyed.
+
+    handled: when each known command was, by id. newest: the obeyed one of the same family. A freeze
+    has an end, and not a distant one.
+    """
+    limit = f"once, within {duration(policy.max_event_age)}, in the order they were given"
     if wish.wish is Wish.FREEZE and not _ends(wish):
         value = f"a freeze must end after it begins, within {LONGEST_FREEZE.days} days of its issue"
         return Reason("command", False, value, f"{LONGEST_FREEZE.days}d")
-    if wish.id in carried_out:
-        at = carried_out[wish.id].isoformat(timespec="seconds")
-        return Reason("command", False, f"{wish.id} was carried out at {at}", limit)
-    age = now - wish.issued_at
-    seconds = round(abs(age.total_seconds()))
-    side = "ago" if age >= timedelta(0) else "ahead of our clock"
-    value = f"{wish.wish} by {wish.actor}, issued {duration(timedelta(seconds=seconds))} {side}"
-    return Reason("command", abs(age) <= policy.max_event_age, value, limit)
+    if wish.id in handled:
+        at = handled[wish.id].isoformat(timespec="seconds")
+        return Reason("command", False, f"{wish.id} was handled at {at}", limit)
+    side = "ago" if wish.issued_at <= now else "ahead of our clock"
+    value = f"{wish.wish} by {wish.actor}, issued {_whole(abs(now - wish.issued_at))} {side}"
+    if newest is not None and wish.given < newest:
+        value += f", before command {newest.id}, which was obeyed and stands"
+        return Reason("command", False, value, limit)
+    recent = -AHEAD <= now - wish.issued_at <= policy.max_event_age
+    return Reason("command", recent, value, limit)
 
 
 def _ends(wish: Command) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Protocol
@@ -85,6 +85,7 @@ def _command(act: Act, stage: Stage) -> Command:
         actor=act.values["actor"],
         reason="a drill",
         issued_at=now,
+        published=now,
         region=act.values.get("region", ""),
         until=until,
         now="now" in act.tails,
@@ -117,6 +118,12 @@ def _reach(act: Act, stage: Stage) -> None:
         stage.world.unreached |= found
     else:
         stage.world.unreached -= found
+
+
+def _clock(act: Act, stage: Stage) -> None:
+    ahead = length(act.values["length"]) if "length" in act.values else timedelta(0)
+    numbers = [int(act.values["number"])] if "number" in act.values else [1, 2]
+    stage.world.ahead.update(dict.fromkeys(numbers, ahead))
 
 
 def _users(act: Act, stage: Stage) -> None:
@@ -170,6 +177,8 @@ _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
     "REGION recovers": _recovers,
     "ORCHESTRATOR cannot reach REGION": _reach,
     "ORCHESTRATOR reaches REGION again": _reach,
+    "the clock of ORCHESTRATOR is DURATION ahead": _clock,
+    "the clock of ORCHESTRATOR is right again": _clock,
     "users cannot reach REGION": _users,
     "users reach REGION again": _users,
     "REGION is DURATION behind OTHER": _lags,

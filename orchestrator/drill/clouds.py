@@ -95,6 +95,9 @@ class Balancer:
         del name, groups
         return {}
 
+    def server_time(self) -> None:
+        """There is no server: the clock of this machine is all there is."""
+
     def missing_permissions(self, name: str) -> None:
         """Nobody asks for permissions here."""
 

@@ -18,6 +18,8 @@ FORMS: Mapping[str, str] = {
     "REGION recovers": "it answers everybody well again",
     "ORCHESTRATOR cannot reach REGION": "our own probes of it time out; its users are served",
     "ORCHESTRATOR reaches REGION again": "our own probes see it as it is",
+    "the clock of ORCHESTRATOR is DURATION ahead": "it decides by a time that is so much later",
+    "the clock of ORCHESTRATOR is right again": "it decides by the time that it is",
     "users cannot reach REGION": "it answers our probes, and its users get nothing",
     "users reach REGION again": "its users are served",
     "REGION is DURATION behind OTHER": "its health URL tells this replication lag",

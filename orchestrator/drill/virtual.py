@@ -171,7 +171,7 @@ class Run:
             checks=Checks(world),
             log=self._told.log,
             executor=AtOnce(1),
-            now=lambda: world.now,
+            now=lambda: world.now + world.ahead.get(number, timedelta(0)),
             new_id=lambda: f"d{number}-{next(ids)}",
             monotonic=self._seconds,
             rest=self._rest,

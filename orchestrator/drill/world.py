@@ -39,10 +39,11 @@ class World:
     """One service's world.
 
     documents: every one, and when it was written. held: what an application knows that reads no
-    newer one, by region. health: what each region answers, if not well. gone: a cloud, till when.
-    unreached: regions that an orchestrator's probes do not reach, by its number. cut_off: regions
-    that their users do not reach. hooks: what happens before the next commit or patch.
-    faults: what no orchestrator may do, whatever is expected.
+    newer one, by region. health: what each region answers, if not well. gone: a cloud, till
+    when. ahead: how far an orchestrator's clock is ahead, by its number. unreached: regions
+    that an orchestrator's probes do not reach, by its number. cut_off: regions that their users
+    do not reach. hooks: what happens before the next commit or patch. faults: what no
+    orchestrator may do, whatever is expected.
     """
 
     service: Service
@@ -51,6 +52,7 @@ class World:
     held: dict[str, State | None] = field(default_factory=dict)
     health: dict[str, Probe] = field(default_factory=dict)
     lag: dict[str, dict[str, float]] = field(default_factory=dict)
+    ahead: dict[int, timedelta] = field(default_factory=dict)
     unreached: set[tuple[int, str]] = field(default_factory=set)
     cut_off: set[str] = field(default_factory=set)
     gone: dict[str, datetime] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from orchestrator.core import codec, flat, reading
-from orchestrator.core.errors import Outdated, StateLost, Unavailable
+from orchestrator.core.errors import Cloud, Outdated, StateLost, Unavailable
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Role, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
@@ -38,7 +38,7 @@ def observe(
     submit = context.executor.submit
     wants_flat = context.only_service and service.name not in context.memory.documents
     stored = submit(read_state, service.name, context)
-    routing = submit(context.traffic.read, service.backend_service)
+    routing = submit(read_routing, service, context)
     older = submit(context.objects.get, FLAT_FILE) if wants_flat else None
     types = submit(_kinds, service, context, asking=kinds)
     checks = submit(_checks, service, context)
@@ -84,6 +84,15 @@ def read_state(service: str, context: Context) -> Stored:
             " the last good version back",
             page=True,
         ) from error
+
+
+def read_routing(service: Service, context: Context) -> Routing:
+    """The routing as the load balancer has it. Raises Unavailable, which says what is."""
+    try:
+        return context.traffic.read(service.backend_service)
+    except Unavailable as error:
+        error.cloud = Cloud.COMPUTE if error.cloud is Cloud.NONE else error.cloud
+        raise
 
 
 def heard(service: Service, context: Context) -> Mapping[str, Role]:

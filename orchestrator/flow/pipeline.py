@@ -36,7 +36,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan, seen_pair
 from orchestrator.core.policy import Service
-from orchestrator.flow import announce, gauges, mirrors, record, shifts, stateless
+from orchestrator.flow import announce, failed, gauges, mirrors, record, shifts, stateless
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
@@ -67,6 +67,7 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
             announce.page(service, str(error), context.now(), context)
         if context.mirrors and not isinstance(error, StateLost):
             mirrors.publish(service.name, None, context)  # the intent may have been committed
+        failed.keep(service, signal, error, context)
         raise
     if mirrors.due(signal, report.decision, context):
         mirrors.publish(service.name, report.stored, context)

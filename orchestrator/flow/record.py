@@ -132,10 +132,13 @@ def publish(service: Service, made: Json, context: Context, became: Json = NOTHI
     return created != [False]
 
 
-def keep(service: Service, made: Json, context: Context) -> None:
-    """Keep one entry in the journal that is no decision, and announce nothing."""
+def keep(service: Service, made: Json, context: Context) -> bool:
+    """Keep one entry in the journal that is no decision, and announce nothing.
+
+    Gives whether it is certain that the journal has it.
+    """
     whole = {"service": service.name, **made}
-    _try("journal", context, lambda: _journal(service.name, whole, context))
+    return _try("journal", context, lambda: _journal(service.name, whole, context))
 
 
 def journal_name(service: str, made: Json) -> str:

@@ -240,6 +240,7 @@ def test_without_document_and_load_balancer_the_advice_is_about_the_load_balance
     seat = Seat()
 
     def fail() -> None:
+        seat.lab.traffic.before_read.append(fail)
         raise Unavailable("Compute API, checkout: ConnectionError: refused")
 
     seat.lab.traffic.before_read.append(fail)

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 def test_an_object_that_is_not_there_is_none(objects: Objects) -> None:
     assert objects.get("checkout.json") is None
     assert objects.get("journal/checkout/1.json") is None
+
+
+def test_the_time_is_a_servers_and_known_after_its_first_answer(objects: Store) -> None:
+    assert objects.server_time() is None
+    objects.get("checkout.json")
+    told = objects.server_time()
+    assert told is None or told.utcoffset() == timedelta(0)
+    assert (told is None) is not isinstance(objects, GcsObjects)
 
 
 def test_generation_zero_creates_and_what_was_put_is_got(objects: Objects) -> None:

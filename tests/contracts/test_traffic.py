@@ -76,6 +76,14 @@ def write(traffic: Traffic, service: Service, state: State) -> None:
     traffic.wait(traffic.patch("checkout", body(made, routing, service)))
 
 
+def test_the_time_is_a_servers_and_known_after_its_first_answer(made: Made) -> None:
+    traffic, ours = made
+    assert traffic.server_time() is None
+    traffic.read(ours.backend_service)
+    told = traffic.server_time()
+    assert (told is None) is not isinstance(traffic, BackendServices)
+
+
 def test_a_plan_is_carried_out_in_one_change_and_read_back_as_desired(made: Made) -> None:
     traffic, service = made
     epoch = seen_pair(traffic.read("checkout"), service).epoch + 1

@@ -37,7 +37,7 @@ def world(**overrides: Any) -> Loop:
 
 def commanded(made: Loop, wish: Wish, region: str = "", *, now: bool = False) -> Decision:
     """A human's wish, taken twice as the flow takes one that attached its region first."""
-    ids = f"c{made.stored.generation}"
+    ids = f"c{made.stored.generation:04}"
     command = Command(ids, wish, "alice", "work", made.now, region, now=now)
     decision = made.send(command)
     return made.send(command) if decision.outcome is Outcome.STANDBYS else decision
@@ -513,13 +513,13 @@ def test_an_evacuation_that_is_given_up_drains_nobody() -> None:
 def test_a_human_goes_back_to_an_evacuated_region_by_attaching_it_first() -> None:
     made = world()
     commanded(made, Wish.EVACUATE, WEST)
-    command = Command("back", Wish.FAILOVER, "alice", "", made.now, WEST)
+    command = Command("returns", Wish.FAILOVER, "alice", "", made.now, WEST)
     first = made.send(command)
     assert first.outcome is Outcome.STANDBYS
-    assert "back" not in made.state.commands
+    assert "returns" not in made.state.commands
     assert scalers(made.routing) == ALL
     assert made.send(command).outcome is Outcome.SWITCHING
-    assert "back" in made.state.commands
+    assert "returns" in made.state.commands
     assert made.send(command).outcome is Outcome.UNCHANGED
 
 
@@ -591,14 +591,17 @@ def test_where_nobody_leads_the_old_document_says_who_does() -> None:
     assert made.state.primary == EU
 
 
-def test_a_copy_of_a_command_that_meets_an_old_document_takes_an_epoch_for_what_it_adopts() -> None:
+def test_a_copy_of_a_command_that_meets_an_old_document_decides_nothing_and_a_tick_adopts() -> None:
     made = world()
     command = Command("c", Wish.ACK, "alice", "", made.now)
     made.send(command)
     old = made.state
     commanded(made, Wish.FAILOVER, WEST, now=True)
     made.edit(old)
-    made.send(command)
+    copy = made.send(command)
+    assert copy.outcome is Outcome.UNCHANGED
+    assert not copy.changed
+    made.tick()
     assert made.state.epoch == 2
 
 

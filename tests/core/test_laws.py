@@ -48,7 +48,7 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.policy import Mode, Policy
-from orchestrator.core.rules import freeze
+from orchestrator.core.rules import AHEAD, freeze
 from orchestrator.core.switch import MARGIN
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
@@ -132,6 +132,7 @@ class Histories(RuleBasedStateMachine):
         self.carried_out: dict[str, str] = {}
         self.commands: list[Command] = []
         self.serial = 1
+        self.off = timedelta(0)
 
     @initialize(
         mode=st.sampled_from(["active-passive", "active-active"]),
@@ -226,7 +227,7 @@ class Histories(RuleBasedStateMachine):
         asked = where if wish in {Wish.FAILOVER, Wish.EVACUATE} else ""
         until = at + timedelta(minutes=10) if wish is Wish.FREEZE else None
         issued = at - timedelta(seconds=ago)
-        number = f"c{len(self.commands)}"
+        number = f"c{len(self.commands):04}"
         made = Command(number, wish, "alice", "", issued, asked, until, now, override)
         self.commands.append(made)
         return made
@@ -248,6 +249,19 @@ class Histories(RuleBasedStateMachine):
     def command_again(self, number: int) -> None:
         """A copy of a command of before."""
         self.send(self.commands[number % len(self.commands)])
+
+    @rule(off=st.sampled_from([-86400, -45, 45, 86400]), told=wishes, commands=st.booleans())
+    def wrong_clock(self, off: int, told: dict[str, Any], commands: bool) -> None:
+        """Somebody whose clock is off gives a command from there, or ticks."""
+        self.off = timedelta(seconds=off)
+        signal: Signal = Tick()
+        if commands:
+            made = self.wish(**told)
+            until = made.until + self.off if made.until else None
+            signal = replace(made, issued_at=made.issued_at + self.off, until=until)
+            self.commands[-1] = signal
+        self.send(signal, now=lambda: self.world.clock.at + self.off)
+        self.off = timedelta(0)
 
     @rule(
         fails=region,
@@ -361,7 +375,7 @@ class Histories(RuleBasedStateMachine):
         if (new.primary, new.routing) != (old.primary, old.routing) and new.epoch:
             assert made.reasons
         self.once(made)
-        for law in (held, moved, optional, frozen, switched):
+        for law in (held, moved, optional, frozen, switched, in_order, timely):
             law(made)
 
     def wanted(self, state: State) -> frozenset[str]:
@@ -400,7 +414,7 @@ class Histories(RuleBasedStateMachine):
             assert refusals
         switch = report.stored.state.switch if report.stored.state else None
         if switch and isinstance(signal, Tick) and "routing" not in refusals:
-            assert self.world.clock.at <= switch.until - MARGIN
+            assert self.world.clock.at + self.off <= switch.until - MARGIN
         asked = isinstance(signal, Command)
         known = set(self.world.service.names) & set(decision.state.routing)
         down = [name for name in known if is_down(decision.state, name)]
@@ -483,7 +497,7 @@ class Made:
         self.outcome, self.signal = Outcome(entry["outcome"]), str(entry["signal"])
         self.reasons: list[dict[str, Any]] = entry["reasons"]
         self.at = datetime.fromisoformat(entry["at"])
-        fresh = new.moves[:1] != old.moves[:1]
+        fresh = [move.epoch for move in new.moves[:1]] != [move.epoch for move in old.moves[:1]]
         self.move: Move | None = new.moves[0] if fresh and new.moves else None
 
     @property
@@ -498,6 +512,10 @@ def held(made: Made) -> None:
     if adopts and not made.commanded:
         assert made.new.switch is None
         assert made.new.ramp is None
+    gives_up = any(reason["rule"] == "clock" for reason in made.reasons)
+    if made.commanded and made.outcome is Outcome.HELD and not adopts and not gives_up:
+        assert made.new.switch == made.old.switch  # a command that is refused ends nothing
+        assert (made.new.ramp is None) == (made.old.ramp is None)
     if made.outcome in {Outcome.HELD, Outcome.HEALTH, Outcome.UNCHANGED, Outcome.OBEYED}:
         assert made.new.epoch == made.old.epoch or adopts
 
@@ -550,6 +568,23 @@ def switched(made: Made) -> None:
     if any(reason["rule"] == "switch" and reason["passed"] for reason in made.reasons):
         assert switch.since + graceful.max_staleness + graceful.request_timeout <= made.at
         assert made.at <= switch.until - MARGIN
+
+
+def in_order(made: Made) -> None:
+    """The newest obeyed command of a family is never replaced by an older one."""
+    for family, given in made.old.order.items():
+        if given.at <= made.at + AHEAD:  # else a wrong clock gave it
+            assert made.new.order[family] >= given
+
+
+def timely(made: Made) -> None:
+    """Nothing goes on that would last as long as some clock was wrong."""
+    latest = made.at + AHEAD
+    assert made.new.switch is None or made.new.switch.since <= latest
+    assert made.new.freeze is None or made.new.freeze.since <= latest
+    fences = [entry.fenced_until for entry in made.new.regions.values() if entry.fenced_until]
+    assert all(until <= latest + made.policy.graceful.deadline for until in fences)
+    assert all(move.at <= latest for move in made.new.moves)
 
 
 def is_down(state: State, name: str) -> bool:

@@ -44,7 +44,6 @@ ENDING = {
     "a freeze": lambda world: world.freeze(),
     "another target": lambda world: world.command("failover", EUROPE, now=True),
     "the present primary": lambda world: world.command("failover", EAST),
-    "a refused command": lambda world: world.command("failover", "mars-north-1"),
 }
 
 
@@ -116,8 +115,8 @@ def test_freeze_and_unfreeze_say_what_they_did() -> None:
         " 2026-11-23 07:00:00 UTC"
     )
     early = world.clock.at - timedelta(minutes=1)
-    (value,) = told(world.command("unfreeze", issued_at=early), "unfreeze")
-    assert value.endswith("came after this command was given, and stays")
+    (value,) = told(world.command("unfreeze", issued_at=early), "command")
+    assert "which was obeyed and stands" in value
     (value,) = told(world.command("unfreeze"), "unfreeze")
     assert value == "the freeze of alice until 2026-11-23 06:00:00 UTC is ended"
 

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from google.api_core import exceptions as google
 from google.cloud.storage import Client
 
+from orchestrator.adapters.server_clock import ServerClock
 from orchestrator.core.errors import Conflict, FailoverError, Unavailable
 from orchestrator.ports import Version
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import requests
     from google.auth.credentials import Credentials
 
 TIMEOUT = (2.0, 5.0)
@@ -54,6 +58,8 @@ class GcsObjects:
         os.environ.setdefault(NO_LABELS, "true")
         options = {"api_endpoint": endpoint} if endpoint else None
         client = Client(project=project, credentials=credentials, client_options=options)
+        self._clock = ServerClock()
+        client._http.hooks["response"].append(self._heard)  # noqa: SLF001  # no other way to `Date`
         self._bucket = client.bucket(bucket)
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
@@ -132,6 +138,13 @@ class GcsObjects:
         except Exception as error:
             raise self._translated(error, "") from error
         return tuple(name for name in PERMISSIONS if name not in granted)
+
+    def server_time(self) -> datetime | None:
+        """By the `Date` of Cloud Storage's last answer."""
+        return self._clock.now()
+
+    def _heard(self, answer: requests.Response, **_: object) -> None:
+        self._clock.hear(answer.headers.get("Date"))
 
     def _list(self, **arguments: Any) -> Any:  # the library's iterator of blobs
         return self._bucket.client.list_blobs(

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from orchestrator.adapters.server_clock import ServerClock
 from orchestrator.core.errors import Conflict, FailoverError, Unavailable
 from orchestrator.core.model import Backend, Json, Routing
 from orchestrator.core.plan import group_path
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from google.auth.credentials import Credentials
 
 TIMEOUT = (2.0, 10.0)
@@ -65,6 +68,7 @@ class BackendServices:
         self._project = project
         self._session = session
         self._credentials = credentials
+        self._clock = ServerClock()
 
     def read(self, name: str) -> Routing:
         """The backend service as it is. Raises Unavailable."""
@@ -176,6 +180,10 @@ class BackendServices:
         granted = answer.get("permissions", [])
         return tuple(wanted for wanted in PERMISSIONS if wanted not in granted)
 
+    def server_time(self) -> datetime | None:
+        """By the `Date` of the Compute API's last answer."""
+        return self._clock.now()
+
     def _client(self, service: Any, kind: str) -> dict[str, Any]:  # a module of the library
         """Arguments for one of the library's REST clients, pointed where our own session points."""
         scheme, _, host = self._endpoint.partition("://")
@@ -189,6 +197,7 @@ class BackendServices:
         arguments.setdefault("timeout", TIMEOUT)
         try:
             answer = self._session().request(method, f"{self._root}/{path}", **arguments)
+            self._clock.hear(answer.headers.get("Date"))
             if answer.ok:
                 found = answer.json()
                 return found if isinstance(found, dict) else {}

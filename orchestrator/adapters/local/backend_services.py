@@ -57,6 +57,9 @@ class FileBackendServices:
         del groups
         return {}
 
+    def server_time(self) -> None:
+        """There is no server: the clock of this machine is all there is."""
+
     def missing_permissions(self, name: str) -> None:
         """Nobody asks for permissions here."""
 

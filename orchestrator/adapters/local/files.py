@@ -71,6 +71,9 @@ class FileObjects:
             found = [_version(path) for path in self._kept(name)]
             return tuple(sorted(found, key=lambda version: version.generation, reverse=True))
 
+    def server_time(self) -> None:
+        """There is no server: the clock of this machine is all there is."""
+
     def missing_permissions(self) -> None:
         """Nobody asks for permissions here."""
 

@@ -51,6 +51,9 @@ class MemoryObjects:
                 for generation, data in sorted(kept.items(), reverse=True)
             )
 
+    def server_time(self) -> None:
+        """There is no server: the clock of this machine is all there is."""
+
     def missing_permissions(self) -> None:
         """Nobody asks for permissions here."""
 
