@@ -36,6 +36,7 @@ from orchestrator.core.model import (
     AlertOpened,
     Command,
     Move,
+    NoLag,
     Outcome,
     Pair,
     Probe,
@@ -64,14 +65,19 @@ POLICIES: tuple[dict[str, Any], ...] = (
     POLICY,
     {**POLICY, "ramp": [0.3, 1.0], "min_incidents": 2},
     {"max_auto_failovers": {"count": 1, "within": "1h"}, "cooldown": "2m"},
+    {**POLICY, "max_replication_lag": "60s"},
 )
 FAR_BEHIND = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 300.0))
+LAG_UNKNOWN = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
+HEARTBEAT_STALLED = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, None))
 ANSWERS = (
     HEALTHY,
     FAILING,
     Probe(Verdict.FAILING, "timeout"),
     Probe(Verdict.SILENT, "403"),
     FAR_BEHIND,
+    LAG_UNKNOWN,
+    HEARTBEAT_STALLED,
 )
 region = st.sampled_from(REGIONS)
 wishes = st.fixed_dictionaries(
@@ -229,7 +235,11 @@ class Histories(RuleBasedStateMachine):
         """A human's wish."""
         self.send(self.wish(**told))
 
-    @rule(where=region, answer=st.sampled_from([HEALTHY, FAR_BEHIND]), times=st.integers(1, 7))
+    @rule(
+        where=region,
+        answer=st.sampled_from([HEALTHY, FAR_BEHIND, LAG_UNKNOWN]),
+        times=st.integers(1, 7),
+    )
     def planned_move(self, where: str, answer: Probe, times: int) -> None:
         """A human moves the traffic gracefully, to a replica that may be far behind."""
         self.world.prober.answers[where] = answer
@@ -485,6 +495,17 @@ def moved(made: Made) -> None:
         rested = not left or made.at - max(left) >= made.policy.cooldown
         proven_at = new.regions[name].proven_at
         assert rested or (proven_at is not None and proven_at > max(left))
+        near(made, name)
+
+
+def near(made: Made, name: str) -> None:
+    """Nobody is moved to a replica that is too far behind, or whose lag is unknown."""
+    for left in made.move.left if made.move else ():
+        behind = made.answers.get(name, HEALTHY).behind(left)
+        assert behind is not NoLag.UNKNOWN
+        assert behind is not NoLag.NOT_TOLD or not made.policy.lag_required
+        if isinstance(behind, float):
+            assert behind <= made.policy.max_replication_lag.total_seconds()
 
 
 def optional(made: Made) -> None:
