@@ -193,9 +193,9 @@ class PolicyModel(_Model):
     max_replication_lag: Duration = Field(
         timedelta(seconds=60),
         description="How far a region's replica may be behind the region that is left. It is read"
-        " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region). The number"
-        " is the most that a move loses; nothing is taken off it. In a graceful switch the replica"
-        " is waited for. A lag that is announced and cannot be read, or whose heartbeat is missing"
+        " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region). It is the"
+        " most that a move loses: nothing is taken off it. In a graceful switch the replica is"
+        " waited for. A lag that is announced and cannot be read, or whose heartbeat is missing"
         " or stalled, is unknown, and `on_lag` decides. A region that does not report it passes,"
         " unless you write this setting: then that is unknown too.",
     )

@@ -68,6 +68,7 @@ POLICIES: tuple[dict[str, Any], ...] = (
     {**POLICY, "max_replication_lag": "60s"},
 )
 FAR_BEHIND = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 300.0))
+CAUGHT_UP = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 0.0))
 LAG_UNKNOWN = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
 HEARTBEAT_STALLED = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, None))
 ANSWERS = (
@@ -394,7 +395,8 @@ class Histories(RuleBasedStateMachine):
         self.send(self.wish(Wish.UNFREEZE, "", 0, "", now=False))
         names = self.world.service.names
         well = names[len(self.commands) % len(names)]
-        self.world.prober.answers = {name: FAILING for name in REGIONS if name != well}
+        self.world.prober.answers = dict.fromkeys(REGIONS, FAILING)
+        self.world.prober.answers[well] = CAUGHT_UP
         self.rest(2)
         self.send(self.wish(Wish.ACK, "", 0, "", now=False))
         self.until(lambda: self.found(well) or not self.can_carry(well) or self.is_stuck())
