@@ -32,7 +32,7 @@ class Address:
     """One address of a host. family: `AF_INET` or `AF_INET6`. place: what `connect` takes."""
 
     family: int
-    place: tuple[str | int, ...]
+    place: tuple[str | int | bytes, ...]
 
 
 Resolve = Callable[[str, int], Sequence[Address]]

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -138,3 +138,15 @@ def serve() -> Iterator[Callable[..., Server]]:
     yield make
     for server in made:
         server.close()
+
+
+@contextmanager
+def silent(host: str, port: int) -> Iterator[None]:
+    """An address whose queue of connections is full: whoever comes hears nothing."""
+    with ExitStack() as stack:
+        stack.enter_context(socket.create_server((host, port), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((host, port))
+        yield

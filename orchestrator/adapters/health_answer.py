@@ -58,10 +58,8 @@ def read_json(answer: http.client.HTTPResponse) -> Json | None:
 def probe_of(status: int, told: Json | None) -> Probe:
     """The verdict of an answer, with its lag. told: None where the JSON could not be read."""
     match status // 100:
-        case 2 if told is None:
-            return Probe(Verdict.HEALTHY, str(status), lag_unreadable=True)
         case 2:
-            lag = _lag(told)
+            lag = None if told is None else _lag(told)
             return Probe(Verdict.HEALTHY, str(status), lag or {}, lag_unreadable=lag is None)
         case 5:
             return Probe(Verdict.FAILING, str(status))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -18,24 +18,12 @@ from orchestrator.addresses import Address, Resolve, by_turns
 from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import free_port
-from tests.health_server import Server, answer, hang, reset, serve
+from tests.health_server import Server, answer, hang, reset, serve, silent
 
 __all__ = ["serve"]  # a fixture
 
 HEALTHY = Probe(Verdict.HEALTHY, "200")
 TIMEOUT = Probe(Verdict.FAILING, "timeout")
-
-
-@contextmanager
-def silent(host: str, port: int) -> Iterator[None]:
-    """An address whose queue of connections is full: whoever comes hears nothing."""
-    with ExitStack() as stack:
-        stack.enter_context(socket.create_server((host, port), backlog=0))
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex((host, port))
-        yield
 
 
 def named(*hosts: str) -> Resolve:
