@@ -7,10 +7,7 @@ its end, and what was decided is shown.
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,7 +17,7 @@ import click
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of, show_error, show_obstacle
 from orchestrator.cli.follow import Follower
-from orchestrator.cli.session import Session, meant, side_by_side
+from orchestrator.cli.session import Session, actor, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.model import Command, Json, Tick, Wish
@@ -92,7 +89,7 @@ def _made(order: Order, world: World) -> Command:
     return Command(
         id=world.context.new_id(),
         wish=order.wish,
-        actor=os.environ.get("FAILOVER_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}",
+        actor=actor(),
         reason=order.reason.strip() or "(preview)",
         issued_at=issued,
         region=order.region,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from google.api_core import exceptions as google
 from google.cloud.storage import Client
 
-from orchestrator.core.errors import Conflict, FailoverError, Unavailable
+from orchestrator.core.errors import Conflict, FailoverError, NoStore, Unavailable
 from orchestrator.ports import Version
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class GcsObjects:
             data = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
             return data, int(blob.generation)
         except google.NotFound:
+            self._must_exist(name)
             return None
         except Exception as error:
             raise self._translated(error, name) from error
@@ -113,6 +114,7 @@ class GcsObjects:
         try:
             data: bytes = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
         except google.NotFound:
+            self._must_exist(name)
             return None
         except Exception as error:
             raise self._translated(error, name) from error
@@ -128,10 +130,38 @@ class GcsObjects:
                 list(PERMISSIONS), timeout=TIMEOUT, retry=None
             )
         except (google.NotFound, google.MethodNotAllowed, google.MethodNotImplemented):
+            self._must_exist("")
             return None
         except Exception as error:
             raise self._translated(error, "") from error
         return tuple(name for name in PERMISSIONS if name not in granted)
+
+    def _must_exist(self, name: str) -> None:
+        """Raise NoStore if it is the bucket that is missing: a missing object is a 404 as well.
+
+        One more request, off the hot path: an object that is missing is rare there. It needs no
+        permission: a bucket that exists answers 403 where `storage.buckets.get` is not granted. The
+        text of the first answer would tell too, but is no part of the API and not every server's.
+        """
+        try:
+            there = self._bucket.exists(timeout=TIMEOUT, retry=None)
+        except (google.Forbidden, google.Unauthorized) as error:
+            if _reasons(error) & PASSING:
+                raise self._translated(error, name) from error
+            return
+        except Exception as error:
+            raise self._translated(error, name) from error
+        if not there:
+            raise self._no_bucket()
+
+    def _no_bucket(self) -> NoStore:
+        return NoStore(
+            f"gs://{self._bucket.name}: the bucket does not exist, so nothing can be read or"
+            " decided and no failover happens; the traffic stays where it is. Likely causes:"
+            " `state` names another bucket than the one that was deployed, it is the file of"
+            " another environment, or the bucket was deleted. Correct `state` and deploy it, or"
+            " create the bucket and bring the document back with `failoverctl state restore`"
+        )
 
     def _list(self, **arguments: Any) -> Any:  # the library's iterator of blobs
         return self._bucket.client.list_blobs(
@@ -148,7 +178,9 @@ class GcsObjects:
                 return Conflict(f"{where} was changed by somebody else meanwhile")
             case google.Forbidden() if _reasons(error) & PASSING:
                 return Unavailable(f"{where}: {error.message[:500]}")
-            case google.Forbidden() | google.Unauthorized() | google.NotFound():
+            case google.NotFound():  # of a write or a list, which name no object that must exist
+                return self._no_bucket()
+            case google.Forbidden() | google.Unauthorized():
                 text = (
                     f"{where}: {error.message[:500]}. Nothing can be decided; see the bucket's IAM"
                 )
@@ -157,7 +189,7 @@ class GcsObjects:
                 return Unavailable(f"{where}: {type(error).__name__}: {str(error)[:500]}")
 
 
-def _reasons(error: google.Forbidden) -> set[str]:
+def _reasons(error: google.ClientError) -> set[str]:
     """The reasons that the answer gives; for uploads the library keeps them in the answer alone."""
     try:
         return {str(detail["reason"]) for detail in error.response.json()["error"]["errors"]}
