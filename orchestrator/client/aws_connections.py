@@ -16,11 +16,11 @@ from orchestrator.addresses import Resolve, resolve
 from orchestrator.client.connections import Sharing
 
 
-class _AwsConnection(Sharing, AWSHTTPConnection):
+class _AwsConnection(Sharing, AWSHTTPConnection):  # type: ignore[misc]  # botocore overrides so, too
     """botocore's, for http."""
 
 
-class _AwsTlsConnection(Sharing, AWSHTTPSConnection):
+class _AwsTlsConnection(Sharing, AWSHTTPSConnection):  # type: ignore[misc]  # as above
     """botocore's, for https."""
 
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import ClassVar
+from collections.abc import Sequence
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from orchestrator.addresses import Resolve, by_turns, connect, resolve
+from orchestrator.addresses import Address, by_turns, connect, resolve
 
 
 class Sharing(HTTPConnection):
     """Connects as urllib3's own connections do, and raises what they raise."""
 
-    resolve: ClassVar[Resolve] = staticmethod(resolve)
+    @staticmethod
+    def resolve(host: str, port: int) -> Sequence[Address]:
+        """The host's addresses."""
+        return resolve(host, port)
 
     def _new_conn(self) -> socket.socket:
         if self.source_address or not isinstance(self.timeout, int | float):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 from urllib3.exceptions import NameResolutionError
@@ -26,7 +26,7 @@ HEADERS = f"Content-Type: application/x-amz-json-1.0\r\nx-amz-crc32: {zlib.crc32
 TABLES = answer(200, HEADERS, BODY)
 
 
-def client(port: int, *hosts: str, connect: float = 1.0) -> boto3.client:
+def client(port: int, *hosts: str, connect: float = 1.0) -> Any:
     """DynamoDB at a host with these addresses."""
 
     def resolve(host: str, at: int) -> tuple[Address, ...]:
@@ -78,7 +78,7 @@ def test_one_address_is_connected_to_as_ever(serve: Callable[..., Server]) -> No
 def test_a_name_that_does_not_resolve_is_told_as_urllib3_tells_it() -> None:
     class Nowhere(SharingConnection):
         @staticmethod
-        def resolve(host: str, port: int) -> tuple[Address, ...]:
+        def resolve(host: str, port: int) -> Sequence[Address]:
             raise socket.gaierror(f"{host}:{port}")
 
     with pytest.raises(NameResolutionError):
