@@ -14,6 +14,7 @@ from functools import partial
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.check_balancer import balancer
 from orchestrator.cli.check_failover import could_take_over
+from orchestrator.cli.check_lag import lag
 from orchestrator.cli.check_mirrors import mirrors
 from orchestrator.cli.check_roles import roles
 from orchestrator.cli.finding import Finding, Level
@@ -129,6 +130,7 @@ def _service(service: Service, world: World, make: Make | None) -> list[Finding]
     return [
         *found,
         *_health(service, observed),
+        *lag(service, observed),
         *roles(service, observed),
         *_checks(service, observed),
     ]

@@ -31,6 +31,10 @@ PERMISSIONS = (
 """What reading and replacing an object takes; an overwrite counts as a deletion too."""
 
 
+NO_BUCKET = "bucket does not exist"
+"""What Cloud Storage says in a 404 that is about the bucket."""
+
+
 PASSING = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
 """Reasons of a 403 that only time cures."""
 
@@ -63,8 +67,8 @@ class GcsObjects:
         try:
             data = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
             return data, int(blob.generation)
-        except google.NotFound:
-            self._must_exist(name)
+        except google.NotFound as error:
+            self._must_exist(name, error)
             return None
         except Exception as error:
             raise self._translated(error, name) from error
@@ -113,8 +117,8 @@ class GcsObjects:
         blob = self._bucket.blob(self._prefix + name, generation=generation)
         try:
             data: bytes = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
-        except google.NotFound:
-            self._must_exist(name)
+        except google.NotFound as error:
+            self._must_exist(name, error)
             return None
         except Exception as error:
             raise self._translated(error, name) from error
@@ -129,30 +133,33 @@ class GcsObjects:
             granted = self._bucket.test_iam_permissions(
                 list(PERMISSIONS), timeout=TIMEOUT, retry=None
             )
-        except (google.NotFound, google.MethodNotAllowed, google.MethodNotImplemented):
-            self._must_exist("")
+        except google.NotFound as error:
+            self._must_exist("", error)
+            return None
+        except (google.MethodNotAllowed, google.MethodNotImplemented):
             return None
         except Exception as error:
             raise self._translated(error, "") from error
         return tuple(name for name in PERMISSIONS if name not in granted)
 
-    def _must_exist(self, name: str) -> None:
+    def _must_exist(self, name: str, missing: google.NotFound) -> None:
         """Raise NoStore if it is the bucket that is missing: a missing object is a 404 as well.
 
         One more request, off the hot path: an object that is missing is rare there. It needs no
-        permission: a bucket that exists answers 403 where `storage.buckets.get` is not granted. The
-        text of the first answer would tell too, but is no part of the API and not every server's.
+        permission: a bucket that exists answers 403 where `storage.buckets.get` is not granted.
+        The text of the first answer is no part of the API and not every server's, so that it is
+        asked only then.
         """
         try:
             there = self._bucket.exists(timeout=TIMEOUT, retry=None)
-        except (google.Forbidden, google.Unauthorized) as error:
+        except google.Forbidden as error:
             if _reasons(error) & PASSING:
                 raise self._translated(error, name) from error
-            return
+            there = NO_BUCKET not in str(missing)
         except Exception as error:
             raise self._translated(error, name) from error
         if not there:
-            raise self._no_bucket()
+            raise self._no_bucket() from missing
 
     def _no_bucket(self) -> NoStore:
         return NoStore(
@@ -189,7 +196,7 @@ class GcsObjects:
                 return Unavailable(f"{where}: {type(error).__name__}: {str(error)[:500]}")
 
 
-def _reasons(error: google.ClientError) -> set[str]:
+def _reasons(error: google.Forbidden) -> set[str]:
     """The reasons that the answer gives; for uploads the library keeps them in the answer alone."""
     try:
         return {str(detail["reason"]) for detail in error.response.json()["error"]["errors"]}
