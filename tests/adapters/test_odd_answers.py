@@ -14,7 +14,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.objects import GcsObjects
 from orchestrator.adapters.gcp.traffic import BackendServices
-from orchestrator.core.errors import Conflict, NoStore, Unavailable
+from orchestrator.core.errors import Conflict, Unavailable
 
 Answer = tuple[int, bytes]
 
@@ -128,7 +128,7 @@ def test_odd_answers_of_cloud_storage_are_ours(status: int, body: bytes) -> None
     body = b"" if status == 204 else body
     with answering((status, body)) as url:
         objects = GcsObjects("laptop", "bucket", "", AnonymousCredentials(), url)
-        with pytest.raises(NoStore if status == 404 else Unavailable):  # of the bucket, too
+        with pytest.raises(Unavailable):  # 404 too: the bucket is asked, and answers so as well
             objects.get("checkout.json")
         with pytest.raises((Unavailable, Conflict)):
             objects.put("checkout.json", b"{}", 1)
