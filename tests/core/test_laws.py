@@ -32,6 +32,7 @@ from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.fence import read_mark
 from orchestrator.core.model import (
+    NO_PAIR,
     AlertClosed,
     AlertOpened,
     Command,
@@ -50,6 +51,7 @@ from orchestrator.core.model import (
 from orchestrator.core.policy import Mode, Policy
 from orchestrator.core.rules import freeze
 from orchestrator.core.switch import MARGIN
+from orchestrator.flow.adopt import adopt
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, lab, service
@@ -317,6 +319,22 @@ class Histories(RuleBasedStateMachine):
         data = self.objects.documents[number % len(self.objects.documents)]
         MemoryObjects.put(self.objects, "checkout.json", data, got[1] if got else 0)
         self.carried_out.clear()
+
+    @precondition(lambda self: self.world.state_exists)
+    @rule()
+    def lost_document(self) -> None:
+        """Somebody deletes the document beside a mark: only a human has one made again."""
+        if read_mark(self.world.traffic.resource["description"], "checkout") == NO_PAIR:
+            return
+        lost, _ = self.objects._objects.pop("checkout.json")
+        self.send(Tick())
+        assert not self.world.state_exists
+        self.carried_out.clear()
+        try:
+            adopt(self.world.service, "alice", self.world.context())
+        except FailoverError:  # the traffic is with nobody who is configured
+            if not self.world.state_exists:
+                MemoryObjects.put(self.objects, "checkout.json", lost, 0)
 
     # --- the laws of one commit ------------------------------------------------------------------
 

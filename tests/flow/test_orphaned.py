@@ -11,7 +11,7 @@ from orchestrator.core.fence import write_mark
 from orchestrator.core.model import Command, Outcome, Pair, Signal, Tick, Wish
 from orchestrator.flow.adopt import adopt
 from orchestrator.flow.observe import FLAT_FILE
-from tests.fakes import Lab, lab
+from tests.fakes import FakeMirror, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 FLAT = json.dumps(
@@ -68,6 +68,15 @@ def test_a_flat_file_is_no_document() -> None:
     with pytest.raises(Orphaned):
         world.tick()
     assert not world.state_exists
+
+
+def test_mirrors_keep_the_document_that_they_have() -> None:
+    """Applications go on by it: an empty bucket says nothing of their regions."""
+    world, mirror = orphaned(), FakeMirror()
+    mirror.held["checkout"] = (7, b"the last document")
+    with pytest.raises(Orphaned):
+        world.handle(Tick(), mirrors=(mirror,))
+    assert mirror.held == {"checkout": (7, b"the last document")}
 
 
 def test_without_a_mark_it_is_a_fresh_start() -> None:
