@@ -245,6 +245,7 @@ def _policy(model: PolicyModel) -> core.Policy:
         ramp=tuple(model.ramp),
         ramp_step=model.ramp_step,
         max_replication_lag=model.max_replication_lag,
+        lag_required="max_replication_lag" in model.model_fields_set,
         on_lag=core.OnLag(model.on_lag),
         on_state_loss=core.OnStateLoss(model.on_state_loss),
         graceful=core.Graceful(**dict(model.graceful)),

@@ -194,14 +194,17 @@ class PolicyModel(_Model):
     max_replication_lag: Duration = Field(
         timedelta(seconds=60),
         description="How far a region's replica may be behind the region that is left. It is read"
-        " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region); a region"
-        " that does not tell it passes. In a graceful switch it is waited for; in a failover the"
-        " time that the failed region has been down is taken off, and the rest estimates the RPO.",
+        " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region). It is the"
+        " most that a move loses: nothing is taken off it. In a graceful switch the replica is"
+        " waited for. A lag that is announced and cannot be read, or whose heartbeat is missing"
+        " or stalled, is unknown, and `on_lag` decides. A region that does not report it passes,"
+        " unless you write this setting: then that is unknown too.",
     )
     on_lag: Literal["hold", "proceed"] = Field(
         "hold",
-        description="What to do when a candidate is further behind than `max_replication_lag`."
-        " `hold`: it is no target. `proceed`: move, and lose what was not replicated.",
+        description="What to do when a candidate is further behind than `max_replication_lag`, or"
+        " its lag is unknown. `hold`: it is no target. `proceed`: move, and lose what was not"
+        " replicated.",
     )
     on_state_loss: Literal["hold", "act"] = Field(
         "hold",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import telemetry
-from orchestrator.core.errors import BadConfig, Problem, Unavailable
+from orchestrator.core.errors import BadConfig, NoStore, Problem, Unavailable
 from orchestrator.core.policy import Confirm
 from orchestrator.flow.context import Context, Memory
 
@@ -173,11 +173,12 @@ class Wiring:
             bucket, _, name = source.removeprefix("gs://").partition("/")
             if not bucket or not name:
                 raise BadConfig(source, [Problem("(file)", "write gs://BUCKET/failover.yaml")])
-            got = self._gcs(bucket, "", None).get(name)
+            try:
+                got = self._gcs(bucket, "", None).get(name)
+            except NoStore as error:
+                raise BadConfig(source, [Problem("(file)", "there is no such bucket")]) from error
             if got is None:
-                raise BadConfig(
-                    source, [Problem("(file)", "there is no such object, or no such bucket")]
-                )
+                raise BadConfig(source, [Problem("(file)", "there is no such object")])
             return got[0].decode("utf-8", "replace")
         try:
             return Path(source).read_text(encoding="utf-8", errors="replace")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Outdated, UnsafePlan
+from orchestrator.core.errors import (
+    BadEvent,
+    Conflict,
+    FailoverError,
+    NoStore,
+    Orphaned,
+    Outdated,
+    UnsafePlan,
+)
 
 _EMULATORS = {
     "gs://": "STORAGE_EMULATOR_HOST",
@@ -33,6 +41,8 @@ def advice_on(error: FailoverError, environ: Mapping[str, str]) -> str:
             return "Somebody else wrote at the same moment. Look again with `status`, then repeat."
         case UnsafePlan():
             return f"Rule {error.rule} refused; nothing was changed."
+        case NoStore() | Orphaned():
+            return ""
         case Outdated():
             return "Use the configuration file that was deployed last."
     return _on_words(text, environ)

@@ -37,11 +37,19 @@ apply_option = click.option("--apply", is_flag=True, help="Do it; without, only 
 @verb(cli)
 @service_argument
 @click.option("--apply", is_flag=True, help="Make the state document if there is none.")
-def check(session: Session, service: str | None, *, apply: bool) -> bool:
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="With --apply: make it also where the load balancer carries an epoch whose document is"
+    " gone, with the traffic as it is.",
+)
+def check(session: Session, service: str | None, *, apply: bool, adopt: bool) -> bool:
     """Hold the configuration against the world: would a failover work?"""
     from orchestrator.cli import check as verb_check  # a verb pays for itself alone
 
-    return verb_check.check(session, service, apply=apply)
+    if adopt and not apply:
+        raise click.UsageError("--adopt makes a document: add --apply")
+    return verb_check.check(session, service, apply=apply, adopt=adopt)
 
 
 @verb(cli)

@@ -1,7 +1,7 @@
 """`check`: would it work? The configuration first, then the world it names, fault by fault.
 
 Everything is looked at, whatever else is wrong. Only `--apply` changes something: it makes the
-state document when there is none.
+state document when there is none, and with `--adopt` also where one was lost.
 """
 
 from __future__ import annotations
@@ -14,27 +14,36 @@ from functools import partial
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.check_balancer import balancer
 from orchestrator.cli.check_failover import could_take_over
+from orchestrator.cli.check_lag import lag
 from orchestrator.cli.check_mirrors import mirrors
 from orchestrator.cli.check_roles import roles
 from orchestrator.cli.finding import Finding, Level
-from orchestrator.cli.session import Session, side_by_side
+from orchestrator.cli.session import Session, actor, side_by_side
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import Observed, State, Tick, Verdict
+from orchestrator.core.ground import Standing, orphaned, standing
+from orchestrator.core.model import Observed, Tick, Verdict
 from orchestrator.core.policy import Confirm, Service
 from orchestrator.core.second import NOT_ASKED
 from orchestrator.evidence import hosts
+from orchestrator.flow.adopt import adopt as adopt_routing
 from orchestrator.flow.observe import observe
 from orchestrator.flow.pipeline import handle
 from orchestrator.wiring import World
 
+Make = Callable[[Service, World], Finding]
+"""Makes a state document, and says what came of it."""
 
-def check(session: Session, name: str | None, *, apply: bool) -> bool:
-    """Look at everything; True when nothing fails. Raises BadConfig and what building raises."""
+
+def check(session: Session, name: str | None, *, apply: bool, adopt: bool = False) -> bool:
+    """Look at everything; True when nothing fails. Raises BadConfig and what building raises.
+
+    apply: make a document where there is none. adopt: also where the load balancer carries a mark.
+    """
+    make = _adopted if adopt else _made if apply else None
     world = session.world()
     asked: dict[str, Callable[[], list[Finding]]] = {"(all)": lambda: list(_topics(world))}
     for service in session.services(name, world.config):
-        asked[service.name] = partial(_service, service, world, apply=apply)
+        asked[service.name] = partial(_service, service, world, make)
         asked[f"{service.name}, permissions"] = partial(_permissions, service, world)
         asked[f"{service.name}, mirrors"] = partial(mirrors, service, world.context)
     found = []
@@ -106,13 +115,13 @@ def _unreached(role: str, what: str, error: FailoverError) -> Finding:
     return Finding("(all)", what, level, str(error), text, error)
 
 
-def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
+def _service(service: Service, world: World, make: Make | None) -> list[Finding]:
     try:
         observed, lost = observe(service, world.context)
     except FailoverError as error:
         advice = "No alert can be handled until the state can be read"
         return [Finding(service.name, "state", Level.FAIL, str(error), advice, error)]
-    found = list(_document(service, observed.stored.state, world, apply=apply))
+    found = list(_document(service, observed, world, make))
     if observed.routing is None:
         text = "Traffic cannot be moved until the Compute API answers"
         found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text, lost))
@@ -123,6 +132,7 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
         *found,
         *_health(service, observed),
         *_untold(service),
+        *lag(service, observed),
         *roles(service, observed),
         *_checks(service, observed),
     ]
@@ -132,11 +142,16 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
 
 
 def _document(
-    service: Service, state: State | None, world: World, *, apply: bool
+    service: Service, observed: Observed, world: World, make: Make | None
 ) -> Iterator[Finding]:
-    what = "state document"
-    if state is None and apply:
-        yield _made(service, world)
+    what, state = "state document", observed.stored.state
+    if state is None and make is not None:
+        yield make(service, world)
+        return
+    orphan = orphaned(service, observed.routing) if observed.routing and state is None else None
+    if orphan is not None:
+        text = "Do not create it before you know where it went"
+        yield Finding(service.name, what, Level.FAIL, str(orphan), text, orphan)
         return
     if state is None:
         text = "The first signal makes it, or `check --apply` now"
@@ -167,6 +182,19 @@ def _made(service: Service, world: World) -> Finding:
     except FailoverError as error:
         return Finding(service.name, "state document", Level.FAIL, str(error), error=error)
     detail = f"made now: epoch {state.epoch}, primary {state.primary}"
+    return Finding(service.name, "state document", Level.OK, detail)
+
+
+def _adopted(service: Service, world: World) -> Finding:
+    """Make the document with the traffic as it is, whatever epoch the load balancer carries."""
+    try:
+        state = adopt_routing(service, actor(), world.context).decision.state
+    except FailoverError as error:
+        return Finding(service.name, "state document", Level.FAIL, str(error), error=error)
+    detail = (
+        f"adopted now: epoch {state.epoch}, primary {state.primary}, with the traffic as the load"
+        " balancer has it. Incidents, freezes and history of before are lost"
+    )
     return Finding(service.name, "state document", Level.OK, detail)
 
 

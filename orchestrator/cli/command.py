@@ -8,11 +8,8 @@ server's time, because commands are obeyed in the order they were given.
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import shlex
-import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,7 +20,7 @@ from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of, show_error, show_obstacle
 from orchestrator.cli.follow import PATIENCE, Follower
 from orchestrator.cli.look import Looked, look, note_unavailable
-from orchestrator.cli.session import Session, meant, side_by_side
+from orchestrator.cli.session import Session, actor, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.model import FAMILIES, Command, Json, Tick, Wish
@@ -102,7 +99,7 @@ def _made(order: Order, looked: Looked, world: World) -> Command:
     return Command(
         id=world.context.new_id(),
         wish=order.wish,
-        actor=os.environ.get("FAILOVER_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}",
+        actor=actor(),
         reason=order.reason.strip() or "(preview)",
         issued_at=issued,
         region=order.region,

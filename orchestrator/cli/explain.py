@@ -16,6 +16,7 @@ from orchestrator.cli.history import carried_out, failures, journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.ground import orphaned
 from orchestrator.core.ids import plain_id
 from orchestrator.core.incidents import proof_needed
 from orchestrator.core.model import (
@@ -120,8 +121,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
     observed, lost = observe(service, world.context)
     state = observed.stored.state
     if state is None:
-        text = f"{service.name}: there is no document yet, so no alert and no tick was ever handled"
-        lines = [f"{text}. `failoverctl check` says whether it would work."]
+        lines = _without_document(service, observed)
         return {"sentences": lines, "decision": None, "incidents": [], "next": None}
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
     later = _carried_out(session, service, world, last) if last else []
@@ -145,6 +145,19 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         "incidents": [_incident_view(one) for one in _newest(state.incidents.values())],
         "next": coming,
     }
+
+
+def _without_document(service: Service, observed: Observed) -> list[str]:
+    """What there is to say where there is no document; what cannot be read is not known."""
+    if observed.routing is None:
+        text = f"{service.name}: there is no document, and the load balancer cannot be read now, so"
+        return [f"{text} whether there ever was one is not known."]
+    orphan = orphaned(service, observed.routing)
+    if orphan is not None:
+        return [str(orphan) + "."]
+    text = f"{service.name}: there is no document yet, and the load balancer carries no epoch, so"
+    check = "`failoverctl check` says whether it would work."
+    return [f"{text} no alert and no tick was ever handled. {check}"]
 
 
 def _where(service: Service, state: State, observed: Observed) -> str:

@@ -7,8 +7,10 @@ logs meanwhile goes to stderr, in words.
 from __future__ import annotations
 
 import difflib
+import getpass
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -137,6 +139,11 @@ class Session:
         self.note(f"{type(error).__name__}: {error}", "red")
         if advice:
             self.note(advice, "")
+
+
+def actor() -> str:
+    """Who acts, for the record."""
+    return os.environ.get("FAILOVER_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def error_view(error: FailoverError, advice: str = "") -> dict[str, object]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import socket
 
-from orchestrator.cli.session import Session
+from orchestrator.cli.session import Session, actor
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
@@ -108,8 +105,7 @@ def restore(session: Session, name: str | None, *, generation: int | None, apply
     if not apply:
         _tell(session, service, found, "would be committed; nothing was changed. Add --apply")
         return True
-    actor = os.environ.get("FAILOVER_ACTOR") or f"{getpass.getuser()}@{socket.gethostname()}"
-    report = carry_out(service, found, actor, world.context)
+    report = carry_out(service, found, actor(), world.context)
     _tell(session, service, found, f"was committed; the tick after it: {report.decision.outcome}")
     return True
 

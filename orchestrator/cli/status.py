@@ -11,6 +11,7 @@ from orchestrator.cli.failures import error_of, show_error
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import status_view
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.ground import orphaned
 from orchestrator.core.model import Json, Observed, Stored
 from orchestrator.core.policy import Service, Standby
 from orchestrator.flow.observe import observe
@@ -56,7 +57,10 @@ def _status(service: Service, world: World) -> tuple[Json, FailoverError | None]
         observed, lost = observe(service, world.context)
     except FailoverError as error:
         return _without_document(service, world), error
-    return status_view(service, observed), lost
+    orphan = None
+    if observed.stored.state is None and observed.routing is not None:
+        orphan = orphaned(service, observed.routing)
+    return status_view(service, observed), lost or orphan
 
 
 def _without_document(service: Service, world: World) -> Json:
@@ -98,6 +102,8 @@ def _show_status(session: Session, view: Json, now: datetime) -> None:
             f" {carrying}, {view['phase'] or 'nothing moved yet'},"
             f" {sentences.short(view['updated_at'])}"
         )
+    elif _is_missing(view):
+        session.say("  document:      missing, and the load balancer carries its mark", "bold red")
     else:
         session.say("  document:      none yet; the first signal makes it, or check --apply")
     session.say(f"  load balancer: {says}")
@@ -106,6 +112,12 @@ def _show_status(session: Session, view: Json, now: datetime) -> None:
     for line in sentences.under_way(view, now):
         session.say(f"  {line}", "yellow")
     _show_regions(session, view)
+
+
+def _is_missing(view: Json) -> bool:
+    """Whether the load balancer carries the mark of a document that is not there."""
+    balancer = view["load_balancer"]
+    return isinstance(balancer, dict) and bool(balancer["epoch"])
 
 
 def _end_frame(session: Session, now: datetime) -> None:

@@ -11,13 +11,13 @@ overdue reads that item where it was written, in the other region's own table, a
 found in its own heartbeat (`seen`), where every process of its region reads it:
 
     the other region's table holds a newer heartbeat      BEHIND   replication is late: told as lag
-    it holds the very heartbeat that we have              STALLED  its writer stopped: no lag told
+    it holds the very heartbeat that we have              STALLED  its writer stopped: unknown
     it could not be asked                                 SILENT   dead or cut off: told as lag
 
 The last finding stands while nothing newer arrives. So a writer that stopped, and whose region
 dies a day later, does not look like a replica that is a day behind and must not be used; and
 replication that was cut before the region died does look so. What a stalled heartbeat leaves
-unknown is how far behind the replica is: that is then not told at all.
+unknown is how far behind the replica is, and the health endpoint says that it does not know.
 
 A third region's sight counts as well: one that has a newer heartbeat than ours proves BEHIND.
 """
@@ -141,6 +141,10 @@ def _sight(fields: Mapping[str, object]) -> Sight:
 
 def _time(value: object) -> float:
     """A number of at least 0, else 0: what others wrote must not break who reads it."""
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if not isinstance(value, int | float):
         return 0.0
-    return max(0.0, float(value))
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0

@@ -85,10 +85,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One measurement. lag: seconds by region. taken: when it ended, monotonic."""
+    """One measurement. taken: when it ended, monotonic.
+
+    lag: seconds by region; None for a region whose lag is unknown, because its heartbeat is
+    missing, stalled or could not be read. None for the whole while no document names the regions.
+    Empty where nobody writes heartbeats: then there is nothing to know.
+    """
 
     checks: Mapping[str, CheckState]
-    lag: Mapping[str, float]
+    lag: Mapping[str, float | None] | None
     pulses: Mapping[str, Pulse]
     taken: float
 
@@ -235,8 +240,7 @@ class HealthCheck:
         results = gather(self._lanes, self.limits.timeout)
         checks = {name: self._state(name, result) for name, result in results.items()}
         read = results[TABLE]
-        items = read if isinstance(read, Mapping) else _NOTHING
-        lag, pulses = self._behind(items)
+        lag, pulses = self._behind(read if isinstance(read, Mapping) else None)
         return Health(checks, lag, pulses, time.monotonic())
 
     def _read(self) -> Mapping[str, Item]:
@@ -249,20 +253,27 @@ class HealthCheck:
         regions = self._regions or (tuple(document.regions) if document else ())
         return tuple(dict.fromkeys((self.region, *regions))) if regions else ()
 
-    def _behind(self, items: Mapping[str, Item]) -> tuple[dict[str, float], dict[str, Pulse]]:
-        if not items:
-            return {}, {}
+    def _behind(
+        self, items: Mapping[str, Item] | None
+    ) -> tuple[dict[str, float | None] | None, dict[str, Pulse]]:
+        """Lag and heartbeats of the other regions. items: None where they could not be read."""
+        names = self._measured()
+        if self._view is not None and not names:
+            return None, {}
+        if items is None:
+            return {name: None for name in names if name != self.region}, {}
         at = now()
-        beats = {name: read_beat(items.get(heartbeat_key(name))) for name in self._measured()}
-        lag: dict[str, float] = {}
+        beats = {name: read_beat(items.get(heartbeat_key(name))) for name in names}
+        is_kept = any(beat is not None for beat in beats.values())
+        lag: dict[str, float | None] = {}
         pulses: dict[str, Pulse] = {}
         for name in beats.keys() - {self.region}:
             sights = [beat.seen[name] for beat in beats.values() if beat and name in beat.seen]
             pulse, behind = judge(beats[name], at, sights)
             pulses[name] = pulse
             self._tell(f"heartbeat of {name}", pulse, good=pulse in {Pulse.FRESH, Pulse.MISSING})
-            if behind is not None:
-                lag[name] = round(behind, 3)
+            if is_kept:
+                lag[name] = None if behind is None else round(behind, 3)
         return lag, pulses
 
     # --- what is logged

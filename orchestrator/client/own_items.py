@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.client.beat import Beat, Sight
 from orchestrator.client.document import RegionEntry
-from orchestrator.client.regions import aws_region, whole
+from orchestrator.client.regions import aws_region, share_time, whole
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -165,6 +165,7 @@ class RegionItems:
             ),
         )
         client.meta.events.register("before-parse.dynamodb", whole)
+        share_time(client)
         return client
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
 
+    from orchestrator.addresses import Resolve
+
 _LOG = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 1.0
@@ -66,6 +68,23 @@ def client_config(connect: float = CONNECT_TIMEOUT, read: float = READ_TIMEOUT) 
         max_pool_connections=POOL,
         tcp_keepalive=True,
     )
+
+
+def share_time(client: Any, resolve: Resolve | None = None) -> None:
+    """Have the addresses of this boto3 client's host share the time of a connection.
+
+    botocore offers no place for a connection class but its own attribute. Where a future version
+    has none, connections are botocore's own: addresses in turn, each with the whole timeout.
+    resolve: finds a host's addresses; None: the system does.
+    """
+    from orchestrator.client.aws_connections import (
+        pools,  # urllib3 is imported with the first client
+    )
+
+    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+    by_scheme = getattr(session, "_pool_classes_by_scheme", None)
+    if isinstance(by_scheme, dict):
+        by_scheme.update(pools(resolve) if resolve else pools())
 
 
 def whole(response_dict: Mapping[str, Any], **_: object) -> None:
@@ -173,6 +192,7 @@ class Regions:
                 return known
             resource = self._resource(entry, self._config or client_config())
             resource.meta.client.meta.events.register("before-parse.dynamodb", whole)
+            share_time(resource.meta.client)
 
             def told(before: BreakerState, after: BreakerState) -> None:
                 _LOG.warning("breaker of %s: %s, was %s", entry.name, after, before)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.core import rules
 from orchestrator.core.incidents import is_blind, live, proof_needed
@@ -119,14 +119,8 @@ class Scene:
         probe = self.probes.get(name, NOT_PROBED)
         policy = self.service.policy
         return tuple(
-            rules.replication_lag(policy, name, gone, probe, self._failed_for(gone))
-            for gone in left
-            if gone != name
+            rules.replication_lag(policy, name, gone, probe) for gone in left if gone != name
         )
-
-    def _failed_for(self, name: str) -> timedelta:
-        began = [incident.started_at for incident in live(self.state.incidents, name)]
-        return max(timedelta(0), self.now - min(began, default=self.now))
 
     def unused(self, left: tuple[str, ...]) -> tuple[str, ...]:
         """The regions that cannot be counted on when these are left.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core import attached, rules
-from orchestrator.core.choice import Scene
+from orchestrator.core.choice import NOT_PROBED, Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
 from orchestrator.core.model import (
@@ -25,6 +25,7 @@ from orchestrator.core.model import (
     Outcome,
     Reason,
     State,
+    Verdict,
     Wish,
 )
 from orchestrator.core.policy import Mode, Standby
@@ -175,13 +176,26 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
         return attached.first(scene, current, to, command)
     if not command.now and current and all(lives(scene, name) for name in current):
         return _go_gracefully(scene, current, command, to)
-    gates = (_fit(scene, to, command), *overridden(scene.lag(to, current), command))
+    gates = (_fit(scene, to, command), *_lag(scene, to, current, command))
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)
     state = left_by_hand(scene, _chosen(scene, to, command), current, to)
     if _drains(scene, command):
         state = to_be_drained(state, command.region, Leave.EVACUATED)
     return Wanted(state, (to,), Outcome.MOVED, gates)
+
+
+def _lag(scene: Scene, to: str, current: tuple[str, ...], command: Command) -> tuple[Reason, ...]:
+    """Whether the target's replica is near enough, as far as this command asks for it.
+
+    Who overrides `target_healthy` goes to a region that gives no healthy answer. Such a region
+    cannot tell its lag either, and a command overrides one rule only, so that lag is let pass.
+    """
+    gates = overridden(scene.lag(to, current), command)
+    silent = scene.probes.get(to, NOT_PROBED).verdict is not Verdict.HEALTHY
+    if command.override != "target_healthy" or not silent:
+        return gates
+    return overridden(gates, replace(command, override="replication_lag"))
 
 
 def _go_gracefully(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:

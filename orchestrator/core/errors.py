@@ -7,6 +7,8 @@
     ├── UnsafePlan     do nothing; only a human may override, by the name of the rule
     ├── Conflict       somebody else wrote first: read again and decide again
     ├── Unavailable    a dependency did not answer: try again, then have the message redelivered
+    │   ├── NoStore    the state bucket does not exist: name the right one, or create it
+    │   ├── Orphaned   the load balancer carries an epoch, the document is missing: find or adopt
     │   ├── Outdated   this instance's configuration is older: only a newer instance may act
     │   └── StateLost  the state document cannot be read: the policy says whether to act without it
     └── Unverified     the change was made but not seen: the next tick looks again
@@ -146,6 +148,28 @@ class Unavailable(FailoverError):
         self.rule = rule or type(self).rule
         self.regions = tuple(regions)
         super().__init__(text)
+
+
+class NoStore(Unavailable):
+    """The place of the state does not exist: a bucket that is missing, not one without an object.
+
+    That is an answer and no loss of the state: nothing is made in its place, and nothing acts
+    without it.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, page=True)
+
+
+class Orphaned(Unavailable):
+    """The load balancer carries a mark of this service, and there is no state document.
+
+    Somebody decided that epoch from a document, so this is no fresh start: the configuration names
+    another place than it was in, or it was deleted. Nothing is created until a human says so.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, page=True)
 
 
 class Outdated(Unavailable):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import Orphaned, Unavailable
 from orchestrator.core.model import (
     NO_PAIR,
     Observed,
@@ -72,13 +72,7 @@ class Ground:
 def stand(service: Service, before: State | None, observed: Observed, now: datetime) -> Ground:
     """The document to decide on. Raises Unavailable when one would have to be made blindly."""
     routing = observed.routing
-    if before is None:
-        if routing is None:
-            raise Unavailable(
-                f"{service.name}: there is no state document yet and the routing cannot be read; a"
-                " document is made only with the routing in sight, so nothing was written"
-            )
-        before = create(service, routing, now)
+    before = before or _first(service, routing, now)
     state = refit(before, service, now)
     if routing is None:
         return Ground(state, _known(service, state))
@@ -104,6 +98,40 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
         current, joining = _known(service, state), _joining(service, before, state)
         return Ground(state, current, joining, Outcome.CONFIGURED, reasons)
     return Ground(state, _known(service, state))
+
+
+def _first(service: Service, routing: Routing | None, now: datetime) -> State:
+    """The first document, made with the routing in sight. Raises Unavailable and Orphaned."""
+    if routing is None:
+        raise Unavailable(
+            f"{service.name}: there is no state document yet and the routing cannot be read; a"
+            " document is made only with the routing in sight, so nothing was written"
+        )
+    if (orphan := orphaned(service, routing)) is not None:
+        raise orphan
+    return create(service, routing, now)
+
+
+def orphaned(service: Service, routing: Routing) -> Orphaned | None:
+    """The error of a service without a document whose routing carries a mark: it has had one.
+
+    A document that is made then would begin again at epoch 0 and forget every incident, freeze and
+    limit. None where there is no mark: that is a fresh start.
+    """
+    seen = seen_pair(routing, service)
+    if seen == NO_PAIR:
+        return None
+    name = service.name
+    return Orphaned(
+        f"{name}: {routing.name} carries epoch {seen.epoch} of {name} (rev {seen.rev}), and there"
+        f" is no state document {name}.json. The traffic stays where it is, no failover of {name}"
+        " happens, and nothing was created. Likely causes: `state` names another bucket or prefix"
+        f" than the deployment that wrote epoch {seen.epoch}; the document was deleted; the service"
+        f" {name} or its backend_service {service.backend_service} has the name of another"
+        " deployment's. Correct the file and deploy it. If the document was deleted: `failoverctl"
+        f" state restore {name} --apply`. If it is gone for good: `failoverctl check {name} --apply"
+        " --adopt` makes one with the traffic as it is"
+    )
 
 
 def create(service: Service, routing: Routing, now: datetime) -> State:

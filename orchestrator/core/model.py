@@ -329,9 +329,9 @@ class State:
     region on a ramp gets, or was left with. given_up_at: when a switch or ramp last was.
     evacuated: regions that a human took the traffic from; automation goes there last. commands:
     when each command of the last day was handled, by id. order: the newest command of each family
-    that was obeyed; an older one that comes later is refused. forgotten: incidents that were dropped
-    because there were too many. raw: the document as read, so that fields unknown to this version
-    survive a rewrite.
+    that was obeyed; an older one that comes later is refused. forgotten: incidents that were
+    dropped because there were too many. raw: the document as read, so that fields unknown to this
+    version survive a rewrite.
     """
 
     service: str
@@ -416,16 +416,39 @@ class Verdict(StrEnum):
     SILENT = "silent"
 
 
+class NoLag(StrEnum):
+    """Why a probe gives no replication lag in seconds.
+
+    `not told`: the health endpoint was read to its end and does not speak of it. `unknown`: the
+    endpoint speaks of it, and what it says cannot be read or is no number.
+    """
+
+    NOT_TOLD = "not told"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """Our own look at a region's health URL. detail: `200`, `503`, `refused`, `timeout`, ...
 
-    lag: seconds that this region's replica is behind each other region, as its endpoint tells.
+    lag: seconds that this region's replica is behind each other region, as its endpoint tells. None
+    where the endpoint names that region without a usable number. lag_unreadable: the endpoint
+    announced JSON and it could not be read, so the lag behind every region is unknown.
     """
 
     verdict: Verdict
     detail: str
-    lag: Mapping[str, float] = field(default_factory=dict, compare=False)
+    lag: Mapping[str, float | None] = field(default_factory=dict, compare=False)
+    lag_unreadable: bool = field(default=False, compare=False)
+
+    def behind(self, region: str) -> float | NoLag:
+        """Seconds that this region's replica is behind that one, or why there is no such number."""
+        if self.lag_unreadable:
+            return NoLag.UNKNOWN
+        if region not in self.lag:
+            return NoLag.NOT_TOLD
+        seconds = self.lag[region]
+        return NoLag.UNKNOWN if seconds is None else seconds
 
 
 class Part(StrEnum):

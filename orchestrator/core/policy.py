@@ -103,7 +103,11 @@ class Graceful:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules' limits for one service."""
+    """The rules' limits for one service.
+
+    lag_required: `max_replication_lag` stands in the file, so a lag that is not told counts as
+    unknown.
+    """
 
     confirm: Confirm = Confirm.PROBE
     on_unconfirmed: OnUnconfirmed = OnUnconfirmed.PROCEED
@@ -120,6 +124,7 @@ class Policy:
     ramp: tuple[float, ...] = (0.1, 0.5, 1.0)
     ramp_step: timedelta = timedelta(minutes=5)
     max_replication_lag: timedelta = timedelta(seconds=60)
+    lag_required: bool = False
     on_lag: OnLag = OnLag.HOLD
     on_state_loss: OnStateLoss = OnStateLoss.HOLD
     graceful: Graceful = field(default_factory=Graceful)

@@ -16,6 +16,7 @@ from orchestrator.core.model import (
     Given,
     Incident,
     Move,
+    NoLag,
     Part,
     Probe,
     Reason,
@@ -248,25 +249,35 @@ def min_healthy_regions(
     return Reason("min_healthy_regions", passed, value, str(policy.min_healthy_regions))
 
 
-def replication_lag(
-    policy: Policy, region: str, left: str, probe: Probe, failed_for: timedelta = timedelta(0)
-) -> Reason:
+def replication_lag(policy: Policy, region: str, left: str, probe: Probe) -> Reason:
     """The target's replica is not too far behind the region that is left.
 
-    failed_for: how long that region has failed already. Nothing it wrote is on its way since, so
-    this time is taken off what the target tells; the rest is the estimate of the RPO.
+    Nothing is taken off the lag for the time that the region has failed: it may have served users
+    and replicated nothing. So what the target tells is the most that a move loses. An unknown lag
+    is decided on as one that is too high. One that is not told passes, unless the file asks for it.
     """
     limit = f"{duration(policy.max_replication_lag)}, else {policy.on_lag}"
-    told = probe.lag.get(left)
-    if told is None:
-        return Reason("replication_lag", True, f"not told how far behind {left}", limit, region)
-    behind = max(0.0, told - failed_for.total_seconds())
-    passed = policy.on_lag is OnLag.PROCEED or behind <= policy.max_replication_lag.total_seconds()
-    value = f"{behind:.1f} s behind {left}, the RPO estimate"
-    if failed_for:
-        failed = duration(timedelta(seconds=round(failed_for.total_seconds())))
-        value += f" ({told:.1f} s told, {failed} of them failed)"
+    behind = probe.behind(left)
+    proceeds = policy.on_lag is OnLag.PROCEED
+    if behind is NoLag.NOT_TOLD and not policy.lag_required:
+        value = f"{region} reports no replication lag from {left}"
+        return Reason("replication_lag", True, value, limit, region)
+    if isinstance(behind, NoLag):
+        value = f"the replication lag from {left} is unknown: {_why_unknown(region, left, probe)}"
+        return Reason("replication_lag", proceeds, value, limit, region)
+    value = f"at most {behind:.1f} s behind {left}, the RPO estimate"
+    passed = proceeds or behind <= policy.max_replication_lag.total_seconds()
     return Reason("replication_lag", passed, value, limit, region)
+
+
+def _why_unknown(region: str, left: str, probe: Probe) -> str:
+    if probe.verdict is not Verdict.HEALTHY:
+        return f"{region} gave no healthy answer that could tell it ({probe.detail})"
+    if probe.lag_unreadable:
+        return f"the JSON that {region}'s health URL announces could not be read"
+    if left in probe.lag:
+        return f"{region} does not know it; see the heartbeat of {left}"
+    return f"{region} does not report it, and max_replication_lag is configured"
 
 
 def freeze(frozen: Freeze | None, now: datetime) -> Reason | None:

@@ -8,7 +8,7 @@ probe alone, and nothing here decides what follows from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core.model import Probe, Verdict
@@ -77,9 +77,9 @@ def agreed(probes: Mapping[str, Probe], second: Mapping[str, Probe]) -> Mapping[
 def _agreed(ours: Probe, theirs: Probe) -> Probe:
     match ours.verdict, theirs.verdict:
         case Verdict.HEALTHY, Verdict.FAILING:
-            return Probe(Verdict.FAILING, f"Monitoring: {theirs.detail}", ours.lag)
+            return replace(ours, verdict=Verdict.FAILING, detail=f"Monitoring: {theirs.detail}")
         case Verdict.FAILING, Verdict.HEALTHY:
             told = f"{ours.detail}, but Monitoring: {theirs.detail}"
-            return Probe(Verdict.SILENT, told, ours.lag)
+            return replace(ours, verdict=Verdict.SILENT, detail=told)
         case _:
             return ours

@@ -139,6 +139,11 @@ def _lags(act: Act, stage: Stage) -> None:
         stage.world.lag.setdefault(name, {})[act.values["other"]] = seconds
 
 
+def _lag_unknown(act: Act, stage: Stage) -> None:
+    for name in _meant(act, stage):
+        stage.world.lag.setdefault(name, {})[act.values["other"]] = None
+
+
 def _reads(act: Act, stage: Stage) -> None:
     for name in _meant(act, stage):
         if "no document" in act.form:
@@ -182,6 +187,7 @@ _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
     "users cannot reach REGION": _users,
     "users reach REGION again": _users,
     "REGION is DURATION behind OTHER": _lags,
+    "REGION does not know its lag behind OTHER": _lag_unknown,
     "REGION reads no document": _reads,
     "REGION reads the document again": _reads,
     "tick": lambda _, stage: stage.tick(),

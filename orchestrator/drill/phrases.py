@@ -23,6 +23,7 @@ FORMS: Mapping[str, str] = {
     "users cannot reach REGION": "it answers our probes, and its users get nothing",
     "users reach REGION again": "its users are served",
     "REGION is DURATION behind OTHER": "its health URL tells this replication lag",
+    "REGION does not know its lag behind OTHER": "its health URL names OTHER without a number",
     "REGION reads no document": "its application goes by the document that it knows",
     "REGION reads the document again": "its application goes by the newest document",
     "alert NAME opens for REGION": "Cloud Monitoring opens the incident NAME and publishes it",

@@ -51,7 +51,7 @@ class World:
     documents: list[tuple[datetime, State]] = field(default_factory=list)
     held: dict[str, State | None] = field(default_factory=dict)
     health: dict[str, Probe] = field(default_factory=dict)
-    lag: dict[str, dict[str, float]] = field(default_factory=dict)
+    lag: dict[str, dict[str, float | None]] = field(default_factory=dict)
     ahead: dict[int, timedelta] = field(default_factory=dict)
     unreached: set[tuple[int, str]] = field(default_factory=set)
     cut_off: set[str] = field(default_factory=set)

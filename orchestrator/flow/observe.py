@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from orchestrator.core import codec, flat, reading
-from orchestrator.core.errors import Cloud, Outdated, StateLost, Unavailable
+from orchestrator.core.errors import Cloud, NoStore, Outdated, StateLost, Unavailable
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Role, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
@@ -58,6 +58,8 @@ def read_state(service: str, context: Context) -> Stored:
     """The state document with its generation. Raises Unavailable, also for a corrupt one."""
     try:
         got = context.objects.get(document_name(service))
+    except NoStore:
+        raise  # an answer, and no loss: whoever acts without a state must not act on this
     except Unavailable as error:
         raise StateLost(str(error), page=error.page) from error
     if got is None:
@@ -126,7 +128,12 @@ def _upgraded(
     routing: Routing,
     context: Context,
 ) -> Stored:
-    """A new document from the older flat file, or none when there is no such file either."""
+    """A new document from the older flat file, or none when there is no such file either.
+
+    Nor is one made where the routing carries a mark: then there was a newer document than any file.
+    """
+    if seen_pair(routing, service) != NO_PAIR:
+        return Stored(None, 0)
     got = older.result() if older else context.objects.get(FLAT_FILE)
     context.memory.flat_file = got is not None
     if got is None:

@@ -154,13 +154,15 @@ def _source(service: str, chosen: int | None, kept: Iterable[Kept]) -> Kept:
         )
     if not passed:
         raise NothingToRestore(
-            f"there is no document of {service} and no version of one: nothing to restore. The"
-            " first signal makes a document"
+            f"there is no document of {service} and no version of one: nothing to restore. If the"
+            " load balancer carries no epoch of it, the first signal makes one. If it does, `state`"
+            f" names another place, or `failoverctl check {service} --apply --adopt` makes one with"
+            " the traffic as it is"
         )
     raise NothingToRestore(
-        f"no version of {document_name(service)} can be read ({len(passed)} kept). If the document"
-        " is removed, the next signal makes a new one from the routing as it is; incidents and"
-        " history are lost then"
+        f"no version of {document_name(service)} can be read ({len(passed)} kept). Remove it, and"
+        f" `failoverctl check {service} --apply --adopt` makes a new one from the routing as it is;"
+        " incidents and history are lost then"
     )
 
 

@@ -3,144 +3,39 @@
 from __future__ import annotations
 
 import socket
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from itertools import count
 
 import pytest
 
 from orchestrator.adapters.probe import HttpProber
+from orchestrator.addresses import Address, resolve
 from orchestrator.core.incidents import believable, is_blind
 from orchestrator.core.model import Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import HOST, free_port, url_of
+from tests.health_server import (
+    CONTINUE,
+    ENDLESS_HEADERS,
+    SLOW_HEAD,
+    SLOW_HEADERS,
+    Behaviour,
+    Server,
+    answer,
+    drip,
+    end,
+    hang,
+    reset,
+    say,
+    serve,
+)
 
 TIMEOUT = 1.0
 SLACK = 1.5
 
-Behaviour = Callable[[socket.socket, "Server"], None]
-
-
-class Server:
-    """A socket that treats its first connections in the given ways, and the rest as the last."""
-
-    def __init__(self, *behaviours: Behaviour) -> None:
-        self._behaviours = behaviours
-        self._listener = socket.create_server((HOST, 0), backlog=64)
-        self.over = threading.Event()
-        self.requests: list[bytes] = []
-        self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """Its health URL."""
-        return f"{url_of(self._listener.getsockname()[1])}/healthz"
-
-    def close(self) -> None:
-        """End it, with every connection."""
-        self.over.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            behave = self._behaviours[min(self.connections, len(self._behaviours) - 1)]
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection, behave), daemon=True).start()
-
-    def _serve(self, connection: socket.socket, behave: Behaviour) -> None:
-        with connection, suppress(OSError):
-            behave(connection, self)
-
-
-def request(connection: socket.socket, server: Server) -> None:
-    """Read one request's head and keep it."""
-    head = b""
-    while b"\r\n\r\n" not in head:
-        more = connection.recv(4096)
-        if not more:
-            return
-        head += more
-    server.requests.append(head)
-
-
-def answer(status: int, headers: str = "", body: bytes = b"ok", late: float = 0) -> Behaviour:
-    """Answer with this status, so many seconds late."""
-
-    def behave(connection: socket.socket, server: Server) -> None:
-        request(connection, server)
-        server.over.wait(late)
-        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-        connection.sendall(head.encode() + body)
-
-    return behave
-
-
-def say(text: bytes) -> Behaviour:
-    """Answer with these bytes and end."""
-
-    def behave(connection: socket.socket, server: Server) -> None:
-        request(connection, server)
-        connection.sendall(text)
-
-    return behave
-
-
-def hang(connection: socket.socket, server: Server) -> None:
-    """Take the request and say nothing."""
-    request(connection, server)
-    server.over.wait(20)
-
-
-def reset(connection: socket.socket, server: Server) -> None:
-    """Take the request and cut the connection."""
-    request(connection, server)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def end(connection: socket.socket, server: Server) -> None:
-    """Take the request and end the connection politely, without an answer."""
-    request(connection, server)
-
-
-def drip(start: bytes, every: float, then: bytes) -> Behaviour:
-    """Begin an answer that never ends."""
-
-    def behave(connection: socket.socket, server: Server) -> None:
-        request(connection, server)
-        connection.sendall(start)
-        while not server.over.wait(every):
-            connection.sendall(then)
-
-    return behave
-
-
-ENDLESS_HEADERS = drip(b"HTTP/1.1 200 OK\r\n", 0.01, b"x-more: and more\r\n")
-SLOW_HEAD = drip(b"HTTP/1.1 2", 0.05, b"0")
-SLOW_HEADERS = drip(b"HTTP/1.1 200 OK\r\n", 0.01, b"x")
-CONTINUE = drip(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02, b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    """Makes servers that end with the test."""
-    made: list[Server] = []
-
-    def make(*behaviours: Behaviour) -> Server:
-        made.append(Server(*behaviours))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
+__all__ = ["serve"]  # a fixture
 
 
 def region(name: str, url: str | None) -> Region:
@@ -344,24 +239,19 @@ def test_a_second_attempt_saves_a_first_that_failed(
     assert server.connections == 2
 
 
-def test_a_second_attempt_finds_a_process_that_has_come_up_meanwhile() -> None:
-    """Refused at first; the second attempt starts at half the timeout."""
-    port = free_port()
-    prober = HttpProber(1.0, 2)
-    found: dict[str, Probe] = {}
+def test_a_second_attempt_finds_a_process_that_has_come_up_meanwhile(
+    serve: Callable[..., Server],
+) -> None:
+    """Refused at first; it listens before the second attempt looks up its name."""
+    port, looks = free_port(), count()
 
-    def ask() -> None:
-        found.update(prober.probe([region("r", f"{url_of(port)}/healthz")]))
+    def comes_up(host: str, port: int) -> tuple[Address, ...]:
+        if next(looks):
+            serve(answer(200), port=port)
+        return tuple(resolve(host, port))
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    threading.Event().wait(0.2)  # well after the first attempt, well before the second
-    with socket.create_server((HOST, port)) as listener:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(4096)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            asking.join()
+    prober = HttpProber(TIMEOUT, 2, resolve=comes_up)
+    found = prober.probe([region("r", f"{url_of(port)}/healthz")])
     assert found == {"r": Probe(Verdict.HEALTHY, "200")}
 
 

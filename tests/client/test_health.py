@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.probe import BODY_BYTES
+from orchestrator.adapters.health_answer import BODY_BYTES
 from orchestrator.client.beat import HEALTH_KEY, Sight, heartbeat_key
 from orchestrator.client.bounded import PLACES
 from orchestrator.client.document import read_document
@@ -72,14 +72,33 @@ def test_everything_is_read_in_one_request() -> None:
     assert keys == (HEALTH_KEY, *(heartbeat_key(region) for region in REGIONS))
 
 
-def test_a_region_without_a_heartbeat_has_no_lag_nor_has_one_whose_writer_stalled() -> None:
+def test_the_lag_is_unknown_where_a_heartbeat_is_missing_or_its_writer_stalled() -> None:
     at = time.time() - 500
     own = heard(EAST, 1, us_west_2=Sight(at, at, at + 400))
     items = FakeItems({**own, heartbeat_key(WEST): {"at": at}, heartbeat_key(EUROPE): {"at": 0.0}})
     with viewing(document()) as (view, _):
         answer = told(HealthCheck(EAST, items, view).answer())
-    assert answer["replication_lag_seconds"] == {}
+    assert answer["replication_lag_seconds"] == {WEST: None, EUROPE: None}
     assert answer["heartbeats"] == {WEST: "stalled", EUROPE: "missing"}
+
+
+def test_where_nobody_writes_heartbeats_no_lag_is_told() -> None:
+    """The application does not measure it: that is something else than not knowing it now."""
+    with viewing(document()) as (view, _):
+        answer = told(HealthCheck(EAST, FakeItems(), view).answer())
+    assert answer["replication_lag_seconds"] == {}
+
+
+def test_the_lag_is_unknown_while_the_table_is_throttled_or_no_document_was_read() -> None:
+    items = FakeItems({**heard(EAST, 1), **heard(WEST, 1)})
+    items.trouble = Throttled("too much")
+    with viewing(document()) as (view, _):
+        answer = HealthCheck(EAST, items, view).answer()
+    assert answer.status == 200
+    assert told(answer)["replication_lag_seconds"] == {WEST: None, EUROPE: None}
+    with viewing() as (unread, _):
+        told_of = told(HealthCheck(EAST, FakeItems(), unread).answer())
+    assert told_of["replication_lag_seconds"] is None
 
 
 def test_the_answer_for_twenty_regions_fits_in_what_the_orchestrator_reads() -> None:

@@ -46,4 +46,4 @@ def test_importing_it_loads_nothing_of_the_functions(module: str) -> None:
     forbidden = {"functions_framework", "google", "grpc", "pydantic", "yaml", "requests", "flask"}
     assert not set(out) & forbidden
     own = {name.split(".")[1] for name in out if name.startswith("orchestrator.")}
-    assert own <= {"client", "core", "aws_identity"}
+    assert own <= {"addresses", "client", "core", "aws_identity"}

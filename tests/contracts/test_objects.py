@@ -18,7 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 from orchestrator.adapters.gcp.objects import GcsObjects
 from orchestrator.adapters.local.files import KEPT_VERSIONS, FileObjects
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.errors import Conflict, NoStore, Unavailable
 from orchestrator.local.gcs import FakeGcs
 from orchestrator.local.loopback import free_port, url_of
 from orchestrator.ports import Objects, Store
@@ -400,6 +400,25 @@ def test_a_write_by_somebody_else_is_a_newer_generation(gcs: FakeGcs) -> None:
     assert got[1] > made
     with pytest.raises(Conflict):
         objects.put(name, b"late", made)
+
+
+@pytest.mark.world
+def test_a_missing_bucket_is_told_from_a_missing_object(gcs: FakeGcs) -> None:
+    """A missing object may be a fresh start; a missing bucket is a wrong configuration."""
+    assert in_bucket(gcs.url).get(f"{uuid.uuid4().hex}.json") is None
+    missing = in_bucket(gcs.url, bucket="no-such-bucket")
+    for ask in (
+        lambda: missing.get("checkout.json"),
+        lambda: missing.version("checkout.json", 7),
+        lambda: missing.versions("checkout.json"),
+        lambda: missing.names("journal/"),
+        lambda: missing.put("checkout.json", b"{}", 0),
+        missing.missing_permissions,
+    ):
+        with pytest.raises(NoStore) as caught:
+            ask()
+        assert caught.value.page
+        assert "no-such-bucket" in str(caught.value)
 
 
 @pytest.mark.world

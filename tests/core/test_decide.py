@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.config import load
 from orchestrator.core import flat
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Outdated, Unavailable
+from orchestrator.core.errors import Orphaned, Outdated, Unavailable
 from orchestrator.core.fence import write_mark
 from orchestrator.core.ground import Standing, create, standing
 from orchestrator.core.model import (
@@ -395,13 +395,15 @@ def test_an_older_document_adopts_what_the_resource_carries() -> None:
     assert reasons(decision)["adopt"].passed
 
 
-def test_a_document_that_is_gone_adopts_too() -> None:
+def test_a_document_that_is_gone_is_not_made_again() -> None:
+    """A mark without a document is no fresh start: a human says what it is."""
     world = loop()
     world.fail(EAST)
     world.stored = Stored(None, 0)
     world.probes = {}
-    world.send(Tick())
-    assert (world.state.epoch, world.state.primary) == (2, WEST)
+    with pytest.raises(Orphaned):
+        world.send(Tick())
+    assert world.stored.state is None
     assert world.carrying == (WEST,)
 
 

@@ -32,11 +32,13 @@ from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.fence import read_mark
 from orchestrator.core.model import (
+    NO_PAIR,
     AlertClosed,
     AlertOpened,
     Command,
     Doubt,
     Move,
+    NoLag,
     Outcome,
     Pair,
     Probe,
@@ -50,6 +52,7 @@ from orchestrator.core.model import (
 from orchestrator.core.policy import Mode, Policy
 from orchestrator.core.rules import AHEAD, freeze
 from orchestrator.core.switch import MARGIN
+from orchestrator.flow.adopt import adopt
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, lab, service
@@ -65,14 +68,20 @@ POLICIES: tuple[dict[str, Any], ...] = (
     POLICY,
     {**POLICY, "ramp": [0.3, 1.0], "min_incidents": 2},
     {"max_auto_failovers": {"count": 1, "within": "1h"}, "cooldown": "2m"},
+    {**POLICY, "max_replication_lag": "60s"},
 )
 FAR_BEHIND = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 300.0))
+CAUGHT_UP = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 0.0))
+LAG_UNKNOWN = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
+HEARTBEAT_STALLED = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, None))
 ANSWERS = (
     HEALTHY,
     FAILING,
     Probe(Verdict.FAILING, "timeout"),
     Probe(Verdict.SILENT, "403"),
     FAR_BEHIND,
+    LAG_UNKNOWN,
+    HEARTBEAT_STALLED,
 )
 region = st.sampled_from(REGIONS)
 wishes = st.fixed_dictionaries(
@@ -237,7 +246,11 @@ class Histories(RuleBasedStateMachine):
         """A human's wish."""
         self.send(self.wish(**told))
 
-    @rule(where=region, answer=st.sampled_from([HEALTHY, FAR_BEHIND]), times=st.integers(1, 7))
+    @rule(
+        where=region,
+        answer=st.sampled_from([HEALTHY, FAR_BEHIND, LAG_UNKNOWN]),
+        times=st.integers(1, 7),
+    )
     def planned_move(self, where: str, answer: Probe, times: int) -> None:
         """A human moves the traffic gracefully, to a replica that may be far behind."""
         self.world.prober.answers[where] = answer
@@ -355,6 +368,21 @@ class Histories(RuleBasedStateMachine):
         assert len(self.world.traffic.applied) == before
         MemoryObjects.put(self.objects, "checkout.json", good[0], generation)
 
+    @rule()
+    def lost_document(self) -> None:
+        """Somebody deletes the document beside a mark: only a human has one made again."""
+        if read_mark(self.world.traffic.resource["description"], "checkout") == NO_PAIR:
+            return
+        lost, _ = self.objects._objects.pop("checkout.json")
+        self.send(Tick())
+        assert not self.world.state_exists
+        self.carried_out.clear()
+        try:
+            adopt(self.world.service, "alice", self.world.context())
+        except FailoverError:  # the traffic is with nobody who is configured
+            if not self.world.state_exists:
+                MemoryObjects.put(self.objects, "checkout.json", lost, 0)
+
     # --- the laws of one commit ------------------------------------------------------------------
 
     def committed(self, old: State | None, new: State) -> None:
@@ -434,7 +462,8 @@ class Histories(RuleBasedStateMachine):
         self.send(self.wish(Wish.UNFREEZE, "", 0, "", now=False))
         names = self.world.service.names
         well = names[len(self.commands) % len(names)]
-        self.world.prober.answers = {name: FAILING for name in REGIONS if name != well}
+        self.world.prober.answers = dict.fromkeys(REGIONS, FAILING)
+        self.world.prober.answers[well] = CAUGHT_UP
         self.rest(2)
         self.send(self.wish(Wish.ACK, "", 0, "", now=False))
         self.until(lambda: self.found(well) or not self.can_carry(well) or self.is_stuck())
@@ -539,6 +568,17 @@ def moved(made: Made) -> None:
         rested = not left or made.at - max(left) >= made.policy.cooldown
         proven_at = new.regions[name].proven_at
         assert rested or (proven_at is not None and proven_at > max(left))
+        near(made, name)
+
+
+def near(made: Made, name: str) -> None:
+    """Nobody is moved to a replica that is too far behind, or whose lag is unknown."""
+    for left in made.move.left if made.move else ():
+        behind = made.answers.get(name, HEALTHY).behind(left)
+        assert behind is not NoLag.UNKNOWN
+        assert behind is not NoLag.NOT_TOLD or not made.policy.lag_required
+        if isinstance(behind, float):
+            assert behind <= made.policy.max_replication_lag.total_seconds()
 
 
 def optional(made: Made) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.errors import Conflict, Outdated, Unavailable
+from orchestrator.core.errors import Conflict, Orphaned, Outdated, Unavailable
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -24,6 +24,7 @@ from orchestrator.core.model import (
     Verdict,
 )
 from orchestrator.core.plan import carrying, seen_pair
+from orchestrator.flow.adopt import adopt
 from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 
 ONLY_WEST = {"us-east-1": 0.0, "us-west-2": 1.0, "eu-west-1": 0.0}
@@ -359,11 +360,13 @@ def test_a_restored_document_adopts_the_traffic_of_the_resource_above_its_epoch(
     assert made.state.pair == mark(made)
 
 
-def test_a_deleted_document_is_made_again_above_every_epoch_seen() -> None:
+def test_a_deleted_document_is_adopted_above_every_epoch_seen_when_a_human_says_so() -> None:
     made = moved_to_west()
     made.objects = type(made.objects)()
     made.memory.documents.clear()
-    made.tick()
+    with pytest.raises(Orphaned):
+        made.tick()
+    adopt(made.service, "alice", made.context())
     assert made.state.primary == "us-west-2"
     assert made.state.epoch == 2
     assert made.traffic.scalers() == ONLY_WEST

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import Orphaned, Unavailable
 from orchestrator.core.model import Outcome, Probe, Status, Tick, Verdict
 from tests.fakes import REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 
@@ -141,14 +141,16 @@ def test_an_epoch_that_only_the_other_digest_is_left_to_carry_out_is_carried_out
     assert made.traffic.scalers() == {EAST: 0.0, WEST: 1.0, EUROPE: 0.0}
 
 
-def test_the_health_of_the_older_file_survives_the_loss_of_the_document() -> None:
+def test_the_older_file_does_not_stand_in_for_a_document_that_is_lost() -> None:
+    """It knows neither epoch nor incidents: a human says what is to be done."""
     made = moved_to_west()
     flat = {name: {"endpoint": "x", "healthy": name != EUROPE} for name in REGIONS}
     made.objects = type(made.objects)()
     made.objects.put("dynamodb_regions.json", json.dumps(flat).encode(), 0)
-    made.tick()
-    assert made.state.regions[EUROPE].status is Status.DOWN
-    assert made.state.primary == WEST
+    with pytest.raises(Orphaned):
+        made.tick()
+    assert not made.state_exists
+    assert made.traffic.scalers() == {EAST: 0.0, WEST: 1.0, EUROPE: 0.0}
 
 
 @pytest.mark.parametrize("confirm", ["none", "probe"])

@@ -183,7 +183,7 @@ def test_a_version_that_is_not_kept_or_cannot_be_read_is_refused_with_where_to_l
 def test_when_no_version_can_be_read_it_says_what_removing_the_document_costs() -> None:
     world = lab()
     spoil(world, b"rubbish")
-    with pytest.raises(NothingToRestore, match="next signal makes a new one"):
+    with pytest.raises(NothingToRestore, match="--adopt` makes a new one"):
         look(world)
 
 

@@ -14,7 +14,7 @@ from google.api_core import exceptions as google
 from google.cloud.storage import Client
 
 from orchestrator.adapters.server_clock import ServerClock
-from orchestrator.core.errors import Conflict, FailoverError, Unavailable
+from orchestrator.core.errors import Conflict, FailoverError, NoStore, Unavailable
 from orchestrator.ports import Version
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ PERMISSIONS = (
     "storage.objects.delete",
 )
 """What reading and replacing an object takes; an overwrite counts as a deletion too."""
+
+
+NO_BUCKET = "bucket does not exist"
+"""What Cloud Storage says in a 404 that is about the bucket."""
 
 
 PASSING = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
@@ -69,7 +73,8 @@ class GcsObjects:
         try:
             data = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
             return data, int(blob.generation)
-        except google.NotFound:
+        except google.NotFound as error:
+            self._must_exist(name, error)
             return None
         except Exception as error:
             raise self._translated(error, name) from error
@@ -118,7 +123,8 @@ class GcsObjects:
         blob = self._bucket.blob(self._prefix + name, generation=generation)
         try:
             data: bytes = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
-        except google.NotFound:
+        except google.NotFound as error:
+            self._must_exist(name, error)
             return None
         except Exception as error:
             raise self._translated(error, name) from error
@@ -133,7 +139,10 @@ class GcsObjects:
             granted = self._bucket.test_iam_permissions(
                 list(PERMISSIONS), timeout=TIMEOUT, retry=None
             )
-        except (google.NotFound, google.MethodNotAllowed, google.MethodNotImplemented):
+        except google.NotFound as error:
+            self._must_exist("", error)
+            return None
+        except (google.MethodNotAllowed, google.MethodNotImplemented):
             return None
         except Exception as error:
             raise self._translated(error, "") from error
@@ -145,6 +154,34 @@ class GcsObjects:
 
     def _heard(self, answer: requests.Response, **_: object) -> None:
         self._clock.hear(answer.headers.get("Date"))
+
+    def _must_exist(self, name: str, missing: google.NotFound) -> None:
+        """Raise NoStore if it is the bucket that is missing: a missing object is a 404 as well.
+
+        One more request, off the hot path: an object that is missing is rare there. It needs no
+        permission: a bucket that exists answers 403 where `storage.buckets.get` is not granted.
+        The text of the first answer is no part of the API and not every server's, so that it is
+        asked only then.
+        """
+        try:
+            there = self._bucket.exists(timeout=TIMEOUT, retry=None)
+        except google.Forbidden as error:
+            if _reasons(error) & PASSING:
+                raise self._translated(error, name) from error
+            there = NO_BUCKET not in str(missing)
+        except Exception as error:
+            raise self._translated(error, name) from error
+        if not there:
+            raise self._no_bucket() from missing
+
+    def _no_bucket(self) -> NoStore:
+        return NoStore(
+            f"gs://{self._bucket.name}: the bucket does not exist, so nothing can be read or"
+            " decided and no failover happens; the traffic stays where it is. Likely causes:"
+            " `state` names another bucket than the one that was deployed, it is the file of"
+            " another environment, or the bucket was deleted. Correct `state` and deploy it, or"
+            " create the bucket and bring the document back with `failoverctl state restore`"
+        )
 
     def _list(self, **arguments: Any) -> Any:  # the library's iterator of blobs
         return self._bucket.client.list_blobs(
@@ -161,7 +198,9 @@ class GcsObjects:
                 return Conflict(f"{where} was changed by somebody else meanwhile")
             case google.Forbidden() if _reasons(error) & PASSING:
                 return Unavailable(f"{where}: {error.message[:500]}")
-            case google.Forbidden() | google.Unauthorized() | google.NotFound():
+            case google.NotFound():  # of a write or a list, which name no object that must exist
+                return self._no_bucket()
+            case google.Forbidden() | google.Unauthorized():
                 text = (
                     f"{where}: {error.message[:500]}. Nothing can be decided; see the bucket's IAM"
                 )

@@ -145,12 +145,15 @@ class HttpSource:
         return None if mark == known else Fetched(body, mark, _told_at(response))
 
     def _made(self) -> HTTPConnection:
-        from urllib3.connection import HTTPConnection, HTTPSConnection  # imported with the first
+        from orchestrator.client.connections import (  # urllib3 is imported with the first
+            SharingConnection,
+            SharingTlsConnection,
+        )
 
         if not self._is_tls:
-            return HTTPConnection(self._host, self._port)
+            return SharingConnection(self._host, self._port)
         trust = ssl.create_default_context(cafile=self._cafile)
-        return HTTPSConnection(self._host, self._port, ssl_context=trust)
+        return SharingTlsConnection(self._host, self._port, ssl_context=trust)
 
     @staticmethod
     def _shown(url: str) -> str:

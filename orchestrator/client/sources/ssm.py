@@ -77,6 +77,8 @@ class SsmSource:
         from boto3.session import Session  # imported with the client above
         from botocore.config import Config  # as above
 
+        from orchestrator.client.regions import share_time  # as above
+
         session = self._session() if self._session else Session()
         config = Config(
             connect_timeout=CONNECT,
@@ -84,7 +86,9 @@ class SsmSource:
             retries={"total_max_attempts": 2, "mode": "standard"},
             max_pool_connections=2,
         )
-        return session.client("ssm", region_name=self._region, config=config)
+        client = session.client("ssm", region_name=self._region, config=config)
+        share_time(client)
+        return client
 
 
 def _refusal(code: str, error: BaseException) -> str:
