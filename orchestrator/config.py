@@ -50,14 +50,15 @@ class Config:
     mirrors: MirrorsModel
 
 
-def load(text: str, source: str) -> Config:
+def load(text: str, source: str, *, emulated: bool = True) -> Config:
     """The configuration in this text. Raises BadConfig with every problem found.
 
-    source: where the text is from, for the message.
+    source: where the text is from, for the message. emulated: whether an emulator stands in for the
+    cloud, so that regions may be on this machine.
     """
     raw, ambiguous = plain_yaml.read(text, source)
     file, invalid = _validated(raw)
-    across = [*ambiguous, *_across(_object(raw))]
+    across = [*ambiguous, *_across(_object(raw)), *_elsewhere(_object(raw), emulated=emulated)]
     if invalid or across or file is None:
         raise _refusal(source, raw, invalid, across)
     services = {
@@ -120,6 +121,12 @@ def _unreadable(path: tuple[object, ...], regions: Mapping[object, object]) -> I
         if isinstance(endpoint, str) and endpoint and not is_usable(endpoint):
             text = f"{endpoint!r} is no host and no http(s) URL: no application could use it"
             yield (*path, name, "endpoint"), text
+
+
+def _elsewhere(raw: Mapping[object, object], *, emulated: bool) -> Iterator[Found]:
+    """Regions that cannot be where the file says, unless everything is on this machine."""
+    if not emulated and str(raw.get("state")).startswith("gs://"):
+        yield from evidence.on_loopback(_object(raw.get("services")))
 
 
 def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:

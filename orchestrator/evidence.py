@@ -82,11 +82,29 @@ def _given(services: Object, field: str) -> Iterator[tuple[tuple[object, ...], s
 def in_clear(services: Object) -> Iterator[Found]:
     """Health URLs that an identity token would be sent to in clear text, over a network."""
     for path, url in _given(services, "health_url"):
-        parts = urlsplit(url)
-        local = parts.hostname in {"localhost", "::1"} or (parts.hostname or "").startswith("127.")
-        if parts.scheme.lower() == "http" and not local:
+        if url.lower().startswith("http:") and not _is_loopback(url):
             told = "write https: with probe.auth oidc every request carries an identity token"
             yield (*path, "health_url"), told
+
+
+def on_loopback(services: Object) -> Iterator[Found]:
+    """Health URLs that in the cloud would ask the function's own machine for a region's health."""
+    for path, url in _given(services, "health_url"):
+        if _is_loopback(url):
+            told = (
+                "write the region's own host: a loopback address is the machine that asks, and is"
+                " taken only with file:// state or an emulator"
+            )
+            yield (*path, "health_url"), told
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    named = host == "localhost" or host.endswith(".localhost")
+    return named or host in {"::1", "::", "0.0.0.0"} or host.startswith("127.")  # noqa: S104  # compared, never bound
 
 
 def _object(value: object) -> Object:

@@ -238,8 +238,9 @@ class RegionModel(_Model):
         description="The URL that our own probe asks: 2xx is healthy, 5xx or no answer failing,"
         " anything else says nothing. Alerts are matched to the region by its host too. It must"
         " tell the region's own health, whether or not it carries traffic, and must not pass"
-        " through the load balancer. No two regions may have the same one. Left out, `confirm:"
-        " probe` has nothing to ask: see `on_unconfirmed`.",
+        " through the load balancer. No two regions may have the same one; user names, loopback and"
+        " metadata hosts are refused. Left out, `confirm: probe` has nothing to ask: see"
+        " `on_unconfirmed`.",
         examples=["https://use4.checkout.example.com/healthz"],
     )
     check_id: str | None = Field(

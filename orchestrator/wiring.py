@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 
 COMPUTE = "https://compute.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+EMULATORS = tuple(
+    f"{cloud}_EMULATOR_HOST" for cloud in ("STORAGE", "PUBSUB", "COMPUTE", "DNS", "MONITORING")
+)
+"""The conventional variables; one of them says that regions may be on this machine too."""
+
 TOKEN_LIFE = 2400.0
 """Seconds that an identity token is kept; Google's live for an hour."""
 
@@ -144,7 +149,8 @@ class Wiring:
         from orchestrator.config import load  # not before the first event
 
         source = self._environ.get("FAILOVER_CONFIG") or str(self._root / "failover.yaml")
-        config = load(self._read(source), source)
+        emulated = any(map(self._emulator, EMULATORS))
+        config = load(self._read(source), source, emulated=emulated)
         objects = self._objects(config.state, config.project)
         traffic = self._traffic(config, objects)
         context = Context(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.config import load
+from orchestrator.core.errors import BadConfig
 from orchestrator.evidence import same_url
+from orchestrator.wiring import Wiring
 from tests.fakes import configuration, group
 from tests.test_config import problems, read
 
@@ -120,3 +125,26 @@ def test_an_identity_token_is_sent_over_https_only() -> None:
     made["probe"] = {"auth": "oidc"}
     assert "write https" in problems(made)[f"services.checkout.regions.{EAST}.health_url"]
     read({**told(us_east_1={"health_url": "http://127.0.0.1:80/h"}), "probe": {"auth": "oidc"}})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8080", "[::1]:80", "[::]", "a.localhost"])
+def test_a_region_on_the_machine_that_asks_is_none_in_the_cloud(host: str) -> None:
+    made = told(us_east_1={"health_url": f"http://{host}/healthz"})
+    text = json.dumps({**made, "state": "gs://laptop-failover"})
+    load(text, "failover.yaml", emulated=True)
+    with pytest.raises(BadConfig, match="loopback") as refused:
+        load(text, "failover.yaml", emulated=False)
+    (problem,) = refused.value.problems
+    assert problem.path == f"services.checkout.regions.{EAST}.health_url"
+    load(json.dumps({**made, "state": "file:///tmp/state"}), "failover.yaml", emulated=False)
+
+
+def test_an_emulator_of_the_cloud_says_that_regions_may_be_here(tmp_path: Path) -> None:
+    path = tmp_path / "failover.yaml"
+    made = told(us_east_1={"health_url": "http://127.0.0.1:9/healthz"})
+    path.write_text(json.dumps({**made, "state": "gs://laptop-failover"}))
+    environ = {"FAILOVER_CONFIG": str(path)}
+    with pytest.raises(BadConfig, match="loopback"):
+        Wiring(environ, tmp_path).world()
+    emulated = {f"{cloud}_EMULATOR_HOST": "127.0.0.1:9" for cloud in ("STORAGE", "COMPUTE")}
+    assert Wiring({**environ, **emulated}, tmp_path).world().config.services
