@@ -95,7 +95,10 @@ def _aws_sessions(wanted: SsmMirrorModel) -> Callable[[], Session]:
 
 
 class Wiring:
-    """Builds the world on first use and keeps it. environ: the process's environment."""
+    """Builds the world on first use and keeps it. environ: the process's environment.
+
+    memory: what the process has paged for, whatever configuration it reads.
+    """
 
     def __init__(self, environ: Mapping[str, str], root: Path, log: Log = telemetry.log) -> None:
         self._environ = environ
@@ -105,6 +108,7 @@ class Wiring:
         self._world: World | None = None
         self._credentials: Credentials | None = None
         self._local = threading.local()
+        self.memory = Memory()
 
     def world(self) -> World:
         """The world, built now if it was not. Raises BadConfig or Unavailable."""
@@ -142,7 +146,7 @@ class Wiring:
             checks=self._checks(config),
             gauges=self._gauges(config),
             mirrors=tuple(self._mirrors(config.mirrors)),
-            memory=Memory(),
+            memory=Memory(pages=self.memory.pages, lock=self.memory.lock),
         )
         control = self._topic(config.project, config.topics.control)
         return World(config, context, objects, control)

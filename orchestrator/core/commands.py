@@ -10,6 +10,7 @@ from orchestrator.core.choice import Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
 from orchestrator.core.model import Command, Freeze, Leave, Outcome, Reason, State, Wish
+from orchestrator.core.paging import acknowledged
 from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
 from orchestrator.core.switch import begin
@@ -71,7 +72,8 @@ def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
         case Wish.UNFREEZE:
             return replace(state, freeze=None)
         case Wish.ACK:
-            return replace(state, acknowledged_at=_acknowledged(state, command, now))
+            at, pages = _acknowledged(state, command, now), acknowledged(state.pages)
+            return replace(state, acknowledged_at=at, pages=pages)
         case _:
             return undisturbed(state)
 

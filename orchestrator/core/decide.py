@@ -53,6 +53,7 @@ from orchestrator.core.model import (
     Stored,
     Tick,
 )
+from orchestrator.core.paging import contradicted
 from orchestrator.core.plan import (
     desired,
     lever_from_kinds,
@@ -120,7 +121,15 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         scene = replace(scene, state=state)
         state = _new_epoch(scene, observed.stored, made)
     outcome = made.outcome or (Outcome.OBEYED if expired else None)
-    return _conclude(before, state, signal, reasons, outcome, observed, made.waiting)
+    return _disputing(
+        _conclude(before, state, signal, reasons, outcome, observed, made.waiting), signal, now
+    )
+
+
+def _disputing(made: Decision, signal: Signal, now: datetime) -> Decision:
+    """The decision that also pages, on a tick, for alerts that are contradicted for good."""
+    found = contradicted(made.state, now) if isinstance(signal, Tick) else ()
+    return replace(made, pages=(*made.pages, *found))
 
 
 def _done_to(state: State, signal: Signal, now: datetime, *, void: bool) -> tuple[Reason, ...]:

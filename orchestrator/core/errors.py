@@ -1,7 +1,7 @@
 """Every error of the orchestrator, each answering one question: what must the caller do?
 
     FailoverError
-    ├── BadConfig      mend the configuration file; nothing was read or moved
+    ├── BadConfig      fix the configuration file; nothing was read or moved
     ├── BadEvent       acknowledge and journal the message; it will never become readable
     ├── UnsafePlan     do nothing; only a human may override, by the name of the rule
     ├── Conflict       somebody else wrote first: read again and decide again
@@ -9,6 +9,10 @@
     │   ├── Outdated   this instance's configuration is older: only a newer instance may act
     │   └── StateLost  the state document cannot be read: the policy says whether to act without it
     └── Unverified     the change was made but not seen: the next tick looks again
+
+What an error is of, and whether a human is needed, are fields (`kind`, `cloud`, `page`, `rule`,
+`regions`) and never searched for in its text. `page` with `rule` and `regions` name a condition:
+`orchestrator.core.paging` makes the page of it.
 
 A write that raised `Unavailable` may have happened. It is never assumed to have failed: whoever
 catches it reads again and compares.
@@ -18,10 +22,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What stands in the way, where an error comes from outside; advice goes by it.
+
+    unknown: nobody said. unreachable: no answer, or one of 5xx. busy: asked too often; waiting
+    helps. permission: the caller is known and may not. credentials: the caller has none, or they
+    are not accepted. missing: what was named does not exist. request: what was asked is refused
+    as it stands. corrupt: what was read cannot be used. no_topic: the file names no such topic.
+    outdated: a newer configuration or version exists.
+    """
+
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    PERMISSION = "permission"
+    CREDENTIALS = "credentials"
+    MISSING = "missing"
+    REQUEST = "request"
+    CORRUPT = "corrupt"
+    NO_TOPIC = "no_topic"
+    OUTDATED = "outdated"
+
+
+class Cloud(StrEnum):
+    """The dependency that an error came from; `none` where it is none of these."""
+
+    NONE = "none"
+    STORAGE = "storage"
+    COMPUTE = "compute"
+    PUBSUB = "pubsub"
+    MONITORING = "monitoring"
+    MIRROR = "mirror"
 
 
 class FailoverError(Exception):
-    """Root of the tree; never raised itself."""
+    """Root of the tree; never raised itself.
+
+    page: a human is needed. kind, cloud: what stands in the way, and where. rule, regions: with
+    which condition it pages; no rule: one is made of cloud and kind.
+    """
+
+    page: bool = False
+    kind: Kind = Kind.UNKNOWN
+    cloud: Cloud = Cloud.NONE
+    rule: str = ""
+    regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +86,15 @@ class Problem:
 class BadConfig(FailoverError):
     """The configuration cannot be used. Carries every problem found, not just the first."""
 
+    page = True
+    rule = "configuration"
+
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
         super().__init__(
-            f"{source} cannot be used; no alert is acted on until it is mended:\n{lines}"
+            f"{source} cannot be used; no alert is acted on until it is fixed:\n{lines}"
         )
 
 
@@ -54,11 +105,14 @@ class BadEvent(FailoverError):
 class UnsafePlan(FailoverError):
     """The change would leave the service without traffic or break a limit of the API.
 
-    `rule` is the name a human overrides it by.
+    rule: the name a human overrides it by. regions: that it concerns.
     """
 
-    def __init__(self, rule: str, text: str) -> None:
+    page = True
+
+    def __init__(self, rule: str, text: str, regions: Iterable[str] = ()) -> None:
         self.rule = rule
+        self.regions = tuple(regions)
         super().__init__(text)
 
 
@@ -69,21 +123,42 @@ class Conflict(FailoverError):
 class Unavailable(FailoverError):
     """A dependency failed, refused or did not answer in time.
 
-    page: a human is needed, for no redelivery alone will cure it (a corrupt document, a missing
-    permission).
+    page: a human is needed, because no redelivery alone will cure it (a corrupt document, a missing
+    permission). kind, cloud: what stands in the way, and where. rule, regions: as of the root.
     """
 
-    def __init__(self, text: str, *, page: bool = False) -> None:
-        self.page = page
+    def __init__(
+        self,
+        text: str,
+        *,
+        page: bool | None = None,
+        kind: Kind | None = None,
+        cloud: Cloud | None = None,
+        rule: str = "",
+        regions: Iterable[str] = (),
+    ) -> None:
+        self.page = type(self).page if page is None else page
+        self.kind = kind or type(self).kind
+        self.cloud = cloud or type(self).cloud
+        self.rule = rule or type(self).rule
+        self.regions = tuple(regions)
         super().__init__(text)
 
 
 class Outdated(Unavailable):
-    """The document was made with a newer configuration than this instance has. Decide nothing."""
+    """A newer configuration or version than this instance's made the document. Decide nothing.
+
+    A newer instance takes the redelivery. If none exists, nobody decides, so it pages: at once when
+    something was asked, and after `paging.ROLLOUT` when only ticks find it.
+    """
+
+    page = True
+    kind = Kind.OUTDATED
+    rule = "outdated"
 
 
 class StateLost(Unavailable):
-    """The state document cannot be read at all. A corrupt one is not lost but must be mended."""
+    """The state document cannot be read at all. A corrupt one is not lost but must be fixed."""
 
 
 class Unverified(FailoverError):

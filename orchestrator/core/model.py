@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.policy import Lever, Stamp
@@ -257,6 +257,37 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
+class Paged:
+    """What is remembered of one condition that a human was paged for.
+
+    since: when it was first seen. last: when it was last paged for, None before the first page.
+    count: pages so far. seen: when it was last seen to hold, to within minutes. quiet: a human has
+    acknowledged it, so no reminder is sent. decision: id of the decision in the history that it
+    comes from, if any.
+    """
+
+    since: datetime
+    seen: datetime
+    last: datetime | None = None
+    count: int = 0
+    quiet: bool = False
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One time that a routing resource was put back, or could not be, after its epoch was done.
+
+    mark: only the mark was missing; the traffic was right.
+    """
+
+    at: datetime
+    resource: str
+    epoch: int
+    mark: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The state document of one service.
 
@@ -265,7 +296,8 @@ class State:
     that are configured no more, and get no traffic. ceilings: the share of its full capacity that a
     region on a ramp gets, or was left with. given_up_at: when a switch or ramp last was.
     evacuated: regions that a human took the traffic from; automation goes there last. commands:
-    when each command of the last day was carried out, by id. raw: the document as read, so that
+    when each command of the last day was carried out, by id. pages: conditions that people were
+    paged for, by key. repairs: of drift, newest last. raw: the document as read, so that
     fields unknown to this version survive a rewrite.
     """
 
@@ -291,6 +323,8 @@ class State:
     evacuated: tuple[str, ...] = ()
     commands: Mapping[str, datetime] = field(default_factory=dict)
     history: tuple[Json, ...] = ()
+    pages: Mapping[str, Paged] = field(default_factory=dict)
+    repairs: tuple[Repair, ...] = ()
     writer: str = ""
     updated_at: datetime | None = None
     raw: Json = field(default_factory=dict, compare=False, repr=False)
@@ -443,12 +477,18 @@ class Page:
     """Why a human is needed now.
 
     Rule and regions name the condition: pages of one condition are copies of one another. text: for
-    people.
+    people. command: to paste; none: the rule's own (`paging.command`). once: it is not repeated
+    while the condition holds. grace: how long the condition must hold before the first page.
+    resource: of routing, where the condition is its.
     """
 
     rule: str
     text: str
     regions: tuple[str, ...] = ()
+    command: str = ""
+    once: bool = False
+    grace: timedelta = timedelta(0)
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
