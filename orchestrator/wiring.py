@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import telemetry
-from orchestrator.core.errors import BadConfig, Problem, Unavailable
+from orchestrator.core.errors import BadConfig, Kind, Problem, Unavailable
 from orchestrator.core.policy import Confirm
 from orchestrator.flow.context import Context, Memory
 
@@ -275,7 +275,9 @@ class Wiring:
             try:
                 self._credentials, _ = google.auth.default(scopes=[SCOPE])
             except GoogleAuthError as error:
-                raise Unavailable(f"no Google credentials: {error}", page=True) from error
+                raise Unavailable(
+                    f"no Google credentials: {error}", page=True, kind=Kind.CREDENTIALS
+                ) from error
         return self._credentials
 
     def _session(self, emulator: str | None) -> requests.Session:

@@ -97,7 +97,7 @@ def _unreached(role: str, what: str, error: FailoverError) -> Finding:
 
     An answer that refuses to tell is no proof that the function may not use it.
     """
-    refused = getattr(error, "page", False)
+    refused = error.page
     level = Level.FAIL if role == "control" and not refused else Level.WARN
     text = (
         "Ticks and commands come by it; `--direct` does them from here" if level == "FAIL" else ""

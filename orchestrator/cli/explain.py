@@ -123,7 +123,9 @@ def _standing(session: Session, service: Service, world: World) -> Json:
     later = _carried_out(session, service, world, last) if last else []
     lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
     lines += (
-        ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
+        ["", "The last decision:", *sentences.indented(sentences.tell(last, now, service.name))]
+        if last
+        else []
     )
     lines += [line for one in later for line in ["", *sentences.indented(sentences.tell(one, now))]]
     lines += ["", "The regions:", *sentences.indented(_regions(service, state, observed, now))]
@@ -262,7 +264,7 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
     if incident:
         lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
-        lines += [*sentences.tell(entry, now), ""]
+        lines += [*sentences.tell(entry, now, service.name), ""]
     if not mentioned and state and identity in state.commands:
         lines += [f"Command {identity} was carried out, and changed nothing.", ""]
     if not lines:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from orchestrator.cli.gates import gates, remedies
+from orchestrator.cli.gates import gates
+from orchestrator.cli.remedies import remedies
 from orchestrator.core.model import Incident, IncidentState, Json, Status
 from orchestrator.core.reading import read_time
 
@@ -141,8 +142,8 @@ def became_of(entry: Json) -> list[str]:
     return lines
 
 
-def tell(entry: Json, now: datetime) -> list[str]:
-    """A whole decision, a sentence a line."""
+def tell(entry: Json, now: datetime, service: str = "") -> list[str]:
+    """A whole decision, a sentence a line. service: whose, for the commands to paste."""
     try:
         when = ago(read_time(entry.get("at")), now)
     except (ValueError, OverflowError):
@@ -155,7 +156,7 @@ def tell(entry: Json, now: datetime) -> list[str]:
         *(f"  {line}" for line in gates(entry)),
         *became_of(entry),
         *([f"A human was paged: {page}."] if page else []),
-        *(f"To do, {line}" for line in remedies(entry)),
+        *(f"To do, {line}" for line in remedies(entry, service)),
     ]
 
 

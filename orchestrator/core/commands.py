@@ -9,7 +9,7 @@ from orchestrator.core import attached, rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
-from orchestrator.core.model import Command, Freeze, Leave, Outcome, Reason, State, Wish
+from orchestrator.core.model import Cause, Command, Freeze, Leave, Outcome, Reason, State, Wish
 from orchestrator.core.paging import acknowledged
 from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
@@ -26,6 +26,9 @@ from orchestrator.core.wanted import (
 
 AT = "%Y-%m-%d %H:%M:%S UTC"
 """How a time is told to people."""
+
+OVERRIDABLE = ("target_healthy", "replication_lag", "min_healthy_regions", "role")
+"""The rules whose refusal of a command a human can take back, one at a time."""
 
 MOVING = frozenset({Wish.FAILOVER, Wish.FAILBACK, Wish.EVACUATE})
 """The commands that ask for a move."""
@@ -154,7 +157,7 @@ def _go_gracefully(scene: Scene, current: tuple[str, ...], command: Command, to:
     why = f"; {current[0]} lives, and a graceful switch asks again: --override needs --now"
     lag = (gate for gate in scene.lag(to, current) if gate.rule == command.override)
     gates = tuple(
-        replace(gate, value=gate.value + why)
+        replace(gate, value=gate.value + why, cause=Cause.NEEDS_NOW)
         if gate.rule == command.override and not gate.passed
         else gate
         for gate in (scene.fit(to), *lag)  # the replica is waited for later

@@ -388,11 +388,13 @@ class Probe:
     """Our own look at a region's health URL. detail: `200`, `503`, `refused`, `timeout`, ...
 
     lag: seconds that this region's replica is behind each other region, as its endpoint tells.
+    blind: every region fails alike, so it may be us who are cut off.
     """
 
     verdict: Verdict
     detail: str
     lag: Mapping[str, float] = field(default_factory=dict, compare=False)
+    blind: bool = False
 
 
 class Part(StrEnum):
@@ -440,15 +442,37 @@ class Observed:
 # --- what is decided ---------------------------------------------------------------------------
 
 
+class Cause(StrEnum):
+    """Why a rule says what it says, where its name alone does not tell what to do.
+
+    unanswered: the second signal cannot be had. contradicted: it says healthy. unproven: the region
+    answers well and its probes are still being counted. no_backend: no lever can give it traffic.
+    needs_now: what is to be overridden is asked again by a graceful switch. ended: a switch or ramp
+    is over; nothing was refused.
+    """
+
+    NONE = ""
+    UNANSWERED = "unanswered"
+    CONTRADICTED = "contradicted"
+    UNPROVEN = "unproven"
+    NO_BACKEND = "no_backend"
+    NEEDS_NOW = "needs_now"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One gate of a decision: the rule, whether it let the decision pass, and the value it saw."""
+    """One gate of a decision: the rule, whether it let the decision pass, and the value it saw.
+
+    cause: what is behind the value, for those that act or advise by it.
+    """
 
     rule: str
     passed: bool
     value: str
     limit: str = ""
     region: str = ""
+    cause: Cause = Cause.NONE
 
     def __str__(self) -> str:
         where = f" [{self.region}]" if self.region else ""

@@ -146,8 +146,6 @@ class Run:
 
     def _failed(self, who: int, signal: Signal, tries: int, error: FailoverError | Killed) -> None:
         text = "the orchestrator is killed" if isinstance(error, Killed) else str(error)
-        if getattr(error, "page", False):
-            self._told.pages.append(text)
         if isinstance(signal, Tick):
             self._told.once("error", f"a tick fails: {text}")
             return
