@@ -121,7 +121,7 @@ def _target(region: str, refused: Mapping[str, Json], whole: Refusals) -> tuple[
         names = " and ".join(stands)
         return rule, f"{region} is refused by {names}, and one override takes back one rule only"
     if refused[rule].get("cause") == Cause.NEEDS_NOW:
-        return rule, f"To go to {region} at once: {whole.go(region, _overridable(rule))}"
+        return rule, f"Add `--now` to go there at once: {whole.go(region, _overridable(rule))}"
     match rule:
         case "target_healthy":
             return rule, _unhealthy(region, refused[rule], whole)
@@ -179,9 +179,9 @@ def _of_rule(reason: Json, whole: Refusals) -> str:  # a table with places to fi
     match rule:
         case "confirm":
             return (
-                "The alert and the second signal disagree, or there is no second signal. See what"
-                " the health URL answers to users"
-            ) + (f". If they really fail, move them{go}" if go else "")
+                "If users really fail there, see why its health URL answers well (or does not"
+                " answer us at all): the alert and the second signal disagree"
+            ) + (f". To move them{go}" if go else "")
         case "max_event_age":
             return "Nothing: if the region still fails, the next ticks see it themselves and act"
         case "brake":
@@ -191,15 +191,13 @@ def _of_rule(reason: Json, whole: Refusals) -> str:  # a table with places to fi
             )
         case "max_auto_failovers":
             return (
-                "Find out why it moved so often: `failoverctl history"
-                f"{' ' + whole.service if whole.service else ''}`. Then"
+                f"Find out why it moved so often: `{f'failoverctl history {named}'.rstrip()}`. Then"
                 f" `failoverctl ack {named}{_WHY}`"
             )
         case "freeze":
             end = f"`failoverctl unfreeze {named}{_WHY}`"
-            return (
-                f"If it must move now{go}, or end the freeze: {end}" if go else f"To end it: {end}"
-            )
+            passes = f"If it must move now{go}, which a freeze does not stop; or end it: {end}"
+            return passes if go else f"If it must move, end the freeze: {end}"
         case _:
             return _rarer(rule, reason, whole)
 

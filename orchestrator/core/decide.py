@@ -344,9 +344,10 @@ def _conclude(
 
 def _page(state: State, reason: Reason) -> Page:
     """The page about a refusal. It concerns the rule's region, else those that carry and fail."""
-    down = (name for name in state.routing if state.regions[name].status is Status.DOWN)
-    regions = (reason.region,) if reason.region else tuple(sorted(down))
-    return Page(reason.rule, str(reason), regions)
+    down = tuple(n for n in sorted(state.routing) if state.regions[n].status is Status.DOWN)
+    fails = f"{', '.join(down)} {'is' if len(down) == 1 else 'are'} down and no traffic moves: "
+    regions = (reason.region,) if reason.region else down
+    return Page(reason.rule, f"{fails if down else ''}{reason}", regions)
 
 
 def _note_refusals(state: State, signal: Signal, rules_refused: list[str]) -> tuple[State, bool]:
