@@ -21,6 +21,7 @@ from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Observed, State, Tick, Verdict
+from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Confirm, Service
 from orchestrator.core.second import NOT_ASKED
 from orchestrator.flow.observe import observe
@@ -120,6 +121,7 @@ def _service(service: Service, world: World, *, apply: bool) -> list[Finding]:
         found += could_take_over(service, observed, world)
     return [
         *found,
+        *_rewritten(service, observed.stored.state, world),
         *_health(service, observed),
         *roles(service, observed),
         *_checks(service, observed),
@@ -157,6 +159,13 @@ def _document(
             yield Finding(service.name, "configuration", Level.WARN, serials, text)
         case Standing.SAME:
             yield Finding(service.name, "configuration", Level.OK, "the document's own")
+
+
+def _rewritten(service: Service, state: State | None, world: World) -> Iterator[Finding]:
+    """What something else keeps changing on the load balancer."""
+    for page in rewritten(state, service, world.context.now()) if state else ():
+        do = f"Find the other writer: `{page.command}`"
+        yield Finding(service.name, "another writer", Level.FAIL, page.text, do)
 
 
 def _made(service: Service, world: World) -> Finding:

@@ -122,6 +122,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
     later = _carried_out(session, service, world, last) if last else []
     lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
+    lines += sentences.paged(state.pages, now)
     lines += (
         ["", "The last decision:", *sentences.indented(sentences.tell(last, now, service.name))]
         if last

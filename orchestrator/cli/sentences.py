@@ -11,7 +11,8 @@ from datetime import datetime
 
 from orchestrator.cli.gates import gates
 from orchestrator.cli.remedies import remedies
-from orchestrator.core.model import Incident, IncidentState, Json, Status
+from orchestrator.core.model import Incident, IncidentState, Json, Paged, Status
+from orchestrator.core.paging import standing
 from orchestrator.core.reading import read_time
 
 _OUTCOMES: Mapping[str, str] = {
@@ -179,6 +180,15 @@ def under_way(view: Json, now: datetime) -> list[str]:
         number = step + 1 if isinstance(step, int) else step
         told.append(f"RAMP: {ramp.get('region')} is at step {number}")
     return told
+
+
+def paged(pages: Mapping[str, Paged], now: datetime) -> list[str]:
+    """What a human was paged for and what still holds, a sentence each."""
+    return [
+        f"A human was paged: {name}, first {ago(entry.since, now)}, {entry.count} times so far"
+        f"{'; acknowledged' if entry.quiet else ''}."
+        for name, entry in standing(pages, now).items()
+    ]
 
 
 def _is_past(stamp: object, now: datetime) -> bool:

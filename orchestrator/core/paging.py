@@ -108,6 +108,11 @@ def _is_due(entry: Paged, page: Page, now: datetime) -> bool:
     return reminded or now - entry.last >= DAILY
 
 
+def standing(known: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
+    """Those of the conditions that hold, as far as is known, and that a human was paged for."""
+    return {n: one for n, one in known.items() if one.last and not _is_over(one, now)}
+
+
 def acknowledged(known: Mapping[str, Paged]) -> Mapping[str, Paged]:
     """The same when a human has seen it: no reminder while these conditions last."""
     return {name: replace(entry, quiet=True) for name, entry in known.items()}
@@ -176,6 +181,14 @@ def drifting(state: State, service: Service, now: datetime) -> tuple[Page, ...]:
         for resource in resources
         if sum(one.resource == resource for one in recent) >= DRIFT_ROUNDS
     )
+
+
+def rewritten(state: State, service: Service, now: datetime) -> tuple[Page, ...]:
+    """The pages about resources that something else keeps changing: their traffic or their mark."""
+    marks = dict.fromkeys(repair.resource for repair in state.repairs if repair.mark)
+    left = [resource for resource in marks if leaves_mark(state, resource, now)]
+    unwritten = (unmarked(resource, state.epoch, service) for resource in left)
+    return (*drifting(state, service, now), *unwritten)
 
 
 def _drift(resource: str, rounds: int, service: Service) -> Page:

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.errors import Cloud, Kind, Outdated, StateLost, Unavailable
-from orchestrator.core.model import IncidentState, Outcome, Tick
+from orchestrator.core.model import IncidentState, Outcome, Part, Role, Tick
 from orchestrator.flow.context import Memory
 from tests.fakes import Lab, lab, service
 
@@ -365,3 +365,16 @@ def test_the_document_is_written_seldom_while_a_condition_lasts() -> None:
 def test_what_the_document_remembers_the_instance_need_not() -> None:
     world = held()
     assert world.memory.pages == {}
+
+
+def test_a_human_who_overrides_the_role_of_a_region_goes_there_at_once() -> None:
+    """It is what the advice about that rule says."""
+    world = lab(standby="attached")
+    world.tick()
+    world.prober.said[WEST] = Role(Part.SILENT, "404")
+    world.down(EAST)
+    world.tick()
+    assert world.command("failover", WEST, now=True).decision.outcome is Outcome.HELD
+    report = world.command("failover", WEST, now=True, override="role")
+    assert report.decision.outcome is Outcome.MOVED
+    assert world.state.primary == WEST
