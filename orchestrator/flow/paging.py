@@ -12,13 +12,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core import paging
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.errors import FailoverError, Outdated, StateLost
 from orchestrator.core.model import Page, Paged, Repair, State, Stored
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
 from orchestrator.flow import announce
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Memory
+from orchestrator.flow.observe import read_state
 from orchestrator.ports import Log
 
 TRIES = 3
@@ -42,6 +43,23 @@ def page(
     fresh = tuple(repairs)
     due = _remember(service, tuple(pages), stored, decision, fresh, context)
     say(service, due, context)
+
+
+def page_error(
+    service: Service, error: FailoverError, context: Context, *, ticking: bool = False
+) -> None:
+    """Page about an error that ended an invocation. Raises nothing.
+
+    Remembered in the document if it is readable, and not by an outdated instance, which writes
+    nothing at all. ticking: only a tick met it.
+    """
+    keeps = not isinstance(error, StateLost | Outdated)
+    try:
+        stored = read_state(service.name, context) if keeps else None
+    except FailoverError:
+        stored = None
+    found = paging.page_of(error, service.name, ticking=ticking)
+    page(service, (found,), context, stored=stored)
 
 
 def ahead(

@@ -14,7 +14,6 @@ from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
     FailoverError,
-    Outdated,
     StateLost,
     Unavailable,
     UnsafePlan,
@@ -40,7 +39,7 @@ from orchestrator.flow import announce, gauges, mirrors, paging, record, shifts,
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
-from orchestrator.flow.observe import observe, read_state
+from orchestrator.flow.observe import observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
         if isinstance(error, StateLost):
             stateless.act(service, signal, context)
         if error.page:
-            page_error(service, error, context, ticking=isinstance(signal, Tick))
+            paging.page_error(service, error, context, ticking=isinstance(signal, Tick))
         if context.mirrors and not isinstance(error, StateLost):
             mirrors.publish(service.name, None, context)  # the intent may have been committed
         raise
@@ -73,23 +72,6 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
     if isinstance(signal, Tick):
         gauges.emit(report.stored, context)
     return report
-
-
-def page_error(
-    service: Service, error: FailoverError, context: Context, *, ticking: bool = False
-) -> None:
-    """Page about an error that ended an invocation. Raises nothing.
-
-    Remembered in the document if it is readable, and not by an outdated instance, which writes
-    nothing at all. ticking: only a tick met it.
-    """
-    keeps = not isinstance(error, StateLost | Outdated)
-    try:
-        stored = read_state(service.name, context) if keeps else None
-    except FailoverError:
-        stored = None
-    page = page_of(error, service.name, ticking=ticking)
-    paging.page(service, (page,), context, stored=stored)
 
 
 def _handle(service: Service, signal: Signal, context: Context) -> Report:
