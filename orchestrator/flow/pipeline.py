@@ -167,10 +167,11 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
 
 def _committed(service: Service, intent: Intent, context: Context) -> Intent:
     """The same, committed: with its entry in the history, and with what it pages remembered."""
-    decision, state = intent.decision, intent.decision.state
+    decision = intent.decision
+    state, due = paging.ahead(decision.state, decision.pages, intent.id, context)
+    made = {**intent.entry, "page": "; ".join(one.page.text for one in due)}
     if decision.recorded:
-        state = replace(state, history=(intent.entry, *state.history))
-    state, due = paging.ahead(state, decision.pages, intent.id, context)
+        state = replace(state, history=(made, *state.history))
     try:
         stored = commit(state, intent.stored.generation, context)
     except Unavailable:
@@ -178,7 +179,7 @@ def _committed(service: Service, intent: Intent, context: Context) -> Intent:
             paging.page(service, decision.pages, context)
         raise
     context.memory.pages.pop(service.name, None)
-    return replace(intent, stored=stored, due=due)
+    return replace(intent, entry=made, stored=stored, due=due)
 
 
 def _shift(  # an intent, and the world that it is carried out in
