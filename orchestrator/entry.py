@@ -11,22 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from orchestrator import telemetry
-from orchestrator.core.errors import (
-    BadConfig,
-    BadEvent,
-    FailoverError,
-    Outdated,
-    StateLost,
-    Unknown,
-)
+from orchestrator.core.errors import BadEvent, FailoverError, Outdated, StateLost, Unknown
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Tick
+from orchestrator.core.paging import page_of
 from orchestrator.core.policy import Service
-from orchestrator.flow import record
+from orchestrator.flow import paging, record
 from orchestrator.flow.observe import read_state
 from orchestrator.flow.pipeline import handle
 from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control, unwrap
-from orchestrator.wiring import Wiring, World
+from orchestrator.wiring import Wiring, World, now
 
 TICK_LIFE = timedelta(minutes=2)
 """A tick that is older is acknowledged without work: failed ones would pile up for days."""
@@ -46,17 +40,21 @@ def control(body: object, wiring: Wiring) -> str:
 
 def _take(body: object, wiring: Wiring, parser: Parser) -> str:
     try:
-        world = wiring.world()
-        return _handle(body, world, parser)
+        return _handle(body, _world(wiring), parser)
     except FailoverError as error:
         if isinstance(error, Outdated):
             wiring.forget()
-        page = isinstance(error, BadConfig) or getattr(error, "page", False)
-        telemetry.log(
-            "CRITICAL" if page else "ERROR",
-            f"{error}. Answered 5xx: the message will be redelivered",
-            **({"page": True} if page else {}),
-        )
+        telemetry.log("ERROR", f"{error}. Answered 5xx: the message will be redelivered")
+        raise
+
+
+def _world(wiring: Wiring) -> World:
+    """The world; what prevents it pages here, because no service is known that could."""
+    try:
+        return wiring.world()
+    except FailoverError as error:
+        if error.page:
+            paging.alarm(page_of(error), wiring.memory, telemetry.log, now())
         raise
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import telemetry
-from orchestrator.core.errors import BadConfig, NoStore, Problem, Unavailable
+from orchestrator.core.errors import BadConfig, Kind, NoStore, Problem, Unavailable
 from orchestrator.core.policy import Confirm
 from orchestrator.flow.context import Context, Memory
 
@@ -112,6 +112,7 @@ class Wiring:
 
     environ: the process's environment. dated: the time is the state store's or the Compute API's
     as soon as one of them has answered. A function's own clock is right; a laptop's may not be.
+    memory: what the process has paged for, whatever configuration it reads.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Wiring:
         self._world: World | None = None
         self._credentials: Credentials | None = None
         self._local = threading.local()
+        self.memory = Memory()
 
     def world(self) -> World:
         """The world, built now if it was not. Raises BadConfig or Unavailable."""
@@ -169,7 +171,7 @@ class Wiring:
             checks=self._checks(config),
             gauges=self._gauges(config),
             mirrors=tuple(self._mirrors(config.mirrors)),
-            memory=Memory(),
+            memory=Memory(pages=self.memory.pages, lock=self.memory.lock),
         )
         control = self._topic(config.project, config.topics.control)
         return World(config, context, objects, control)
@@ -299,7 +301,9 @@ class Wiring:
             try:
                 self._credentials, _ = google.auth.default(scopes=[SCOPE])
             except GoogleAuthError as error:
-                raise Unavailable(f"no Google credentials: {error}", page=True) from error
+                raise Unavailable(
+                    f"no Google credentials: {error}", page=True, kind=Kind.CREDENTIALS
+                ) from error
         return self._credentials
 
     def _session(self, emulator: str | None) -> requests.Session:

@@ -182,9 +182,11 @@ def test_a_configuration_that_cannot_be_used_is_an_error_that_pages(
         entry.alert(
             message(alert(region="us-east-1")), Wiring({"FAILOVER_CONFIG": str(path)}, path)
         )
-    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    line, answer = map(json.loads, capsys.readouterr().out.splitlines())
     assert line["severity"] == "CRITICAL"
     assert line["page"] is True
+    assert line["command"] == "failoverctl check"
+    assert "5xx" in answer["message"]
     assert "services.checkout.mode" in line["message"]
 
 

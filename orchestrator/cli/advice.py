@@ -1,13 +1,19 @@
-"""What to do about an error, by what kind of error it is and where the command looks."""
+"""What to do about an error, by its class, its kind and the cloud it came from.
+
+Nothing here reads an error's text.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from orchestrator.core.errors import (
     BadEvent,
+    Cloud,
     Conflict,
     FailoverError,
+    Kind,
     NoStore,
     Orphaned,
     Outdated,
@@ -15,61 +21,75 @@ from orchestrator.core.errors import (
 )
 
 _EMULATORS = {
-    "gs://": "STORAGE_EMULATOR_HOST",
-    "Compute API": "COMPUTE_EMULATOR_HOST",
-    "/topics/": "PUBSUB_EMULATOR_HOST",
+    Cloud.STORAGE: "STORAGE_EMULATOR_HOST",
+    Cloud.COMPUTE: "COMPUTE_EMULATOR_HOST",
+    Cloud.PUBSUB: "PUBSUB_EMULATOR_HOST",
+    Cloud.MONITORING: "MONITORING_EMULATOR_HOST",
 }
-"""What an error is of, by a word in its text, and the variable that moves it to the laptop."""
+"""The variable that moves a cloud to the laptop."""
 
-_SILENT = (
-    "ConnectionError",
-    "ConnectTimeout",
-    "ReadTimeout",
-    "ServiceUnavailable",
-    "Connection refused",
-    "timed out",
-)
+_WHAT = {
+    Cloud.STORAGE: "Compare `state` in the file with the buckets there are: `gcloud storage ls`",
+    Cloud.COMPUTE: "Compare `traffic` in the file with what there is:"
+    " `gcloud compute backend-services list --global`",
+    Cloud.PUBSUB: "Compare `topics` in the file with what there is: `gcloud pubsub topics list`",
+}
+"""Where to look for what is missing."""
 
 
 def advice_on(error: FailoverError, environ: Mapping[str, str]) -> str:
-    """One sentence that says what to do, or nothing where the error says it itself."""
-    text = str(error)
+    """What to do, or nothing where the error says it itself."""
     match error:
         case BadEvent():
             return "The function would acknowledge it, keep it in the journal and move nothing."
         case Conflict():
-            return "Somebody else wrote at the same moment. Look again with `status`, then repeat."
+            return "Somebody else wrote at the same moment. Look with `failoverctl status`, repeat."
         case UnsafePlan():
-            return f"Rule {error.rule} refused; nothing was changed."
+            return f"Rule {error.rule} refused; nothing was changed. See `failoverctl plan`."
         case NoStore() | Orphaned():
             return ""
         case Outdated():
             return "Use the configuration file that was deployed last."
-    return _on_words(text, environ)
+        case _:
+            return _on_kind(error, environ)
 
 
-def _on_words(text: str, environ: Mapping[str, str]) -> str:
-    if "is corrupt" in text:
-        return "What was decided before stands in the journal: `failoverctl history --journal`."
-    if "no Google credentials" in text:
+def _on_kind(error: FailoverError, environ: Mapping[str, str]) -> str:
+    match error.kind:
+        case Kind.CORRUPT:
+            return (
+                "What was decided before stands in the journal: `failoverctl history --journal`."
+                " Bring the last good version back with `failoverctl state restore`."
+            )
+        case Kind.CREDENTIALS:
+            return (
+                "Log in with `gcloud auth application-default login`, or name the laptop world's"
+                " servers as `failoverctl serve` prints them."
+            )
+        case Kind.PERMISSION:
+            return "Your credentials may not do that: `failoverctl check` lists what is missing."
+        case Kind.MISSING:
+            look = _WHAT.get(error.cloud)
+            return f"What the configuration names does not exist. {look}." if look else ""
+        case Kind.BUSY:
+            return (
+                "It was asked too often for the moment, and your rights are in order. Wait a minute"
+                " and repeat; `failoverctl status` shows where the traffic is."
+            )
+        case Kind.UNREACHABLE:
+            return _unreached(error.cloud, environ)
+        case Kind.UNKNOWN | Kind.REQUEST | Kind.NO_TOPIC | Kind.OUTDATED:
+            return ""
+        case _:
+            assert_never(error.kind)
+
+
+def _unreached(cloud: Cloud, environ: Mapping[str, str]) -> str:
+    variable = _EMULATORS.get(cloud, "")
+    if environ.get(variable):
         return (
-            "Log in with `gcloud auth application-default login`, or name the laptop world's"
-            " servers as `failoverctl serve` prints them."
-        )
-    if any(word in text for word in _SILENT):
-        return _unreached(text, environ)
-    if " 403 " in text or "Forbidden" in text or "IAM" in text:
-        return "Your credentials may not do that: `failoverctl check` lists what is missing."
-    return ""
-
-
-def _unreached(text: str, environ: Mapping[str, str]) -> str:
-    variables = [name for word, name in _EMULATORS.items() if word in text]
-    named = [f"{name}={environ[name]}" for name in variables if environ.get(name)]
-    if named:
-        return (
-            f"Nobody answers at {', '.join(named)}. Is the laptop world up? `failoverctl serve`"
-            " starts one and prints its addresses."
+            f"Nobody answers at {variable}={environ[variable]}. Is the laptop world up?"
+            " `failoverctl serve` starts one and prints its addresses."
         )
     return (
         "Google Cloud was not reached. For the laptop world, set the variables that `failoverctl"

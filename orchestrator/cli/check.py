@@ -21,7 +21,8 @@ from orchestrator.cli.finding import Finding, Level
 from orchestrator.cli.session import Session, actor, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import Standing, orphaned, standing
-from orchestrator.core.model import Observed, Tick, Verdict
+from orchestrator.core.model import Observed, State, Tick, Verdict
+from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Confirm, Service
 from orchestrator.core.second import NOT_ASKED
 from orchestrator.evidence import hosts
@@ -107,7 +108,7 @@ def _unreached(role: str, what: str, error: FailoverError) -> Finding:
 
     An answer that refuses to tell is no proof that the function may not use it.
     """
-    refused = getattr(error, "page", False)
+    refused = error.page
     level = Level.FAIL if role == "control" and not refused else Level.WARN
     text = (
         "Ticks and commands come by it; `--direct` does them from here" if level == "FAIL" else ""
@@ -130,6 +131,7 @@ def _service(service: Service, world: World, make: Make | None) -> list[Finding]
         found += could_take_over(service, observed, world)
     return [
         *found,
+        *_rewritten(service, observed.stored.state, world),
         *_health(service, observed),
         *_untold(service),
         *lag(service, observed),
@@ -174,6 +176,13 @@ def _document(
             yield Finding(service.name, "configuration", Level.WARN, serials, text)
         case Standing.SAME:
             yield Finding(service.name, "configuration", Level.OK, "the document's own")
+
+
+def _rewritten(service: Service, state: State | None, world: World) -> Iterator[Finding]:
+    """What something else keeps changing on the load balancer."""
+    for page in rewritten(state, service, world.context.now()) if state else ():
+        do = f"Find the other writer: `{page.command}`"
+        yield Finding(service.name, "another writer", Level.FAIL, page.text, do)
 
 
 def _made(service: Service, world: World) -> Finding:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.cli import gates
 from orchestrator.cli.finding import Finding, Level
+from orchestrator.cli.remedies import remedies, remedy
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.errors import FailoverError
@@ -26,7 +26,7 @@ def next_tick(service: Service, world: World) -> Iterator[Finding]:
     if found.decision.outcome is Outcome.HELD:
         yield _held(service, found.decision)
     if found.plan is None:
-        yield Finding(service.name, "next tick", Level.FAIL, found.obstacle)
+        yield Finding(service.name, "next tick", Level.FAIL, found.obstacle, error=found.error)
     elif not found.plan.empty:
         text = "The next tick writes this; `plan` and `explain` say why"
         yield Finding(service.name, "next tick", Level.WARN, str(found.plan), text)
@@ -38,8 +38,9 @@ def _held(service: Service, decision: Decision) -> Finding:
     refused = [reason for reason in decision.reasons if not reason.passed]
     lost = any(reason.rule == "last_region" for reason in refused)
     detail = f"held: {'; '.join(dict.fromkeys(map(str, refused)))}"
-    entry = {"outcome": "held", "reasons": [record.reason(reason) for reason in refused]}
-    text = ". ".join(line.rstrip(".") for line in gates.remedies(entry))
+    told = [record.reason(reason) for reason in decision.reasons]
+    entry = {"outcome": "held", "reasons": told, "routing": dict(decision.state.routing)}
+    text = ". ".join(line.rstrip(".") for line in remedies(entry, service.name))
     return Finding(service.name, "next tick", Level.FAIL if lost else Level.WARN, detail, text)
 
 
@@ -68,7 +69,7 @@ def _automation(service: Service, state: State, world: World) -> Iterator[Findin
     limit = rules.max_auto_failovers(service.policy, state.moves, state.acknowledged_at, now)
     for reason in (rules.freeze(state.freeze, now), limit):
         if reason is not None and not reason.passed:
-            text = gates.REMEDIES[reason.rule]
+            text = remedy(reason.rule, service.name)
             yield Finding(service.name, "automation", Level.WARN, str(reason), text)
 
 

@@ -17,9 +17,10 @@ from functools import partial
 import click
 
 from orchestrator.cli import gates, sentences
-from orchestrator.cli.failures import error_of, show_error, show_obstacle
+from orchestrator.cli.failures import error_of, show_error, show_obstacle, with_advice
 from orchestrator.cli.follow import PATIENCE, Follower
 from orchestrator.cli.look import Looked, look, note_unavailable
+from orchestrator.cli.remedies import remedies
 from orchestrator.cli.session import Session, actor, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Unavailable
@@ -31,9 +32,6 @@ from orchestrator.flow.pipeline import handle
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.ports import Topic
 from orchestrator.wiring import World
-
-OVERRIDES = ("target_healthy", "replication_lag", "min_healthy_regions")
-"""The rules whose refusal of a command a human can take back, one at a time."""
 
 
 class NotFinished(FailoverError):
@@ -148,7 +146,7 @@ def _is_stopped(view: Json) -> bool:
 def _preview_view(service: Service, seen: Preview | FailoverError, session: Session) -> Json:
     if isinstance(seen, FailoverError):
         return {"service": service.name, "error": error_of(seen, session)}
-    return preview_view(service, seen)
+    return with_advice(preview_view(service, seen), seen.error, session)
 
 
 def _show_preview(session: Session, view: Json) -> None:
@@ -161,10 +159,10 @@ def _show_preview(session: Session, view: Json) -> None:
     session.say(f"{view['service']}: the command {comes}", "bold")
     for line in gates.gates(view):
         session.say(f"  {line}")
-    for line in gates.remedies(view):
+    for line in remedies(view):
         session.say(f"  To do, {line}")
     if view["obstacle"]:
-        show_obstacle(session, str(view["obstacle"]))
+        show_obstacle(session, view)
     if blocked:
         return
     routing = view["routing"]
@@ -314,7 +312,7 @@ def _show(
             show_error(session, view["error"])
         entry_shown = view.get("decision")
         if isinstance(entry_shown, dict):
-            for line in sentences.tell(entry_shown, world.context.now()):
+            for line in sentences.tell(entry_shown, world.context.now(), str(view["service"])):
                 session.say(f"  {line}")
         if "repeat" in view:
             session.say(f"  To give it again: {view['repeat']}", "bold")

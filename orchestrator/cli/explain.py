@@ -126,8 +126,11 @@ def _standing(session: Session, service: Service, world: World) -> Json:
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
     later = _carried_out(session, service, world, last) if last else []
     lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
+    lines += sentences.paged(state.pages, now)
     lines += (
-        ["", "The last decision:", *sentences.indented(sentences.tell(last, now))] if last else []
+        ["", "The last decision:", *sentences.indented(sentences.tell(last, now, service.name))]
+        if last
+        else []
     )
     lines += [line for one in later for line in ["", *sentences.indented(sentences.tell(one, now))]]
     failed = _failed_since(session, service, world, last)
@@ -284,7 +287,7 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
     if incident:
         lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
-        lines += [*sentences.tell(entry, now), ""]
+        lines += [*sentences.tell(entry, now, service.name), ""]
     if not mentioned and state and identity in state.commands:
         lines += [f"Command {identity} was handled, and changed nothing.", ""]
     if not lines:

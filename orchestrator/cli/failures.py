@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.session import Session, error_view
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
 
 
@@ -21,9 +21,13 @@ def show_error(session: Session, error: object) -> None:
         session.note(f"  {error['advice']}", "")
 
 
-def show_obstacle(session: Session, text: str) -> None:
-    """Why nothing could be shifted, and what to do about it. text: as a preview has it."""
-    session.say(f"  It could not shift: {text}", "red")
-    advice = advice_on(Unavailable(text), session.environ)
-    if advice:
-        session.note(f"  {advice}", "")
+def with_advice(view: Json, error: FailoverError | None, session: Session) -> Json:
+    """The view of a preview, with what to do about the error that nothing could be shifted for."""
+    return {**view, "advice": advice_on(error, session.environ)} if error else view
+
+
+def show_obstacle(session: Session, view: Json) -> None:
+    """Why nothing could be shifted, and what to do about it. view: of a preview, with advice."""
+    session.say(f"  It could not shift: {view['obstacle']}", "red")
+    if view.get("advice"):
+        session.note(f"  {view['advice']}", "")

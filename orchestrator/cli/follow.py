@@ -12,7 +12,7 @@ from collections.abc import Callable
 from orchestrator.cli import failure_words, gates, sentences
 from orchestrator.cli.history import failures
 from orchestrator.cli.session import Session
-from orchestrator.core.errors import FailoverError, Outdated
+from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Command, Json, State, Stored, Switch
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
@@ -80,8 +80,7 @@ class Follower:
         try:
             stored = read_state(self._service.name, self._context)
         except FailoverError as error:
-            lasting = getattr(error, "page", False) or isinstance(error, Outdated)
-            if lasting or self._context.monotonic() - self._seen > PATIENCE:
+            if error.page or self._context.monotonic() - self._seen > PATIENCE:
                 raise self._not_seen(str(error)) from error
             if not self._blind:
                 self._blind = True

@@ -1,4 +1,4 @@
-"""Rules for people: what each is for, what a reason says of it, and what to do about a refusal.
+"""Rules for people: what each is for, and what a reason says of it.
 
 Pure: from the reasons of history and journal, as JSON, to text.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.core.model import Json
+from orchestrator.core.model import Cause, Json
 
 MEANINGS: Mapping[str, str] = {
     "confirm": "a second signal (our own probe or Monitoring) must not contradict the alert",
@@ -37,47 +37,8 @@ MEANINGS: Mapping[str, str] = {
 }
 """What each rule is for, in half a sentence."""
 
-REMEDIES: Mapping[str, str] = {
-    "confirm": "If users really fail there, see why its health URL answers well (or does not answer"
-    " us at all): the alert and the second signal disagree",
-    "max_event_age": "Nothing: if the region still fails, the next ticks see it themselves and act",
-    "brake": "Look at the regions with your own eyes. If they really are down, there is nowhere to"
-    " go; if not, look at what watches them",
-    "max_auto_failovers": "Find out why it moved so often. Then `failoverctl ack SERVICE --apply"
-    " --reason TEXT`; it moves again by itself when the oldest of those moves is out of the window",
-    "target_healthy": "Bring that region up, or see why its health URL does not answer with 2xx",
-    "cooldown": "Nothing: the time passes; another region can be the target all the while",
-    "last_region": "Bring any region up. It moves as soon as one proves healthy",
-    "freeze": "If it must move now: `failoverctl failover SERVICE --to REGION --apply"
-    " --reason TEXT`, which a freeze does not stop; or `failoverctl unfreeze`",
-    "command": "Give it again with what it says put right",
-    "min_healthy_regions": "Bring another region up, or `--override min_healthy_regions` if those"
-    " left can carry the load",
-    "replication_lag": "Wait until it has caught up, or `--override replication_lag` and lose what"
-    " was not replicated",
-    "attached": "Nothing: the next signals attach it, when it is well and says that it stands by;"
-    " `failoverctl check` tells what it says",
-    "role": "See why its role URL (`/primary` below `health_url`) does not answer 200 or 503 with"
-    " the document's epoch in its JSON; `--override role` goes there all the same",
-    "routing": "Give a configured region traffic again by hand, or mend `backend` in the file",
-    "switch": "Nothing has moved. Give the command again when what stood in its way is mended (an"
-    " automatic failback comes again by itself); `--now` waits for nothing, and what was not"
-    " replicated is missing there",
-    "ramp": "Find out why the region failed again. When it has proven well, `failoverctl failback`",
-}
-"""What a human can do about a refusal."""
-
-_RECOVERING = (
-    "{region} answers well and is not yet proven: wait for the probes that are still to be counted,"
-    " one a minute, or `--override target_healthy --now`"
-)
-_NEEDS_NOW = "Add `--now` to go there at once, or leave `--override` out"
-
 _DONE = frozenset({"freeze", "unfreeze", "ack"})
 """Reasons that say what was done, when they pass."""
-
-_ENDS = {"switch": "the switch to ", "ramp": "ended by "}
-"""How the reason begins with which a switch or a ramp ended."""
 
 
 def reasons(entry: Json) -> list[Json]:
@@ -111,23 +72,4 @@ def _verdict(reason: Json) -> str:
 
 def ends_something(reason: Json) -> bool:
     """Whether this says that a switch or ramp ended, and not that a rule stood in the way."""
-    text = str(reason.get("value"))
-    return not reason.get("passed") and text.startswith(_ENDS.get(str(reason.get("rule")), "\0"))
-
-
-def remedies(entry: Json) -> list[str]:
-    """What a human can do about the refusals of a held decision, each rule once."""
-    if entry.get("outcome") not in {"held", "abandoned"}:
-        return []
-    refused = [reason for reason in reasons(entry) if not reason.get("passed")]
-    told = dict.fromkeys(f"{reason.get('rule')}: {_remedy(reason)}." for reason in refused)
-    return [line for line in told if not line.endswith(": .")]
-
-
-def _remedy(reason: Json) -> str:
-    rule, value = str(reason.get("rule")), str(reason.get("value"))
-    if rule == "target_healthy" and value.endswith(" probes counted"):
-        return _RECOVERING.format(region=reason.get("region"))
-    if "--override needs --now" in value:
-        return _NEEDS_NOW
-    return REMEDIES.get(rule, "")
+    return not reason.get("passed") and reason.get("cause") == Cause.ENDED

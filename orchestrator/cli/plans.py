@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from orchestrator.cli import gates, sentences
-from orchestrator.cli.failures import error_of, show_error, show_obstacle
+from orchestrator.cli.failures import error_of, show_error, show_obstacle, with_advice
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import plan_view, preview_view
 from orchestrator.core.errors import FailoverError
@@ -40,7 +40,7 @@ def show_plans(session: Session, services: Iterable[Service], world: World) -> b
 def _plan_view(service: Service, seen: Preview | FailoverError, session: Session) -> Json:
     if isinstance(seen, FailoverError):
         return {"service": service.name, "error": error_of(seen, session)}
-    return preview_view(service, seen)
+    return with_advice(preview_view(service, seen), seen.error, session)
 
 
 def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view: Json) -> None:
@@ -54,7 +54,7 @@ def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view:
     for line in gates.gates(view):
         session.say(f"  {line}")
     if seen.plan is None:
-        show_obstacle(session, seen.obstacle)
+        show_obstacle(session, view)
         return
     session.say("  The load balancer is as decided." if seen.plan.empty else f"  {seen.plan}")
     rows = plan_view(seen.plan)["changes"]

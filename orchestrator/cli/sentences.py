@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from orchestrator.cli import failure_words
-from orchestrator.cli.gates import gates, remedies
-from orchestrator.core.model import Incident, IncidentState, Json, Status
+from orchestrator.cli.gates import gates
+from orchestrator.cli.remedies import remedies
+from orchestrator.core.model import Incident, IncidentState, Json, Paged, Status
+from orchestrator.core.paging import standing
 from orchestrator.core.reading import read_time
 from orchestrator.core.rules import DOUBTS
 
@@ -150,8 +152,8 @@ def _when(stamp: object, now: datetime) -> str:
         return str(stamp)
 
 
-def tell(entry: Json, now: datetime) -> list[str]:
-    """A whole decision, a sentence a line."""
+def tell(entry: Json, now: datetime, service: str = "") -> list[str]:
+    """A whole decision, a sentence a line. service: whose, for the commands to paste."""
     if failure_words.is_failure(entry):
         when = _when(entry.get("failed_at"), now)
         heading = f"Failure {entry.get('id')} of {when}."
@@ -165,7 +167,7 @@ def tell(entry: Json, now: datetime) -> list[str]:
         *(f"  {line}" for line in gates(entry)),
         *became_of(entry),
         *([f"A human was paged: {page}."] if page else []),
-        *(f"To do, {line}" for line in remedies(entry)),
+        *(f"To do, {line}" for line in remedies(entry, service)),
     ]
 
 
@@ -188,6 +190,15 @@ def under_way(view: Json, now: datetime) -> list[str]:
         number = step + 1 if isinstance(step, int) else step
         told.append(f"RAMP: {ramp.get('region')} is at step {number}")
     return told
+
+
+def paged(pages: Mapping[str, Paged], now: datetime) -> list[str]:
+    """What a human was paged for and what still holds, a sentence each."""
+    return [
+        f"A human was paged: {name}, first {ago(entry.since, now)}, {entry.count} times so far"
+        f"{'; acknowledged' if entry.quiet else ''}."
+        for name, entry in standing(pages, now).items()
+    ]
 
 
 def _is_past(stamp: object, now: datetime) -> bool:

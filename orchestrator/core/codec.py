@@ -25,10 +25,12 @@ from orchestrator.core.model import (
     Json,
     Leave,
     Move,
+    Paged,
     Pair,
     Phase,
     Ramp,
     RegionState,
+    Repair,
     Shift,
     State,
     Status,
@@ -67,6 +69,7 @@ def encode(state: State) -> bytes:
     """The document as bytes, sorted by nothing: the order is the one people read in."""
     raw = state.raw
     regions, incidents = mapping(raw.get("regions")), mapping(raw.get("incidents"))
+    pages = mapping(raw.get("pages"))
     document = {
         **raw,
         "schema": SCHEMA,
@@ -103,6 +106,10 @@ def encode(state: State) -> bytes:
         "acknowledged_at": stamped(state.acknowledged_at),
         "forgotten": state.forgotten,
         "history": list(state.history[:HISTORY]),
+        "pages": {
+            key: {**mapping(pages.get(key)), **_paged(entry)} for key, entry in state.pages.items()
+        },
+        "repairs": [_repair(repair) for repair in state.repairs],
     }
     return json.dumps(document, indent=1).encode()
 
@@ -214,6 +221,26 @@ def _move(move: Move) -> Json:
     }
 
 
+def _paged(entry: Paged) -> Json:
+    return {
+        "since": stamp_time(entry.since),
+        "seen": stamp_time(entry.seen),
+        "last": stamped(entry.last),
+        "count": entry.count,
+        "quiet": entry.quiet,
+        "decision": entry.decision,
+    }
+
+
+def _repair(repair: Repair) -> Json:
+    return {
+        "at": stamp_time(repair.at),
+        "resource": repair.resource,
+        "epoch": repair.epoch,
+        "mark": repair.mark,
+    }
+
+
 # --- from JSON ---------------------------------------------------------------------------------
 
 
@@ -270,6 +297,8 @@ def _decode(document: Json) -> State:
         order=read("order", lambda v: _read_order(strict(v)), {}),
         history=_history(document.get("history")),
         forgotten=read("forgotten", count, 0),
+        pages=_read_pages(document.get("pages")),
+        repairs=_read_repairs(document.get("repairs")),
         writer=str(document.get("writer") or ""),
         updated_at=_lenient_time(document.get("updated_at")),
         raw=document,
@@ -414,6 +443,49 @@ def _history(value: object) -> tuple[Json, ...]:
     """For people only: whatever of it can be read."""
     entries = value if isinstance(value, list) else []
     return tuple(entry for entry in entries if isinstance(entry, dict))
+
+
+def _read_pages(value: object) -> Mapping[str, Paged]:
+    """For people only: an entry that cannot be read is forgotten, and pages again."""
+    found: dict[str, Paged] = {}
+    for key, entry in mapping(value).items():
+        try:
+            found[key] = _read_paged(strict(entry))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+    return found
+
+
+def _read_paged(entry: Json) -> Paged:
+    since = read_time(entry["since"])
+    return Paged(
+        since=since,
+        seen=read_time(entry.get("seen", entry["since"])),
+        last=maybe(entry.get("last"), read_time),
+        count=count(entry.get("count", 0)),
+        quiet=entry.get("quiet") is True,
+        decision=str(entry.get("decision") or ""),
+    )
+
+
+def _read_repairs(value: object) -> tuple[Repair, ...]:
+    """As pages: what cannot be read is forgotten."""
+    found: list[Repair] = []
+    for entry in value if isinstance(value, list) else []:
+        try:
+            found.append(_read_repair(strict(entry)))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+    return tuple(found)
+
+
+def _read_repair(entry: Json) -> Repair:
+    return Repair(
+        at=read_time(entry["at"]),
+        resource=text(entry["resource"]),
+        epoch=count(entry["epoch"]),
+        mark=entry.get("mark") is True,
+    )
 
 
 def _lenient_time(value: object) -> datetime | None:

@@ -17,6 +17,7 @@ from orchestrator.core.choice import NOT_PROBED, Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
 from orchestrator.core.model import (
+    Cause,
     Command,
     Family,
     Freeze,
@@ -28,6 +29,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
+from orchestrator.core.paging import acknowledged
 from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
 from orchestrator.core.switch import begin
@@ -43,6 +45,9 @@ from orchestrator.core.wanted import (
 
 AT = "%Y-%m-%d %H:%M:%S UTC"
 """How a time is told to people."""
+
+OVERRIDABLE = ("target_healthy", "replication_lag", "min_healthy_regions", "role")
+"""The rules whose refusal of a command a human can take back, one at a time."""
 
 
 def newest(state: State, command: Command, now: datetime) -> Given | None:
@@ -111,8 +116,8 @@ def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
         case Wish.UNFREEZE:
             return _ordered(replace(state, freeze=None), command)
         case Wish.ACK:
-            known = _acknowledged(state, command, now)
-            return _ordered(replace(state, acknowledged_at=known), command)
+            at, pages = _acknowledged(state, command, now), acknowledged(state.pages)
+            return _ordered(replace(state, acknowledged_at=at, pages=pages), command)
         case _:
             return state
 
@@ -203,7 +208,7 @@ def _go_gracefully(scene: Scene, current: tuple[str, ...], command: Command, to:
     why = f"; {current[0]} lives, and a graceful switch asks again: --override needs --now"
     lag = (gate for gate in scene.lag(to, current) if gate.rule == command.override)
     gates = tuple(
-        replace(gate, value=gate.value + why)
+        replace(gate, value=gate.value + why, cause=Cause.NEEDS_NOW)
         if gate.rule == command.override and not gate.passed
         else gate
         for gate in (scene.fit(to), *lag)  # the replica is waited for later

@@ -56,6 +56,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
+from orchestrator.core.paging import contradicted
 from orchestrator.core.plan import (
     desired,
     lever_from_kinds,
@@ -143,7 +144,15 @@ def _decide(
         scene = replace(scene, state=state)
         state = _new_epoch(scene, observed.stored, made)
     outcome = made.outcome or (Outcome.OBEYED if expired else None)
-    return _conclude(before, state, signal, reasons, outcome, observed, made.waiting)
+    return _disputing(
+        _conclude(before, state, signal, reasons, outcome, observed, made.waiting), signal, now
+    )
+
+
+def _disputing(made: Decision, signal: Signal, now: datetime) -> Decision:
+    """The decision that also pages, on a tick, for alerts that are contradicted for good."""
+    found = contradicted(made.state, now) if isinstance(signal, Tick) else ()
+    return replace(made, pages=(*made.pages, *found))
 
 
 def _done_to(state: State, signal: Signal, now: datetime, *, void: bool) -> tuple[Reason, ...]:
@@ -374,9 +383,10 @@ def _conclude(
 
 def _page(state: State, reason: Reason) -> Page:
     """The page about a refusal. It concerns the rule's region, else those that carry and fail."""
-    down = (name for name in state.routing if state.regions[name].status is Status.DOWN)
-    regions = (reason.region,) if reason.region else tuple(sorted(down))
-    return Page(reason.rule, str(reason), regions)
+    down = tuple(n for n in sorted(state.routing) if state.regions[n].status is Status.DOWN)
+    fails = f"{', '.join(down)} {'is' if len(down) == 1 else 'are'} down and no traffic moves: "
+    regions = (reason.region,) if reason.region else down
+    return Page(reason.rule, f"{fails if down else ''}{reason}", regions)
 
 
 def _note_refusals(state: State, signal: Signal, rules_refused: list[str]) -> tuple[State, bool]:

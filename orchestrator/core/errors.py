@@ -1,7 +1,7 @@
 """Every error of the orchestrator, each answering one question: what must the caller do?
 
     FailoverError
-    ├── BadConfig      mend the configuration file; nothing was read or moved
+    ├── BadConfig      fix the configuration file; nothing was read or moved
     ├── BadEvent       acknowledge and journal the message; it will never become readable
     │   └── Unknown    the same, unless a newer file is known to exist: that one may know it
     ├── UnsafePlan     do nothing; only a human may override, by the name of the rule
@@ -93,12 +93,15 @@ Found = tuple[tuple[object, ...], str]
 class BadConfig(FailoverError):
     """The configuration cannot be used. Carries every problem found, not just the first."""
 
+    page = True
+    rule = "configuration"
+
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
         super().__init__(
-            f"{source} cannot be used; no alert is acted on until it is mended:\n{lines}"
+            f"{source} cannot be used; no alert is acted on until it is fixed:\n{lines}"
         )
 
 
@@ -113,11 +116,14 @@ class Unknown(BadEvent):
 class UnsafePlan(FailoverError):
     """The change would leave the service without traffic or break a limit of the API.
 
-    `rule` is the name a human overrides it by.
+    rule: the name a human overrides it by. regions: that it concerns.
     """
 
-    def __init__(self, rule: str, text: str) -> None:
+    page = True
+
+    def __init__(self, rule: str, text: str, regions: Iterable[str] = ()) -> None:
         self.rule = rule
+        self.regions = tuple(regions)
         super().__init__(text)
 
 
@@ -173,11 +179,19 @@ class Orphaned(Unavailable):
 
 
 class Outdated(Unavailable):
-    """The document was made with a newer configuration than this instance has. Decide nothing."""
+    """A newer configuration or version than this instance's made the document. Decide nothing.
+
+    A newer instance takes the redelivery. If none exists, nobody decides, so it pages: at once when
+    something was asked, and after `paging.ROLLOUT` when only ticks find it.
+    """
+
+    page = True
+    kind = Kind.OUTDATED
+    rule = "outdated"
 
 
 class StateLost(Unavailable):
-    """The state document cannot be read at all. A corrupt one is not lost but must be mended."""
+    """The state document cannot be read at all. A corrupt one is not lost but must be fixed."""
 
     cloud = Cloud.STORAGE
 

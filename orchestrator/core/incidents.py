@@ -122,7 +122,7 @@ def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
     """The probes as they may be believed.
 
     When every region that was asked fails to answer in the same way at once, it may be us who are
-    cut off: then none of them says anything (their detail begins with `blind`). An HTTP status of
+    cut off: then none of them says anything (they are `blind`). An HTTP status of
     any kind shows that we are not. Regions that were down before say nothing of it either way.
     """
     asked = [
@@ -135,7 +135,8 @@ def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
     alike = len(asked) > 1 and len(details) == 1 and details <= set(_NOT_ANSWERS)
     if answered or not alike:
         return probes
-    blind = Probe(Verdict.SILENT, f"blind: every region answers alike ({details.pop()})")
+    told = f"blind: every region answers alike ({details.pop()})"
+    blind = Probe(Verdict.SILENT, told, blind=True)
     return {
         region: probe if probe.verdict is Verdict.SILENT else blind
         for region, probe in probes.items()
@@ -144,7 +145,7 @@ def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
 
 def is_blind(probes: Probes) -> bool:
     """Whether `believable` found that we may be the ones who are cut off."""
-    return any(probe.detail.startswith("blind") for probe in probes.values())
+    return any(probe.blind for probe in probes.values())
 
 
 def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:

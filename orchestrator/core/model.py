@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.policy import Lever, Stamp
@@ -320,6 +320,37 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
+class Paged:
+    """What is remembered of one condition that a human was paged for.
+
+    since: when it was first seen. last: when it was last paged for, None before the first page.
+    count: pages so far. seen: when it was last seen to hold, to within minutes. quiet: a human has
+    acknowledged it, so no reminder is sent. decision: id of the decision in the history that it
+    comes from, if any.
+    """
+
+    since: datetime
+    seen: datetime
+    last: datetime | None = None
+    count: int = 0
+    quiet: bool = False
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One time that a routing resource was put back, or could not be, after its epoch was done.
+
+    mark: only the mark was missing; the traffic was right.
+    """
+
+    at: datetime
+    resource: str
+    epoch: int
+    mark: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The state document of one service.
 
@@ -330,7 +361,8 @@ class State:
     evacuated: regions that a human took the traffic from; automation goes there last. commands:
     when each command of the last day was handled, by id. order: the newest command of each family
     that was obeyed; an older one that comes later is refused. forgotten: incidents that were
-    dropped because there were too many. raw: the document as read, so that fields unknown to this
+    dropped because there were too many. pages: conditions that people were paged for, by key.
+    repairs: of drift, newest last. raw: the document as read, so that fields unknown to this
     version survive a rewrite.
     """
 
@@ -358,6 +390,8 @@ class State:
     order: Mapping[Family, Given] = field(default_factory=dict)
     history: tuple[Json, ...] = ()
     forgotten: int = 0
+    pages: Mapping[str, Paged] = field(default_factory=dict)
+    repairs: tuple[Repair, ...] = ()
     writer: str = ""
     updated_at: datetime | None = None
     raw: Json = field(default_factory=dict, compare=False, repr=False)
@@ -434,11 +468,13 @@ class Probe:
     lag: seconds that this region's replica is behind each other region, as its endpoint tells. None
     where the endpoint names that region without a usable number. lag_unreadable: the endpoint
     announced JSON and it could not be read, so the lag behind every region is unknown.
+    blind: every region fails alike, so it may be us who are cut off.
     """
 
     verdict: Verdict
     detail: str
     lag: Mapping[str, float | None] = field(default_factory=dict, compare=False)
+    blind: bool = False
     lag_unreadable: bool = field(default=False, compare=False)
 
     def behind(self, region: str) -> float | NoLag:
@@ -496,15 +532,37 @@ class Observed:
 # --- what is decided ---------------------------------------------------------------------------
 
 
+class Cause(StrEnum):
+    """Why a rule says what it says, where its name alone does not tell what to do.
+
+    unanswered: the second signal cannot be had. contradicted: it says healthy. unproven: the region
+    answers well and its probes are still being counted. no_backend: no lever can give it traffic.
+    needs_now: what is to be overridden is asked again by a graceful switch. ended: a switch or ramp
+    is over; nothing was refused.
+    """
+
+    NONE = ""
+    UNANSWERED = "unanswered"
+    CONTRADICTED = "contradicted"
+    UNPROVEN = "unproven"
+    NO_BACKEND = "no_backend"
+    NEEDS_NOW = "needs_now"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One gate of a decision: the rule, whether it let the decision pass, and the value it saw."""
+    """One gate of a decision: the rule, whether it let the decision pass, and the value it saw.
+
+    cause: what is behind the value, for those that act or advise by it.
+    """
 
     rule: str
     passed: bool
     value: str
     limit: str = ""
     region: str = ""
+    cause: Cause = Cause.NONE
 
     def __str__(self) -> str:
         where = f" [{self.region}]" if self.region else ""
@@ -533,12 +591,18 @@ class Page:
     """Why a human is needed now.
 
     Rule and regions name the condition: pages of one condition are copies of one another. text: for
-    people.
+    people. command: to paste; none: the rule's own (`paging.command`). once: it is not repeated
+    while the condition holds. grace: how long the condition must hold before the first page.
+    resource: of routing, where the condition is its.
     """
 
     rule: str
     text: str
     regions: tuple[str, ...] = ()
+    command: str = ""
+    once: bool = False
+    grace: timedelta = timedelta(0)
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.incidents import live
-from orchestrator.core.model import Outcome, Ramp, Reason
+from orchestrator.core.model import Cause, Outcome, Ramp, Reason
 from orchestrator.core.plan import lever_of
 from orchestrator.core.policy import Lever
 from orchestrator.core.wanted import Wanted
@@ -75,5 +75,6 @@ def _roll_back(scene: Scene, current: tuple[str, ...], ramp: Ramp, why: str) -> 
         return Wanted(scene.state, current, waiting=(frozen,) if frozen else ())
     ceilings = _others(scene.state.ceilings, ramp.region)
     state = replace(scene.state, ramp=None, ceilings=ceilings, given_up_at=scene.now)
-    reason = Reason("ramp", False, f"ended by {why}: {ramp.region} gives its traffic back again")
+    value = f"ended by {why}: {ramp.region} gives its traffic back again"
+    reason = Reason("ramp", False, value, cause=Cause.ENDED)
     return Wanted(state, stay, Outcome.ABANDONED, (reason,))

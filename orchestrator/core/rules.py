@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.core.model import (
+    Cause,
     Command,
     Doubt,
     Freeze,
@@ -78,10 +79,12 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
         case Verdict.FAILING:
             return Reason("confirm", True, f"{who} fails too: {probe.detail}", limit, region)
         case Verdict.HEALTHY:
-            return Reason("confirm", False, f"{who} says healthy: {probe.detail}", limit, region)
+            value = f"{who} says healthy: {probe.detail}"
+            return Reason("confirm", False, value, limit, region, Cause.CONTRADICTED)
         case Verdict.SILENT:
             passed = policy.on_unconfirmed is OnUnconfirmed.PROCEED
-            return Reason("confirm", passed, f"no second signal: {probe.detail}", limit, region)
+            value = f"no second signal: {probe.detail}"
+            return Reason("confirm", passed, value, limit, region, Cause.UNANSWERED)
 
 
 DOUBTS: Mapping[Doubt, str] = {
@@ -192,12 +195,13 @@ def target_healthy(
     """
     if not movable:
         text = "none of its backends is attached, and capacity cannot attach one"
-        return Reason("target_healthy", False, text, "attached", region)
+        return Reason("target_healthy", False, text, "attached", region, Cause.NO_BACKEND)
     if entry.status is not Status.UP:
-        text = f"status {entry.status}"
+        text, cause = f"status {entry.status}", Cause.NONE
         if probe.verdict is Verdict.HEALTHY and proof is not None:
             text += f", probe: {probe.detail}; {entry.proofs} of {proof} such probes counted"
-        return Reason("target_healthy", False, text, "up", region)
+            cause = Cause.UNPROVEN
+        return Reason("target_healthy", False, text, "up", region, cause)
     trusted = not asked and policy.on_unconfirmed is OnUnconfirmed.PROCEED
     passed = trusted or probe.verdict is Verdict.HEALTHY
     return Reason("target_healthy", passed, f"up, probe: {probe.detail}", "up and 2xx", region)
@@ -373,6 +377,4 @@ def pages(reason: Reason) -> bool:
     """Whether this refusal needs a human now."""
     if reason.passed:
         return False
-    return reason.rule in PAGING or (
-        reason.rule == "confirm" and reason.value.startswith("no second signal")
-    )
+    return reason.rule in PAGING or (reason.rule == "confirm" and reason.cause is Cause.UNANSWERED)

@@ -16,6 +16,7 @@ from orchestrator.core.choice import Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
 from orchestrator.core.model import (
+    Cause,
     Command,
     Leave,
     Outcome,
@@ -82,7 +83,7 @@ def ended(before: State | None, after: State, signal: Signal, told: Iterable[Rea
 def end(switch: Switch) -> Reason:
     """That this decision ends the switch. Whoever waits for it looks for its command's id."""
     value = f"the switch to {switch.to}, {_asked(switch)}, is ended by this decision"
-    return Reason("switch", False, value, region=switch.to)
+    return Reason("switch", False, value, region=switch.to, cause=Cause.ENDED)
 
 
 def _asked(switch: Switch) -> str:
@@ -129,7 +130,7 @@ def _give_up(
         " writes again"
     )
     limit = f"{switch.until - MARGIN:%H:%M:%S} UTC"
-    reasons = (*gates, Reason("switch", False, value, limit, switch.to))
+    reasons = (*gates, Reason("switch", False, value, limit, switch.to, Cause.ENDED))
     state = replace(undisturbed(scene.state), given_up_at=scene.now)
     return Wanted(state, current, Outcome.ABANDONED, reasons)
 

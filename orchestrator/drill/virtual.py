@@ -136,7 +136,8 @@ class Run:
             self._told.note("act", act.text)
             perform(act, self)
         told = self._told
-        sentences = self._tell(told.newest, self.world.now) if told.newest else ()
+        newest = {"service": self.scenario.service.name, **told.newest} if told.newest else {}
+        sentences = self._tell(newest, self.world.now) if newest else ()
         sight = Sight(self.world, told.newest, sentences, told.pages, told.said)
         for text in broken(step.expect, sight) if step.expect else ():
             told.note("broken", text)
@@ -153,8 +154,6 @@ class Run:
 
     def _failed(self, who: int, signal: Signal, tries: int, error: FailoverError | Killed) -> None:
         text = "the orchestrator is killed" if isinstance(error, Killed) else str(error)
-        if getattr(error, "page", False):
-            self._told.pages.append(text)
         if isinstance(signal, Tick):
             self._told.once("error", f"a tick fails: {text}")
             return

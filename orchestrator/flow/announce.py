@@ -14,6 +14,7 @@ from datetime import datetime
 from orchestrator.core import reading
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
+from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
 
@@ -47,18 +48,27 @@ def decision(service: Service, made: Json, context: Context) -> bool:
     return announced
 
 
-def page(service: Service, text: str, now: datetime, context: Context) -> None:
-    """Announce that a human is needed: once in a process's life for one text.
+def page(service: Service, due: Due, command: str, context: Context) -> None:
+    """Announce that a human is needed. command: to paste.
 
-    Its id is made of the service and the text, so that the copies of other instances are known.
+    Its id is made of the condition, its day and its count, so that the copies of other instances,
+    which may remember for themselves, are known.
     """
-    digest = hashlib.sha256(f"{service.name}\n{text}".encode()).hexdigest()[:16]
-    key = f"page-{digest}"
-    if key in context.memory.recorded:
-        return
-    data = {"service": service.name, "page": text}
-    if _publish(service, key, PAGE, reading.stamp_time(now), data, context):
-        context.memory.recorded.add(key)
+    made, entry = due.page, due.entry
+    named = f"{service.name}\n{due.key}\n{entry.since:%Y-%m-%d}\n{entry.count}"
+    digest = hashlib.sha256(named.encode()).hexdigest()[:16]
+    data = {
+        "service": service.name,
+        "page": made.text,
+        "rule": made.rule,
+        "regions": list(made.regions),
+        "decision": entry.decision,
+        "command": command,
+        "since": reading.stamp_time(entry.since),
+        "count": entry.count,
+    }
+    time = reading.stamp_time(entry.last or entry.since)
+    _publish(service, f"page-{digest}", PAGE, time, data, context)
 
 
 def drift(service: Service, text: str, now: datetime, context: Context) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 
-from orchestrator.core.errors import FailoverError, Outdated
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.model import Paged
 from orchestrator.ports import Checks, Gauges, Log, Mirror, Objects, Prober, Topic, Traffic
 
 PATIENCE = 20.0
@@ -18,12 +20,17 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
 
 @dataclass(slots=True)
 class Memory:
-    """What a process has learnt once and need not ask again."""
+    """What a process has learnt once and need not ask again.
+
+    pages: conditions that people were paged for and that no document could keep, by service.
+    """
 
     documents: set[str] = field(default_factory=set)
     kinds: dict[str, str] = field(default_factory=dict)
     recorded: set[str] = field(default_factory=set)
     flat_file: bool = True
+    pages: dict[str, Mapping[str, Paged]] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Patience:
 
         Raises the error when no time is left for one, or when trying again cannot cure it.
         """
-        if getattr(error, "page", False) or isinstance(error, Outdated):
+        if error.page:
             raise error
         now = self._context.monotonic()
         self._since = now if self._since is None else self._since

@@ -17,7 +17,8 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import NO_PAIR, Phase, Reason, Routing, Stored
+from orchestrator.core.model import NO_PAIR, Page, Phase, Reason, Repair, Routing, Stored
+from orchestrator.core.paging import leaves_mark, unmarked
 from orchestrator.core.plan import Plan, body, is_in_effect, plan
 from orchestrator.core.policy import Service, Stamp
 from orchestrator.core.rules import freeze
@@ -49,6 +50,8 @@ class Converged:
     stored: the state as last read. plans: those that were carried out and found in effect, whatever
     their epoch. repairs: those of them that mended what another hand had changed, in a sentence
     each. verified: the last read found nothing left to do. error: what ended it before that.
+    drifted: the repairs again, and writes that did not last, to be remembered. pages: what a human
+    must know of the resource.
     """
 
     stored: Stored
@@ -56,6 +59,8 @@ class Converged:
     repairs: tuple[str, ...] = ()
     verified: bool = False
     error: FailoverError | None = None
+    drifted: tuple[Repair, ...] = ()
+    pages: tuple[Page, ...] = ()
 
 
 def converge(
@@ -76,8 +81,8 @@ def converge(
     try:
         verified = _converge(work, routing, patience, committed=committed)
     except FailoverError as error:
-        return Converged(work.stored, tuple(work.done), tuple(work.repairs), error=error)
-    return Converged(work.stored, tuple(work.done), tuple(work.repairs), verified)
+        return work.result(error=error)
+    return work.result(verified=verified)
 
 
 @dataclass(slots=True)
@@ -90,11 +95,30 @@ class _Work:
     done: list[Plan] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     sent: Plan | None = None
+    drifted: list[Repair] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+
+    def result(self, *, verified: bool = False, error: FailoverError | None = None) -> Converged:
+        """How far it came."""
+        done, repairs, pages = tuple(self.done), tuple(self.repairs), tuple(self.pages)
+        drifted = tuple(self.drifted)
+        return Converged(self.stored, done, repairs, verified, error, drifted, pages)
 
     def carried_out(self, made: Plan) -> None:
         """Take note of a plan that is in effect."""
-        self.repairs += _said(self.service, made, self.stored, self.context)
+        said = _said(self.service, made, self.stored, self.context)
+        if said:
+            self.drifted.append(self._repair(made))
+        self.repairs += said
         self.done.append(made)
+
+    def did_not_last(self, made: Plan) -> None:
+        """Take note of a plan that was carried out again and again to no effect."""
+        self.drifted.append(self._repair(made))
+
+    def _repair(self, made: Plan) -> Repair:
+        at, mark = self.context.now(), not made.changes
+        return Repair(at, made.resource, made.wanted.epoch, mark=mark)
 
     def look_back(self, routing: Routing) -> None:
         """A patch whose answer was lost was made if what it asked for is there now."""
@@ -110,7 +134,11 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
         made = _plan(work, routing)
         if made.empty:
             return True
+        if _is_left_unmarked(work.stored, made, context):
+            work.pages.append(unmarked(made.resource, made.wanted.epoch, service))
+            return False
         if len(work.done) == MAX_SHIFTS:
+            work.did_not_last(made)
             raise Unverified(
                 f"{made.resource} was written {MAX_SHIFTS} times and still is not as desired"
                 f" ({made}); the next tick looks again. See who else writes to it"
@@ -133,6 +161,18 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
             _pause(work, patience, error)
         work.stored, routing = read_both(service, context, patience)
         committed = False
+
+
+def _is_left_unmarked(stored: Stored, made: Plan, context: Context) -> bool:
+    """Whether only the mark differs, and something else has removed it often enough.
+
+    The fence holds without it as `orchestrator.core.fence` says of a mark that was lost: every
+    write first reads the state once more, and the next epoch writes the mark with the traffic.
+    """
+    state = stored.state
+    if made.changes or state is None or state.shift is None:
+        return False
+    return state.shift.phase is Phase.VERIFIED and leaves_mark(state, made.resource, context.now())
 
 
 def _pause(work: _Work, patience: Patience, error: Unavailable) -> None:

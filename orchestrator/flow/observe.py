@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from orchestrator.core import codec, flat, reading
-from orchestrator.core.errors import Cloud, NoStore, Outdated, StateLost, Unavailable
+from orchestrator.core.errors import Cloud, Kind, NoStore, Outdated, StateLost, Unavailable
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Role, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
@@ -61,7 +61,9 @@ def read_state(service: str, context: Context) -> Stored:
     except NoStore:
         raise  # an answer, and no loss: whoever acts without a state must not act on this
     except Unavailable as error:
-        raise StateLost(str(error), page=error.page) from error
+        raise StateLost(
+            str(error), page=error.page, kind=error.kind, cloud=error.cloud, rule=error.rule
+        ) from error
     if got is None:
         context.memory.documents.discard(service)
         return Stored(None, 0)
@@ -82,9 +84,10 @@ def read_state(service: str, context: Context) -> Stored:
     except reading.Corrupt as error:
         raise Unavailable(
             f"{document_name(service)} is corrupt ({error}) and is left as it is: no failover of"
-            f" {service} happens until it is mended. `failoverctl state restore {service}` brings"
+            f" {service} happens until it is fixed. `failoverctl state restore {service}` brings"
             " the last good version back",
             page=True,
+            kind=Kind.CORRUPT,
         ) from error
 
 
@@ -145,8 +148,10 @@ def _upgraded(
     except reading.Corrupt as error:
         raise Unavailable(
             f"{FLAT_FILE} is corrupt ({error}) and is left as it is: {service.name} has no document"
-            " yet and cannot be upgraded from it. Mend or remove it",
+            " yet and cannot be upgraded from it. Fix or remove it",
             page=True,
+            kind=Kind.CORRUPT,
+            rule="flat-file",
         ) from error
 
 

@@ -34,9 +34,19 @@ from orchestrator.core.model import (
     Stored,
     Tick,
 )
+from orchestrator.core.paging import Due, page_of
 from orchestrator.core.plan import Plan, seen_pair
 from orchestrator.core.policy import Service
-from orchestrator.flow import announce, failed, gauges, mirrors, record, shifts, stateless
+from orchestrator.flow import (
+    announce,
+    failed,
+    gauges,
+    mirrors,
+    paging,
+    record,
+    shifts,
+    stateless,
+)
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
@@ -63,8 +73,8 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
     except FailoverError as error:
         if isinstance(error, StateLost):
             stateless.act(service, signal, context)
-        if getattr(error, "page", False):
-            announce.page(service, str(error), context.now(), context)
+        if error.page:
+            paging.page_error(service, error, context, ticking=isinstance(signal, Tick))
         if context.mirrors and not isinstance(error, StateLost):
             mirrors.publish(service.name, None, context)  # the intent may have been committed
         failed.keep(service, signal, error, context)
@@ -142,7 +152,8 @@ def _once(
 class Intent:
     """A decision that is durable.
 
-    entry: as the history has it. at: when it was made. fresh: it made its epoch.
+    entry: as the history has it. at: when it was made. fresh: it made its epoch. due: pages that
+    its commit remembers.
     """
 
     decision: Decision
@@ -150,6 +161,12 @@ class Intent:
     stored: Stored
     at: datetime
     fresh: bool
+    due: tuple[Due, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """By which history and journal know it; none when they do not."""
+        return str(self.entry["id"]) if self.decision.recorded else ""
 
 
 def _intend(service: Service, signal: Signal, observed: Observed, context: Context) -> Intent:
@@ -159,14 +176,26 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
     decision = decide(service, observed, signal, now)
     before = record.before(service, observed.stored, observed.routing)
     made = record.entry(decision, record.describe(signal), before, now, context.new_id())
-    stored = observed.stored
-    if decision.changed:
-        state = decision.state
-        if decision.recorded:
-            state = replace(state, history=(made, *state.history))
-        stored = commit(state, stored.generation, context)
     known = observed.stored.state.pair if observed.stored.state else NO_PAIR
-    return Intent(decision, made, stored, now, decision.state.pair != known)
+    intent = Intent(decision, made, observed.stored, now, decision.state.pair != known)
+    return _committed(service, intent, context) if decision.changed else intent
+
+
+def _committed(service: Service, intent: Intent, context: Context) -> Intent:
+    """The same, committed: with its entry in the history, and with what it pages remembered."""
+    decision = intent.decision
+    state, due = paging.ahead(decision.state, decision.pages, intent.id, context)
+    made = {**intent.entry, "page": "; ".join(one.page.text for one in due)}
+    if decision.recorded:
+        state = replace(state, history=(made, *state.history))
+    try:
+        stored = commit(state, intent.stored.generation, context)
+    except Unavailable:
+        if decision.outcome is Outcome.HELD:  # what it found is true, whether or not it is kept
+            paging.page(service, decision.pages, context)
+        raise
+    context.memory.pages.pop(service.name, None)
+    return replace(intent, entry=made, stored=stored, due=due)
 
 
 def _shift(  # an intent, and the world that it is carried out in
@@ -206,8 +235,7 @@ def _tell_phase(service: Service, signal: Signal, done: Converged, context: Cont
     """Say in the document and the log how far the shift of the document's epoch came."""
     match done.error:
         case UnsafePlan() as unsafe:
-            context.log("CRITICAL", str(unsafe), service=service.name, page=True, rule=unsafe.rule)
-            announce.page(service, str(unsafe), context.now(), context)
+            context.log("ERROR", str(unsafe), service=service.name, rule=unsafe.rule)
         case Unverified() as unverified:
             context.log("ERROR", str(unverified), service=service.name, unverified=True)
             record.phase(done.stored, Phase.UNVERIFIED, context)
@@ -223,8 +251,7 @@ def _record(
     """Say, announce and keep what happened. Raises nothing."""
     decision = intent.decision
     _say(service, signal, decision, intent.stored, context)
-    if decision.page:
-        announce.page(service, decision.page, intent.at, context)
+    _page(service, signal, intent, done, context)
     for repair in done.repairs:
         announce.drift(service, repair, intent.at, context)
     _journal(service, signal, intent, done, context)
@@ -233,6 +260,21 @@ def _record(
         record.catch_up(service, done.stored, intent.at, context, verified=verified)
     if _has_flat_file(signal, decision, context):
         record.flat_file(service.name, context)
+
+
+def _page(
+    service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
+) -> None:
+    """Call a human for what the decision and its shift found. A tick also forgets what is over."""
+    paging.say(service, intent.due, context)
+    seen = () if intent.decision.changed else intent.decision.pages
+    unsafe = (page_of(done.error, service.name),) if isinstance(done.error, UnsafePlan) else ()
+    pages = (*seen, *unsafe, *done.pages)
+    if pages or done.drifted or isinstance(signal, Tick):
+        repairs = done.drifted
+        paging.page(
+            service, pages, context, stored=done.stored, decision=intent.id, repairs=repairs
+        )
 
 
 def _journal(
@@ -289,15 +331,13 @@ def _say(
     state = decision.state
     carrying = ", ".join(state.routing)
     context.log(
-        "CRITICAL" if decision.page else severity,
+        severity,
         f"{service.name}: {record.describe(signal)} -> {decision.outcome};"
-        f" {carrying} carries traffic (epoch {state.epoch})"
-        + (f"; a human is needed: {decision.page}" if decision.page else ""),
+        f" {carrying} carries traffic (epoch {state.epoch})",
         service=service.name,
         epoch=state.epoch,
         revision=stored.state.revision if stored.state else None,
         outcome=decision.outcome,
         reasons=[str(value) for value in decision.reasons],
-        **({"page": True} if decision.page else {}),
         **({"frozen": True} if state.freeze and state.freeze.until > context.now() else {}),
     )

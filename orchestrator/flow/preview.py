@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Unavailable, UnsafePlan
+from orchestrator.core.errors import FailoverError, Unavailable, UnsafePlan
 from orchestrator.core.model import Decision, Observed, Signal, Tick
 from orchestrator.core.plan import Plan, plan
 from orchestrator.core.policy import Service
@@ -20,13 +20,14 @@ from orchestrator.flow.observe import observe
 class Preview:
     """What would be decided and changed.
 
-    plan: None when there can be none; `obstacle` says why then.
+    plan: None when there can be none; `obstacle` says why then, and `error` is what it says.
     """
 
     observed: Observed
     decision: Decision
     plan: Plan | None
     obstacle: str = ""
+    error: FailoverError | None = None
 
 
 def preview(service: Service, signal: Signal, context: Context) -> Preview:
@@ -40,8 +41,9 @@ def preview(service: Service, signal: Signal, context: Context) -> Preview:
         raise lost  # as `handle` does: a first document is made with the routing in sight
     decision = decide(service, observed, signal, context.now())
     if observed.routing is None:
-        return Preview(observed, decision, None, str(lost or Unavailable("routing not read")))
+        lost = lost or Unavailable("routing not read")
+        return Preview(observed, decision, None, str(lost), lost)
     try:
         return Preview(observed, decision, plan(decision.state, observed.routing, service))
     except UnsafePlan as unsafe:
-        return Preview(observed, decision, None, str(unsafe))
+        return Preview(observed, decision, None, str(unsafe), unsafe)

@@ -71,6 +71,7 @@ def reason(value: Reason) -> Json:
         "value": value.value,
         "limit": value.limit,
         "region": value.region,
+        "cause": value.cause,
     }
 
 

@@ -7,11 +7,11 @@ state when it can be read.
 from __future__ import annotations
 
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import AlertOpened, Reason
+from orchestrator.core.model import AlertOpened, Page, Reason
 from orchestrator.core.plan import body, plan
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.core.stateless import without_state
-from orchestrator.flow import announce
+from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 
 
@@ -27,8 +27,7 @@ def act(service: Service, signal: object, context: Context) -> None:
             f"{service.name}: the state cannot be read while {signal.region} fails: nothing moves"
             " until it can, for on_state_loss is hold"
         )
-        context.log("CRITICAL", text, service=service.name, page=True)
-        announce.page(service, text, context.now(), context)
+        paging.page(service, (Page("on_state_loss", text, (signal.region,)),), context)
         return
     try:
         _act(service, signal, context)
@@ -50,5 +49,6 @@ def _act(service: Service, signal: AlertOpened, context: Context) -> None:
         f"{service.name}: the state cannot be read; moved without it from {signal.region} to"
         f" {', '.join(made.routing)}: {change}"
     )
-    context.log("CRITICAL", text, service=service.name, page=True, epoch=made.epoch)
-    announce.page(service, text, now, context)
+    context.log("NOTICE", text, service=service.name, epoch=made.epoch)
+    moved = Page("moved_without_state", text, (signal.region, *made.routing))
+    paging.page(service, (moved,), context)

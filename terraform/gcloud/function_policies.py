@@ -115,16 +115,25 @@ def gauges(settings: Settings) -> Policy:
     }
 
 
+def paged(settings: Settings) -> Policy:
+    """A page of each service: without the limit of 20 a day that policies on log lines have."""
+    name = "a page of a service within 10 minutes"
+    return {
+        **policy(settings, "a service needs a human", "CRITICAL"),
+        "conditions": [
+            named(name, "conditionPrometheusQueryLanguage", _lines(settings, "page", 0))
+        ],
+        **text(
+            "The orchestrator called a human for this service: once for each condition, then as"
+            " reminders. Its log line names the region, the rule and the command to paste:"
+            " `jsonPayload.page=true`. `failoverctl ack` ends the reminders of what you have seen."
+        ),
+    }
+
+
 def frozen(settings: Settings) -> Policy:
     """A freeze that was forgotten."""
-    metric = f'"logging.googleapis.com/user/{settings.name}/frozen"'
-    selected = f'{{"__name__"={metric},"monitored_resource"="cloud_run_revision"}}'
-    condition = {
-        "query": f"sum by (service) (increase({selected}[10m])) > 0",
-        "duration": f"{FREEZE_HOURS * 60 * 60}s",
-        "evaluationInterval": "60s",
-        "disableMetricValidation": True,
-    }
+    condition = _lines(settings, "frozen", FREEZE_HOURS * 60 * 60)
     name = f"frozen for {FREEZE_HOURS} h"
     return {
         **policy(settings, "a freeze still stands", "WARNING"),
@@ -133,6 +142,18 @@ def frozen(settings: Settings) -> Policy:
             "No automatic failover happens for this service. If the freeze was forgotten:"
             " `failoverctl unfreeze`."
         ),
+    }
+
+
+def _lines(settings: Settings, field: str, duration: int) -> Policy:
+    """Log lines with a field, by service, for so many seconds."""
+    metric = f'"logging.googleapis.com/user/{settings.name}/{field}"'
+    selected = f'{{"__name__"={metric},"monitored_resource"="cloud_run_revision"}}'
+    return {
+        "query": f"sum by (service) (increase({selected}[10m])) > 0",
+        "duration": f"{duration}s",
+        "evaluationInterval": "60s",
+        "disableMetricValidation": True,
     }
 
 

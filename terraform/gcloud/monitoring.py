@@ -18,7 +18,11 @@ from terraform.gcloud.step import Line, Step, Title, flags, pairs
 MONITORING = (
     "serviceAccount:service-${number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 )
-METRIC = "metric_frozen.json"
+METRICS = {
+    "page": "Log lines that call a human.",
+    "frozen": "Log lines written while a freeze stands.",
+}
+"""Fields of log lines that are counted by service, and what the metric of each is."""
 
 _FILLED = r"""filled() {
     sed -e "s|@CHECK@|${check:-}|g" -e "s|@TOPIC@|${topic:-}|g" \
@@ -37,26 +41,30 @@ def steps(settings: Settings) -> Iterator[Step | Title | Line]:
         yield Line("check=${check##*/}")
         yield _policy(settings, f"region-{service}-{region}")
         yield _policy(settings, f"silent-{service}-{region}")
-    yield _metric(settings)
+    for field in METRICS:
+        yield _metric(settings, field)
     for name in policies.all_policies(settings):
         if not name.startswith(("region-", "silent-")):
             yield _policy(settings, name)
 
 
 def files(settings: Settings) -> dict[str, str]:
-    """The policies and the metric of freezes."""
+    """The policies, and the metrics of log lines."""
     made = policies.all_policies(settings)
     return {
-        METRIC: json.dumps(metric(settings), indent=2),
+        **{
+            f"metric_{field}.json": json.dumps(metric(settings, field), indent=2)
+            for field in METRICS
+        },
         **{f"policy_{name}.json": json.dumps(policy, indent=2) for name, policy in made.items()},
     }
 
 
-def metric(settings: Settings) -> dict[str, object]:
-    """Log lines that are written while a freeze stands."""
+def metric(settings: Settings, field: str) -> dict[str, object]:
+    """Log lines in which this field is true."""
     return {
-        "description": "Log lines written while a freeze stands.",
-        "filter": f"{ours(settings)} AND jsonPayload.frozen=true",
+        "description": METRICS[field],
+        "filter": f"{ours(settings)} AND jsonPayload.{field}=true",
         "metricDescriptor": {
             "metricKind": "DELTA",
             "valueType": "INT64",
@@ -128,9 +136,10 @@ def _uptime(settings: Settings, check: Check) -> Step:
     )
 
 
-def _metric(settings: Settings) -> Step:
-    verb, name = ("logging", "metrics"), f"{settings.name}/frozen"
-    given = (*flags(config_from_file=f"{settings.folder}/{METRIC}"), *_in(settings))
+def _metric(settings: Settings, field: str) -> Step:
+    verb, name = ("logging", "metrics"), f"{settings.name}/{field}"
+    content = flags(config_from_file=f"{settings.folder}/metric_{field}.json")
+    given = (*content, *_in(settings))
     return Step(
         (*verb, "create", name, *given),
         look=(*verb, "describe", name, *_in(settings)),

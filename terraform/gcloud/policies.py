@@ -22,6 +22,7 @@ def all_policies(settings: Settings) -> dict[str, Policy]:
         found[f"tick-{place}"] = function_policies.tick(settings, place)
     found["dead-letter"] = function_policies.dead_letter(settings)
     found["backlog"] = function_policies.backlog(settings)
+    found["page"] = function_policies.paged(settings)
     found["frozen"] = function_policies.frozen(settings)
     if settings.gauges:  # last: until the first tick has made the metric, it is refused
         found["gauges"] = function_policies.gauges(settings)

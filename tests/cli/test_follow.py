@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.cli.command import Manner
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import Cloud, Kind, Unavailable
 from tests.cli.seat import Seat
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -222,7 +222,11 @@ def test_a_load_balancer_that_cannot_be_read_is_shown_with_what_to_do(
 
     def fail() -> None:
         seat.lab.traffic.before_read.append(fail)
-        raise Unavailable("Compute API, checkout: ConnectionError: refused")
+        raise Unavailable(
+            "Compute API, checkout: ConnectionError: refused",
+            kind=Kind.UNREACHABLE,
+            cloud=Cloud.COMPUTE,
+        )
 
     seat.lab.traffic.before_read.append(fail)
     assert not seat.command("failover", SHOWN, region=WEST)

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from orchestrator.cli import sentences, table
-from orchestrator.cli.advice import advice_on
 from orchestrator.cli.app import cli
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.verbs import Verbs, verb
@@ -232,14 +231,6 @@ def test_what_does_not_answer_costs_its_time_once() -> None:
     found = side_by_side(dict.fromkeys("abcdef", slow))
     assert time.monotonic() - began < 1
     assert all(isinstance(one, FailoverError) for one in found.values())
-
-
-def test_advice_names_the_server_that_is_silent_and_no_other() -> None:
-    environ = {"STORAGE_EMULATOR_HOST": "http://s", "COMPUTE_EMULATOR_HOST": "http://c"}
-    told = advice_on(Unavailable("gs://b/checkout.json: ReadTimeout: Read timed out"), environ)
-    assert "STORAGE_EMULATOR_HOST=http://s" in told
-    assert "COMPUTE" not in told
-    assert "was not reached" in advice_on(Unavailable("Compute API, x: ConnectTimeout"), {})
 
 
 # --- on the screen -------------------------------------------------------------------------------

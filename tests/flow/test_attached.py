@@ -243,3 +243,16 @@ def drain(made: Lab, region: str) -> None:
 
 def void(_: object) -> None:
     """Forget a value."""
+
+
+def test_a_human_who_overrides_the_role_of_a_region_goes_there_at_once() -> None:
+    """It is what the advice about that rule says."""
+    world = lab(standby="attached")
+    world.tick()
+    world.prober.said[WEST] = Role(Part.SILENT, "404")
+    world.down(EAST)
+    world.tick()
+    assert world.command("failover", WEST, now=True).decision.outcome is Outcome.HELD
+    report = world.command("failover", WEST, now=True, override="role")
+    assert report.decision.outcome is Outcome.MOVED
+    assert world.state.primary == WEST

@@ -242,12 +242,16 @@ def test_what_is_asked_of_monitoring_is_only_what_the_file_wants(settings: Setti
         assert ("policy_gauges.json" in told) == ("gauges" in wanted)
 
 
-def test_the_metric_of_freezes_is_that_of_terraform(plan: Plan, settings: Settings) -> None:
-    [metric] = planned(plan, "logging_metric")
-    ours = json.loads(program.files(settings)["metric_frozen.json"])
-    assert (ours["description"], ours["filter"]) == (metric["description"], metric["filter"])
-    assert ours["labelExtractors"] == metric["label_extractors"]
-    assert metric["name"] == f"{settings.name}/frozen"
+def test_the_metrics_of_pages_and_freezes_are_those_of_terraform(
+    plan: Plan, settings: Settings
+) -> None:
+    metrics = {metric["name"]: metric for metric in planned(plan, "logging_metric")}
+    for field in ("page", "frozen"):
+        metric = metrics.pop(f"{settings.name}/{field}")
+        ours = json.loads(program.files(settings)[f"metric_{field}.json"])
+        assert (ours["description"], ours["filter"]) == (metric["description"], metric["filter"])
+        assert ours["labelExtractors"] == metric["label_extractors"]
+    assert metrics == {}
 
 
 def _api(policy: dict[str, Any]) -> dict[str, Any]:

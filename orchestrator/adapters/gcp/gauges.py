@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.adapters.gcp.kinds import kind_of
 from orchestrator.adapters.gcp.metrics import metric_client
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.errors import Cloud, FailoverError, Unavailable
 from orchestrator.ports import Gauge
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class CustomMetrics:
             raise
         except Exception as error:
             text = f"Monitoring: {type(error).__name__}: {str(error)[:300].rstrip('.')}"
-            raise Unavailable(text) from error
+            raise Unavailable(text, kind=kind_of(error), cloud=Cloud.MONITORING) from error
 
     def _series(self, gauge: Gauge, now: datetime) -> dict[str, Any]:  # a message as a dictionary
         labels = {**gauge.labels, "instance": self._instance}

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from google.api_core import exceptions as google
 from google.cloud.storage import Client
 
+from orchestrator.adapters.gcp.kinds import kind_of
 from orchestrator.adapters.server_clock import ServerClock
-from orchestrator.core.errors import Conflict, FailoverError, NoStore, Unavailable
+from orchestrator.core.errors import Cloud, Conflict, FailoverError, Kind, NoStore, Unavailable
 from orchestrator.ports import Version
 
 if TYPE_CHECKING:
@@ -197,16 +198,18 @@ class GcsObjects:
             case google.PreconditionFailed():
                 return Conflict(f"{where} was changed by somebody else meanwhile")
             case google.Forbidden() if _reasons(error) & PASSING:
-                return Unavailable(f"{where}: {error.message[:500]}")
+                text = f"{where}: {error.message[:500]}"
+                return Unavailable(text, kind=Kind.BUSY, cloud=Cloud.STORAGE)
             case google.NotFound():  # of a write or a list, which name no object that must exist
                 return self._no_bucket()
             case google.Forbidden() | google.Unauthorized():
                 text = (
                     f"{where}: {error.message[:500]}. Nothing can be decided; see the bucket's IAM"
                 )
-                return Unavailable(text, page=True)
+                return Unavailable(text, page=True, kind=kind_of(error), cloud=Cloud.STORAGE)
             case _:
-                return Unavailable(f"{where}: {type(error).__name__}: {str(error)[:500]}")
+                text = f"{where}: {type(error).__name__}: {str(error)[:500]}"
+                return Unavailable(text, kind=kind_of(error), cloud=Cloud.STORAGE)
 
 
 def _reasons(error: google.Forbidden) -> set[str]:

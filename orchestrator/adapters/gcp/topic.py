@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.adapters.gcp.kinds import kind_of
+from orchestrator.core.errors import Cloud, FailoverError, Unavailable
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -90,7 +91,5 @@ class PubSubTopic:
         kind = type(error).__name__
         text = f"{self._path}: {kind}: {str(error)[:300].rstrip('.')}"
         if kind in _LASTING:
-            return Unavailable(
-                f"{text}. Create the topic, or grant roles/pubsub.publisher on it", page=True
-            )
-        return Unavailable(text)
+            text += ". Create the topic, or grant roles/pubsub.publisher on it"
+        return Unavailable(text, page=kind in _LASTING, kind=kind_of(error), cloud=Cloud.PUBSUB)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
 from orchestrator.adapters.server_clock import ServerClock
-from orchestrator.core.errors import Conflict, FailoverError, Unavailable
+from orchestrator.core.errors import Cloud, Conflict, FailoverError, Kind, Unavailable
 from orchestrator.core.model import Backend, Json, Routing
 from orchestrator.core.plan import group_path
 
@@ -40,12 +41,10 @@ LEAST_WAIT = 1.0
 PERMISSIONS = ("compute.backendServices.get", "compute.backendServices.update")
 """What can be asked of the resource itself; groups and operations take more (see terraform/)."""
 
-PASSING = frozenset(
-    {
-        *("rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"),
-        *("resourceNotReady", "backendError"),
-    }
-)
+LIMITED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
+"""Reasons of a refusal that a while of waiting cures, whatever its status."""
+
+PASSING = LIMITED | {"resourceNotReady", "backendError"}
 """Reasons in Google's errors that only time cures, whatever their status."""
 
 
@@ -76,7 +75,9 @@ class BackendServices:
         backends = resource.get("backends") or []
         whole = isinstance(backends, list) and all(isinstance(b, dict) for b in backends)
         if not whole or not resource.get("fingerprint"):
-            raise Unavailable(f"Compute API: what it gave for {name} is no backend service")
+            raise Unavailable(
+                f"Compute API: what it gave for {name} is no backend service", cloud=Cloud.COMPUTE
+            )
         return Routing(
             name=name,
             fingerprint=str(resource.get("fingerprint") or ""),
@@ -91,7 +92,8 @@ class BackendServices:
         Refuses to send an empty or absent `backends`: the API would take all traffic away.
         """
         if not body.get("backends") or not body.get("fingerprint"):
-            raise Unavailable(f"refused to patch {name} without backends or fingerprint", page=True)
+            text = f"refused to patch {name} without backends or fingerprint"
+            raise Unavailable(text, page=True, kind=Kind.REQUEST, cloud=Cloud.COMPUTE)
         operation = self._call(
             "PATCH",
             f"global/backendServices/{name}",
@@ -99,7 +101,8 @@ class BackendServices:
             json=body,
         )
         if not operation.get("name"):
-            raise Unavailable(f"Compute API: the patch of {name} was answered without an operation")
+            text = f"Compute API: the patch of {name} was answered without an operation"
+            raise Unavailable(text, cloud=Cloud.COMPUTE)
         return str(operation["name"])
 
     def wait(self, operation: str) -> None:
@@ -116,7 +119,8 @@ class BackendServices:
                     raise _operation_error(operation, found)
                 return
             time.sleep(max(0.0, LEAST_WAIT - (time.monotonic() - began)))
-        raise Unavailable(f"operation {operation} is not done after {OPERATION_DEADLINE:.0f} s")
+        text = f"operation {operation} is not done after {OPERATION_DEADLINE:.0f} s"
+        raise Unavailable(text, kind=Kind.UNREACHABLE, cloud=Cloud.COMPUTE)
 
     def kinds(self, groups: Iterable[str]) -> Mapping[str, str]:
         """Types of regional network endpoint groups, by group. Raises Unavailable."""
@@ -220,11 +224,10 @@ def _refused(answer: requests.Response, what: str) -> FailoverError:
         or answer.status_code in {408, 429}
         or reason in PASSING
     )
-    if passing:
-        return Unavailable(text)
-    return Unavailable(
-        f"{text}. The traffic is as it was; mend the name, the permission or the request", page=True
-    )
+    kind = Kind.BUSY if reason in LIMITED else kind_of_status(answer.status_code)
+    if not passing:
+        text += ". The traffic is as it was; correct the name, the permission or the request"
+    return Unavailable(text, page=not passing, kind=kind, cloud=Cloud.COMPUTE)
 
 
 def _reason(answer: requests.Response) -> tuple[str, str]:
@@ -242,11 +245,13 @@ def _operation_error(name: str, operation: Mapping[str, Any]) -> Unavailable:
     message = operation.get("httpErrorMessage", "")
     text = f"operation {name} failed: {status or ''} {message} {operation['error']}"[:700]
     lasting = isinstance(status, int) and 400 <= status < 500 and status not in _TRY_AGAIN  # noqa: PLR2004  # HTTP's client errors
-    return Unavailable(text, page=lasting)
+    kind = kind_of_status(status) if isinstance(status, int) else Kind.UNKNOWN
+    return Unavailable(text, page=lasting, kind=kind, cloud=Cloud.COMPUTE)
 
 
 def _translated(error: Exception, what: str) -> FailoverError:
     """Every foreign error as ours: what it was is not known to have happened, or not."""
     if isinstance(error, FailoverError):
         return error
-    return Unavailable(f"Compute API, {what}: {type(error).__name__}: {str(error)[:500]}")
+    text = f"Compute API, {what}: {type(error).__name__}: {str(error)[:500]}"
+    return Unavailable(text, kind=kind_of(error), cloud=Cloud.COMPUTE)

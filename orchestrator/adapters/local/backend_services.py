@@ -76,7 +76,8 @@ class FileBackendServices:
             resource = json.loads(got[0])
             return dict(resource), got[1]
         except (TypeError, ValueError) as error:
-            raise Unavailable(f"{_file(name)} is not JSON: {error}", page=True) from error
+            text = f"{_file(name)} is not JSON: {error}"
+            raise Unavailable(text, page=True, rule="balancer-file") from error
 
 
 def _file(name: str) -> str:

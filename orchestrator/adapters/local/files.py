@@ -151,7 +151,9 @@ class FileObjects:
                 yield
         except OSError as error:
             raise Unavailable(
-                f"the state folder {self._folder} cannot be used: {error}", page=True
+                f"the state folder {self._folder} cannot be used: {error}",
+                page=True,
+                rule="state-folder",
             ) from error
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import Cloud, Unavailable
 from orchestrator.core.redis_url import RedisUrl
 
 if TYPE_CHECKING:
@@ -119,4 +119,4 @@ class RedisMirror:
         if isinstance(error, redis.AuthenticationError | redis.NoPermissionError):
             whence = f" (of the variable {self._password_from})" if self._password_from else ""
             text += f". See to the user and the password{whence}; it needs HMGET, HSET and EVALSHA"
-        return Unavailable(text)
+        return Unavailable(text, cloud=Cloud.MIRROR)

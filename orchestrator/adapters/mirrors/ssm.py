@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.errors import Cloud, Unavailable
 from orchestrator.core.public import public_revision
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class SsmMirror:
             text += (
                 ". The role needs ssm:GetParameter, ssm:GetParameterHistory and ssm:PutParameter"
             )
-        return Unavailable(text)
+        return Unavailable(text, cloud=Cloud.MIRROR)
 
 
 def _revision(value: str) -> int:

@@ -89,6 +89,59 @@ resource "google_monitoring_alert_policy" "line" {
   depends_on = [google_project_service.this]
 }
 
+# The line above reaches people at once, and by Google's limit at most 20 times a day for all services
+# together. This one has no such limit: it is an incident for each service, a few minutes later, so a
+# page of one service is never lost among those of another.
+resource "google_logging_metric" "page" {
+  project     = var.project
+  name        = "${var.name}/page"
+  description = "Log lines that call a human."
+  filter      = "${local.ours} AND jsonPayload.page=true"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+
+    labels {
+      key        = "service"
+      value_type = "STRING"
+    }
+  }
+
+  label_extractors = {
+    service = "EXTRACT(jsonPayload.service)"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_monitoring_alert_policy" "page" {
+  project               = var.project
+  display_name          = "${var.name}: a service needs a human"
+  combiner              = "OR"
+  severity              = "CRITICAL"
+  notification_channels = local.channels
+  user_labels           = var.labels
+
+  conditions {
+    display_name = "a page of a service within 10 minutes"
+
+    # In PromQL for the reason that stands at the policy of freezes. Ten minutes: shorter than the time to
+    # the first reminder, so that a reminder opens an incident of its own.
+    condition_prometheus_query_language {
+      query                     = "sum by (service) (increase({\"__name__\"=\"logging.googleapis.com/user/${google_logging_metric.page.name}\",\"monitored_resource\"=\"cloud_run_revision\"}[10m])) > 0"
+      duration                  = "0s"
+      evaluation_interval       = "60s"
+      disable_metric_validation = true
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The orchestrator called a human for this service: once for each condition, then as reminders. Its log line names the region, the rule and the command to paste: `jsonPayload.page=true`. `failoverctl ack` ends the reminders of what you have seen."
+  }
+}
+
 # Dead man: in every region the control function must answer a tick with 2xx. Request counts come from
 # Cloud Run itself, so this also notices a function that cannot even write its log.
 resource "google_monitoring_alert_policy" "tick" {

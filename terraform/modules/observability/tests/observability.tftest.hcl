@@ -75,6 +75,21 @@ run "gauges_that_stop_are_told" {
   }
 }
 
+run "a_page_of_each_service_is_told_without_a_daily_limit" {
+  command = plan
+
+  assert {
+    condition = (
+      google_monitoring_alert_policy.page.conditions[0].condition_prometheus_query_language[0].duration == "0s" &&
+      startswith(google_monitoring_alert_policy.page.conditions[0].condition_prometheus_query_language[0].query, "sum by (service) (increase(") &&
+      google_monitoring_alert_policy.page.conditions[0].condition_prometheus_query_language[0].disable_metric_validation &&
+      google_logging_metric.page.label_extractors["service"] == "EXTRACT(jsonPayload.service)" &&
+      endswith(google_logging_metric.page.filter, "jsonPayload.page=true")
+    )
+    error_message = "an incident for each service"
+  }
+}
+
 run "a_forgotten_freeze_is_told" {
   command = plan
 

@@ -1,0 +1,272 @@
+"""Pages: what a human is told of, when, and how often. PURE.
+
+A page belongs to a condition: service, rule, resource and regions. A condition pages once when it
+begins, again when it comes back after it was over, and as a reminder 15 m, 1 h and 4 h after it
+began, then daily. A condition that changes (another rule, other regions) is another condition. It
+is over when nobody has seen it for `AWAY`: a condition that flickers within that time is one.
+
+What is remembered stands in the document's `pages`, so that several instances page once together:
+whoever writes the entry pages. Where the document cannot be read or written, each instance
+remembers for itself. A crash after the write and before the page costs the time to the reminder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from orchestrator.core.errors import Cloud, FailoverError, Kind, Outdated, UnsafePlan
+from orchestrator.core.model import Incident, IncidentState, Page, Paged, Repair, State
+from orchestrator.core.policy import Service
+
+REMINDERS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
+"""When a condition is paged for again, counted from its beginning."""
+
+DAILY = timedelta(days=1)
+"""How often after that."""
+
+AWAY = timedelta(minutes=10)
+"""A condition that nobody has seen for so long is over, and pages when it comes back."""
+
+FRESH = timedelta(minutes=5)
+"""How old `seen` may become before it is written again: below AWAY, and no write a minute."""
+
+AHEAD = timedelta(minutes=1)
+"""What stands further ahead of our clock was written by a clock that is wrong, and counts not."""
+
+MOST = 50
+"""Conditions that are remembered, those seen last."""
+
+ROLLOUT = timedelta(minutes=5)
+"""How long only ticks may find an instance outdated before it pages: a roll-out takes minutes."""
+
+DRIFT_ROUNDS, DRIFT_WITHIN = 3, timedelta(minutes=15)
+"""So many repairs of one resource within that time are another writer, and page."""
+
+MARK_ROUNDS, MARK_WITHIN = 5, timedelta(days=1)
+"""So many writes of the mark alone for one epoch within that time: then it is left as it is."""
+
+MOST_REPAIRS = 20
+"""Repairs that are remembered, the newest."""
+
+UNPROVEN, UNCLOSED = timedelta(minutes=30), timedelta(minutes=10)
+"""When an alert that the second signal contradicts pages: so long after it began and, where ticks
+have proven the region healthy, so long after that proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A page that is due now, with its condition's key and what is remembered of it from now on."""
+
+    key: str
+    page: Page
+    entry: Paged
+
+
+def key(page: Page) -> str:
+    """The name of a page's condition within its service."""
+    return " ".join((page.rule, *([page.resource] if page.resource else []), *sorted(page.regions)))
+
+
+def told(
+    known: Mapping[str, Paged], pages: Iterable[Page], now: datetime, decision: str = ""
+) -> tuple[Mapping[str, Paged], tuple[Due, ...]]:
+    """What is to be remembered when these conditions hold now, and the pages that are due.
+
+    known: what is remembered so far. decision: id of the recorded decision that they come from, if
+    any; a condition keeps the first.
+    """
+    after = {name: entry for name, entry in known.items() if not _is_over(entry, now)}
+    due: dict[str, Due] = {}
+    for page in pages:
+        name = key(page)
+        entry = after.get(name) or Paged(now, now)
+        if not entry.decision and decision:
+            entry = replace(entry, decision=decision)
+        if name not in due and _is_due(entry, page, now):
+            entry = replace(entry, seen=now, last=now, count=entry.count + 1)
+            due[name] = Due(name, page, entry)
+        elif now - entry.seen >= FRESH:
+            entry = replace(entry, seen=now)
+        after[name] = entry
+    newest = sorted(after, key=lambda name: after[name].seen, reverse=True)[:MOST]
+    return {name: entry for name, entry in after.items() if name in newest}, tuple(due.values())
+
+
+def _is_over(entry: Paged, now: datetime) -> bool:
+    ahead = max(entry.since, entry.seen, entry.last or entry.seen) > now + AHEAD
+    return ahead or now - entry.seen > AWAY
+
+
+def _is_due(entry: Paged, page: Page, now: datetime) -> bool:
+    if entry.last is None:
+        return now - entry.since >= page.grace
+    if page.once or entry.quiet:
+        return False
+    reminded = any(entry.last < entry.since + after <= now for after in REMINDERS)
+    return reminded or now - entry.last >= DAILY
+
+
+def standing(known: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
+    """Those of the conditions that hold, as far as is known, and that a human was paged for."""
+    return {n: one for n, one in known.items() if one.last and not _is_over(one, now)}
+
+
+def acknowledged(known: Mapping[str, Paged]) -> Mapping[str, Paged]:
+    """The same when a human has seen it: no reminder while these conditions last."""
+    return {name: replace(entry, quiet=True) for name, entry in known.items()}
+
+
+def merged(document: Mapping[str, Paged], instance: Mapping[str, Paged]) -> Mapping[str, Paged]:
+    """What the document and this instance remember, of each condition what was paged for last."""
+    newer = {
+        name: entry
+        for name, entry in instance.items()
+        if name not in document or _paged_at(entry) > _paged_at(document[name])
+    }
+    return {**document, **newer}
+
+
+def _paged_at(entry: Paged) -> datetime:
+    return entry.last or entry.since
+
+
+# --- the pages themselves ------------------------------------------------------------------------
+
+
+def command(service: str, page: Page, decision: str = "") -> str:
+    """The command to paste: the page's own, else the one that explains."""
+    return page.command or f"failoverctl explain {service} {decision}".rstrip()
+
+
+def page_of(error: FailoverError, service: str = "", *, ticking: bool = False) -> Page:
+    """The page about an error. ticking: only a tick met it.
+
+    service: that it concerns; none: none is known.
+    """
+    rule = error.rule or _condition(error)
+    grace = ROLLOUT if ticking and isinstance(error, Outdated) else timedelta(0)
+    return Page(rule, str(error), tuple(error.regions), _command_for(error, service), grace=grace)
+
+
+def _condition(error: FailoverError) -> str:
+    where = "" if error.cloud is Cloud.NONE else f"{error.cloud}-"
+    what = type(error).__name__.lower() if error.kind is Kind.UNKNOWN else error.kind
+    return f"{where}{what}"
+
+
+def _command_for(error: FailoverError, service: str) -> str:
+    if isinstance(error, UnsafePlan):
+        return f"failoverctl plan {service}"
+    if error.kind is Kind.CORRUPT and service:
+        return f"failoverctl state restore {service}"
+    return "failoverctl check"
+
+
+def remembered(
+    repairs: Iterable[Repair], fresh: Iterable[Repair], now: datetime
+) -> tuple[Repair, ...]:
+    """The repairs that some rule may still ask for, newest last."""
+    found = [one for one in (*repairs, *fresh) if timedelta(0) <= now - one.at + AHEAD]
+    return tuple(one for one in found if now - one.at <= MARK_WITHIN)[-MOST_REPAIRS:]
+
+
+def drifting(state: State, service: Service, now: datetime) -> tuple[Page, ...]:
+    """A page for each resource whose traffic something else keeps changing."""
+    recent = [r for r in state.repairs if not r.mark and now - r.at <= DRIFT_WITHIN]
+    resources = dict.fromkeys(repair.resource for repair in recent)
+    return tuple(
+        _drift(resource, sum(one.resource == resource for one in recent), service)
+        for resource in resources
+        if sum(one.resource == resource for one in recent) >= DRIFT_ROUNDS
+    )
+
+
+def rewritten(state: State, service: Service, now: datetime) -> tuple[Page, ...]:
+    """The pages about resources that something else keeps changing: their traffic or their mark."""
+    marks = dict.fromkeys(repair.resource for repair in state.repairs if repair.mark)
+    left = [resource for resource in marks if leaves_mark(state, resource, now)]
+    unwritten = (unmarked(resource, state.epoch, service) for resource in left)
+    return (*drifting(state, service, now), *unwritten)
+
+
+def _drift(resource: str, rounds: int, service: Service) -> Page:
+    text = (
+        f"drift: something else keeps changing the traffic of {resource}. It was put back {rounds}"
+        f" times within {int(DRIFT_WITHIN.total_seconds() // 60)}m, and between a change and its"
+        " repair users reach a region that was left. Repairing goes on with every tick. Find what"
+        " writes to it in its audit log and stop that"
+    )
+    return Page("drift", text, command=audit_log(resource, service), resource=resource)
+
+
+def leaves_mark(state: State, resource: str, now: datetime) -> bool:
+    """Whether the mark of this resource was written so often that it is no longer written alone.
+
+    Counted for the present epoch, so a new epoch is always written. Traffic that differs is written
+    in any case, and the mark with it.
+    """
+    tries = [
+        repair
+        for repair in state.repairs
+        if repair.mark
+        and (repair.resource, repair.epoch) == (resource, state.epoch)
+        and now - repair.at <= MARK_WITHIN
+    ]
+    return len(tries) >= MARK_ROUNDS
+
+
+def unmarked(resource: str, epoch: int, service: Service) -> Page:
+    """The page about a mark that something else keeps removing."""
+    text = (
+        f"mark: something else keeps rewriting the description of {resource}, where the mark of"
+        f" epoch {epoch} belongs. The traffic is right. The mark is not written again until the"
+        " traffic must be. Meanwhile each write first reads the state once more, and a state that"
+        " is lost or restored cannot be compared with the load balancer. Find what writes to it in"
+        " its audit log, and have it leave `description` alone"
+    )
+    return Page("mark", text, command=audit_log(resource, service), resource=resource)
+
+
+def audit_log(resource: str, service: Service) -> str:
+    """The command that lists who changed a routing resource lately."""
+    return (
+        'gcloud logging read \'logName:"cloudaudit.googleapis.com%2Factivity" AND'
+        f' protoPayload.resourceName:"/{resource}"\' --project={service.project} --freshness=1h'
+        " --format='table(timestamp,protoPayload.authenticationInfo.principalEmail,"
+        "protoPayload.methodName)'"
+    )
+
+
+def contradicted(state: State, now: datetime) -> tuple[Page, ...]:
+    """A page for each region whose alert stays open although the second signal contradicts it."""
+    found: dict[str, Incident] = {}
+    for _, incident in sorted(state.incidents.items()):
+        if _is_disputed(incident, now):
+            found.setdefault(incident.region, incident)
+    return tuple(
+        Page(
+            "contradicted",
+            f"contradicted: incident {one.id} says since {one.started_at:%Y-%m-%d %H:%M} UTC that"
+            f" {region} fails, and the second signal finds it healthy. The traffic does not move"
+            " because of it. One of the two is wrong: see what the alert watches, and what its"
+            " health URL answers to users",
+            (region,),
+            once=True,
+        )
+        for region, one in found.items()
+        if region in state.regions
+    )
+
+
+def _is_disputed(incident: Incident, now: datetime) -> bool:
+    if not (incident.opened and incident.contradicted) or incident.set_aside:
+        return False
+    match incident.state:
+        case IncidentState.OPEN:
+            return now - incident.started_at >= UNPROVEN
+        case IncidentState.STALE:
+            return now - (incident.ended_at or now) >= UNCLOSED
+        case IncidentState.CLOSED:
+            return False
