@@ -8,6 +8,8 @@ upload; the multipart upload that `upload_from_string` makes is one request.
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as google
@@ -66,16 +68,18 @@ class GcsObjects:
         self._clock = ServerClock()
         client._http.hooks["response"].append(self._heard)  # noqa: SLF001  # no other way to `Date`
         self._bucket = client.bucket(bucket)
+        self._is_there = False
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         """The object's bytes and generation in one request, or None. Raises Unavailable."""
-        blob = self._bucket.blob(self._prefix + name)
+        blob, asked = self._bucket.blob(self._prefix + name), self._asked()
         try:
             data = blob.download_as_bytes(timeout=TIMEOUT, retry=None)
+            self._is_there = True
             return data, int(blob.generation)
         except google.NotFound as error:
-            self._must_exist(name, error)
+            self._must_exist(name, error, asked)
             return None
         except Exception as error:
             raise self._translated(error, name) from error
@@ -156,16 +160,19 @@ class GcsObjects:
     def _heard(self, answer: requests.Response, **_: object) -> None:
         self._clock.hear(answer.headers.get("Date"))
 
-    def _must_exist(self, name: str, missing: google.NotFound) -> None:
+    def _must_exist(
+        self, name: str, missing: google.NotFound, asked: Future[bool] | None = None
+    ) -> None:
         """Raise NoStore if it is the bucket that is missing: a missing object is a 404 as well.
 
-        One more request, off the hot path: an object that is missing is rare there. It needs no
-        permission: a bucket that exists answers 403 where `storage.buckets.get` is not granted.
-        The text of the first answer is no part of the API and not every server's, so that it is
-        asked only then.
+        asked: the question to the bucket, where it is under way. It needs no permission: a bucket
+        that exists answers 403 where `storage.buckets.get` is not granted. The text of the first
+        answer is no part of the API and not every server's, so that it counts only then.
         """
+        if self._is_there:
+            return
         try:
-            there = self._bucket.exists(timeout=TIMEOUT, retry=None)
+            there = asked.result() if asked else self._exists()
         except google.Forbidden as error:
             if _reasons(error) & PASSING:
                 raise self._translated(error, name) from error
@@ -174,6 +181,28 @@ class GcsObjects:
             raise self._translated(error, name) from error
         if not there:
             raise self._no_bucket() from missing
+        self._is_there = True
+
+    def _exists(self) -> bool:
+        return bool(self._bucket.exists(timeout=TIMEOUT, retry=None))
+
+    def _asked(self) -> Future[bool] | None:
+        """Ask for the bucket beside the object, until it is known: a first document waits for none.
+
+        None where it is known to exist. A bucket that is deleted later is seen by the next write.
+        """
+        if self._is_there:
+            return None
+        answer: Future[bool] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._exists())
+            except Exception as error:  # noqa: BLE001  # it is raised where the answer is needed
+                answer.set_exception(error)
+
+        threading.Thread(target=ask, name="bucket", daemon=True).start()
+        return answer
 
     def _no_bucket(self) -> NoStore:
         return NoStore(
