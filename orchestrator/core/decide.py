@@ -253,7 +253,7 @@ def _new_epoch(scene: Scene, stored: Stored, made: Resolution) -> State:
         moves = (Move(now, epoch, made.left, regions), *moves)
     primary = state.primary if state.primary in regions else regions[0]
     moved = replace(
-        settle(state, service),
+        settle(state, service, routing),
         epoch=epoch,
         stamp=service.stamp,
         primary=primary,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.core.claims import is_pattern, matches
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import (
     NO_PAIR,
@@ -121,10 +122,11 @@ def shares(regions: Iterable[str]) -> Mapping[str, float]:
     return {name: round(1 / len(names), 4) for name in names}
 
 
-def settle(state: State, service: Service) -> State:
+def settle(state: State, service: Service, routing: Routing | None) -> State:
     """The document as an epoch makes it: exactly the configured regions, as they are configured.
 
-    The groups of regions that are configured no more are retired: they get no traffic.
+    The groups of regions that are no longer configured are retired: they get no traffic. A pattern
+    is retired as the groups that it matches on the resource, or as itself while that is not read.
     """
     entries = {
         region.name: replace(
@@ -133,8 +135,15 @@ def settle(state: State, service: Service) -> State:
         for region in service.regions
     }
     gone = [group for entry in state.regions.values() for group in entry.backends]
-    retired = {group for group in (*state.retired, *gone) if service.owner(group) is None}
+    known = (real for claim in (*state.retired, *gone) for real in _attached(claim, routing))
+    retired = {group for group in known if service.owner(group) is None}
     return replace(state, regions=entries, retired=tuple(sorted(retired)))
+
+
+def _attached(claim: str, routing: Routing | None) -> tuple[str, ...]:
+    if routing is None or not is_pattern(claim):
+        return (claim,)
+    return tuple(b.group for b in routing.backends if matches(claim, b.group))
 
 
 def _fresh(region: Region, now: datetime) -> RegionState:
