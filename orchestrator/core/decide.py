@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import attached, rules
+from orchestrator.core import attached, leftover, rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.commands import MOVING, effect, obey
 from orchestrator.core.errors import Outdated
@@ -83,6 +83,15 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
             " instance will take the redelivery"
         )
     ground = stand(service, before, observed, now)
+    made = _decide(service, ground, observed, signal, now)
+    return _complete(service, ground, made, observed.routing, signal)
+
+
+def _decide(
+    service: Service, ground: Ground, observed: Observed, signal: Signal, now: datetime
+) -> Decision:
+    """What should be, on this ground."""
+    before = observed.stored.state
     known_down = {n for n, r in ground.state.regions.items() if r.status is Status.DOWN}
     probes = believable(observed.probes, known_down)
     second = second_signal(service.policy, probes, observed.checks)
@@ -121,6 +130,19 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         state = _new_epoch(scene, observed.stored, made)
     outcome = made.outcome or (Outcome.OBEYED if expired else None)
     return _conclude(before, state, signal, reasons, outcome, observed, made.waiting)
+
+
+def _complete(
+    service: Service, ground: Ground, made: Decision, routing: Routing | None, signal: Signal
+) -> Decision:
+    """The decision with what is to be remembered and paged of all traffic, claimed or not."""
+    state = leftover.remembered(service, ground.state, made.state, routing, signal)
+    changed = made.changed or state != made.state
+    known = {page.rule for page in made.pages}
+    known |= {leftover.NOBODY} if "routing" in known else set()  # it says the same
+    found = leftover.pages(service, state, routing)
+    pages = (*made.pages, *(page for page in found if page.rule not in known))
+    return replace(made, state=state, changed=changed, pages=pages)
 
 
 def _done_to(state: State, signal: Signal, now: datetime, *, void: bool) -> tuple[Reason, ...]:

@@ -35,6 +35,7 @@ from orchestrator.core.plan import (
     seen_pair,
 )
 from orchestrator.core.policy import Mode, Region, Service, Stamp, Standby
+from orchestrator.core.traffic import besides, unclaimed
 
 
 class Standing(StrEnum):
@@ -87,9 +88,11 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
     pointed = carrying(routing, service)
     newer = standing(state.stamp, service.stamp) is Standing.NEWER
     if seen > state.pair and not pointed:
-        return _stuck(service, state, f"{routing.name} gives no configured region traffic")
+        others = besides(unclaimed(routing, service, state), alone=True)
+        return _stuck(service, state, f"{routing.name} gives no configured region traffic{others}")
     if not named(routing, service) and not seen == state.pair != NO_PAIR:
-        return _stuck(service, state, f"{routing.name} names no configured region")
+        others = besides(unclaimed(routing, service, state), alone=True)
+        return _stuck(service, state, f"{routing.name} names no configured region{others}")
     if seen == state.pair == NO_PAIR and pointed:
         state = pointed_at(service, state, pointed)
     if seen == state.pair:

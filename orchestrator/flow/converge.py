@@ -49,6 +49,7 @@ class Converged:
     stored: the state as last read. plans: those that were carried out and found in effect, whatever
     their epoch. repairs: those of them that mended what another hand had changed, in a sentence
     each. verified: the last read found nothing left to do. error: what ended it before that.
+    routing: as last read, None where it was not read since something was written.
     """
 
     stored: Stored
@@ -56,6 +57,7 @@ class Converged:
     repairs: tuple[str, ...] = ()
     verified: bool = False
     error: FailoverError | None = None
+    routing: Routing | None = None
 
 
 def converge(
@@ -72,17 +74,23 @@ def converge(
     committed: our own commit came after `routing` was read, which stands for the lost fence's extra
     read. error: Superseded, UnsafePlan, Unverified, Outdated, or what was left when patience ended.
     """
-    work = _Work(service, context, stored)
+    work = _Work(service, context, stored, seen=routing)
+    verified, stopped = False, None
     try:
         verified = _converge(work, routing, patience, committed=committed)
     except FailoverError as error:
-        return Converged(work.stored, tuple(work.done), tuple(work.repairs), error=error)
-    return Converged(work.stored, tuple(work.done), tuple(work.repairs), verified)
+        stopped = error
+    done, repairs = tuple(work.done), tuple(work.repairs)
+    return Converged(work.stored, done, repairs, verified, stopped, work.seen)
 
 
 @dataclass(slots=True)
 class _Work:
-    """One convergence under way. sent: a plan whose patch may or may not have been made."""
+    """One convergence under way.
+
+    sent: a plan whose patch may or may not have been made. seen: the routing as last read, None
+    after a patch until it is read again.
+    """
 
     service: Service
     context: Context
@@ -90,6 +98,7 @@ class _Work:
     done: list[Plan] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     sent: Plan | None = None
+    seen: Routing | None = None
 
     def carried_out(self, made: Plan) -> None:
         """Take note of a plan that is in effect."""
@@ -98,6 +107,7 @@ class _Work:
 
     def look_back(self, routing: Routing) -> None:
         """A patch whose answer was lost was made if what it asked for is there now."""
+        self.seen = routing
         if self.sent is not None and is_in_effect(self.sent, routing, self.service):
             self.carried_out(self.sent)
         self.sent = None
@@ -119,7 +129,7 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
             return False
         try:
             _lost_fence(work.stored, made, context, committed=committed)
-            work.sent = made
+            work.sent, work.seen = made, None
             context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
             work.sent = None
             work.carried_out(made)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from orchestrator.core import leftover
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
@@ -34,6 +35,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
+from orchestrator.core.traffic import told, traffic, unclaimed, view
 from orchestrator.flow import announce, gauges, mirrors, record, shifts, stateless
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
@@ -135,7 +137,8 @@ def _once(
 class Intent:
     """A decision that is durable.
 
-    entry: as the history has it. at: when it was made. fresh: it made its epoch.
+    entry: as the history has it. at: when it was made. fresh: it made its epoch. routing: as read
+    before that. new_groups: unclaimed ones with traffic that were not known before.
     """
 
     decision: Decision
@@ -143,6 +146,8 @@ class Intent:
     stored: Stored
     at: datetime
     fresh: bool
+    routing: Routing | None
+    new_groups: tuple[str, ...]
 
 
 def _intend(service: Service, signal: Signal, observed: Observed, context: Context) -> Intent:
@@ -158,8 +163,10 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
         if decision.recorded:
             state = replace(state, history=(made, *state.history))
         stored = commit(state, stored.generation, context)
-    known = observed.stored.state.pair if observed.stored.state else NO_PAIR
-    return Intent(decision, made, stored, now, decision.state.pair != known)
+    old = observed.stored.state
+    fresh = decision.state.pair != (old.pair if old else NO_PAIR)
+    new_groups = leftover.fresh(old, decision.state)
+    return Intent(decision, made, stored, now, fresh, observed.routing, new_groups)
 
 
 def _shift(  # an intent, and the world that it is carried out in
@@ -198,14 +205,16 @@ def _record(
 ) -> None:
     """Say, announce and keep what happened. Raises nothing."""
     decision = intent.decision
-    _say(service, signal, decision, intent.stored, context)
+    _say(service, signal, intent, done, context)
+    _warn_of_unclaimed(service, intent, context)
     if decision.page:
         announce.page(service, decision.page, intent.at, context)
     for repair in done.repairs:
         announce.drift(service, repair, intent.at, context)
     _journal(service, signal, intent, done, context)
     if isinstance(signal, Tick):
-        verified = done.verified
+        seen = view(traffic(done.routing, service, done.stored.state))
+        verified = seen if done.verified else None
         record.catch_up(service, done.stored, intent.at, context, verified=verified)
     if _has_flat_file(signal, decision, context):
         record.flat_file(service.name, context)
@@ -216,12 +225,14 @@ def _journal(
 ) -> None:
     """Keep the decision with what became of its own epoch, and every other patch by itself."""
     own, others = shifts.parted(intent.decision, done, fresh=intent.fresh)
-    if intent.decision.recorded and not record.publish(service, intent.entry, context, own.told()):
+    seen = {"traffic": view(traffic(done.routing, service, done.stored.state))}
+    became = {**own.told(), **seen}
+    if intent.decision.recorded and not record.publish(service, intent.entry, context, became):
         others = (own, *others) if own.plans else others  # a tick was faster, and knew of no patch
     for other in others:
         what, now = record.describe(signal), context.now()
         made = shifts.entry(other, done.stored, what, now, context.new_id())
-        record.keep(service, made, context)
+        record.keep(service, {**made, **seen}, context)
 
 
 def _has_flat_file(signal: Signal, decision: Decision, context: Context) -> bool:
@@ -244,19 +255,30 @@ def _warn_of_clash(service: Service, stored: Stored, context: Context) -> None:
     )
 
 
+def _warn_of_unclaimed(service: Service, intent: Intent, context: Context) -> None:
+    """Name once the backends with traffic that no region claims and that were not known before."""
+    if intent.routing is None or not intent.new_groups:
+        return
+    found = unclaimed(intent.routing, service, intent.decision.state)
+    new = tuple(one for one in found if one.group in intent.new_groups)
+    text = leftover.warning(service, intent.routing, new)
+    context.log("WARNING", text, service=service.name, unclaimed=[one.group for one in new])
+
+
 def _say(
-    service: Service, signal: Signal, decision: Decision, stored: Stored, context: Context
+    service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
-    """One line for the decision, in the severity that it deserves."""
+    """One line for the decision, in the severity that it deserves, and the traffic as last read."""
+    decision, stored = intent.decision, intent.stored
     severity = {"held": "WARNING", "unchanged": "INFO", "health": "NOTICE"}.get(
         decision.outcome, "NOTICE"
     )
     state = decision.state
-    carrying = ", ".join(state.routing)
+    seen = told(traffic(done.routing, service, done.stored.state or state), state.routing)
     context.log(
         "CRITICAL" if decision.page else severity,
         f"{service.name}: {record.describe(signal)} -> {decision.outcome};"
-        f" {carrying} carries traffic (epoch {state.epoch})"
+        f" {seen} (epoch {state.epoch})"
         + (f"; a human is needed: {decision.page}" if decision.page else ""),
         service=service.name,
         epoch=state.epoch,

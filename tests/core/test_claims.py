@@ -167,6 +167,7 @@ def test_a_group_that_appears_later_is_drained_with_its_region() -> None:
     made.traffic.change({"backends": [*made.traffic.resource["backends"], late]})
     made.tick()
     assert _scalers(made) == {"us-east4-a": 0, "us-east4-c": 0, "us-west1-a": 1}
+    assert not made.state.unclaimed
 
 
 def test_a_region_can_be_given_traffic_when_any_match_is_attached() -> None:
