@@ -18,10 +18,11 @@ from pydantic import ValidationError
 
 from orchestrator import evidence, plain_yaml
 from orchestrator.core import policy as core
+from orchestrator.core.claims import is_pattern, overlap
 from orchestrator.core.endpoints import is_usable
 from orchestrator.core.errors import BadConfig, Found
 from orchestrator.core.limits import MOST_REGIONS
-from orchestrator.core.plan import group_path
+from orchestrator.core.plan import group_path, is_regional
 from orchestrator.schema import (
     FileModel,
     GracefulModel,
@@ -101,6 +102,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         yield from _standby(path, _object(service))
         yield from _unreadable((*path, "regions"), _object(_object(service).get("regions")))
         yield from _between_regions(path, _object(_object(service).get("regions")))
+        yield from _open_ended(path, _object(service))
         target = _object(_object(service).get("traffic")).get("backend_service")
         if isinstance(target, str) and shared[target] > 1:
             here = (*path, "traffic", "backend_service")
@@ -177,13 +179,39 @@ def _standby(path: tuple[object, ...], service: Mapping[object, object]) -> Iter
 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
     groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
-    claimed = Counter(group for found in groups.values() for group in found)
+    claims = [(name, group) for name, found in groups.items() for group in found]
     for name, found in groups.items():
         here = (*path, "regions", name, "backend")
         if _object(regions[name]).get("backend") == []:
             yield here, "an empty list; name at least one group"
-        for group in sorted({group for group in found if claimed[group] > 1}):
-            yield here, f"{group} is claimed twice; a group belongs to one region, once"
+        for group in sorted(set(found)):
+            rivals = [(who, other) for who, other in claims if overlap(group, other)]
+            rivals.remove((name, group))
+            yield from ((here, _claimed_twice(group, *rival)) for rival in rivals[:1])
+
+
+def _claimed_twice(group: str, region: object, other: str) -> str:
+    if group == other:
+        return f"{group} is claimed twice; a group belongs to one region, once"
+    text = f"{group} can match the same group as {other} of {region}"
+    return f"{text}; a group belongs to one region, once"
+
+
+def _open_ended(path: tuple[object, ...], service: Mapping[object, object]) -> Iterator[Found]:
+    """Patterns where groups are attached by name: what is not attached has no name to go by."""
+    lever = _object(service.get("traffic")).get("lever")
+    regions = _object(service.get("regions"))
+    groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
+    if lever == core.Lever.CAPACITY:
+        return
+    regional = [group for found in groups.values() for group in found if is_regional(group)]
+    if lever is None and not regional:
+        return
+    for name, found in groups.items():
+        for group in filter(is_pattern, found):
+            why = "lever: membership" if lever else f"the regional {regional[0]} beside it"
+            text = f"name the group without `*`: with {why}, groups are attached by their names"
+            yield (*path, "regions", name, "backend"), f"{group}: {text}"
 
 
 def _groups(backend: object) -> list[str]:

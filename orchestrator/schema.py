@@ -253,7 +253,11 @@ class RegionModel(_Model):
     backend: Groups = Field(
         description="The instance group or network endpoint group that serves this region, or a"
         " list of them (one for each zone), which are moved together in one request. Host and API"
-        " version of the URL do not matter. A group belongs to one region only.",
+        " version of the URL do not matter. A group belongs to one region only. `*` stands for a"
+        " whole zone, region or name, or for its end. GKE gives a network endpoint group one name"
+        " in every zone and makes more of them by itself:"
+        " `.../zones/us-east4-*/networkEndpointGroups/NAME` claims them all. Patterns that can"
+        " match the same group are refused, and so is `*` with `lever: membership`.",
         examples=[
             "https://www.googleapis.com/compute/v1/projects/my-project/regions/us-east4/networkEndpointGroups/checkout-use4"
         ],

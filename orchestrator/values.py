@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from orchestrator.core.plan import group_path
+from orchestrator.core.plan import group_path, is_regional
 from orchestrator.core.redis_url import read_redis_url
 
 
@@ -68,21 +68,31 @@ def _climbing(value: list[float]) -> list[float]:
     return value
 
 
+_PLACE, _NAME = r"([^/*]+\*?|\*)", r"([a-z0-9-]+\*?|\*)"
 _GROUP = (
-    r"projects/[^/]+/(zones/[^/]+/instanceGroups|regions/[^/]+/instanceGroups"
-    r"|zones/[^/]+/networkEndpointGroups|regions/[^/]+/networkEndpointGroups"
-    r"|global/networkEndpointGroups)/[a-z0-9-]+"
+    rf"projects/[^/*]+/((zones/{_PLACE}/instanceGroups|regions/{_PLACE}/instanceGroups"
+    rf"|zones/{_PLACE}/networkEndpointGroups)/{_NAME}"
+    r"|(regions/[^/*]+/networkEndpointGroups|global/networkEndpointGroups)/[a-z0-9-]+)"
 )
 _A_GROUP = (
     "the URL of an instance group or network endpoint group, such as"
     " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME"
 )
+_A_PATTERN = (
+    "`*` for a whole zone, region or name, or at its end, such as"
+    " projects/P/zones/us-east4-*/networkEndpointGroups/NAME"
+)
 
 
 def _group(value: str) -> str:
     path = group_path(value)
+    if "*" in path and is_regional(path):
+        raise ValueError(
+            "name a regional network endpoint group without `*`: a serverless group is attached and"
+            " detached by its name"
+        )
     if not re.fullmatch(_GROUP, path):
-        raise ValueError(f"write {_A_GROUP}")
+        raise ValueError(f"write {_A_PATTERN if '*' in path else _A_GROUP}")
     if "/global/" in path:
         raise ValueError(
             "an internet network endpoint group stands alone in its backend service, so it cannot"

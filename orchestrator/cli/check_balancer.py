@@ -6,10 +6,20 @@ from collections.abc import Iterator
 
 from orchestrator.cli.check_failover import next_tick
 from orchestrator.cli.finding import Finding, Level
+from orchestrator.core import leftover
+from orchestrator.core.claims import short_name
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.fence import bare, json_object
 from orchestrator.core.model import Routing, State
-from orchestrator.core.plan import carrying, lever_from_kinds, lever_of, movable, regional_groups
-from orchestrator.core.policy import Lever, Service, Standby
+from orchestrator.core.plan import (
+    is_retired,
+    lever_from_kinds,
+    lever_of,
+    movable,
+    regional_groups,
+)
+from orchestrator.core.policy import Lever, Mode, Service
+from orchestrator.core.traffic import told, traffic, unclaimed
 from orchestrator.wiring import World
 
 
@@ -17,11 +27,11 @@ def balancer(
     service: Service, routing: Routing, state: State | None, world: World
 ) -> Iterator[Finding]:
     """Everything about the backend service and its groups, fault by fault."""
-    names = ", ".join(carrying(routing, service)) or "no configured region"
-    level = Level.OK if carrying(routing, service) else Level.FAIL
-    advice = "Give a region traffic: until then nothing may be moved"
-    what = "has capacity" if service.standby is Standby.ATTACHED else "carries traffic"
-    yield Finding(service.name, "load balancer", level, f"{names} {what}", advice)
+    getting = traffic(routing, service, state)
+    level = Level.OK if getting and getting.regions else Level.FAIL
+    advice = "Give a region traffic: its users get errors, or what the file does not name"
+    yield Finding(service.name, "load balancer", level, told(getting, ()), advice)
+    yield from _description(service, routing)
     lever = lever_of(service, state.lever if state else None)
     learnt, seen = _kinds(service, world)
     yield from seen
@@ -90,12 +100,36 @@ def _in_project(group: str) -> tuple[str, str]:
 
 
 def _unclaimed(service: Service, routing: Routing, state: State | None) -> Iterator[Finding]:
-    retired = state.retired if state else ()
+    carry = {one.group: one for one in unclaimed(routing, service, state)}
+    alone = service.mode is Mode.ACTIVE_PASSIVE
     for backend in routing.backends:
-        if service.owner(backend.group) is None and backend.group not in retired:
-            detail = f"{backend.group} belongs to no region of the file (scaler {backend.scaler:g})"
-            text = "Name it as a `backend` of its region, or know that it is left as it is"
-            yield Finding(service.name, "unclaimed backend", Level.WARN, detail, text)
+        if service.owner(backend.group) or (state and is_retired(state, backend.group)):
+            continue
+        found = carry.get(backend.group)
+        does = f"gets traffic in {found.place}" if found else "gets no traffic now"
+        detail = f"{backend.group} belongs to no region of the file and {does}"
+        detail += f" (scaler {backend.scaler:g})"
+        level = Level.FAIL if found and alone else Level.WARN
+        text = leftover.advice(routing, (found,)) if found else _LEFT_ALONE
+        yield Finding(service.name, "unclaimed backend", level, detail, text)
+
+
+_LEFT_ALONE = "Name it as a `backend` of its region: as it is, the orchestrator never changes it"
+
+
+def _description(service: Service, routing: Routing) -> Iterator[Finding]:
+    """A description that a controller may own: it and the mark must not undo each other."""
+    owned = json_object(bare(routing.description, service.name))
+    if owned is None:
+        return
+    gke = any("kubernetes" in key or "gke" in key for key in owned)
+    owner = "GKE keeps such JSON there" if gke else "a controller may own it"
+    detail = f"the description of {routing.name} is JSON ({', '.join(owned) or 'empty'}): {owner}"
+    text = (
+        "The mark is kept inside it as a member. If the mark disappears again and again, that"
+        " controller rewrites the description: have it leave this backend service alone"
+    )
+    yield Finding(service.name, "description", Level.WARN, detail, text)
 
 
 def _balancer_health(service: Service, routing: Routing, world: World) -> Iterator[Finding]:
@@ -108,7 +142,7 @@ def _balancer_health(service: Service, routing: Routing, world: World) -> Iterat
         return
     for group in attached:
         count = healthy.get(group)
-        region, short = service.owner(group), group.rsplit("/", 1)[-1]
+        region, short = service.owner(group), short_name(group)
         if count:
             detail = f"{region}: {count} healthy in {short}"
             yield Finding(service.name, "backend health", Level.OK, detail)

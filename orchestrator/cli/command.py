@@ -25,8 +25,11 @@ from orchestrator.cli.session import Session, actor, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.model import FAMILIES, Command, Json, Tick, Wish
+from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
+from orchestrator.core.traffic import traffic
+from orchestrator.core.traffic import view as traffic_view
 from orchestrator.flow.observe import read_state
 from orchestrator.flow.pipeline import handle
 from orchestrator.flow.preview import Preview, preview
@@ -166,9 +169,10 @@ def _show_preview(session: Session, view: Json) -> None:
     if blocked:
         return
     routing = view["routing"]
-    carrying = ", ".join(routing) if isinstance(routing, dict) else ""
+    wanted = list(routing) if isinstance(routing, dict) else []
     when = "until the switch ends" if view["outcome"] == "switching" else "then"
-    session.say(f"  {when} {carrying} carries traffic (epoch {view['epoch']})")
+    told = sentences.will_carry(view["remains"], wanted)
+    session.say(f"  {when} {told} (epoch {view['epoch']})")
 
 
 # --- done ----------------------------------------------------------------------------------------
@@ -286,6 +290,23 @@ def _is_late(entry: Json) -> bool:
     return held and any(reason.get("rule") == "command" for reason in refused)
 
 
+def _with_traffic(name: str, entry: Json, world: World) -> Json:
+    """The decision of a new epoch with the traffic as it is read now; others as they are.
+
+    So a move is told as done only where it is. A later epoch's traffic says nothing of it.
+    """
+    service, epoch = world.config.services[name], entry.get("epoch")
+    if not isinstance(epoch, int) or epoch == entry.get("epoch_before"):
+        return entry
+    try:
+        routing = world.context.traffic.read(service.backend_service)
+    except FailoverError:
+        return {**entry, "traffic": None}
+    if seen_pair(routing, service).epoch > epoch:
+        return entry
+    return {**entry, "traffic": traffic_view(traffic(routing, service, None))}
+
+
 def _show(
     session: Session,
     found: dict[str, Json | FailoverError],
@@ -302,7 +323,7 @@ def _show(
             continue
         fine = fine and entry.get("outcome") not in {"held", "abandoned"}
         again = {"repeat": repeated(name, order, manner)} if _is_late(entry) else {}
-        views.append({"service": name, "decision": entry, **again})
+        views.append({"service": name, "decision": _with_traffic(name, entry, world), **again})
     if session.as_json:
         session.answer({"services": views, "applied": True})
         return fine

@@ -33,6 +33,7 @@ from orchestrator.core.model import (
 from orchestrator.core.plan import desired
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
+from orchestrator.core.traffic import told, traffic
 from orchestrator.flow.observe import observe, read_state
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
@@ -164,12 +165,10 @@ def _without_document(service: Service, observed: Observed) -> list[str]:
 
 
 def _where(service: Service, state: State, observed: Observed) -> str:
-    carrying = ", ".join(state.routing)
+    seen = told(traffic(observed.routing, service, state), state.routing)
     never = "nothing moved yet" if state.history else "nothing decided yet"
     phase = f", {state.shift.phase if state.shift else never}"
-    text = f"{service.name}: traffic goes to {carrying}, primary {state.primary} (epoch"
-    seen = "" if observed.routing else " The load balancer cannot be read now!"
-    return f"{text} {state.epoch}{phase}).{seen}"
+    return f"{service.name}: {seen}. Primary {state.primary} (epoch {state.epoch}{phase})."
 
 
 def _regions(service: Service, state: State, observed: Observed, now: datetime) -> Iterable[str]:
@@ -239,7 +238,8 @@ def _next(
     lines = [
         f"A tick now would come to: {found.decision.outcome}.",
         *sentences.indented(gates.gates(view)),
-        *sentences.indented(_shift(found)),
+        *sentences.indented(_shift(found, view)),
+        *sentences.indented(f"A human would be paged: {p.text}" for p in found.decision.pages),
     ]
     waiting = gates.gates({"reasons": view["waiting"]})
     lines += sentences.indented(["Not due yet:", *sentences.indented(waiting)] if waiting else [])
@@ -254,12 +254,12 @@ def _failing(session: Session, error: FailoverError) -> tuple[list[str], Json]:
     return [line for line in told if line], {"error": view}
 
 
-def _shift(found: Preview) -> Iterable[str]:
+def _shift(found: Preview, view: Json) -> Iterable[str]:
     if found.plan is None:
         yield f"It could not shift: {found.obstacle}"
         return
     if found.plan.empty:
-        yield "The load balancer is as decided."
+        yield sentences.as_decided(view)
     else:
         yield f"It would write: {found.plan}"
     if found.plan.drift:

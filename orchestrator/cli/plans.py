@@ -12,6 +12,7 @@ from orchestrator.cli.views import plan_view, preview_view
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json, Tick
 from orchestrator.core.policy import Service
+from orchestrator.core.traffic import told, traffic
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
 
@@ -33,7 +34,7 @@ def show_plans(session: Session, services: Iterable[Service], world: World) -> b
         session.answer({"services": views})
     else:
         for name, seen in found.items():
-            _show_plan(session, name, seen, _plan_view(known[name], seen, session))
+            _show_plan(session, known[name], seen, _plan_view(known[name], seen, session))
     return all(not isinstance(seen, FailoverError) and seen.plan for seen in found.values())
 
 
@@ -43,7 +44,16 @@ def _plan_view(service: Service, seen: Preview | FailoverError, session: Session
     return with_advice(preview_view(service, seen), seen.error, session)
 
 
-def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view: Json) -> None:
+def _now(service: Service, seen: Preview) -> str:
+    state = seen.observed.stored.state
+    wanted = state.routing if state else ()
+    return told(traffic(seen.observed.routing, service, state), wanted)
+
+
+def _show_plan(
+    session: Session, service: Service, seen: Preview | FailoverError, view: Json
+) -> None:
+    name = service.name
     if isinstance(seen, FailoverError):
         session.say(f"{name}: a tick now would fail", "bold red")
         show_error(session, view["error"])
@@ -51,12 +61,15 @@ def _show_plan(session: Session, name: str, seen: Preview | FailoverError, view:
     session.say(f"{name}: a tick now would come to: {seen.decision.outcome}", "bold")
     for line in sentences.under_way(view, session.world().context.now()):
         session.say(f"  {line}", "yellow")
+    session.say(f"  Now: {_now(service, seen)}.")
     for line in gates.gates(view):
         session.say(f"  {line}")
+    for page in seen.decision.pages:
+        session.say(f"  A human would be paged: {page.text}", "bold")
     if seen.plan is None:
         show_obstacle(session, view)
         return
-    session.say("  The load balancer is as decided." if seen.plan.empty else f"  {seen.plan}")
+    session.say(f"  {sentences.as_decided(view)}" if seen.plan.empty else f"  {seen.plan}")
     rows = plan_view(seen.plan)["changes"]
     columns = ("verb", "region", "group", "capacity_scaler")
     if isinstance(rows, list) and rows:

@@ -217,4 +217,4 @@ def _show(session: Session, told: list[Json]) -> None:
 def _after(one: Json) -> str:
     routing = one["routing"]
     carrying = ", ".join(routing) if isinstance(routing, dict) else ""
-    return f"{carrying} carries traffic, epoch {one['epoch']}"
+    return f"{carrying} would carry traffic, epoch {one['epoch']}"

@@ -7,6 +7,7 @@ whether it passed or not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.cli import failure_words
@@ -16,20 +17,33 @@ from orchestrator.core.model import Incident, IncidentState, Json, Paged, Status
 from orchestrator.core.paging import standing
 from orchestrator.core.reading import read_time
 from orchestrator.core.rules import DOUBTS
+from orchestrator.core.traffic import Traffic, besides, read_view, told
 
-_OUTCOMES: Mapping[str, str] = {
-    "held": "It HELD: the traffic stayed with {now}.",
-    "health": "It noted who is healthy; the traffic stayed with {now}.",
-    "unchanged": "It changed nothing; the traffic stays with {now}.",
-    "adopted": "It took over what the load balancer says: {now} (epoch {epoch}).",
-    "obeyed": "It did as it was told; the traffic is with {now}.",
-    "switching": "It began a graceful switch; until it ends the traffic stays with {now}.",
-    "ramped": "It gave a region the next step of its traffic: {now} carries traffic (epoch"
-    " {epoch}).",
-    "abandoned": "It GAVE UP what was under way; the traffic is with {now}.",
-    "standbys": "It attached or drained standbys; the traffic stays with {now} (epoch {epoch}).",
-    "configured": "It took up a newer configuration: {now} carries traffic (epoch {epoch}).",
+_OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "held": ("It HELD", ": the traffic stayed with {now}"),
+    "health": ("It noted who is healthy", "; the traffic stayed with {now}"),
+    "unchanged": ("It changed nothing", "; the traffic stays with {now}"),
+    "adopted": ("It took over what the load balancer says", ": {now} (epoch {epoch})"),
+    "obeyed": ("It did as it was told", "; the traffic is with {now}"),
+    "switching": (
+        "It began a graceful switch",
+        "; until it ends the traffic stays with {now}",
+    ),
+    "ramped": (
+        "It gave a region the next step of its traffic",
+        ": {now} carries traffic (epoch {epoch})",
+    ),
+    "abandoned": ("It GAVE UP what was under way", "; the traffic is with {now}"),
+    "standbys": (
+        "It attached or drained standbys",
+        "; the traffic stays with {now} (epoch {epoch})",
+    ),
+    "configured": (
+        "It took up a newer configuration",
+        ": {now} carries traffic (epoch {epoch})",
+    ),
 }
+"""What was done, and where the traffic is: the second part only by what was read."""
 
 _PATCHED: Mapping[str, str] = {
     "verified": "This call patched the load balancer and read it back: it was as decided.",
@@ -77,31 +91,118 @@ def short(stamp: object) -> str:
     return str(stamp)[:19].replace("T", " ") if stamp else "-"
 
 
-def _carriers(entry: Json, key: str) -> str:
+def _names(entry: Json, key: str) -> list[str]:
     found = entry.get(key)
-    names = list(found) if isinstance(found, dict) else []
-    return ", ".join(names) or "nobody"
+    return list(found) if isinstance(found, dict) else []
+
+
+def _carriers(entry: Json, key: str) -> str:
+    return ", ".join(_names(entry, key)) or "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where the traffic is by an entry. now: names, None where it was not read. also: sentences."""
+
+    now: str | None
+    also: str = ""
+
+
+def _where(entry: Json) -> _Where:
+    """Where the traffic was when the entry's invocation last read the load balancer.
+
+    Entries of older versions do not have it: then it is where the document wanted it. With standbys
+    attached the document alone says who serves.
+    """
+    wanted = _carriers(entry, "routing")
+    if "traffic_before" not in entry and "traffic" not in entry:
+        return _Where(wanted)
+    if "traffic" not in entry and entry.get("epoch") != entry.get("epoch_before"):
+        if entry.get("phase") == "verified":
+            return _Where(wanted)
+        return _Where(None, f" The document wants {wanted} to carry the traffic.")
+    seen = read_view(entry.get("traffic", entry.get("traffic_before")))
+    if seen is None:
+        return _Where(None, f" {capital(told(None, [wanted]))}.")
+    if seen.attached:
+        return _Where(wanted, _also(seen))
+    now = ", ".join(seen.regions) or "no configured region"
+    differs = now != "no configured region" and set(seen.regions) != set(_names(entry, "routing"))
+    want = f" The document wants {wanted}." if differs or not seen.regions else ""
+    return _Where(now, want + _also(seen))
+
+
+def _also(seen: Traffic) -> str:
+    listed = ", ".join(map(str, seen.unclaimed))
+    return f" {listed} carries traffic too, and no region claims it." if listed else ""
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def headline(entry: Json) -> str:
-    """What a decision came to, in one sentence."""
-    now, before = _carriers(entry, "routing"), _carriers(entry, "routing_before")
-    if entry.get("outcome") == "moved":
-        return (
-            f"It MOVED the traffic from {before} to {now} (epoch"
-            f" {entry.get('epoch_before') or 0} to {entry.get('epoch')})."
-        )
-    if entry.get("outcome") == "shifted":
+    """What a decision came to, in a sentence, and where the traffic was read to be."""
+    outcome, epoch = entry.get("outcome"), entry.get("epoch")
+    if outcome == "moved":
+        return _moved(entry)
+    if outcome == "shifted":
         decided = f", decided as {entry['of']}" if entry.get("of") else ""
-        return f"It decided nothing and carried out epoch {entry.get('epoch')}{decided}."
-    pattern = _OUTCOMES.get(str(entry.get("outcome")), "Outcome {outcome}: {now}.")
-    return pattern.format(now=now, epoch=entry.get("epoch"), outcome=entry.get("outcome"))
+        return f"It decided nothing and carried out epoch {epoch}{decided}."
+    done, clause = _OUTCOMES.get(str(outcome), (f"Outcome {outcome}", ": {now}"))
+    where = _where(entry)
+    known = clause.format(now=where.now, epoch=epoch) if where.now else ""
+    return f"{done}{known}.{where.also}"
+
+
+def _moved(entry: Json) -> str:
+    """A move, told as done only where it was read to be done."""
+    before, wanted = _carriers(entry, "routing_before"), _carriers(entry, "routing")
+    known = read_view(entry.get("traffic_before"))
+    if known is not None and not known.attached and known.regions:
+        before = ", ".join(known.regions)
+    where = _where(entry)
+    done = where.now is not None and set(where.now.split(", ")) == set(_names(entry, "routing"))
+    epochs = f"(epoch {entry.get('epoch_before') or 0} to {entry.get('epoch')})"
+    if done:
+        return f"It MOVED the traffic from {before} to {where.now} {epochs}.{where.also}"
+    text = f"It decided to MOVE the traffic from {before} to {wanted} {epochs}."
+    if where.now is None:
+        return f"{text}{'' if 'traffic' not in entry else where.also}"
+    return f"{text} When it was last read, {where.now} carried traffic.{where.also}"
 
 
 def whereabouts(entry: Json) -> str:
     """Where a decision sent the traffic, or left it."""
     now, before = _carriers(entry, "routing"), _carriers(entry, "routing_before")
-    return f"the traffic {'stays with' if now == before else 'is now with'} {now}"
+    where = _where(entry)
+    if where.now is None:
+        return f"the document {'still' if now == before else 'now'} wants {now} to carry it"
+    if now == before:
+        return f"the traffic stays with {where.now}{where.also.rstrip('.')}"
+    return f"the traffic is now with {where.now}{where.also.rstrip('.')}"
+
+
+def as_decided(view: Json) -> str:
+    """What an empty plan means, by what was read. view: of a preview."""
+    seen = read_view(view.get("traffic"))
+    if seen is None:
+        return "The load balancer could not be read."
+    if not seen.regions:
+        return f"No configured region {'has capacity' if seen.attached else 'carries traffic'}!"
+    if seen.unclaimed:
+        return f"The load balancer is as decided for the regions of the file.{_also(seen)}"
+    return "The load balancer is as decided."
+
+
+def will_carry(remains: object, wanted: Sequence[str]) -> str:
+    """Who carries traffic after a plan, in a clause. remains: what the plan leaves, as a view."""
+    seen = read_view(remains)
+    if seen is None:
+        return f"the document wants {', '.join(wanted)} to carry the traffic"
+    who = ", ".join(wanted if seen.attached else seen.regions) or "no configured region"
+    return f"{who} carries traffic{besides(seen.unclaimed, alone=not seen.regions)}"
 
 
 def cause(entry: Json) -> str:
@@ -133,8 +234,11 @@ def became_of(entry: Json) -> list[str]:
     """How far the shift of the decision's own epoch came, when the journal knows."""
     phase, found, newer = str(entry.get("phase")), entry.get("shifted"), entry.get("superseded_by")
     plans = found if isinstance(found, list) else []
-    told = (_PATCHED if plans else _NOT_PATCHED).get(phase)
-    lines = [told] if told else []
+    said = (_PATCHED if plans else _NOT_PATCHED).get(phase)
+    seen = read_view(entry.get("traffic"))
+    if said and phase == "verified" and seen is not None and seen.unclaimed:
+        said = f"{said} That holds for the regions of the file only.{_also(seen)}"
+    lines = [said] if said else []
     lines += [f"Written: {plan}" for plan in plans]
     if newer and plans:
         lines.append(f"Epoch {newer} has superseded this decision since.")

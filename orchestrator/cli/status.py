@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
 
@@ -10,6 +10,7 @@ from orchestrator.cli import sentences
 from orchestrator.cli.failures import error_of, show_error
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.views import status_view
+from orchestrator.core.claims import short_name
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import orphaned
 from orchestrator.core.model import Json, Observed, Stored
@@ -86,7 +87,7 @@ def _status_view(seen: tuple[Json, FailoverError | None] | FailoverError, sessio
 
 def _show_status(session: Session, view: Json, now: datetime) -> None:
     balancer = view["load_balancer"]
-    says = "not to be had"
+    says = "cannot be read, so where the traffic goes is unknown"
     if isinstance(balancer, dict):
         names = ", ".join(balancer["carrying"]) or "nobody"
         what = "capacity" if view["standby"] == Standby.ATTACHED else "traffic"
@@ -98,7 +99,7 @@ def _show_status(session: Session, view: Json, now: datetime) -> None:
         routing = view["routing"]
         carrying = ", ".join(routing) if isinstance(routing, dict) else ""
         session.say(
-            f"  document:      epoch {view['epoch']}, primary {view['primary']}, traffic to"
+            f"  document:      epoch {view['epoch']}, primary {view['primary']}, wants traffic in"
             f" {carrying}, {view['phase'] or 'nothing moved yet'},"
             f" {sentences.short(view['updated_at'])}"
         )
@@ -107,6 +108,8 @@ def _show_status(session: Session, view: Json, now: datetime) -> None:
     else:
         session.say("  document:      none yet; the first signal makes it, or check --apply")
     session.say(f"  load balancer: {says}")
+    for line in _unclaimed(balancer):
+        session.say(f"  {line}", "bold red")
     if view.get("error"):
         show_error(session, view["error"])
     for line in sentences.under_way(view, now):
@@ -118,6 +121,15 @@ def _is_missing(view: Json) -> bool:
     """Whether the load balancer carries the mark of a document that is not there."""
     balancer = view["load_balancer"]
     return isinstance(balancer, dict) and bool(balancer["epoch"])
+
+
+def _unclaimed(balancer: object) -> Iterator[str]:
+    """A line for each backend that gets traffic and that no region claims."""
+    found = balancer["unclaimed"] if isinstance(balancer, dict) else ()
+    for one in found:
+        of = "of a region that is no longer configured" if one["retired"] else "NO REGION CLAIMS IT"
+        share = f"{one['share']:.0%}, " if isinstance(one["share"], float) else ""
+        yield (f"also carries:  {short_name(one['group'])} ({share}scaler {one['scaler']:g}): {of}")
 
 
 def _end_frame(session: Session, now: datetime) -> None:
@@ -160,11 +172,18 @@ def _row(region: Json) -> tuple[str, ...]:
     return (
         str(region["region"]),
         _status_word(region),
-        f"{share:.0%}" if isinstance(share, float) else "-",
+        _share(share, region["wanted_share"]),
         f"{probe.get('verdict', '-')} ({probe.get('detail', '')})",
         ", ".join(incidents) or "-",
         sentences.short(region["since"]),
     )
+
+
+def _share(read: object, wanted: object) -> str:
+    """The share as read; where it was not read, what the document wants."""
+    if isinstance(read, float):
+        return f"{read:.0%}"
+    return f"unknown (wants {wanted:.0%})" if isinstance(wanted, float) else "-"
 
 
 def _second(region: Json) -> tuple[str, str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from orchestrator.core.model import AlertClosed, AlertOpened, Json, Observed, Signal, State
-from orchestrator.core.plan import Plan, carrying, seen_pair
+from orchestrator.core.plan import Plan, backends_after, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
+from orchestrator.core.traffic import Traffic, shares, traffic, unclaimed_view, view
 from orchestrator.flow import record
 from orchestrator.flow.preview import Preview
 
@@ -66,16 +70,34 @@ def preview_view(service: Service, found: Preview) -> Json:
         "reasons": [record.reason(reason) for reason in decision.reasons],
         "waiting": [record.reason(reason) for reason in decision.waiting],
         "page": decision.page,
+        "traffic": view(_traffic(service, found.observed)),
+        "remains": view(_remains(service, found)),
         **_under_way(found.observed.stored.state),
         "plan": plan_view(found.plan) if found.plan else None,
         "obstacle": found.obstacle,
     }
 
 
+def _traffic(service: Service, observed: Observed) -> Traffic | None:
+    return traffic(observed.routing, service, observed.stored.state)
+
+
+def _remains(service: Service, found: Preview) -> Traffic | None:
+    """Who would get traffic after the plan of a preview; None where there is no plan."""
+    if found.plan is None or found.observed.routing is None:
+        return None
+    after = replace(
+        found.observed.routing, backends=backends_after(found.plan, found.observed.routing)
+    )
+    return traffic(after, service, found.decision.state)
+
+
 def status_view(service: Service, observed: Observed) -> Json:
     """How one service stands: by the document, by the load balancer, by our own probes."""
     state, routing = observed.stored.state, observed.routing
     pair = seen_pair(routing, service) if routing else None
+    seen = _traffic(service, observed)
+    read, others = shares(routing, service, state, observed.roles)
     return {
         "service": service.name,
         "mode": service.mode,
@@ -90,13 +112,16 @@ def status_view(service: Service, observed: Observed) -> Json:
         **_under_way(state),
         "load_balancer": {
             "name": service.backend_service,
-            "carrying": list(carrying(routing, service)),
+            "carrying": list(seen.regions),
+            "unclaimed": [
+                {**one, "share": others.get(str(one["group"]))} for one in unclaimed_view(seen)
+            ],
             "epoch": pair.epoch,
             "rev": pair.rev,
         }
-        if routing and pair
+        if seen and pair
         else None,
-        "regions": [_region(service, observed, name) for name in service.names],
+        "regions": [_region(service, observed, name, read) for name in service.names],
     }
 
 
@@ -116,7 +141,9 @@ def chosen_by(state: State, name: str) -> str | None:
     return None
 
 
-def _region(service: Service, observed: Observed, name: str) -> Json:
+def _region(
+    service: Service, observed: Observed, name: str, read: Mapping[str, float] | None
+) -> Json:
     state = observed.stored.state
     entry = state.regions.get(name) if state else None
     probe, role = observed.probes.get(name), observed.roles.get(name)
@@ -131,7 +158,8 @@ def _region(service: Service, observed: Observed, name: str) -> Json:
         "status": entry.status if entry else None,
         "healthy": entry.healthy if entry else None,
         "since": stamp_time(entry.since) if entry else None,
-        "share": state.routing.get(name, 0.0) if state else None,
+        "share": read[name] if read else None,
+        "wanted_share": state.routing.get(name, 0.0) if state else None,
         "probe": {"verdict": probe.verdict, "detail": probe.detail} if probe else None,
         "role": {"part": role.part, "detail": role.detail, "epoch": role.epoch} if role else None,
         "attach": entry.attach if entry else None,

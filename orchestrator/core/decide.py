@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import attached, rules
+from orchestrator.core import attached, leftover, rules
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.clocks import believed, given_up
 from orchestrator.core.commands import effect, newest, obey
@@ -88,10 +88,10 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
         )
     if before and isinstance(signal, Command) and signal.id in before.commands:
         return _known(before, service, signal, now)
-    if before is None:
-        return _decide(service, observed, None, None, signal, now)
-    timely, pages = believed(before, now)
-    return given_up(_decide(service, observed, before, timely, signal, now), pages)
+    timely, pages = believed(before, now) if before else (None, ())
+    ground = stand(service, timely, observed, now)
+    made = given_up(_decide(service, ground, observed, signal, now), pages)
+    return _complete(service, ground, made, observed.routing, signal)
 
 
 def _known(before: State, service: Service, command: Command, now: datetime) -> Decision:
@@ -101,16 +101,10 @@ def _known(before: State, service: Service, command: Command, now: datetime) -> 
 
 
 def _decide(
-    service: Service,
-    observed: Observed,
-    before: State | None,
-    timely: State | None,
-    signal: Signal,
-    now: datetime,
+    service: Service, ground: Ground, observed: Observed, signal: Signal, now: datetime
 ) -> Decision:
-    """The decision on this document. before: as it was read; timely: without what a wrong clock
-    wrote into it."""
-    ground = stand(service, timely, observed, now)
+    """What should be, on this ground. It is compared with the document as it was read."""
+    before = observed.stored.state
     known_down = {n for n, r in ground.state.regions.items() if r.status is Status.DOWN}
     probes = believable(observed.probes, known_down)
     second = second_signal(service.policy, probes, observed.checks)
@@ -153,6 +147,19 @@ def _disputing(made: Decision, signal: Signal, now: datetime) -> Decision:
     """The decision that also pages, on a tick, for alerts that are contradicted for good."""
     found = contradicted(made.state, now) if isinstance(signal, Tick) else ()
     return replace(made, pages=(*made.pages, *found))
+
+
+def _complete(
+    service: Service, ground: Ground, made: Decision, routing: Routing | None, signal: Signal
+) -> Decision:
+    """The decision with what is to be remembered and paged of all traffic, claimed or not."""
+    state = leftover.remembered(service, ground.state, made.state, routing, signal)
+    changed = made.changed or state != made.state
+    known = {page.rule for page in made.pages}
+    known |= {leftover.NOBODY} if "routing" in known else set()  # it says the same
+    found = leftover.pages(service, state, routing)
+    pages = (*made.pages, *(page for page in found if page.rule not in known))
+    return replace(made, state=state, changed=changed, pages=pages)
 
 
 def _done_to(state: State, signal: Signal, now: datetime, *, void: bool) -> tuple[Reason, ...]:
@@ -296,7 +303,7 @@ def _new_epoch(scene: Scene, stored: Stored, made: Resolution) -> State:
     primary = state.primary if state.primary in regions else regions[0]
     routing_then = shares(regions)
     moved = replace(
-        settle(state, service),
+        settle(state, service, routing),
         epoch=epoch,
         stamp=service.stamp,
         primary=primary,

@@ -24,11 +24,17 @@ carries out. If it is, nobody had decided anything newer by then; whoever does s
 with their own write or meets ours and overwrites it. The extra read is spared where our own commit
 came after the read of the resource, for that commit is itself such a proof.
 
+Some controllers (GKE among them) keep a JSON object in the description, and write it back when they
+cannot parse it. Two writers would then undo each other for ever. So in a description that is a JSON
+object the mark is a member of that object, `"failover-checkout": "failover epoch=7 ..."`, and the
+whole stays a JSON object. It is read like any other: a mark counts wherever it stands.
+
 This module reads and writes the mark. It does not decide and does not compare.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 from orchestrator.core.limits import EPOCHS
@@ -67,7 +73,12 @@ def read_frozen(description: str, service: str) -> int:
 
 
 def bare(description: str, service: str) -> str:
-    """The description without this service's marks: what people have written there."""
+    """The description without this service's marks: what people and controllers have written."""
+    mark = rf"failover epoch=\d{{1,18}} service={re.escape(service)} rev=\d{{1,20}}"
+    mark += r"(?: frozen=\d{1,10})?"
+    member = rf'"failover-{re.escape(service)}"\s*:\s*"{mark}"'
+    for around in (rf"{member},", rf",\s*{member}", rf"{member}\s*,", member):
+        description = re.sub(around, "", description)
     while True:  # what stood around a mark may form another
         after = _MARK.sub(lambda found: "" if found[2] == service else found[0], description)
         if after == description:
@@ -78,14 +89,32 @@ def bare(description: str, service: str) -> str:
 def write_mark(description: str, service: str, pair: Pair, frozen: int = 0) -> str:
     """The description with this pair as its beginning, other text kept, cut to fit the API.
 
+    Where the other text is a JSON object, and both fit, the pair is its first member instead.
     frozen: until when automation is, in seconds since 1970; 0: it is not, or the mark does not
     tell.
     """
     until = f" frozen={frozen}" if frozen else ""
     mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}{until}"
-    return f"{mark} {bare(description, service)}".strip()[:MAX_DESCRIPTION]
+    text = bare(description, service)
+    known = json_object(text)
+    if known is not None:
+        inside = f'{{"failover-{service}":"{mark}"{"," if known else ""}{text[1:]}'
+        if len(inside) <= MAX_DESCRIPTION and bare(inside, service) == text:
+            return inside
+    return f"{mark} {text}".strip()[:MAX_DESCRIPTION]
 
 
 def is_cut(description: str, service: str, pair: Pair) -> bool:
     """Whether writing this pair loses some of people's text."""
-    return not write_mark(description, service, pair).endswith(bare(description, service))
+    return bare(write_mark(description, service, pair), service) != bare(description, service)
+
+
+def json_object(text: str) -> dict[str, object] | None:
+    """The JSON object that the text is; None for any other text."""
+    if not text.startswith("{"):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.core.claims import is_pattern, matches
 from orchestrator.core.errors import Orphaned, Unavailable
 from orchestrator.core.model import (
     NO_PAIR,
@@ -34,6 +35,7 @@ from orchestrator.core.plan import (
     seen_pair,
 )
 from orchestrator.core.policy import Mode, Region, Service, Stamp, Standby
+from orchestrator.core.traffic import besides, unclaimed
 
 
 class Standing(StrEnum):
@@ -80,9 +82,11 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
     pointed = carrying(routing, service)
     newer = standing(state.stamp, service.stamp) is Standing.NEWER
     if seen > state.pair and not pointed:
-        return _stuck(service, state, f"{routing.name} gives no configured region traffic")
+        others = besides(unclaimed(routing, service, state), alone=True)
+        return _stuck(service, state, f"{routing.name} gives no configured region traffic{others}")
     if not named(routing, service) and not seen == state.pair != NO_PAIR:
-        return _stuck(service, state, f"{routing.name} names no configured region")
+        others = besides(unclaimed(routing, service, state), alone=True)
+        return _stuck(service, state, f"{routing.name} names no configured region{others}")
     if seen == state.pair == NO_PAIR and pointed:
         state = pointed_at(service, state, pointed)
     if seen == state.pair:
@@ -149,10 +153,11 @@ def shares(regions: Iterable[str]) -> Mapping[str, float]:
     return {name: round(1 / len(names), 4) for name in names}
 
 
-def settle(state: State, service: Service) -> State:
+def settle(state: State, service: Service, routing: Routing | None) -> State:
     """The document as an epoch makes it: exactly the configured regions, as they are configured.
 
-    The groups of regions that are configured no more are retired: they get no traffic.
+    The groups of regions that are no longer configured are retired: they get no traffic. A pattern
+    is retired as the groups that it matches on the resource, or as itself while that is not read.
     """
     entries = {
         region.name: replace(
@@ -161,8 +166,15 @@ def settle(state: State, service: Service) -> State:
         for region in service.regions
     }
     gone = [group for entry in state.regions.values() for group in entry.backends]
-    retired = {group for group in (*state.retired, *gone) if service.owner(group) is None}
+    known = (real for claim in (*state.retired, *gone) for real in _attached(claim, routing))
+    retired = {group for group in known if service.owner(group) is None}
     return replace(state, regions=entries, retired=tuple(sorted(retired)))
+
+
+def _attached(claim: str, routing: Routing | None) -> tuple[str, ...]:
+    if routing is None or not is_pattern(claim):
+        return (claim,)
+    return tuple(b.group for b in routing.backends if matches(claim, b.group))
 
 
 def _fresh(region: Region, now: datetime) -> RegionState:

@@ -356,8 +356,10 @@ class State:
 
     revision: the generation that this commit replaced. routing: share of traffic by region.
     restore: what a drained or detached backend was before, by group. retired: groups of regions
-    that are configured no more, and get no traffic. ceilings: the share of its full capacity that a
-    region on a ramp gets, or was left with. given_up_at: when a switch or ramp last was.
+    that are configured no more, and get no traffic. unclaimed: groups that get traffic and that no
+    region claims, each with the epoch of the move that left it so, 0 for none. ceilings: the share
+    of its full capacity that a region on a ramp gets, or was left with. given_up_at: when a switch
+    or ramp last was.
     evacuated: regions that a human took the traffic from; automation goes there last. commands:
     when each command of the last day was handled, by id. order: the newest command of each family
     that was obeyed; an older one that comes later is refused. forgotten: incidents that were
@@ -377,6 +379,7 @@ class State:
     shift: Shift | None = None
     restore: Mapping[str, Json] = field(default_factory=dict)
     retired: tuple[str, ...] = ()
+    unclaimed: Mapping[str, int] = field(default_factory=dict)
     lever: Lever | None = None
     moves: tuple[Move, ...] = ()
     acknowledged_at: datetime | None = None

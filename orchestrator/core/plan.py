@@ -12,10 +12,12 @@ backends that no region claims are left as they are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from orchestrator.core.claims import matches, short_name
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import bare, is_cut, read_frozen, read_mark, write_mark
 from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
@@ -50,7 +52,7 @@ class Change:
 
     def __str__(self) -> str:
         to = f" to {self.backend.scaler:g}" if self.verb is Verb.SCALE else ""
-        return f"{self.verb} {self.region} {self.backend.group.rsplit('/', 1)[-1]}{to}"
+        return f"{self.verb} {self.region} {short_name(self.backend.group)}{to}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,12 @@ def lever_of(service: Service, remembered: Lever | None) -> Lever:
 def regional_groups(service: Service) -> tuple[str, ...]:
     """The service's regional network endpoint groups: those whose type only the API knows."""
     groups = [group for region in service.regions for group in region.backends]
-    return tuple(g for g in groups if "/regions/" in g and "/networkEndpointGroups/" in g)
+    return tuple(group for group in groups if is_regional(group))
+
+
+def is_regional(group: str) -> bool:
+    """Whether this is a regional network endpoint group."""
+    return "/regions/" in group and "/networkEndpointGroups/" in group
 
 
 def lever_from_kinds(kinds: Iterable[str]) -> Lever | None:
@@ -154,10 +161,9 @@ def carrying(routing: Routing, service: Service) -> tuple[str, ...]:
 
 def movable(routing: Routing, service: Service, lever: Lever, region: str) -> bool:
     """Whether traffic can be given to the region with this lever as the resource stands."""
-    groups = service.region(region).backends
     if lever is Lever.MEMBERSHIP:
-        return bool(groups)
-    return any(backend.group in groups for backend in routing.backends)
+        return bool(service.region(region).backends)
+    return any(service.owner(backend.group) == region for backend in routing.backends)
 
 
 def desired(state: State, service: Service) -> frozenset[str]:
@@ -176,6 +182,7 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
     """
     lever = lever_of(service, state.lever)
     seen = seen_pair(routing, service)
+    _refuse_ambiguous(routing, service, lever)
     if state.pair.epoch == 0:
         return Plan(routing.name, lever, (), seen, seen)
     wanted = desired(state, service)
@@ -242,7 +249,12 @@ def _memberships(
 
 def _region(state: State, service: Service, group: str) -> str | None:
     """Whose group this is: a region's, a retired one's, or nobody's that we know."""
-    return service.owner(group) or (RETIRED if group in state.retired else None)
+    return service.owner(group) or (RETIRED if is_retired(state, group) else None)
+
+
+def is_retired(state: State, group: str) -> bool:
+    """Whether the group belonged to a region that is no longer configured."""
+    return any(matches(claim, group) for claim in state.retired)
 
 
 def _full(state: State, group: str) -> float:
@@ -257,6 +269,28 @@ def _scaled(backend: Backend, to: float) -> Backend:
 
 def _full_url(group: str) -> str:
     return f"https://www.googleapis.com/compute/v1/{group}"
+
+
+def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
+    """Never a group that two claims match, and never one to attach whose name is not known."""
+    counts = Counter(backend.group for backend in routing.backends)
+    for group, count in counts.items():
+        owners = service.owners(group)
+        if len(owners) > 1 or (owners and count > 1):
+            told = f"matched by the `backend` of {' and of '.join(owners)}"
+            raise UnsafePlan(
+                "backend",
+                f"{routing.name}: {group} is {told if len(owners) > 1 else 'attached twice'}, so it"
+                f" is not known whose traffic it takes; nothing is sent for {service.name}. Correct"
+                " `backend` in the file, or the backend service",
+            )
+    if lever is Lever.MEMBERSHIP and service.patterns:
+        raise UnsafePlan(
+            "backend",
+            f"{routing.name}: {service.patterns[0]} cannot be attached, because it does not name"
+            f" one group; nothing is sent for {service.name}. Write `lever: capacity`, or name the"
+            " group without `*`",
+        )
 
 
 def _refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:

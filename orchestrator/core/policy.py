@@ -11,6 +11,8 @@ from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from orchestrator.core.claims import is_pattern, matches
+
 
 class Mode(StrEnum):
     """How many regions carry traffic at a time."""
@@ -134,7 +136,8 @@ class Policy:
 class Region:
     """One region of a service.
 
-    backends: the groups that serve it, as API paths from `projects/` on; they move together.
+    backends: its claims on the groups that serve it, as API paths from `projects/` on, where `*`
+    stands for any zone or name (see `orchestrator.core.claims`). What they match moves together.
     """
 
     name: str
@@ -199,7 +202,19 @@ class Service:
 
     def owner(self, group: str) -> str | None:
         """The region that claims this backend group, if any."""
-        for region in self.regions:
-            if group in region.backends:
-                return region.name
-        return None
+        return next(iter(self.owners(group)), None)
+
+    def owners(self, group: str) -> tuple[str, ...]:
+        """The region of every claim that matches this group: more than one is a fault."""
+        return tuple(
+            region.name
+            for region in self.regions
+            for claim in region.backends
+            if matches(claim, group)
+        )
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The claims that stand for more than one group."""
+        claims = (claim for region in self.regions for claim in region.backends)
+        return tuple(claim for claim in claims if is_pattern(claim))

@@ -73,7 +73,7 @@ def restored(  # a version, and all that fences it
     epoch = known + 1
     state = adopted(service, refit(good, service, now), routing, pointed, roles)
     state = replace(
-        settle(state, service),
+        settle(state, service, routing),
         epoch=epoch,
         stamp=service.stamp,
         shift=Shift(Pair(epoch, generation), Phase.COMMITTED, now, state.routing),

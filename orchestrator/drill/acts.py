@@ -167,6 +167,11 @@ def _restores(act: Act, stage: Stage) -> None:
     stage.restore(act.values["actor"])
 
 
+def _attaches(act: Act, stage: Stage) -> None:
+    attached = act.form.startswith("a controller attaches")
+    stage.world.attach(act.values["name"], act.values["zone"], attached=attached)
+
+
 def _gone(act: Act, stage: Stage) -> None:
     cloud = act.form.partition(" is gone")[0]
     stage.world.gone[cloud] = after(length(act.values["time"]))
@@ -192,6 +197,8 @@ _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
     "REGION reads the document again": _reads,
     "tick": lambda _, stage: stage.tick(),
     "another hand gives REGIONS the traffic": _given,
+    "a controller attaches NAME in ZONE": _attaches,
+    "a controller detaches NAME in ZONE": _attaches,
     "terraform apply": lambda _, stage: stage.world.deploy(),
     "somebody edits the document's primary to REGION": _edited,
     "ACTOR restores the document": _restores,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from orchestrator.core.model import Json, Signal, Tick
+from orchestrator.core.model import Json, Signal, Stored, Tick
 from orchestrator.drill.expectations import refusals
 from orchestrator.drill.world import START, World
 from orchestrator.flow import record
@@ -71,6 +71,7 @@ class Chronicle:
 
     def _unrecorded(self, signal: Signal, report: Report) -> Json:
         state = report.decision.state
-        before = record.Before(state.epoch, state.routing)
+        routing = self.world.backends.read(self.world.service.backend_service)
+        before = record.before(self.world.service, Stored(state, 0), routing)
         what = record.describe(signal)
         return record.entry(report.decision, what, before, self.world.now, f"unrecorded-{what}")

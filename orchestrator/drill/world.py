@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.adapters.local.backend_services import FileBackendServices, as_deployed
+from orchestrator.adapters.local.backend_services import API, FileBackendServices, as_deployed
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.codec import decode
 from orchestrator.core.errors import Unavailable
@@ -145,6 +145,19 @@ class World:
             given = [{**one, "capacityScaler": float(one in given)} for one in backends]
         resource = self.backends.read(self.service.backend_service).resource
         self._write({**resource, "backends": given})
+
+    def attach(self, name: str, zone: str, *, attached: bool) -> None:
+        """A controller attaches this group with full capacity, or takes it away again."""
+        if lever_of(self.service, None) is Lever.CAPACITY:
+            group = f"projects/drill/zones/{zone}/networkEndpointGroups/{name}"
+            made: Json = {"group": API + group, "capacityScaler": 1.0}
+        else:
+            made = {"group": f"{API}projects/drill/regions/{zone}/networkEndpointGroups/{name}"}
+        resource = self.backends.read(self.service.backend_service).resource
+        backends = resource["backends"]
+        assert isinstance(backends, list)  # made by the adapter
+        others = [one for one in backends if one["group"] != made["group"]]
+        self._write({**resource, "backends": [*others, *([made] if attached else [])]})
 
     def _owner(self, backend: Json) -> str | None:
         return self.service.owner(group_path(str(backend["group"])))

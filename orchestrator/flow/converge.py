@@ -51,7 +51,8 @@ class Converged:
     their epoch. repairs: those of them that mended what another hand had changed, in a sentence
     each. verified: the last read found nothing left to do. error: what ended it before that.
     drifted: the repairs again, and writes that did not last, to be remembered. pages: what a human
-    must know of the resource.
+    must know of the resource. routing: as last read, None where it was not read since
+    something was written.
     """
 
     stored: Stored
@@ -61,6 +62,7 @@ class Converged:
     error: FailoverError | None = None
     drifted: tuple[Repair, ...] = ()
     pages: tuple[Page, ...] = ()
+    routing: Routing | None = None
 
 
 def converge(
@@ -77,7 +79,7 @@ def converge(
     committed: our own commit came after `routing` was read, which stands for the lost fence's extra
     read. error: Superseded, UnsafePlan, Unverified, Outdated, or what was left when patience ended.
     """
-    work = _Work(service, context, stored)
+    work = _Work(service, context, stored, seen=routing)
     try:
         verified = _converge(work, routing, patience, committed=committed)
     except FailoverError as error:
@@ -87,7 +89,11 @@ def converge(
 
 @dataclass(slots=True)
 class _Work:
-    """One convergence under way. sent: a plan whose patch may or may not have been made."""
+    """One convergence under way.
+
+    sent: a plan whose patch may or may not have been made. seen: the routing as last read, None
+    after a patch until it is read again.
+    """
 
     service: Service
     context: Context
@@ -97,12 +103,13 @@ class _Work:
     sent: Plan | None = None
     drifted: list[Repair] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
+    seen: Routing | None = None
 
     def result(self, *, verified: bool = False, error: FailoverError | None = None) -> Converged:
         """How far it came."""
         done, repairs, pages = tuple(self.done), tuple(self.repairs), tuple(self.pages)
         drifted = tuple(self.drifted)
-        return Converged(self.stored, done, repairs, verified, error, drifted, pages)
+        return Converged(self.stored, done, repairs, verified, error, drifted, pages, self.seen)
 
     def carried_out(self, made: Plan) -> None:
         """Take note of a plan that is in effect."""
@@ -122,6 +129,7 @@ class _Work:
 
     def look_back(self, routing: Routing) -> None:
         """A patch whose answer was lost was made if what it asked for is there now."""
+        self.seen = routing
         if self.sent is not None and is_in_effect(self.sent, routing, self.service):
             self.carried_out(self.sent)
         self.sent = None
@@ -150,7 +158,7 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
             made = replace(made, changes=())  # the freeze is told; the drift is left alone
         try:
             _lost_fence(work.stored, made, context, committed=committed)
-            work.sent = made
+            work.sent, work.seen = made, None
             context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
             work.sent = None
             work.carried_out(made)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from orchestrator.core import leftover
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
@@ -37,6 +38,7 @@ from orchestrator.core.model import (
 from orchestrator.core.paging import Due, page_of
 from orchestrator.core.plan import Plan, seen_pair
 from orchestrator.core.policy import Service
+from orchestrator.core.traffic import told, traffic, unclaimed, view
 from orchestrator.flow import (
     announce,
     failed,
@@ -152,7 +154,8 @@ def _once(
 class Intent:
     """A decision that is durable.
 
-    entry: as the history has it. at: when it was made. fresh: it made its epoch. due: pages that
+    entry: as the history has it. at: when it was made. fresh: it made its epoch. routing: as read
+    before that. new_groups: unclaimed ones with traffic that were not known before. due: pages that
     its commit remembers.
     """
 
@@ -161,6 +164,8 @@ class Intent:
     stored: Stored
     at: datetime
     fresh: bool
+    routing: Routing | None
+    new_groups: tuple[str, ...]
     due: tuple[Due, ...] = ()
 
     @property
@@ -176,8 +181,10 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
     decision = decide(service, observed, signal, now)
     before = record.before(service, observed.stored, observed.routing)
     made = record.entry(decision, record.describe(signal), before, now, context.new_id())
-    known = observed.stored.state.pair if observed.stored.state else NO_PAIR
-    intent = Intent(decision, made, observed.stored, now, decision.state.pair != known)
+    old = observed.stored.state
+    fresh = decision.state.pair != (old.pair if old else NO_PAIR)
+    new_groups = leftover.fresh(old, decision.state)
+    intent = Intent(decision, made, observed.stored, now, fresh, observed.routing, new_groups)
     return _committed(service, intent, context) if decision.changed else intent
 
 
@@ -250,13 +257,15 @@ def _record(
 ) -> None:
     """Say, announce and keep what happened. Raises nothing."""
     decision = intent.decision
-    _say(service, signal, decision, intent.stored, context)
+    _say(service, signal, intent, done, context)
+    _warn_of_unclaimed(service, intent, context)
     _page(service, signal, intent, done, context)
     for repair in done.repairs:
         announce.drift(service, repair, intent.at, context)
     _journal(service, signal, intent, done, context)
     if isinstance(signal, Tick):
-        verified = done.verified
+        seen = view(traffic(done.routing, service, done.stored.state))
+        verified = seen if done.verified else None
         record.catch_up(service, done.stored, intent.at, context, verified=verified)
     if _has_flat_file(signal, decision, context):
         record.flat_file(service.name, context)
@@ -282,9 +291,15 @@ def _journal(
 ) -> None:
     """Keep the decision with what became of its own epoch, and every other patch by itself."""
     own, others = shifts.parted(intent.decision, done, fresh=intent.fresh)
-    if intent.decision.recorded and not record.publish(service, intent.entry, context, own.told()):
+    became = {**own.told(), **_seen(service, done)}
+    if intent.decision.recorded and not record.publish(service, intent.entry, context, became):
         others = (own, *others) if own.plans else others  # a tick was faster, and knew of no patch
     _keep(service, signal, others, done, context)
+
+
+def _seen(service: Service, done: Converged) -> Json:
+    """The traffic as it was last read."""
+    return {"traffic": view(traffic(done.routing, service, done.stored.state))}
 
 
 def _keep(
@@ -295,10 +310,11 @@ def _keep(
     context: Context,
 ) -> None:
     """Keep the patches of epochs that this invocation did not decide."""
+    seen = _seen(service, done)
     for other in others:
         what, now = record.describe(signal), context.now()
         made = shifts.entry(other, done.stored, what, now, context.new_id())
-        record.keep(service, made, context)
+        record.keep(service, {**made, **seen}, context)
 
 
 def _has_flat_file(signal: Signal, decision: Decision, context: Context) -> bool:
@@ -321,19 +337,30 @@ def _warn_of_clash(service: Service, stored: Stored, context: Context) -> None:
     )
 
 
+def _warn_of_unclaimed(service: Service, intent: Intent, context: Context) -> None:
+    """Name once the backends with traffic that no region claims and that were not known before."""
+    if intent.routing is None or not intent.new_groups:
+        return
+    found = unclaimed(intent.routing, service, intent.decision.state)
+    new = tuple(one for one in found if one.group in intent.new_groups)
+    text = leftover.warning(service, intent.routing, new)
+    context.log("WARNING", text, service=service.name, unclaimed=[one.group for one in new])
+
+
 def _say(
-    service: Service, signal: Signal, decision: Decision, stored: Stored, context: Context
+    service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
-    """One line for the decision, in the severity that it deserves."""
+    """One line for the decision, in the severity that it deserves, and the traffic as last read."""
+    decision, stored = intent.decision, intent.stored
     severity = {"held": "WARNING", "unchanged": "INFO", "health": "NOTICE"}.get(
         decision.outcome, "NOTICE"
     )
     state = decision.state
-    carrying = ", ".join(state.routing)
+    seen = told(traffic(done.routing, service, done.stored.state or state), state.routing)
     context.log(
         severity,
         f"{service.name}: {record.describe(signal)} -> {decision.outcome};"
-        f" {carrying} carries traffic (epoch {state.epoch})",
+        f" {seen} (epoch {state.epoch})",
         service=service.name,
         epoch=state.epoch,
         revision=stored.state.revision if stored.state else None,

@@ -32,6 +32,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan, Verb, carrying
 from orchestrator.core.policy import Lever, Service, Standby
+from orchestrator.core.traffic import traffic, view
 from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -77,19 +78,24 @@ def reason(value: Reason) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """How things stood before a decision. epoch: None when there was no document."""
+    """How things stood before a decision. epoch: None when there was no document.
+
+    routing: by the document. traffic: as read of the load balancer, None where it was not read.
+    """
 
     epoch: int | None
     routing: Mapping[str, float]
+    traffic: Json | None = None
 
 
 def before(service: Service, stored: Stored, routing: Routing | None) -> Before:
     """By the document or, when there was none, by the load balancer."""
+    seen = view(traffic(routing, service, stored.state))
     if stored.state is not None:
-        return Before(stored.state.epoch, stored.state.routing)
+        return Before(stored.state.epoch, stored.state.routing, seen)
     pointed = carrying(routing, service) if routing else ()
     pointed = pointed[:1] if service.standby is Standby.ATTACHED else pointed
-    return Before(None, shares(pointed) if pointed else {})
+    return Before(None, shares(pointed) if pointed else {}, seen)
 
 
 def entry(
@@ -111,6 +117,7 @@ def entry(
         "primary": state.primary,
         "routing": dict(state.routing),
         "routing_before": dict(before.routing),
+        "traffic_before": before.traffic,
         "health": {name: region.status for name, region in state.regions.items()},
         "reasons": [reason(value) for value in decision.reasons],
         "page": decision.page,
@@ -120,9 +127,9 @@ def entry(
 def publish(service: Service, made: Json, context: Context, became: Json = NOTHING) -> bool:
     """Announce one decision and keep it for good in the journal.
 
-    became: what became of its epoch, when the caller knows. A decision counts as recorded when both
-    are certain, or the journal had it before. Gives False in that last case: then the journal does
-    not have what the caller knows.
+    became: what became of its epoch and how the traffic was read last, when the caller knows. A
+    decision counts as recorded when both are certain, or the journal had it before. Gives False in
+    that last case: then the journal does not have what the caller knows.
     """
     whole = {"service": service.name, **made, "phase": None, "shifted": [], **became}
     announced = announce.decision(service, whole, context)
@@ -149,19 +156,20 @@ def journal_name(service: str, made: Json) -> str:
 
 
 def catch_up(
-    service: Service, stored: Stored, now: datetime, context: Context, *, verified: bool = False
+    service: Service, stored: Stored, now: datetime, context: Context, *, verified: Json | None
 ) -> None:
     """Record what the history has and the journal has not: what an instance died before doing.
 
     The history is the last hour's; what this process knows to be recorded is not asked for again.
-    verified: the routing was read, and is as the document's epoch desires.
+    verified: who gets traffic, where the routing was read and is as the document's epoch desires.
     """
     state = stored.state
     for made in reversed(state.history if state else ()):
         if str(made.get("id")) not in context.memory.recorded and _is_late(made, now):
-            current = verified and state is not None and made.get("epoch") == state.epoch
-            fresh = current and made.get("epoch_before") != made.get("epoch")
-            _record_late(service, made, {"phase": Phase.VERIFIED} if fresh else NOTHING, context)
+            current = state is not None and made.get("epoch") == state.epoch
+            fresh = verified and current and made.get("epoch_before") != made.get("epoch")
+            became: Json = {"phase": Phase.VERIFIED, "traffic": verified} if fresh else NOTHING
+            _record_late(service, made, became, context)
 
 
 def _is_late(made: Json, now: datetime) -> bool:

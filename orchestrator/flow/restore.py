@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Outdated
 from orchestrator.core.limits import EPOCHS
-from orchestrator.core.model import Decision, State, Stored, Tick
+from orchestrator.core.model import Decision, Routing, State, Stored, Tick
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import Corrupt, NewerSchema, UnknownWord
 from orchestrator.core.restore import highest_epoch, restored
@@ -45,12 +45,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """What a restore would commit, or has. live: why the document as it is cannot be read."""
+    """What a restore would commit, or has.
+
+    live: why the document as it is cannot be read. routing: as read for it.
+    """
 
     source: Kept
     generation: int
     live: str
     decision: Decision
+    routing: Routing
 
 
 def kept_versions(service: str, archive: Archive) -> Iterator[Kept]:
@@ -96,7 +100,7 @@ def prepare(
     roles = heard(service, context)
     now = context.now()
     decision = restored(service, source.state, routing, generation, floor, now, roles)
-    return Restoration(source, generation, live, decision)
+    return Restoration(source, generation, live, decision, routing)
 
 
 def carry_out(service: Service, found: Restoration, actor: str, context: Context) -> Report:
@@ -106,7 +110,8 @@ def carry_out(service: Service, found: Restoration, actor: str, context: Context
     """
     what = f"state restore of generation {found.source.version.generation} by {actor}"
     now = context.now()
-    before = record.before(service, Stored(found.source.state, found.generation), None)
+    known = Stored(found.source.state, found.generation)
+    before = record.before(service, known, found.routing)
     made = record.entry(found.decision, what, before, now, context.new_id())
     state = found.decision.state
     stored = commit(replace(state, history=(made, *state.history)), found.generation, context)

@@ -6,11 +6,13 @@ state when it can be read.
 
 from __future__ import annotations
 
+from orchestrator.core import leftover
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import AlertOpened, Page, Reason
 from orchestrator.core.plan import body, plan
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.core.stateless import without_state
+from orchestrator.core.traffic import unclaimed
 from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 
@@ -47,8 +49,11 @@ def _act(service: Service, signal: AlertOpened, context: Context) -> None:
     context.traffic.wait(context.traffic.patch(change.resource, body(change, found, service)))
     text = (
         f"{service.name}: the state cannot be read; moved without it from {signal.region} to"
-        f" {', '.join(made.routing)}: {change}"
+        f" {', '.join(made.routing)}: {change}. It was sent, and not read back"
     )
+    left = unclaimed(found, service)
+    if left:
+        text += f"; {', '.join(map(str, left))} keeps its traffic. {leftover.advice(found, left)}"
     context.log("NOTICE", text, service=service.name, epoch=made.epoch)
     moved = Page("moved_without_state", text, (signal.region, *made.routing))
     paging.page(service, (moved,), context)

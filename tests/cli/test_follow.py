@@ -129,7 +129,7 @@ ENDINGS: dict[str, tuple[Callable[[Seat], object], str]] = {
     ),
     "another target": (
         lambda seat: seat.lab.command("failover", EUROPE, now=True),
-        "(failover eu-west-1 by alice: a drill); the traffic is now with eu-west-1",
+        "(failover eu-west-1 by alice: a drill); the document now wants eu-west-1 to carry it",
     ),
     "another switch": (
         lambda seat: seat.lab.command("failover", EUROPE),
@@ -141,7 +141,7 @@ ENDINGS: dict[str, tuple[Callable[[Seat], object], str]] = {
     ),
     "a necessary move": (
         lambda seat: seat.dies(EAST, WEST),
-        "by the decision on `alert 0.dead open us-east-1`; the traffic is now with eu-west-1",
+        "by the decision on `alert 0.dead open us-east-1`; the document now wants eu-west-1",
     ),
 }
 

@@ -127,6 +127,10 @@ def test_check_names_a_backend_that_no_region_claims(desk: Desk) -> None:
     resource = json.loads(file.read_text())
     resource["backends"].append({"group": "projects/laptop/zones/x/instanceGroups/stranger"})
     file.write_text(json.dumps(resource))
+    findings = desk.json("check", status=1)["findings"]
+    assert any("stranger" in f["detail"] and f["level"] == "FAIL" for f in findings)
+    resource["backends"][-1]["capacityScaler"] = 0.0
+    file.write_text(json.dumps(resource))
     findings = desk.json("check")["findings"]
     assert any("stranger" in f["detail"] and f["level"] == "warn" for f in findings)
 

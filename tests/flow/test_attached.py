@@ -92,7 +92,7 @@ def test_a_target_that_another_hand_drained_is_attached_and_taken_in_one_invocat
     report = made.handle(made.opened(EAST))
     assert report.decision.outcome is Outcome.MOVED
     assert [str(plan).partition(": ")[2] for plan in report.plans] == [
-        "scale us-west-2 checkout-us-west-2 to 1 (epoch 1)",
+        "scale us-west-2 us-west-2-a/checkout-us-west-2 to 1 (epoch 1)",
         "the mark only (epoch 2)",
     ]
     assert serving(made) == {WEST}

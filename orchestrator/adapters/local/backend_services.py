@@ -11,6 +11,7 @@ import copy
 import json
 from collections.abc import Iterable, Mapping
 
+from orchestrator.core.claims import example
 from orchestrator.core.errors import Conflict, Unavailable
 from orchestrator.core.model import Backend, Json, Routing
 from orchestrator.core.plan import group_path, lever_of
@@ -95,7 +96,8 @@ def as_deployed(service: Service) -> Json:
     backends: list[Json] = []
     for index, region in enumerate(service.regions):
         carries = index == 0 or everywhere
-        for group in region.backends:
+        for claim in region.backends:
+            group = example(claim, region.name)
             if lever is Lever.CAPACITY:
                 scaler = 1.0 if carries else 0.0
                 backends.append({"group": API + group, "capacityScaler": scaler})

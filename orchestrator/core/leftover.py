@@ -1,0 +1,107 @@
+"""Backends that no region claims: which are known, and which a move left with traffic.
+
+They are left as they are, because nobody has said whose they are. The document remembers them, so
+that a new one is told once, and that one which kept its traffic when the regions' was moved pages
+for as long as it does: its users are where a human, or a rule, wanted nobody to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from orchestrator.core.model import Page, Routing, Signal, State, Tick
+from orchestrator.core.plan import carrying
+from orchestrator.core.policy import Service, Standby
+from orchestrator.core.traffic import Unclaimed, besides, unclaimed
+
+UNCLAIMED = "unclaimed"
+"""The rule of a page about backends that a move left with traffic."""
+
+NOBODY = "last_region"
+"""The rule of a page about a load balancer on which no configured region gets traffic."""
+
+
+def remembered(
+    service: Service, stood: State, state: State, routing: Routing | None, signal: Signal
+) -> State:
+    """The state that knows the unclaimed backends that get traffic, each with the move's epoch.
+
+    stood: the document before the decision. 0 stands for one that no move has left. Between moves
+    only ticks look, so that a message that changes nothing writes nothing.
+    """
+    moved = set(state.routing) != set(stood.routing) and state.epoch != stood.epoch
+    if not moved and (routing is None or not isinstance(signal, Tick)):
+        return state
+    known = state.unclaimed
+    if routing is None:
+        found = tuple(known)
+    else:
+        found = tuple(one.group for one in unclaimed(routing, service, state) if not one.retired)
+    epochs = {group: state.epoch if moved else known.get(group, 0) for group in sorted(found)}
+    return state if epochs == known else replace(state, unclaimed=epochs)
+
+
+def fresh(before: State | None, state: State) -> tuple[str, ...]:
+    """The unclaimed groups that the state knows and the document before did not."""
+    known: Mapping[str, int] = before.unclaimed if before else {}
+    return tuple(group for group in state.unclaimed if group not in known)
+
+
+def pages(service: Service, state: State, routing: Routing | None) -> tuple[Page, ...]:
+    """What a human must know of the traffic as it was read, whatever was decided."""
+    if routing is None:
+        return ()
+    found = unclaimed(routing, service, state)
+    left = tuple(one for one in found if state.unclaimed.get(one.group) and not one.retired)
+    nobody = () if carrying(routing, service) else (_nobody(service, routing, found),)
+    return (*nobody, *((_left(service, state, routing, left),) if left else ()))
+
+
+def _nobody(service: Service, routing: Routing, found: tuple[Unclaimed, ...]) -> Page:
+    what = "had capacity" if service.standby is Standby.ATTACHED else "carried traffic"
+    text = (
+        f"{routing.name}: no configured region {what} when it was read"
+        f"{besides(found, alone=True)}. Users of"
+        f" {service.name} get errors, or go to what the file does not name. Give a region traffic"
+        f" (`failoverctl check {service.name}` names its groups), or correct `backend` in the file"
+    )
+    return Page(NOBODY, text)
+
+
+def _left(service: Service, state: State, routing: Routing, left: tuple[Unclaimed, ...]) -> Page:
+    epoch = max(state.unclaimed[one.group] for one in left)
+    listed = ", ".join(map(str, left))
+    text = (
+        f"{routing.name}: {listed} keeps its traffic, because no region claims it: epoch {epoch}"
+        f" moves only the traffic of {service.name}'s configured regions. {advice(routing, left)}"
+    )
+    return Page(UNCLAIMED, text, tuple(sorted({one.place for one in left})))
+
+
+def warning(service: Service, routing: Routing, found: tuple[Unclaimed, ...]) -> str:
+    """What is said once of unclaimed backends that were not there before."""
+    listed = ", ".join(map(str, found))
+    return (
+        f"{service.name}: {listed} gets traffic from {routing.name}, and no region claims it. No"
+        f" failover moves it. {advice(routing, found)}"
+    )
+
+
+def advice(routing: Routing, found: tuple[Unclaimed, ...]) -> str:
+    """What a human can do about the first of them."""
+    return (
+        "Name it as `backend` of its region in the file and raise `serial` (`*` claims a name in"
+        f" every zone), or take its traffic away: `{_command(routing, found)}`"
+    )
+
+
+def _command(routing: Routing, found: tuple[Unclaimed, ...]) -> str:
+    one = found[0]
+    name = one.group.rsplit("/", 1)[-1]
+    kind = "instance-group" if "/instanceGroups/" in one.group else "network-endpoint-group"
+    scope = "region" if "/regions/" in one.group else "zone"
+    serverless = scope == "region" and kind == "network-endpoint-group"
+    verb, end = ("remove-backend", "") if serverless else ("update-backend", " --capacity-scaler=0")
+    where = f"--{kind}={name} --{kind}-{scope}={one.place}"
+    return f"gcloud compute backend-services {verb} {routing.name} --global {where}{end}"

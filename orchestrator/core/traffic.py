@@ -1,0 +1,182 @@
+"""Who gets traffic, by what was read of the load balancer: regions, and backends that none claims.
+
+A statement about traffic is about all of it. A backend that no region claims is left as it is, but
+one that carries traffic is named with its place wherever the traffic is spoken of. Sentences are
+made here, from what was read, and never from what the document wants: where the load balancer was
+not read they say so, and then what the document wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.core.claims import place, short_name
+from orchestrator.core.model import Json, Part, Role, Routing, State
+from orchestrator.core.plan import carrying, is_retired, lever_of
+from orchestrator.core.policy import Lever, Service, Standby
+
+
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """A backend that gets traffic and that no region of the file claims.
+
+    group: from `projects/` on. place: its zone or region. scaler: its capacityScaler, 0 to 1.
+    retired: it belonged to a region that is no longer configured, so the next shift drains it.
+    """
+
+    group: str
+    place: str
+    scaler: float
+    retired: bool = False
+
+    def __str__(self) -> str:
+        of = " of a region that is no longer configured" if self.retired else ""
+        return f"{short_name(self.group)} (scaler {self.scaler:g}){of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What was read of the load balancer: the configured regions that get traffic, and the rest.
+
+    attached: standbys have capacity too, so a region that is named here may have no users.
+    """
+
+    regions: tuple[str, ...]
+    unclaimed: tuple[Unclaimed, ...] = ()
+    attached: bool = False
+
+    @property
+    def left(self) -> tuple[Unclaimed, ...]:
+        """The backends that no shift of ours changes."""
+        return tuple(one for one in self.unclaimed if not one.retired)
+
+
+def traffic(routing: Routing | None, service: Service, state: State | None) -> Traffic | None:
+    """Who gets traffic as the load balancer stands; None where it was not read."""
+    if routing is None:
+        return None
+    attached = service.standby is Standby.ATTACHED
+    return Traffic(carrying(routing, service), unclaimed(routing, service, state), attached)
+
+
+def unclaimed(
+    routing: Routing, service: Service, state: State | None = None
+) -> tuple[Unclaimed, ...]:
+    """The backends that get traffic and that no region claims, in the order of the resource.
+
+    With the membership lever an attached group gets traffic whatever its scaler says.
+    """
+    member = lever_of(service, state.lever if state else None) is Lever.MEMBERSHIP
+    return tuple(
+        Unclaimed(
+            backend.group,
+            place(backend.group),
+            backend.scaler,
+            state is not None and is_retired(state, backend.group),
+        )
+        for backend in routing.backends
+        if service.owner(backend.group) is None and (member or backend.scaler > 0)
+    )
+
+
+def shares(
+    routing: Routing | None, service: Service, state: State | None, roles: Mapping[str, Role]
+) -> tuple[Mapping[str, float] | None, Mapping[str, float]]:
+    """The nominal share of the traffic of each region, and of each unclaimed group, as read.
+
+    By scalers: a region counts with the highest of its groups, an unclaimed group with its own.
+    Where users really go depends on where they are too. With attached standbys the regions that
+    answer as the primary share the traffic. None where it was not read, or none of them answers.
+    """
+    if routing is None:
+        return None, {}
+    weights = dict.fromkeys(service.names, 0.0)
+    for backend in routing.backends:
+        owner = service.owner(backend.group)
+        if owner is not None:
+            weights[owner] = max(weights[owner], backend.scaler)
+    if service.standby is Standby.ATTACHED:
+        parts = {name: role.part for name, role in roles.items()}
+        serving = {Part.LEADS, Part.LINGERS}
+        weights = {n: w if parts.get(n) in serving else 0.0 for n, w in weights.items()}
+        if not any(weights.values()):
+            return None, {}
+    others = {one.group: one.scaler for one in unclaimed(routing, service, state)}
+    total = sum(weights.values()) + sum(others.values()) or 1.0
+    return (
+        {name: round(weight / total, 4) for name, weight in weights.items()},
+        {group: round(weight / total, 4) for group, weight in others.items()},
+    )
+
+
+# --- in sentences and as data --------------------------------------------------------------------
+
+
+def names(regions: Iterable[str]) -> str:
+    """Regions in a sentence; nobody where there is none."""
+    return ", ".join(regions) or "nobody"
+
+
+def told(seen: Traffic | None, wanted: Iterable[str]) -> str:
+    """Who gets traffic, in a clause. wanted: what the document says, for where it was not read."""
+    if seen is None:
+        return (
+            "where the traffic goes is unknown, because the load balancer could not be read"
+            f" (the document wants {names(wanted)})"
+        )
+    what = "has capacity" if seen.attached else "carries traffic"
+    who = ", ".join(seen.regions) or "no configured region"
+    return f"{who} {what}{besides(seen.unclaimed, alone=not seen.regions)}"
+
+
+def besides(found: Iterable[Unclaimed], *, alone: bool = False) -> str:
+    """The backends that get traffic besides, to be put behind a clause; empty where none does.
+
+    alone: no configured region gets any.
+    """
+    listed = ", ".join(map(str, found))
+    does = "but" if alone else "and so does"
+    verb = " gets traffic" if alone else ""
+    return f", {does} {listed}{verb}, which no region claims" if listed else ""
+
+
+def view(seen: Traffic | None) -> Json | None:
+    """What was read, as history, journal, events and `--json` have it; None where it was not."""
+    if seen is None:
+        return None
+    return {
+        "regions": list(seen.regions),
+        "unclaimed": unclaimed_view(seen),
+        "attached": seen.attached,
+    }
+
+
+def unclaimed_view(seen: Traffic) -> list[Json]:
+    """The backends that no region claims, as data."""
+    return [
+        {"group": u.group, "place": u.place, "scaler": u.scaler, "retired": u.retired}
+        for u in seen.unclaimed
+    ]
+
+
+def read_view(found: object) -> Traffic | None:
+    """`view` reversed; None for anything else."""
+    if not isinstance(found, dict):
+        return None
+    regions, others = found.get("regions"), found.get("unclaimed")
+    if not isinstance(regions, list) or not isinstance(others, list):
+        return None
+    read = (_read_one(one) for one in others)
+    whole = tuple(one for one in read if one is not None)
+    return Traffic(tuple(map(str, regions)), whole, found.get("attached") is True)
+
+
+def _read_one(found: object) -> Unclaimed | None:
+    if not isinstance(found, dict):
+        return None
+    scaler = found.get("scaler")
+    if not isinstance(scaler, int | float):
+        return None
+    group = str(found.get("group"))
+    return Unclaimed(group, str(found.get("place")), float(scaler), found.get("retired") is True)

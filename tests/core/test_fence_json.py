@@ -1,0 +1,113 @@
+"""The mark in a description that a controller keeps as JSON: both writers can read it."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.core.fence import (
+    MAX_DESCRIPTION,
+    bare,
+    is_cut,
+    json_object,
+    read_mark,
+    write_mark,
+)
+from orchestrator.core.model import Pair
+
+GKE = '{"kubernetes.io/service-name":"shop/checkout","kubernetes.io/service-port":"80"}'
+PAIR = Pair(7, 1763874000123456)
+MARK = "failover epoch=7 service=checkout rev=1763874000123456"
+
+PAIRS = st.builds(Pair, st.integers(0, 10**18 - 1), st.integers(0, 10**20 - 1))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+OBJECTS = st.dictionaries(st.text(max_size=20), VALUES, max_size=4)
+TEXTS = st.builds(
+    lambda found, indent: json.dumps(found, indent=indent), OBJECTS, st.sampled_from([None, 1])
+)
+quick = settings(deadline=None)
+
+
+def test_the_mark_is_a_member_of_a_controllers_json() -> None:
+    after = write_mark(GKE, "checkout", PAIR)
+    assert json.loads(after) == {"failover-checkout": MARK, **json.loads(GKE)}
+    assert read_mark(after, "checkout") == PAIR
+    assert bare(after, "checkout") == GKE
+    assert json.loads(write_mark("{}", "checkout", PAIR)) == {"failover-checkout": MARK}
+
+
+def test_a_mark_in_front_of_the_json_moves_into_it() -> None:
+    after = write_mark(f"{MARK} {GKE}", "checkout", Pair(8, 1))
+    assert json_object(after) is not None
+    assert read_mark(after, "checkout") == Pair(8, 1)
+    assert after.count("epoch=") == 1
+
+
+def test_a_controller_may_order_and_space_the_members_as_it_likes() -> None:
+    found = json.loads(write_mark(GKE, "checkout", PAIR))
+    for text in (
+        json.dumps(dict(reversed(found.items())), indent=2),
+        json.dumps(found, separators=(" , ", " : ")),
+        json.dumps({"kept": found}),
+    ):
+        assert read_mark(text, "checkout") == PAIR
+        after = write_mark(text, "checkout", Pair(8, 1))
+        assert json_object(after) is not None
+        assert after.count("epoch=") == 1
+
+
+def test_the_mark_of_another_service_stays_in_the_json() -> None:
+    both = write_mark(write_mark(GKE, "search", Pair(3, 4)), "checkout", PAIR)
+    assert read_mark(both, "search") == Pair(3, 4)
+    assert read_mark(both, "checkout") == PAIR
+    assert json_object(both) is not None
+    assert bare(bare(both, "checkout"), "search") == GKE
+
+
+def test_json_that_leaves_no_room_is_cut_and_said_to_be() -> None:
+    long = json.dumps({"a": "x" * 2020})
+    after = write_mark(long, "checkout", PAIR)
+    assert after.startswith(MARK)
+    assert len(after) == MAX_DESCRIPTION
+    assert is_cut(long, "checkout", PAIR)
+    assert not is_cut(GKE, "checkout", PAIR)
+
+
+def test_what_only_begins_like_json_is_plain_text() -> None:
+    for text in ("{made by hand}", '{"a":', '["a"]', "{" * 2000):
+        assert write_mark(text, "checkout", PAIR).startswith(MARK)
+        assert json_object(text) is None
+
+
+@quick
+@given(text=TEXTS, first=PAIRS, second=PAIRS)
+def test_a_json_description_stays_json_and_loses_nothing(
+    text: str, first: Pair, second: Pair
+) -> None:
+    once = write_mark(text, "checkout", first)
+    twice = write_mark(once, "checkout", second)
+    assert read_mark(twice, "checkout") == second
+    assert len(twice) <= MAX_DESCRIPTION
+    assert json_object(twice) is not None
+    assert bare(twice, "checkout") == text
+    assert write_mark(twice, "checkout", second) == twice
+    assert json.loads(bare(twice, "checkout")) == json.loads(text)
+
+
+@quick
+@given(found=OBJECTS, pair=PAIRS, other=PAIRS)
+def test_a_controller_that_writes_the_members_back_keeps_the_mark(
+    found: dict[str, object], pair: Pair, other: Pair
+) -> None:
+    """It reads the JSON, and writes it as it likes."""
+    once = write_mark(write_mark(json.dumps(found), "search", other), "checkout", pair)
+    again = json.dumps(json.loads(once), indent=1, sort_keys=True)
+    assert read_mark(again, "checkout") == pair
+    assert read_mark(again, "search") == other
+    assert json.loads(write_mark(again, "checkout", pair)) == json.loads(once)
