@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from orchestrator.adapters.gcp.checks import DEADLINE, UptimeChecks
+from orchestrator.adapters.gcp.checks import UptimeChecks
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
@@ -185,8 +184,6 @@ def test_a_service_that_never_answers_is_silence_by_the_deadline() -> None:
     """A port that takes connections and says nothing."""
     with socket.create_server((HOST, 0)) as mute:
         checks = UptimeChecks("laptop", AnonymousCredentials, f"{HOST}:{mute.getsockname()[1]}")
-        began = time.monotonic()
         found = checks.verdicts(ALL, datetime.now(UTC))
-        took = time.monotonic() - began
     assert {probe.verdict for probe in found.values()} == {Verdict.SILENT}
-    assert took < DEADLINE + 1.5
+    assert all("DeadlineExceeded" in probe.detail for probe in found.values()), found
