@@ -25,6 +25,7 @@ from orchestrator.client.errors import (
 from orchestrator.client.regions import Regions
 from orchestrator.client.routing import Consistency, Mode
 from orchestrator.client.table import PageKey, RoutedClient, RoutedTable
+from tests.examples import examples
 from tests.regional import (
     EAST,
     EUROPE,
@@ -576,7 +577,7 @@ def _made(kind: str) -> list[Exception]:
     return made[kind]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(
     kinds=st.lists(st.tuples(st.sampled_from(REGIONS), _FAILURES), max_size=8),
     safe=st.booleans(),
