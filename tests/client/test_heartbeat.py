@@ -294,6 +294,7 @@ def test_a_real_table_keeps_the_newest_and_counts_them(dynamo: Database) -> None
     assert (again.n, again.seen) == (3, {})
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_of_many_writers_to_a_real_table_one_wins(dynamo: Database) -> None:
     items = RegionItems("checkout", EAST, endpoint_url=dynamo.url, session=session())

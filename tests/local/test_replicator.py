@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, WriteRequestTypeDef
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]  # three processes start, beside others
+# three processes start, beside others
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(120)]
 
 EAST, WEST, EU = "us-east-1", "us-west-2", "eu-west-1"
 
@@ -198,7 +199,6 @@ def test_the_later_write_wins_in_all_regions(regions: Regions) -> None:
         assert table.get("c") is None
 
 
-@pytest.mark.long
 def test_a_frozen_region_delivers_when_it_is_back(regions: Regions) -> None:
     """What it acknowledged before it froze is counted meanwhile, and arrives then."""
     regions.replicator.set_lag(0.5, EAST)
