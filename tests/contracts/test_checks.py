@@ -186,4 +186,5 @@ def test_a_service_that_never_answers_is_silence_by_the_deadline() -> None:
         checks = UptimeChecks("laptop", AnonymousCredentials, f"{HOST}:{mute.getsockname()[1]}")
         found = checks.verdicts(ALL, datetime.now(UTC))
     assert {probe.verdict for probe in found.values()} == {Verdict.SILENT}
-    assert all("DeadlineExceeded" in probe.detail for probe in found.values()), found
+    for probe in found.values():  # our own bound, or the library's, which is the same
+        assert "no answer within" in probe.detail or "DeadlineExceeded" in probe.detail
