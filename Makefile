@@ -29,6 +29,9 @@ WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); if [ "$$n" -gt 3 ]; then echo
 # Laws are tried with a quarter of their examples unless this is given (tests/examples.py).
 THOROUGH = --hypothesis-profile=thorough
 
+# Tests start a hundred processes of ours, and each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .PHONY: help setup run test test-long test-all check scan fmt docs lock invoke bench-cold bench-client bench-lost package deploy deploy-gcloud clean

@@ -149,7 +149,7 @@ def test_a_region_that_nobody_asks_stays_warm(source: Path) -> None:
         assert db.ready(10)
         standby = next(one for one in db._regions.all() if one.name == WEST)
         before = standby.used
-        wait_until(lambda: standby.used > before, 10, "the standby to be asked")
+        wait_until(lambda: standby.used > before, 30, "the standby to be asked")
         assert standby.breaker.state == "closed"
 
 
@@ -170,7 +170,7 @@ def test_a_broken_region_is_found_well_again_without_a_users_request(
         assert db.stats()["regions"][EAST]["attempts"] == asked, "what hangs is not asked any more"
     finally:
         servers[EAST].resume()
-    wait_until(lambda: db.stats()["regions"][EAST]["breaker"] == "closed", 20, "probes to close it")
+    wait_until(lambda: db.stats()["regions"][EAST]["breaker"] == "closed", 30, "probes to close it")
     assert "Item" in table.get_item(Key={"pk": "here"})
 
 

@@ -373,7 +373,7 @@ def test_the_items_are_read_from_a_real_server(dynamo: Database) -> None:
     dynamo.hang()
     assert told(check.answer())["checks"] == {"dynamodb": "timeout"}
     dynamo.resume()
-    wait_until(lambda: check.answer().status == 200, 10, "the region to be healthy again")
+    wait_until(lambda: check.answer().status == 200, 30, "the region to be healthy again")
 
 
 @pytest.mark.parametrize(

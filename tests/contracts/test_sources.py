@@ -725,7 +725,7 @@ def test_one_connection_is_kept_and_made_anew_when_the_server_closed_it() -> Non
         for _ in range(5):
             source.fetch(None)
         (one,) = station._server.connections
-        wait_until(lambda: one in station._server.connections, 1, "the connection")
+        wait_until(lambda: one in station._server.connections, 30, "the connection")
         one.shutdown(2)
         assert got(source.fetch(None)).body == b"{}"
 

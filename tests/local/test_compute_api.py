@@ -682,7 +682,7 @@ def test_a_reset_loses_the_answer(server: Server, kind: str, applied: bool) -> N
     with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
         server.patch({"description": "unheard"})
     if applied:
-        wait_until(lambda: server.get()["description"] == "unheard", 5, "the change")
+        wait_until(lambda: server.get()["description"] == "unheard", 30, "the change")
     assert (server.get()["description"] == "unheard") is applied
 
 
@@ -770,5 +770,5 @@ def test_a_world_that_breaks_a_rule_is_refused(
     arguments = ["--config", str(file), "--port", str(free_port())]
     command = [sys.executable, "-m", "orchestrator.local.compute_api", *arguments]
     with Child("compute-api", command, log=tmp_path / "api.log", cwd=ROOT) as child:
-        wait_until(lambda: not child.running, 10, "the process to end")
+        wait_until(lambda: not child.running, 30, "the process to end")
         assert expected in child.log_tail()

@@ -73,7 +73,7 @@ def test_a_stopped_function_answers_when_it_is_continued(function: Function) -> 
     assert attempt.error == "timeout"
     function.cont_signal()
     assert push(function, attempts=3).acknowledged
-    wait_until(lambda: len(function.log_lines()) >= 4, 5, "the frozen call to be made too")
+    wait_until(lambda: len(function.log_lines()) >= 4, 30, "the frozen call to be made too")
 
 
 def test_a_broken_source_is_reported(tmp_path: Path) -> None:

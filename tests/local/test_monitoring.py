@@ -256,7 +256,7 @@ def test_nothing_is_left_behind_and_it_can_watch_again() -> None:
     nobody = Monitoring({EAST: url_of(free_port())}, "checkout", print, pace=600, timeout=60)
     for results in (5, 10):
         with nobody:
-            nobody.wait_for_results(lambda r, n=results: len(r) >= n, 5, "results")  # type: ignore[misc]
+            nobody.wait_for_results(lambda r, n=results: len(r) >= n, 30, "results")  # type: ignore[misc]
             with pytest.raises(RuntimeError, match="watches already"):
                 nobody.start()
     nobody.stop()

@@ -187,7 +187,7 @@ def test_a_blocking_call_blocks_no_other_request(proxy: FaultProxy) -> None:
     )
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ask, f"{proxy.url}/slow")
-        wait_until(lambda: proxy.log, 5, "the slow request")
+        wait_until(lambda: proxy.log, 30, "the slow request")
         assert ask(f"{proxy.url}/fast").status == 201
         assert not slow.done()
         release.set()
@@ -200,7 +200,7 @@ def test_hold(proxy: FaultProxy, target: Target) -> None:
     proxy.hook = lambda _: Hold(event)
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(ask, proxy.url)
-        wait_until(lambda: proxy.log, 5, "the request")
+        wait_until(lambda: proxy.log, 30, "the request")
         assert target.seen == []
         event.set()
         assert held.result(5).status == 201
@@ -216,12 +216,12 @@ def test_a_dead_senders_request_is_delivered(
     proxy.hook = lambda _: held
     with socket.create_connection((HOST, proxy.port)) as client:
         client.sendall(b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody")
-        wait_until(lambda: proxy.log, 5, "the request")
-    wait_until(lambda: not connections_of(proxy), 5, "the proxy to see the client go")
+        wait_until(lambda: proxy.log, 30, "the request")
+    wait_until(lambda: not connections_of(proxy), 30, "the proxy to see the client go")
     event.set()
-    wait_until(lambda: target.seen, 5, "the request to arrive")
+    wait_until(lambda: target.seen, 30, "the request to arrive")
     assert target.seen[0][3] == b"body"
-    wait_until(lambda: proxy.log[0].ended, 5, "the exchange to end")
+    wait_until(lambda: proxy.log[0].ended, 30, "the exchange to end")
     assert (proxy.log[0].status, proxy.log[0].delivered) == (201, False)
 
 

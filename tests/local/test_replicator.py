@@ -157,7 +157,7 @@ def test_lag_is_the_age_at_which_a_write_arrives(regions: Regions) -> None:
     regions.east.put("late", "1")
     assert regions.west.get("late") is None
     assert regions.replicator.pending(EAST, WEST).count == 1
-    wait_until(lambda: regions.eu.get("late"), 5, "the write in the region without lag")
+    wait_until(lambda: regions.eu.get("late"), 30, "the write in the region without lag")
     assert regions.replicator.pending(EAST, WEST).count == 1
     regions.replicator.set_lag(0.5, EAST, WEST)
     wait_until(lambda: regions.west.get("late"), 30, "the write")
@@ -170,7 +170,7 @@ def test_a_paused_link_keeps_what_was_written(regions: Regions) -> None:
     for number in range(5):
         regions.east.put(f"kept-{number}", "1")
     regions.west.put("from west", "1")
-    wait_until(lambda: regions.east.get("from west"), 5, "the other direction")
+    wait_until(lambda: regions.east.get("from west"), 30, "the other direction")
     found = regions.replicator.pending(EAST, WEST)
     assert found.keys == tuple(f"kept-{number}" for number in range(5))
     assert 0 < found.seconds < 60
@@ -288,7 +288,7 @@ class Writers:
     def wait_for(self, more: int) -> None:
         """Wait until so many more writes are acknowledged."""
         wanted = len(self.acknowledged) + more
-        wait_until(lambda: len(self.acknowledged) >= wanted, 20, "writes")
+        wait_until(lambda: len(self.acknowledged) >= wanted, 30, "writes")
 
 
 def test_a_kill_in_the_middle_of_writes_loses_none_that_was_acknowledged(regions: Regions) -> None:

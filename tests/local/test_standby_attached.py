@@ -31,7 +31,7 @@ def standing(world: World, primary: str) -> None:
     The new primary first, as regions do: there is no moment with nobody.
     """
     world.regions[primary].behave(primary_status=200)
-    wait_until(lambda: health(world, primary) == "HEALTHY", 10, "the new primary to be healthy")
+    wait_until(lambda: health(world, primary) == "HEALTHY", 30, "the new primary to be healthy")
     for name, region in world.regions.items():
         if name != primary:
             region.behave(primary_status=503)
@@ -103,7 +103,7 @@ def test_get_health_tells_what_the_load_balancer_thinks(world: World) -> None:
     """Standbys are unhealthy to it; one that begins to answer 200 is healthy two checks later."""
     assert [health(world, region) for region in world.regions] == ["HEALTHY"] + 2 * ["UNHEALTHY"]
     world.regions[EUROPE].behave(primary_status=200)
-    wait_until(lambda: health(world, EUROPE) == "HEALTHY", 10, "eu-west-1 to be healthy")
+    wait_until(lambda: health(world, EUROPE) == "HEALTHY", 30, "eu-west-1 to be healthy")
 
 
 @pytest.mark.world
@@ -146,7 +146,7 @@ def test_a_region_that_is_attached_gets_no_user_before_its_first_check_passed(
     put_service(world, backends=backends(world, FULL, NONE, FULL))
     before = len(world.traffic.samples)
     put_service(world, backends=backends(world, FULL, FULL, FULL))
-    wait_until(lambda: health(world, WEST) == "UNHEALTHY", 10, "the first check")
+    wait_until(lambda: health(world, WEST) == "UNHEALTHY", 30, "the first check")
     count = len(world.traffic.samples)
     world.traffic.wait_for(lambda samples: len(samples) > count + 50, 10, "more users")
     assert {(s.region, s.status) for s in world.traffic.samples[before:]} == {(EAST, 200)}

@@ -178,7 +178,7 @@ def test_an_alert_that_is_published_by_rest_is_pushed_to_every_function(source: 
         url = f"{world.messaging.server.rest_url}/v1/projects/laptop/topics/{name}:publish"
         assert ask(url, "POST", b'{"messages": [{"data": "e30="}]}').ok
         for function in world.functions:
-            wait_until(function.log_lines, 10, f"{function.name} to be called")
+            wait_until(function.log_lines, 30, f"{function.name} to be called")
         (message,) = world.topic.messages
         assert message.json() == {}
 
@@ -240,7 +240,7 @@ def test_a_killed_world_leaves_no_process(source: Path) -> None:
         folder = Path(holder.stdout.readline().decode().strip())
         assert len(writers(folder)) >= 7  # 3 regions, GCS, the API, Envoy, the function's two
         holder.kill()
-    wait_until(lambda: not writers(folder), 10, f"the world's processes to end: {writers(folder)}")
+    wait_until(lambda: not writers(folder), 30, f"the world's processes to end: {writers(folder)}")
     shutil.rmtree(folder)
 
 
@@ -252,5 +252,5 @@ def test_two_worlds_at_once(source: Path) -> None:
     ):
         one.regions["us-east-1"].kill()
         one.traffic.wait_for(lambda samples: not samples[-1].ok, 5, "failures in the first")
-        wait_until(lambda: len(two.traffic.samples) >= 50, 5, "users of the second")
+        wait_until(lambda: len(two.traffic.samples) >= 50, 30, "users of the second")
         assert outages(two.traffic.samples) == ()
