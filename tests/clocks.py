@@ -79,8 +79,9 @@ def _has_passed(node: ast.expr, passed: set[str]) -> bool:
     """Whether this is the difference of two times, at least one of them read here."""
     if isinstance(node, ast.Name):
         return node.id in passed
-    is_difference = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
-    return is_difference and any(_is_clock(side) for side in (node.left, node.right))
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)):
+        return False
+    return _is_clock(node.left) or _is_clock(node.right)
 
 
 def _is_clock(node: ast.expr) -> bool:

@@ -23,13 +23,24 @@ from orchestrator.client.table import RoutedTable
 from orchestrator.client.view import DocumentView
 from orchestrator.core.reading import Corrupt
 from orchestrator.local.wait import wait_until
-from tests.regional import EAST, PATIENCE, WEST, FakeSession, HeldSource, document
+from tests.regional import (
+    EAST,
+    PATIENCE,
+    WEST,
+    FakeSession,
+    FakeTime,
+    HeldSource,
+    PromptView,
+    document,
+)
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 
 
-def view(*sources: HeldSource, **settings: float) -> DocumentView:
-    return DocumentView(sources, **({"interval": 100.0, "max_staleness": 1000.0} | settings))
+def view(
+    *sources: HeldSource, interval: float = 100.0, max_staleness: float = 1000.0
+) -> DocumentView:
+    return DocumentView(sources, interval=interval, max_staleness=max_staleness)
 
 
 def _fails(_document: Document) -> None:
@@ -127,12 +138,13 @@ def test_an_unchanged_document_costs_no_body() -> None:
 
 
 def test_what_is_unchanged_is_fresh() -> None:
-    source = HeldSource(document(5))
-    with view(source) as seen:
-        assert seen.wait_first(5)
-        before = seen.age
-        assert seen.refresh(5)
-        assert seen.age < before + 0.5
+    source, time = HeldSource(document(5)), FakeTime()
+    with PromptView(source, time, interval=100.0, max_staleness=1000.0) as seen:
+        assert seen.wait_first(PATIENCE)
+        time.rest(1001)
+        assert seen.stale
+        assert seen.refresh(PATIENCE)
+        assert seen.age == 0
         assert not seen.stale
 
 

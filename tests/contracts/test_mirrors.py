@@ -403,7 +403,10 @@ class Between:
 
 @pytest.mark.parametrize(
     "others",
-    [[9], [6], [9, 6], [6, 9], [6, 5, 4], [9, 10, 11], [6, 12, 5]],
+    [
+        *([9], [6], [9, 6], [6, 9]),
+        *(pytest.param(w, marks=pytest.mark.long) for w in ([6, 5, 4], [9, 10, 11], [6, 12, 5])),
+    ],
     ids=lambda others: "-".join(map(str, others)),
 )
 @pytest.mark.parametrize("there", [0, 5], ids=["empty", "there"])

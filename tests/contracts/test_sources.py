@@ -524,7 +524,7 @@ FORK = """
 import os, sys
 from orchestrator.client.sources import source
 
-one = source(sys.argv[1])
+one = source(sys.argv[1], seconds=60)
 def rounds():
     seen = {one.fetch(None).body for _ in range(30)}
     return seen == {sys.argv[2].encode()}
@@ -551,7 +551,7 @@ def test_parent_and_child_of_a_fork_have_connections_of_their_own(place: Place) 
 
 def test_a_url_names_the_same_source(place: Place) -> None:
     place.write(b"{}")
-    found = source(place.url())
+    found = source(place.url(), seconds=PATIENT)
     assert type(found) is type(place.source())
     assert got(found.fetch(None)).body == b"{}"
     assert found.name == place.source().name
@@ -636,7 +636,7 @@ def test_no_more_than_four_looks_hang_at_once(tmp_path: Path) -> None:
 def test_without_an_etag_the_body_itself_tells_a_change() -> None:
     bodies = [b'"one"']
     with Station(lambda _: Said(200, bodies[0])) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         first = got(source.fetch(None))
         assert source.fetch(first.mark) is None
         assert "if-none-match" not in station.asked[-1].headers
@@ -647,7 +647,7 @@ def test_without_an_etag_the_body_itself_tells_a_change() -> None:
 def test_a_server_that_begins_to_send_etags_is_followed() -> None:
     headers: dict[str, str] = {}
     with Station(lambda _: Said(200, b"{}", headers)) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         first = got(source.fetch(None))
         headers["ETag"] = 'W/"7"'
         second = got(source.fetch(first.mark))
@@ -662,13 +662,13 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         elsewhere = {"Location": other.url}
         station = Station(lambda _: Said(status, b"", elsewhere))
         with station, pytest.raises(SourceUnavailable, match="not followed"):
-            HttpSource(station.url).fetch(None)
+            HttpSource(station.url, seconds=PATIENT).fetch(None)
         assert other.asked == []
 
 
 def test_an_unasked_304_is_no_document() -> None:
     with Station(lambda _: Said(304)) as station, pytest.raises(SourceUnavailable, match="304"):
-        HttpSource(station.url).fetch(None)
+        HttpSource(station.url, seconds=PATIENT).fetch(None)
 
 
 @pytest.mark.parametrize(
@@ -676,7 +676,7 @@ def test_an_unasked_304_is_no_document() -> None:
 )
 def test_only_200_is_a_document(status: int, said: str) -> None:
     with Station(lambda _: Said(status, b"" if status == 204 else b"{}")) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         with pytest.raises(SourceUnavailable, match=said):
             source.fetch(None)
         station.answer = lambda _: Said(200, b"{}")
@@ -686,9 +686,11 @@ def test_only_200_is_a_document(status: int, said: str) -> None:
 def test_headers_are_sent_and_asked_for_each_time() -> None:
     tokens = iter(["one", "two"])
     with Station(lambda _: Said(200, b"{}")) as station:
-        fixed = HttpSource(station.url, headers={"Authorization": "Bearer x"})
+        fixed = HttpSource(station.url, seconds=PATIENT, headers={"Authorization": "Bearer x"})
         fixed.fetch(None)
-        changing = HttpSource(station.url, headers=lambda: {"Authorization": next(tokens)})
+        changing = HttpSource(
+            station.url, seconds=PATIENT, headers=lambda: {"Authorization": next(tokens)}
+        )
         changing.fetch(None)
         changing.fetch(None)
     sent = [asked.headers["authorization"] for asked in station.asked]
@@ -697,7 +699,7 @@ def test_headers_are_sent_and_asked_for_each_time() -> None:
 
 def test_a_body_that_is_too_large_is_not_taken() -> None:
     with Station(lambda _: Said(200, b" " * (LARGEST + 1))) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         with pytest.raises(SourceUnavailable, match="no region document"):
             source.fetch(None)
         station.answer = lambda _: Said(200, b"{}")
@@ -716,12 +718,12 @@ def test_half_a_body_is_no_document() -> None:
 def test_an_encoding_that_was_not_asked_for_is_named() -> None:
     station = Station(lambda _: Said(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}))
     with station, pytest.raises(SourceUnavailable, match="gzip"):
-        HttpSource(station.url).fetch(None)
+        HttpSource(station.url, seconds=PATIENT).fetch(None)
 
 
 def test_one_connection_is_kept_and_made_anew_when_the_server_closed_it() -> None:
     with Station(lambda _: Said(200, b"{}")) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         for _ in range(5):
             source.fetch(None)
         (one,) = station._server.connections

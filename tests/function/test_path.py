@@ -59,7 +59,7 @@ def test_users_are_served_again_after_the_first_and_the_second_failure() -> None
         world.regions["us-west-2"].kill()
         settled(world, "eu-west-1", 2, world.push(alert(world, "us-west-2")))
         world.traffic.wait_for(
-            lambda samples: len(samples) > 40 and all(s.ok for s in samples[-40:]), 20, "recovery"
+            lambda samples: len(samples) > 40 and all(s.ok for s in samples[-40:]), 30, "recovery"
         )
         assert all(outage.recovery for outage in outages(world.traffic.samples))
 
