@@ -155,7 +155,7 @@ def test_after_what_hung_has_ended_it_is_healthy_again() -> None:
     items.going_on.set()
     for thread in threading.enumerate():
         if thread.name == "bounded-dynamodb":
-            thread.join(timeout=5)
+            thread.join(timeout=30)
     assert check.answer().status == 200
 
 
@@ -363,14 +363,15 @@ def test_the_items_are_read_from_a_real_server(dynamo: Database) -> None:
     with viewing(document(endpoints={EAST: dynamo.url})) as (view, _):
         assert view.latest is not None
         items = items_of("checkout", view.latest.regions[EAST], session())
-        assert told(HealthCheck(EAST, items, view).answer())["status"] == "ok"
+        well = HealthCheck(EAST, items, view, limits=Limits(cache=0.0))
+        wait_until(lambda: told(well.answer())["status"] == "ok", 30, "an answer in time")
     missing = RegionItems("other", EAST, endpoint_url=dynamo.url, session=session())
     assert HealthCheck(EAST, missing).answer().status == 503
     check = HealthCheck(EAST, items, limits=Limits(cache=0.0))
     dynamo.kill()
     assert told(check.answer())["checks"] == {"dynamodb": "failing"}
     dynamo.start()
-    assert check.answer().status == 200
+    wait_until(lambda: check.answer().status == 200, 30, "the region to be healthy again")
     dynamo.hang()
     assert told(check.answer())["checks"] == {"dynamodb": "timeout"}
     dynamo.resume()

@@ -241,7 +241,7 @@ def client(server: Server) -> Iterator[compute_v1.BackendServicesClient]:
 
 def finish(operation: Any) -> None:
     """Wait for an operation as the client does; its `result`, which may raise, has no types."""
-    operation.result(timeout=5)
+    operation.result(timeout=30)
 
 
 def typed_patch(

@@ -114,7 +114,7 @@ def balanced(tmp_path: Path) -> Iterator[Balanced]:
         command = envoy.envoy_command(folder)
         child = world.enter_context(Child("envoy", command, log=tmp_path / "envoy.log"))
         child.wait_ready(lambda: envoy.ready(admin))
-        user = http.client.HTTPConnection(HOST, listener, timeout=5)
+        user = http.client.HTTPConnection(HOST, listener, timeout=30)
         world.callback(user.close)
         yield Balanced(api, user)
 
