@@ -26,6 +26,12 @@ LOCK_PYTHON = python3.11
 # Most of the fast tests' time is spent waiting for processes: more of them than processors.
 WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); if [ "$$n" -gt 3 ]; then echo "$$n"; else echo 3; fi)
 
+# Laws are tried with a quarter of their examples unless this is given (tests/examples.py).
+THOROUGH = --hypothesis-profile=thorough
+
+# Tests start a hundred processes of ours, and each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .PHONY: help setup run test test-long test-all check scan fmt docs lock invoke bench-cold bench-client bench-lost package deploy deploy-gcloud clean
@@ -41,11 +47,11 @@ run: $(RUN)/.installed ## the laptop world: regions fail, traffic moves, the scr
 test: $(VENV)/.installed ## the tests, but for the long ones (ARGS='-k fence -x')
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m 'not long' $(ARGS)
 
-test-long: $(VENV)/.installed ## the long tests: killed at every request, and the like
-	@$(VENV)/bin/python -m pytest -n auto --dist worksteal -m long $(ARGS)
+test-long: $(VENV)/.installed ## the long tests, and every law with all its examples
+	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH) -m 'long or hypothesis' $(ARGS)
 
 test-all: $(VENV)/.installed ## all tests, then the fast ones on every other Python (PYTHONS='/some/python3.12 ...')
-	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(ARGS)
+	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH) $(ARGS)
 	@PYTHONS='$(PYTHONS)' sh tests/all-pythons.sh
 
 check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tests (Terraform's are among them)
@@ -54,7 +60,7 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tes
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory scan
-	$(VENV)/bin/python -m pytest -n auto --dist worksteal
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH)
 
 scan: $(CHECKOV)/.installed-$(SCANNER) ## look for insecure settings in terraform/ (checkov)
 	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi

@@ -130,7 +130,7 @@ def asgi(app: Callable[..., Any]) -> Iterator[str]:  # whatever uvicorn takes
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
-    wait_until(lambda: server.started or not thread.is_alive(), 10, "uvicorn to start")
+    wait_until(lambda: server.started or not thread.is_alive(), 30, "uvicorn to start")
     assert server.started, "uvicorn did not start"
     try:
         yield url_of(port)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
+from orchestrator.client.view import DocumentView
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 EAST, WEST, EUROPE = REGIONS
@@ -66,6 +67,37 @@ class HeldSource:
             return None
         self.bodies += 1
         return Fetched(self.body, mark)
+
+
+PATIENCE = 30.0
+"""Seconds after which a test takes what it waits for to hang. No test proves anything by it."""
+
+
+class FakeTime:
+    """Seconds that pass where somebody rests, and where a test lets them pass."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def monotonic(self) -> float:
+        """The time now."""
+        return self.at
+
+    def rest(self, seconds: float) -> None:
+        """So much time passes, at once."""
+        self.at += seconds
+
+
+class PromptView(DocumentView):
+    """A view whose looks come in time on a slow machine too, unless its source hangs."""
+
+    def __init__(self, source: HeldSource, time: FakeTime, **settings: float) -> None:
+        super().__init__([source], monotonic=time.monotonic, **settings)
+        self._source = source
+
+    def refresh(self, wait: float) -> bool:
+        """As the view does it. A look that will end is waited for."""
+        return super().refresh(PATIENCE if self._source.going_on.is_set() else wait)
 
 
 def answer(code: str, status: int) -> ClientError:

@@ -126,10 +126,14 @@ def _handler(station: Station) -> type[BaseHTTPRequestHandler]:
 
 
 class BadSocket:
-    """Takes connections and treats each as `behave` says, until it is closed. Port: `.port`."""
+    """Takes connections and treats each as `behave` says, until it is closed. Port: `.port`.
+
+    connections: how many it has taken. first: set with the first of them.
+    """
 
     def __init__(self, behave: Callable[[socket.socket, threading.Event], None]) -> None:
         self._behave = behave
+        self.connections, self.first = 0, threading.Event()
         self._over = threading.Event()
         self.port = free_port()
         self._listener = socket.create_server((HOST, self.port), backlog=64)
@@ -146,6 +150,8 @@ class BadSocket:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
+            self.first.set()
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -146,9 +145,8 @@ def test_a_session_with_them_signs_its_requests(
 def test_when_the_first_regions_sts_is_dead_or_hangs_the_next_one_is_asked(sts: Station) -> None:
     assert role(f"http://{HOST}:{free_port()}", sts.url)()["access_key"].startswith("ASIA")
     with BadSocket(hang) as server:
-        began = time.monotonic()
         assert role(server.url, sts.url)()["access_key"].startswith("ASIA")
-        assert time.monotonic() - began < 8
+        assert server.connections == 1, "what hangs is asked once"
 
 
 def test_when_no_sts_answers_it_says_what_each_said(sts: Station) -> None:
@@ -183,10 +181,9 @@ def test_a_metadata_server_that_hangs_is_given_up(
     del google
     with BadSocket(hang) as server:
         monkeypatch.setenv("GCE_METADATA_HOST", f"{HOST}:{server.port}")
-        began = time.monotonic()
-        with pytest.raises(CredentialRetrievalError):
+        with pytest.raises(CredentialRetrievalError, match="ReadTimeoutError"):
             google_identity_token(AUDIENCE)
-        assert time.monotonic() - began < 8
+        assert server.connections == 1, "what hangs is asked once"
 
 
 def test_no_region_is_no_way_to_credentials() -> None:
@@ -245,11 +242,9 @@ def test_a_refresh_that_hangs_makes_nobody_wait() -> None:
     later = NOW + timedelta(minutes=50)
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(credentials.refresh_if_due, later)
-        began = time.monotonic()
         for _ in range(1000):
             assert credentials.get_frozen_credentials().access_key == "AKIA1"
         credentials.refresh_if_due(later)  # another thread is at it
-        assert time.monotonic() - began < 5
         assert not hanging.done()
         issuer.now = later
         issuer.gate.set()

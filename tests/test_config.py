@@ -32,6 +32,7 @@ from orchestrator.core.policy import (
 )
 from orchestrator.schema import AutoFailoversModel, BrakeModel, PolicyModel
 from tests.core.loop import deployed
+from tests.examples import examples
 from tests.fakes import HEALTHY, REGIONS, START, configuration
 
 ROOT = Path(__file__).parent.parent
@@ -786,7 +787,7 @@ def load_or_refuse(text: str) -> None:
     assert not [word for word in JARGON if any(word in text for text in ours)]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(place=st.sampled_from(places(WHOLE)), value=ANYTHING)
 def test_any_value_anywhere_is_taken_or_refused(place: tuple[object, ...], value: object) -> None:
     changed = copy.deepcopy(WHOLE)
@@ -802,7 +803,7 @@ YAML_MARKS = [": ", "- ", "? ", "!!map ", "!!set ", "&a ", "> ", "'", '"', " ", 
 YAML_PARTS = st.sampled_from([*YAML_WORDS, *YAML_MARKS])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(text=st.text(max_size=60) | st.lists(YAML_PARTS, max_size=12).map("".join))
 @example(text="? [a]\n: b")
 def test_any_text_is_refused_and_nothing_worse(text: str) -> None:

@@ -74,9 +74,9 @@ def put_service(world: World, **changes: Any) -> None:  # any JSON
         headers = {"Content-Type": "application/json"}
         return ask(url, "PATCH", json.dumps(body).encode(), headers).ok
 
-    wait_until(applied, 10, "the change to be accepted")
+    wait_until(applied, 30, "the change to be accepted")
     wait_until(
-        lambda: changes.items() <= world.backend_service().items(), 10, "the change to be applied"
+        lambda: changes.items() <= world.backend_service().items(), 30, "the change to be applied"
     )
 
 

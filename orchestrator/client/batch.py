@@ -9,7 +9,6 @@ again until a deadline has passed without progress, and not for ever.
 from __future__ import annotations
 
 import random
-import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -60,13 +59,14 @@ class BatchWriter:
 
     def _flush_all(self) -> None:
         """Flush until nothing is left; not for ever while everything comes back unprocessed."""
-        pause, until = FIRST_PAUSE, time.monotonic() + self._options.deadline
+        clock = self._calls.clock
+        pause, until = FIRST_PAUSE, clock.monotonic() + self._options.deadline
         while self.pending:
             before = len(self.pending)
             self._flush()
             if len(self.pending) < before:
-                until = time.monotonic() + self._options.deadline
-            elif time.monotonic() > until:
+                until = clock.monotonic() + self._options.deadline
+            elif clock.monotonic() > until:
                 raise NoHealthyRegion(
                     "batch_write_item",
                     ((self._region or "", f"{before} items came back unprocessed: throttled"),),
@@ -74,7 +74,7 @@ class BatchWriter:
                     " They are in `pending`.",
                 )
             if len(self.pending) > before - min(before, BATCH):  # some came back: throttled
-                time.sleep(random.uniform(0, pause))  # noqa: S311  # back-off, spreads load
+                clock.rest(random.uniform(0, pause))  # noqa: S311  # back-off, spreads load
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     def _add(self, request: dict[str, Any], values: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,14 @@ DEADLINE = 3.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
 """Seconds between attempts at a region that throttles; doubled, and spread from nothing to all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time that calls go by. monotonic: in seconds. rest: lets so many seconds pass."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    rest: Callable[[float], None] = time.sleep  # back-off: there is no event to wait for
 
 
 class OnStale(StrEnum):
@@ -55,12 +63,16 @@ class Call:
     reread: bool = False
     pause: float = FIRST_PAUSE
     last: Failure | None = None
-    begun: float = field(default_factory=time.monotonic)
+    clock: Clock = field(default_factory=Clock)
+    begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock.monotonic()
 
     @property
     def left(self) -> float:
         """Seconds until the deadline."""
-        return self.begun + self.deadline - time.monotonic()
+        return self.begun + self.deadline - self.clock.monotonic()
 
     def time_for_another(self, needed: float) -> bool:
         """Whether an attempt that hangs would still end within the deadline.
@@ -76,7 +88,7 @@ class Call:
         self.pause = min(self.pause * 2, LONGEST_PAUSE)
         if seconds >= self.left:
             return False
-        time.sleep(seconds)  # back-off: there is no event to wait for
+        self.clock.rest(seconds)
         return True
 
 

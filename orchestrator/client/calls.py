@@ -24,12 +24,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.client.call import Call, OnStale, Options, Settings
+from orchestrator.client.call import Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
 from orchestrator.client.errors import (
     NoHealthyRegion,
@@ -52,11 +51,20 @@ FENCED, SHUT = "fenced", "breaker open"
 
 
 class Calls:
-    """Makes calls. now: the application's clock, aware; fences are compared with it."""
+    """Makes calls. now: the application's clock, aware; fences are compared with it.
+
+    clock: the time of deadlines and pauses.
+    """
 
     def __init__(
-        self, view: DocumentView, regions: Regions, settings: Settings, now: Callable[[], datetime]
+        self,
+        view: DocumentView,
+        regions: Regions,
+        settings: Settings,
+        now: Callable[[], datetime],
+        clock: Clock | None = None,
     ) -> None:
+        self.clock = clock or Clock()
         self._view = view
         self._regions = regions
         self._settings = settings
@@ -86,7 +94,7 @@ class Calls:
 
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
-        call = Call(operation, kwargs, options.deadline)
+        call = Call(operation, kwargs, options.deadline, clock=self.clock)
         while True:
             found = self._by(self._document(call))
             order = self._read_order(found, pinned, consistent=consistent)
@@ -139,7 +147,7 @@ class Calls:
         ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
-        call = Call(operation, kwargs, options.deadline, safe)
+        call = Call(operation, kwargs, options.deadline, safe, clock=self.clock)
         self._document(call)
         while True:
             region = self._writer(call, pinned)
@@ -277,7 +285,7 @@ class Calls:
         region.calls += 1
         answer = getattr(region.client, call.operation)(**call.kwargs)
         region.breaker.succeeded()
-        region.used = time.monotonic()
+        region.used = self.clock.monotonic()
         return answer
 
     def _failed(self, region: Region, error: Failure, call: Call) -> Kind:

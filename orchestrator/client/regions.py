@@ -124,9 +124,18 @@ def aws_region(entry: RegionEntry) -> str:
 
 
 class Regions:
-    """The regions of the newest document. session: makes the boto3 Session, once, when needed."""
+    """The regions of the newest document. session: makes the boto3 Session, once, when needed.
 
-    def __init__(self, session: Callable[[], Session], config: Config | None = None) -> None:
+    monotonic: the clock of their breakers, in seconds.
+    """
+
+    def __init__(
+        self,
+        session: Callable[[], Session],
+        config: Config | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
         self._make_session = session
         self._config = config
         self._session: Session | None = None
@@ -197,7 +206,7 @@ class Regions:
             def told(before: BreakerState, after: BreakerState) -> None:
                 _LOG.warning("breaker of %s: %s, was %s", entry.name, after, before)
 
-            breaker = known.breaker if known else Breaker(on_change=told)
+            breaker = known.breaker if known else Breaker(clock=self._monotonic, on_change=told)
             region = Region(entry.name, entry.endpoint_url, resource.meta.client, breaker)
             self._made = {**self._made, entry.name: region}
             return region

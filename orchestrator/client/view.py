@@ -43,8 +43,8 @@ class DocumentView:
     """What this process knows of the regions. Usable as a context manager; a fork goes on with it.
 
     sources: asked in this order, the next one only where the one before it has no answer. interval:
-    seconds between two looks. max_staleness: seconds after which `stale` is true. Make it with the
-    application and `start` it once.
+    seconds between two looks. max_staleness: seconds after which `stale` is true. monotonic: the
+    clock of that age, in seconds. Make it with the application and `start` it once.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class DocumentView:
         *,
         interval: float = INTERVAL,
         max_staleness: float = MAX_STALENESS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not sources:
             raise ValueError("a DocumentView needs at least one source of the document")
@@ -64,6 +65,7 @@ class DocumentView:
         self.interval = interval
         self.max_staleness = max_staleness
         self._sources = tuple(sources)
+        self._monotonic = monotonic
         self._latest: Document | None = None
         self._confirmed = -math.inf
         self._marks: dict[int, str] = {}
@@ -92,7 +94,7 @@ class DocumentView:
     @property
     def age(self) -> float:
         """Seconds since a source was last known to hold nothing newer; infinite before that."""
-        return time.monotonic() - self._confirmed
+        return self._monotonic() - self._confirmed
 
     @property
     def stale(self) -> bool:
@@ -178,7 +180,7 @@ class DocumentView:
     def _look(self) -> None:
         """One round: the sources in order, until one of them tells what is not old."""
         for number, source in enumerate(self._sources):
-            began = time.monotonic()
+            began = self._monotonic()
             try:
                 news = self._ask(number, source, began)
             except (SourceUnavailable, Corrupt) as error:

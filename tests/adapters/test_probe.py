@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from itertools import count
 
 import pytest
-
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.addresses import Address, resolve
 from orchestrator.core.incidents import believable, is_blind
 from orchestrator.core.model import Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import HOST, free_port, url_of
+from orchestrator.local.wait import wait_until
 from tests.health_server import (
     CONTINUE,
     ENDLESS_HEADERS,
@@ -32,8 +31,11 @@ from tests.health_server import (
     serve,
 )
 
-TIMEOUT = 1.0
-SLACK = 1.5
+TIMEOUT = 2.0
+"""Seconds of a round that is to run out, or in which a second attempt starts."""
+
+PATIENT = 30.0
+"""Seconds of a round that an answer ends: it comes in time on a busy machine, too."""
 
 __all__ = ["serve"]  # a fixture
 
@@ -43,14 +45,22 @@ def region(name: str, url: str | None) -> Region:
     return Region(name, "dynamodb.example.com", url, None, ())
 
 
-def look(*urls: str | None, timeout: float = TIMEOUT, attempts: int = 2) -> list[Probe]:
-    """One round; it takes no longer than it may."""
+def look(*urls: str | None, timeout: float = PATIENT, attempts: int = 2) -> list[Probe]:
+    """One round."""
     regions = [region(f"r{number}", url) for number, url in enumerate(urls)]
-    began = time.monotonic()
     found = HttpProber(timeout, attempts).probe(regions)
-    assert time.monotonic() - began <= timeout + SLACK
     assert list(found) == [one.name for one in regions]
     return list(found.values())
+
+
+def after_the_second(behave: Behaviour) -> Behaviour:
+    """The same, once another connection has come."""
+
+    def wait(connection: socket.socket, server: Server) -> None:
+        wait_until(lambda: server.connections > 1, PATIENT, "a second attempt")
+        behave(connection, server)
+
+    return wait
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -102,30 +112,30 @@ def test_no_regions_are_no_answers() -> None:
 
 
 def test_a_quick_answer_ends_the_round(serve: Callable[..., Server]) -> None:
-    """The second attempt's time is not waited for."""
+    """Nothing more is waited for: not the second attempt, and not the end, which never comes."""
     server = serve(answer(200))
-    began = time.monotonic()
-    look(server.url, timeout=5)
-    assert time.monotonic() - began < 1
+    look(server.url, timeout=3600)
+    assert server.connections == 1
 
 
 def test_an_answer_within_the_timeout_counts_however_slow(serve: Callable[..., Server]) -> None:
-    server = serve(answer(200, late=TIMEOUT * 0.75))
-    assert look(server.url) == [Probe(Verdict.HEALTHY, "200")]
+    """It comes when the second attempt has started, which says nothing."""
+    server = serve(after_the_second(answer(200)), hang)
+    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, "200")]
 
 
 def test_an_answer_before_half_the_timeout_is_the_only_request(
     serve: Callable[..., Server],
 ) -> None:
-    server = serve(answer(503, late=TIMEOUT * 0.3))
+    server = serve(answer(503, late=0.3))
     assert look(server.url) == [Probe(Verdict.FAILING, "503")]
     assert len(server.requests) == 1
 
 
 def test_the_first_answer_to_arrive_stands(serve: Callable[..., Server]) -> None:
     """Two attempts under way are one question: a later answer takes nothing back."""
-    server = serve(answer(503, late=0.8), answer(200))
-    assert look(server.url, timeout=1.0) == [Probe(Verdict.HEALTHY, "200")]
+    server = serve(after_the_second(answer(503, late=0.5)), answer(200))
+    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, "200")]
 
 
 def test_a_body_that_never_ends_is_not_waited_for(serve: Callable[..., Server]) -> None:
@@ -136,7 +146,7 @@ def test_a_body_that_never_ends_is_not_waited_for(serve: Callable[..., Server]) 
 
 def test_the_request_says_who_asks_and_carries_the_token(serve: Callable[..., Server]) -> None:
     server = serve(answer(200))
-    prober = HttpProber(TIMEOUT, 2, lambda url: f"token-for-{url}")
+    prober = HttpProber(PATIENT, 2, lambda url: f"token-for-{url}")
     assert prober.probe([region("r", server.url)])["r"].verdict is Verdict.HEALTHY
     (head,) = server.requests
     assert head.startswith(b"GET /healthz HTTP/1.1\r\n")
@@ -151,7 +161,7 @@ def test_a_token_that_cannot_be_had_says_nothing_of_the_region(
         raise RuntimeError(f"no token for {url}")
 
     server = serve(answer(200))
-    found = HttpProber(TIMEOUT, 2, no_token).probe([region("r", server.url)])
+    found = HttpProber(PATIENT, 2, no_token).probe([region("r", server.url)])
     assert found["r"].verdict is Verdict.SILENT
     assert not server.requests
 
@@ -160,7 +170,9 @@ def test_a_token_that_cannot_be_had_says_nothing_of_the_region(
 
 
 def test_a_refused_connection_is_failing() -> None:
-    assert look(f"{url_of(free_port())}/healthz") == [Probe(Verdict.FAILING, "refused")]
+    assert look(f"{url_of(free_port())}/healthz", timeout=TIMEOUT) == [
+        Probe(Verdict.FAILING, "refused")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -185,12 +197,12 @@ def test_no_answer_is_failing_after_a_second_attempt(
     serve: Callable[..., Server], behave: Behaviour, detail: str
 ) -> None:
     server = serve(behave)
-    assert look(server.url) == [Probe(Verdict.FAILING, detail)]
-    assert server.connections == 2
+    assert look(server.url, timeout=TIMEOUT) == [Probe(Verdict.FAILING, detail)]
+    wait_until(lambda: server.connections == 2, PATIENT, "the second attempt to be taken")
 
 
 def test_headers_without_end_are_failing(serve: Callable[..., Server]) -> None:
-    (found,) = look(serve(ENDLESS_HEADERS).url)
+    (found,) = look(serve(ENDLESS_HEADERS).url, timeout=TIMEOUT)
     assert found.verdict is Verdict.FAILING
 
 
@@ -202,7 +214,7 @@ def test_a_connection_that_nobody_accepts_is_failing() -> None:
         for one in waiting:
             one.setblocking(False)
             one.connect_ex((HOST, port))
-        (found,) = look(f"{url_of(port)}/healthz")
+        (found,) = look(f"{url_of(port)}/healthz", timeout=TIMEOUT)
         for one in waiting:
             one.close()
     assert found == Probe(Verdict.FAILING, "timeout")
@@ -223,7 +235,7 @@ def test_a_url_of_no_use_says_nothing_of_the_region(url: str) -> None:
 
 def test_a_server_without_tls_says_nothing_under_https(serve: Callable[..., Server]) -> None:
     server = serve(say(b"HTTP/1.1 200 OK\r\n\r\n"))
-    (found,) = look(server.url.replace("http:", "https:"))
+    (found,) = look(server.url.replace("http:", "https:"), timeout=TIMEOUT)
     assert found.verdict is not Verdict.HEALTHY
 
 
@@ -235,7 +247,7 @@ def test_a_second_attempt_saves_a_first_that_failed(
     serve: Callable[..., Server], first: Behaviour
 ) -> None:
     server = serve(first, answer(200))
-    assert look(server.url) == [Probe(Verdict.HEALTHY, "200")]
+    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, "200")]
     assert server.connections == 2
 
 
@@ -250,7 +262,7 @@ def test_a_second_attempt_finds_a_process_that_has_come_up_meanwhile(
             serve(answer(200), port=port)
         return tuple(resolve(host, port))
 
-    prober = HttpProber(TIMEOUT, 2, resolve=comes_up)
+    prober = HttpProber(PATIENT, 2, resolve=comes_up)
     found = prober.probe([region("r", f"{url_of(port)}/healthz")])
     assert found == {"r": Probe(Verdict.HEALTHY, "200")}
 
@@ -267,16 +279,16 @@ def test_with_one_attempt_there_is_no_second(serve: Callable[..., Server]) -> No
 def test_regions_are_asked_at_once_and_each_has_its_own_answer(
     serve: Callable[..., Server],
 ) -> None:
-    """As long as the slowest may take, not as long as all of them together."""
+    """One that hangs takes the whole round: asked one after the other, none would have its turn."""
     servers: Mapping[str, Server] = {
         "fine": serve(answer(200)),
-        "slow": serve(answer(200, late=TIMEOUT * 0.7)),
+        "slow": serve(answer(200, late=0.3)),
         "failing": serve(answer(503)),
         "hanging": serve(hang),
         "dripping": serve(SLOW_HEADERS),
         "cut": serve(reset),
     }
-    found = look(*(server.url for server in servers.values()), None)
+    found = look(*(server.url for server in servers.values()), None, timeout=TIMEOUT)
     assert [probe.detail for probe in found] == [
         "200",
         "200",
@@ -289,7 +301,7 @@ def test_regions_are_asked_at_once_and_each_has_its_own_answer(
 
 
 def test_regions_that_all_hang_are_told_as_blindness(serve: Callable[..., Server]) -> None:
-    found = look(*(serve(hang).url for _ in range(3)))
+    found = look(*(serve(hang).url for _ in range(3)), timeout=TIMEOUT)
     assert is_blind(believable({str(number): probe for number, probe in enumerate(found)}))
 
 
@@ -301,15 +313,15 @@ def test_a_region_that_drips_for_long_does_not_use_up_the_probes(
     stuck, fine = serve(SLOW_HEADERS), serve(answer(200))
     prober = HttpProber(0.06, 2)
     for _ in range(36):
-        assert prober.probe([region("stuck", stuck.url)])["stuck"].verdict is Verdict.FAILING
-    prober._timeout = 2.0
+        assert prober.probe([region("stuck", stuck.url)])["stuck"].verdict is not Verdict.HEALTHY
+    prober._timeout = PATIENT
     assert prober.probe([region("fine", fine.url)])["fine"] == Probe(Verdict.HEALTHY, "200")
 
 
 def test_rounds_at_the_same_time_do_not_disturb_each_other(serve: Callable[..., Server]) -> None:
     """One instance may take several alerts at once."""
     fine, failing = serve(answer(200)), serve(answer(503))
-    prober = HttpProber(2.0, 2)
+    prober = HttpProber(PATIENT, 2)
     wrong: list[object] = []
 
     def ask() -> None:
@@ -330,12 +342,10 @@ def test_rounds_at_the_same_time_do_not_disturb_each_other(serve: Callable[..., 
 JSON = "Content-Type: application/json\r\n"
 
 
-def roles(*urls: str | None, timeout: float = TIMEOUT) -> list[Role]:
-    """One round of roles; it takes no longer than it may."""
+def roles(*urls: str | None, timeout: float = PATIENT) -> list[Role]:
+    """One round of roles."""
     regions = [region(f"r{number}", url) for number, url in enumerate(urls)]
-    began = time.monotonic()
     found = HttpProber(timeout, 2).roles(regions)
-    assert time.monotonic() - began <= timeout + SLACK
     return list(found.values())
 
 
@@ -375,7 +385,7 @@ def test_a_region_that_does_not_answer_says_nothing_and_is_asked_twice(
     serve: Callable[..., Server],
 ) -> None:
     hung, cut = serve(hang), serve(reset)
-    found = roles(hung.url, cut.url)
+    found = roles(hung.url, cut.url, timeout=TIMEOUT)
     assert found == [Role(Part.SILENT, "timeout"), Role(Part.SILENT, "reset")]
     assert cut.connections == 2
 
@@ -385,9 +395,7 @@ def test_a_region_without_a_health_url_is_not_asked() -> None:
 
 
 def test_a_health_answer_that_fails_is_not_read_for_a_body(serve: Callable[..., Server]) -> None:
-    """The status is the answer, at once."""
-    slow = say(b"HTTP/1.1 503 X\r\nContent-Length: 9\r\n" + JSON.encode() + b"\r\n")
-    began = time.monotonic()
-    (found,) = look(serve(slow).url, timeout=5)
-    assert found == Probe(Verdict.FAILING, "503")
-    assert time.monotonic() - began < 1
+    """The status is the answer: a body that never comes is not waited for."""
+    head = b"HTTP/1.1 503 X\r\nContent-Length: 9\r\n" + JSON.encode() + b"\r\n"
+    slow = drip(head, 3600, b"")
+    assert look(serve(slow).url, timeout=3600) == [Probe(Verdict.FAILING, "503")]

@@ -59,11 +59,11 @@ def test_a_graceful_failover_and_failback_lose_no_user_request(world: World) -> 
     document = world.document()
     assert document["switch"] is None
     assert document["moves"] == []
-    wait_until(lambda: world.traffic.samples[-1].region == "us-west-2", 20, "users to follow")
+    wait_until(lambda: world.traffic.samples[-1].region == "us-west-2", 30, "users to follow")
     found = run(world, "failback", SERVICE, "--now", *DONE)
     assert found.exit_code == 0, found.output
     assert world.routed_regions == ("us-east-1",)
-    wait_until(lambda: world.traffic.samples[-1].region == "us-east-1", 20, "users to be back")
+    wait_until(lambda: world.traffic.samples[-1].region == "us-east-1", 30, "users to be back")
     assert all(sample.ok for sample in world.traffic.samples[before:])
 
 

@@ -41,7 +41,7 @@ def test_what_hangs_is_given_up_on_and_begun_again_only_as_long_as_there_are_pla
     assert work.started == PLACES
     work.going_on.set()
     for _ in range(PLACES):
-        assert work.ended.acquire(timeout=5)
+        assert work.ended.acquire(timeout=30)
     while isinstance(gather({"work": lane}, 5)["work"], NotInTime):
         pass  # a thread is just about to leave its place
     assert work.started > PLACES

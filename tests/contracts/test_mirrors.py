@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,8 +38,6 @@ from tests.station import Asked, BadSocket, Said, Station, hang
 
 REGION = "us-west-2"
 THREADS = 8
-BOUND = 4.0
-"""Seconds for one publication to a place that hangs."""
 
 
 def document(revision: int) -> bytes:
@@ -265,12 +262,12 @@ def test_a_dead_place_is_unavailable_by_its_name(place: Place) -> None:
 def test_a_place_that_hangs_is_unavailable_within_the_bound(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
+    """By a timeout, and without asking again: that would take it as long once more."""
     with BadSocket(hang) as server:
         mirror = KINDS[kind](request).at(server.port)
-        began = time.monotonic()
         with pytest.raises(Unavailable, match=r"(?i)tim(ed out|eout)"):
             mirror.publish("checkout", 1, document(1))
-        assert time.monotonic() - began < BOUND
+        assert server.connections == 1
 
 
 # --- Redis ---------------------------------------------------------------------------------------
@@ -406,7 +403,10 @@ class Between:
 
 @pytest.mark.parametrize(
     "others",
-    [[9], [6], [9, 6], [6, 9], [6, 5, 4], [9, 10, 11], [6, 12, 5]],
+    [
+        *([9], [6], [9, 6], [6, 9]),
+        *(pytest.param(w, marks=pytest.mark.long) for w in ([6, 5, 4], [9, 10, 11], [6, 12, 5])),
+    ],
     ids=lambda others: "-".join(map(str, others)),
 )
 @pytest.mark.parametrize("there", [0, 5], ids=["empty", "there"])

@@ -15,7 +15,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,14 +58,17 @@ REGION = "us-west-2"
 SHORT = 0.4
 """Seconds for a look in tests of what hangs."""
 
-SLACK = 1.2
-"""Seconds that a busy machine may add; together less than any library's own timeout."""
+CUT_OFF = f"no whole answer within {SHORT:g} s"
+"""What our own bound says, and no library."""
+
+PATIENT = 60.0
+"""Seconds for a look in tests of what answers: none is decided by how busy the machine is."""
 
 
 class Place(Protocol):
     """One kind of source, and what a test does to it behind its back."""
 
-    def source(self, name: str = "a", seconds: float = WHOLE) -> Source:
+    def source(self, name: str = "a", seconds: float = PATIENT) -> Source:
         """The source of the document of this name."""
 
     def url(self, name: str = "a") -> str:
@@ -94,7 +96,7 @@ class InFile:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def source(self, name: str = "a", seconds: float = WHOLE) -> Source:
+    def source(self, name: str = "a", seconds: float = PATIENT) -> Source:
         return FileSource(self._folder / name, seconds=seconds)
 
     def url(self, name: str = "a") -> str:
@@ -141,7 +143,7 @@ class OverHttp:
             return Said(304, headers={"ETag": etag})
         return Said(200, body, {"ETag": etag})
 
-    def source(self, name: str = "a", seconds: float = WHOLE) -> Source:
+    def source(self, name: str = "a", seconds: float = PATIENT) -> Source:
         return HttpSource(self.url(name), seconds=seconds)
 
     def url(self, name: str = "a") -> str:
@@ -177,7 +179,7 @@ class InBucket:
     def _point(self, url: str) -> None:
         self._patch.setenv("STORAGE_EMULATOR_HOST", url)
 
-    def source(self, name: str = "a", seconds: float = WHOLE) -> Source:
+    def source(self, name: str = "a", seconds: float = PATIENT) -> Source:
         return GcsSource(BUCKET, f"{self._folder}/{name}", seconds=seconds)
 
     def url(self, name: str = "a") -> str:
@@ -218,7 +220,7 @@ class InSsm:
     def _point(self, url: str) -> None:
         self._patch.setenv("AWS_ENDPOINT_URL_SSM", url)
 
-    def source(self, name: str = "a", seconds: float = WHOLE) -> Source:
+    def source(self, name: str = "a", seconds: float = PATIENT) -> Source:
         return SsmSource(f"/{self._folder}/{name}", REGION, seconds=seconds)
 
     def url(self, name: str = "a") -> str:
@@ -255,7 +257,7 @@ class InRedis:
     def close(self) -> None:
         self._client.close()
 
-    def source(self, name: str = "a", seconds: float = WHOLE) -> Source:
+    def source(self, name: str = "a", seconds: float = PATIENT) -> Source:
         return self._source(self._server.port, f"{self._folder}:{name}", PASSWORD, seconds)
 
     @staticmethod
@@ -276,7 +278,7 @@ class InRedis:
         self._client.delete(f"{self._folder}:{name}")
 
     def refused(self) -> Source:
-        return self._source(self._server.port, "a", "wrong", WHOLE)
+        return self._source(self._server.port, "a", "wrong", PATIENT)
 
     def at(self, port: int, seconds: float) -> Source:
         return self._source(port, "a", PASSWORD, seconds)
@@ -439,15 +441,15 @@ def test_what_is_not_permitted_is_unavailable_and_says_what_to_give(place: Place
 
 
 def test_a_dead_server_is_unavailable_at_once(place: Place) -> None:
-    began = time.monotonic()
-    with pytest.raises(SourceUnavailable):
-        place.at(free_port(), WHOLE).fetch(None)
-    assert time.monotonic() - began < WHOLE + SLACK
+    """By what the system says of it, and not by the bound of a look."""
+    with pytest.raises(SourceUnavailable) as refused:
+        place.at(free_port(), PATIENT).fetch(None)
+    assert "no whole answer" not in str(refused.value)
 
 
 def test_the_same_fault_is_told_in_the_same_words(place: Place) -> None:
     """The view logs a fault once, and again when it differs: no words that differ by chance."""
-    source = place.at(free_port(), WHOLE)
+    source = place.at(free_port(), PATIENT)
     said = set()
     for _ in range(3):
         with pytest.raises(SourceUnavailable) as refused:
@@ -456,33 +458,27 @@ def test_the_same_fault_is_told_in_the_same_words(place: Place) -> None:
     assert len(said) == 1
 
 
+@pytest.mark.timeout(45)  # less than the libraries' own timeouts
 def test_a_hung_server_is_unavailable_within_the_bound(place: Place) -> None:
-    with BadSocket(hang) as server:
-        source = place.at(server.port, SHORT)
-        with pytest.raises(SourceUnavailable):
-            source.fetch(None)  # the first look imports a library
-        began = time.monotonic()
-        with pytest.raises(SourceUnavailable):
-            source.fetch(None)
-        assert time.monotonic() - began < SHORT + SLACK
+    """By our own bound. A library's has other words, and without one the look never ends."""
+    with BadSocket(hang) as server, pytest.raises(SourceUnavailable, match=CUT_OFF):
+        place.at(server.port, SHORT).fetch(None)
 
 
 @pytest.mark.long
-def test_by_default_a_hung_server_takes_three_seconds_at_most(place: Place) -> None:
+def test_by_default_a_hung_server_is_asked_once_for_three_seconds_at_most(place: Place) -> None:
+    """A library's timeout may end a look earlier. What it must not do is to ask again."""
+    assert WHOLE == 3
     with BadSocket(hang) as server:
-        source = place.at(server.port, WHOLE)
         with pytest.raises(SourceUnavailable):
-            source.fetch(None)
-        began = time.monotonic()
-        with pytest.raises(SourceUnavailable):
-            source.fetch(None)
-        assert time.monotonic() - began < 3 + SLACK
+            place.at(server.port, WHOLE).fetch(None)
+        assert server.connections <= 2  # a file's is none, and ours to see whether it listens
 
 
 def test_a_source_that_hung_answers_again_when_its_server_does(place: Place) -> None:
     """The dead connections of before do not count."""
     place.write(b"{}")
-    source = place.source(seconds=SHORT)
+    source = place.source()
     hung: Source = source
     with BadSocket(hang) as server:
         hung = place.at(server.port, SHORT)
@@ -494,7 +490,7 @@ def test_a_source_that_hung_answers_again_when_its_server_does(place: Place) -> 
         place._point(place._front.url)
     if isinstance(place, InSsm):
         place._point(place._station.url)
-    assert got(wait_until(lambda: _tried(source), 5, "the source to answer")).body == b"{}"
+    assert got(wait_until(lambda: _tried(source), 30, "the source to answer")).body == b"{}"
 
 
 def _tried(source: Source) -> Fetched | None:
@@ -528,7 +524,7 @@ FORK = """
 import os, sys
 from orchestrator.client.sources import source
 
-one = source(sys.argv[1])
+one = source(sys.argv[1], seconds=60)
 def rounds():
     seen = {one.fetch(None).body for _ in range(30)}
     return seen == {sys.argv[2].encode()}
@@ -555,7 +551,7 @@ def test_parent_and_child_of_a_fork_have_connections_of_their_own(place: Place) 
 
 def test_a_url_names_the_same_source(place: Place) -> None:
     place.write(b"{}")
-    found = source(place.url())
+    found = source(place.url(), seconds=PATIENT)
     assert type(found) is type(place.source())
     assert got(found.fetch(None)).body == b"{}"
     assert found.name == place.source().name
@@ -623,16 +619,14 @@ def test_no_more_than_four_looks_hang_at_once(tmp_path: Path) -> None:
     for _ in range(4):
         with pytest.raises(SourceUnavailable, match="no whole answer"):
             source.fetch(None)
-    began = time.monotonic()
     for _ in range(20):
         with pytest.raises(SourceUnavailable, match="4 earlier looks still hang"):
             source.fetch(None)
-    assert time.monotonic() - began < 0.2 * 20
     assert threading.active_count() <= before + 4
     (tmp_path / "pipe").rename(tmp_path / "gone")
     (tmp_path / "pipe").write_bytes(b"{}")
     (tmp_path / "gone").open("wb").close()  # those that hang go on, and end
-    found = wait_until(lambda: _tried(source), 5, "the source to look again")
+    found = wait_until(lambda: _tried(source), 30, "the source to look again")
     assert got(found).body == b"{}"
 
 
@@ -642,7 +636,7 @@ def test_no_more_than_four_looks_hang_at_once(tmp_path: Path) -> None:
 def test_without_an_etag_the_body_itself_tells_a_change() -> None:
     bodies = [b'"one"']
     with Station(lambda _: Said(200, bodies[0])) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         first = got(source.fetch(None))
         assert source.fetch(first.mark) is None
         assert "if-none-match" not in station.asked[-1].headers
@@ -653,7 +647,7 @@ def test_without_an_etag_the_body_itself_tells_a_change() -> None:
 def test_a_server_that_begins_to_send_etags_is_followed() -> None:
     headers: dict[str, str] = {}
     with Station(lambda _: Said(200, b"{}", headers)) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         first = got(source.fetch(None))
         headers["ETag"] = 'W/"7"'
         second = got(source.fetch(first.mark))
@@ -668,13 +662,13 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         elsewhere = {"Location": other.url}
         station = Station(lambda _: Said(status, b"", elsewhere))
         with station, pytest.raises(SourceUnavailable, match="not followed"):
-            HttpSource(station.url).fetch(None)
+            HttpSource(station.url, seconds=PATIENT).fetch(None)
         assert other.asked == []
 
 
 def test_an_unasked_304_is_no_document() -> None:
     with Station(lambda _: Said(304)) as station, pytest.raises(SourceUnavailable, match="304"):
-        HttpSource(station.url).fetch(None)
+        HttpSource(station.url, seconds=PATIENT).fetch(None)
 
 
 @pytest.mark.parametrize(
@@ -682,7 +676,7 @@ def test_an_unasked_304_is_no_document() -> None:
 )
 def test_only_200_is_a_document(status: int, said: str) -> None:
     with Station(lambda _: Said(status, b"" if status == 204 else b"{}")) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         with pytest.raises(SourceUnavailable, match=said):
             source.fetch(None)
         station.answer = lambda _: Said(200, b"{}")
@@ -692,9 +686,11 @@ def test_only_200_is_a_document(status: int, said: str) -> None:
 def test_headers_are_sent_and_asked_for_each_time() -> None:
     tokens = iter(["one", "two"])
     with Station(lambda _: Said(200, b"{}")) as station:
-        fixed = HttpSource(station.url, headers={"Authorization": "Bearer x"})
+        fixed = HttpSource(station.url, seconds=PATIENT, headers={"Authorization": "Bearer x"})
         fixed.fetch(None)
-        changing = HttpSource(station.url, headers=lambda: {"Authorization": next(tokens)})
+        changing = HttpSource(
+            station.url, seconds=PATIENT, headers=lambda: {"Authorization": next(tokens)}
+        )
         changing.fetch(None)
         changing.fetch(None)
     sent = [asked.headers["authorization"] for asked in station.asked]
@@ -703,7 +699,7 @@ def test_headers_are_sent_and_asked_for_each_time() -> None:
 
 def test_a_body_that_is_too_large_is_not_taken() -> None:
     with Station(lambda _: Said(200, b" " * (LARGEST + 1))) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         with pytest.raises(SourceUnavailable, match="no region document"):
             source.fetch(None)
         station.answer = lambda _: Said(200, b"{}")
@@ -722,16 +718,16 @@ def test_half_a_body_is_no_document() -> None:
 def test_an_encoding_that_was_not_asked_for_is_named() -> None:
     station = Station(lambda _: Said(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}))
     with station, pytest.raises(SourceUnavailable, match="gzip"):
-        HttpSource(station.url).fetch(None)
+        HttpSource(station.url, seconds=PATIENT).fetch(None)
 
 
 def test_one_connection_is_kept_and_made_anew_when_the_server_closed_it() -> None:
     with Station(lambda _: Said(200, b"{}")) as station:
-        source = HttpSource(station.url)
+        source = HttpSource(station.url, seconds=PATIENT)
         for _ in range(5):
             source.fetch(None)
         (one,) = station._server.connections
-        wait_until(lambda: one in station._server.connections, 1, "the connection")
+        wait_until(lambda: one in station._server.connections, 30, "the connection")
         one.shutdown(2)
         assert got(source.fetch(None)).body == b"{}"
 
@@ -745,11 +741,9 @@ def test_a_server_that_trickles_is_cut_off_and_leaves_no_thread(first: bytes) ->
     before = _looks()
     with BadSocket(trickle(first)) as server:
         source = HttpSource(server.url, seconds=SHORT)
-        began = time.monotonic()
-        with pytest.raises(SourceUnavailable, match="no whole answer"):
+        with pytest.raises(SourceUnavailable, match=CUT_OFF):
             source.fetch(None)
-        assert time.monotonic() - began < SHORT + SLACK
-        wait_until(lambda: _looks() <= before, 2, "the look's thread to end")
+        wait_until(lambda: _looks() <= before, 30, "the look's thread to end")
 
 
 @pytest.mark.world
@@ -757,11 +751,9 @@ def test_a_redis_that_trickles_is_cut_off_and_leaves_no_thread() -> None:
     before = _looks()
     with BadSocket(trickle(b"+OK\r\n$100000\r\n")) as server:
         source = RedisSource(read_redis_url(f"redis://{HOST}:{server.port}"), "k", seconds=SHORT)
-        began = time.monotonic()
-        with pytest.raises(SourceUnavailable):
+        with pytest.raises(SourceUnavailable, match=CUT_OFF):
             source.fetch(None)
-        assert time.monotonic() - began < SHORT + SLACK
-        wait_until(lambda: _looks() <= before, 2, "the look's thread to end")
+        wait_until(lambda: _looks() <= before, 30, "the look's thread to end")
 
 
 def _looks() -> set[threading.Thread]:
@@ -787,10 +779,8 @@ def test_a_server_is_believed_by_its_certificate_alone(tmp_path: Path) -> None:
 def test_a_handshake_that_trickles_keeps_nobody_waiting() -> None:
     with BadSocket(trickle(b"")) as server:
         source = HttpSource(server.url.replace("http:", "https:"), seconds=SHORT)
-        began = time.monotonic()
-        with pytest.raises(SourceUnavailable):
+        with pytest.raises(SourceUnavailable, match=CUT_OFF):
             source.fetch(None)
-        assert time.monotonic() - began < SHORT + SLACK
 
 
 def self_signed(host: str) -> bytes:
@@ -866,20 +856,18 @@ def test_a_stopped_redis_takes_no_longer_than_the_bound(tmp_path: Path) -> None:
         place = InRedis(server)
         place.write(b"{}")
         source = place.source(seconds=SHORT)
-        assert got(source.fetch(None)).body == b"{}"
+        assert got(wait_until(lambda: _tried(source), 30, "an answer")).body == b"{}"
         server.child.signal(signal.SIGSTOP)
-        began = time.monotonic()
-        with pytest.raises(SourceUnavailable):
+        with pytest.raises(SourceUnavailable, match=CUT_OFF):
             source.fetch(None)
-        assert time.monotonic() - began < SHORT + SLACK
         server.child.signal(signal.SIGCONT)
-        assert got(source.fetch(None)).body == b"{}"
+        assert got(wait_until(lambda: _tried(source), 30, "an answer")).body == b"{}"
         server.child.kill()
         with pytest.raises(SourceUnavailable):
             source.fetch(None)
         server.start()
         place.write(b"[]")
-        assert got(source.fetch(None)).body == b"[]"
+        assert got(wait_until(lambda: _tried(source), 30, "an answer")).body == b"[]"
         place.close()
     finally:
         server.stop()

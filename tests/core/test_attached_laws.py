@@ -25,6 +25,7 @@ from orchestrator.core.fence import read_mark
 from orchestrator.core.model import Leave, Outcome, Part, State
 from orchestrator.core.policy import Standby
 from tests.core.test_laws import BRIEF, POLICIES, Histories, Made, region
+from tests.examples import examples
 from tests.fakes import REGIONS, service
 
 
@@ -179,7 +180,7 @@ class AttachedHistories(Histories):
 
 @pytest.mark.timeout(120)  # a busy machine
 def test_no_history_breaks_a_law_of_attached_standbys() -> None:
-    run(AttachedHistories, settings=settings(BRIEF, max_examples=20))
+    run(AttachedHistories, settings=settings(BRIEF, max_examples=examples(40)))
 
 
 @pytest.mark.long

@@ -33,6 +33,7 @@ from orchestrator.core.model import (
 from orchestrator.core.policy import Lever, Mode, Stamp
 from orchestrator.core.reading import Corrupt, NewerSchema, read_time, stamp_time
 from tests.core.loop import deployed, loop
+from tests.examples import examples
 from tests.fakes import REGIONS, START, service
 
 EAST, WEST, EU = REGIONS
@@ -388,7 +389,7 @@ def test_an_unknown_schema_is_corrupt(schema: object) -> None:
         read({**whole(), "schema": schema})
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(field=st.sampled_from(sorted(whole())), value=JSON)
 def test_any_json_in_any_field_is_read_whole_or_corrupt(field: str, value: object) -> None:
     """And what is read can be written and read again."""

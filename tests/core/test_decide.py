@@ -46,6 +46,7 @@ from tests.core.loop import (
     routing_of,
     scalers,
 )
+from tests.examples import examples
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, configuration, service
 
 EAST, WEST, EU = REGIONS
@@ -716,7 +717,7 @@ def take(world: Watched, step: Step, backup: Stored) -> None:
             world.stored = Stored(backup.state, world.stored.generation + 1)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(told=SERVICES, steps=st.lists(STEPS, min_size=8, max_size=30))
 def test_whatever_happens_the_promises_hold(told: dict[str, Any], steps: list[Step]) -> None:
     """See `Watched` for them. Restores are left to the test below: they forget moves."""
@@ -729,7 +730,7 @@ def test_whatever_happens_the_promises_hold(told: dict[str, Any], steps: list[St
     assert plan(world.state, world.routing, world.service).empty
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(told=SERVICES, steps=st.lists(STEPS, max_size=20))
 def test_the_epoch_on_the_resource_never_goes_back(told: dict[str, Any], steps: list[Step]) -> None:
     """Also when the document is restored to its first version in between, and marks get lost."""
@@ -750,7 +751,7 @@ def test_the_epoch_on_the_resource_never_goes_back(told: dict[str, Any], steps: 
     assert world.state.epoch == max(world.state.epoch, highest)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(told=SERVICES, steps=st.lists(STEPS, max_size=12), last=st.sampled_from(REGIONS))
 def test_a_signal_taken_again_soon_changes_nothing_more(
     told: dict[str, Any], steps: list[Step], last: str
@@ -767,7 +768,7 @@ def test_a_signal_taken_again_soon_changes_nothing_more(
         assert not world.decide(signal).changed
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(order=st.permutations(list(REGIONS)), gap=st.integers(130, 3000))
 def test_regions_that_fail_one_after_the_other_are_left_in_any_order(
     order: list[str], gap: int

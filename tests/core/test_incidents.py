@@ -37,6 +37,7 @@ from orchestrator.core.model import (
 from orchestrator.core.policy import Confirm, Policy, Service
 from orchestrator.core.tombstones import TOMBSTONE_LIFE
 from tests.core.loop import SILENT, TIMEOUT, closed, loop, opened, routing_of
+from tests.examples import examples
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, service
 
 DOWN, UP, RECOVERING = Status.DOWN, Status.UP, Status.RECOVERING
@@ -147,7 +148,7 @@ POLICIES = st.builds(
 PROBES = st.dictionaries(st.sampled_from(REGIONS), st.sampled_from([HEALTHY, FAILING, SILENT]))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(told=messages(), policy=POLICIES, probes=PROBES, dice=st.randoms(use_true_random=False))
 def test_any_order_and_number_of_the_same_messages_ends_the_same(
     told: list[AlertOpened | AlertClosed], policy: Policy, probes: dict[str, Probe], dice: Any
@@ -165,7 +166,7 @@ def test_any_order_and_number_of_the_same_messages_ends_the_same(
         assert one.regions[name].status is status(one.incidents, name, policy)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     steps=st.lists(
         st.tuples(

@@ -55,6 +55,7 @@ from orchestrator.core.switch import MARGIN
 from orchestrator.flow.adopt import adopt
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
+from tests.examples import examples
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, lab, service
 
 POLICY: dict[str, Any] = {
@@ -644,7 +645,7 @@ def void(_: object) -> None:
     """Forget a value."""
 
 
-BRIEF = settings(max_examples=40, stateful_step_count=25, derandomize=True, deadline=None)
+BRIEF = settings(max_examples=examples(80), stateful_step_count=25, derandomize=True, deadline=None)
 
 
 @pytest.mark.timeout(120)  # a busy machine
@@ -676,7 +677,7 @@ messages = st.lists(
 
 
 @over(heard=messages, failing=st.sets(region), dice=st.randoms(use_true_random=False))
-@settings(BRIEF, max_examples=60)
+@settings(BRIEF, max_examples=examples(60))
 def test_health_is_the_same_for_every_order_and_number_of_the_same_messages(
     heard: list[AlertOpened | AlertClosed], failing: set[str], dice: Any
 ) -> None:

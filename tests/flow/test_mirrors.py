@@ -230,7 +230,7 @@ def test_attached_standbys_get_the_document_by_a_mirror_while_the_patch_is_under
     seen: list[str] = []
 
     def patching() -> None:
-        wait_until(lambda: "checkout" in made.mirrors[0].held, 10, "the mirror to be written")
+        wait_until(lambda: "checkout" in made.mirrors[0].held, 30, "the mirror to be written")
         seen.append(made.held()["primary"])
 
     made.world.traffic.before_patch.append(patching)

@@ -25,6 +25,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import carrying, seen_pair
 from orchestrator.flow.adopt import adopt
+from tests.examples import examples
 from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 
 ONLY_WEST = {"us-east-1": 0.0, "us-west-2": 1.0, "eu-west-1": 0.0}
@@ -509,7 +510,7 @@ signals = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(signals)
 def test_whatever_happens_state_and_routing_agree_and_nobody_is_left_without_traffic(
     steps: list[tuple[str, str, int, set[str], int]],

@@ -18,7 +18,11 @@ from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
 from tests.worlds import alert, fault, patient
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(150)]  # a dozen processes start, beside others
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.world,
+    pytest.mark.timeout(150),
+]  # a dozen processes start, beside others
 
 EAST, WEST = "us-east-1", "us-west-2"
 

@@ -31,6 +31,7 @@ def test_loading_main_imports_nothing_of_ours_or_of_google() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("overrides", [{}, {"gauges": True}], ids=["default", "gauges"])
 def test_the_first_alert_moves_traffic_before_anything_heavy_is_imported(
     overrides: dict[str, Json],

@@ -9,7 +9,7 @@ from orchestrator.local.wait import wait_until
 from orchestrator.local.world import World
 from tests.worlds import settled
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 
 
 def test_a_dead_region_is_detected_left_and_its_incident_closed_when_it_is_back() -> None:

@@ -38,7 +38,7 @@ def test_a_plan_of_before_the_failover_is_undone_by_the_next_tick(lever: Lever) 
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
 
         assert apply_plan(world, planned, world.backend_service()["fingerprint"]).ok
-        wait_until(lambda: world.routed_regions == ("us-east-1",), 10, "the old plan's traffic")
+        wait_until(lambda: world.routed_regions == ("us-east-1",), 30, "the old plan's traffic")
         assert world.backend_service()["description"] == planned["description"]
         assert world.document()["primary"] == "us-west-2"
 
@@ -68,5 +68,5 @@ def test_a_plan_applied_twice_is_undone_twice_and_takes_no_epoch() -> None:
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
         for _ in range(2):
             assert apply_plan(world, planned, world.backend_service()["fingerprint"]).ok
-            wait_until(lambda: world.routed_regions == ("us-east-1",), 10, "the old traffic")
+            wait_until(lambda: world.routed_regions == ("us-east-1",), 30, "the old traffic")
             settled(world, "us-west-2", 1, world.tick())

@@ -213,7 +213,7 @@ def test_an_api_that_stays_down_is_answered_with_5xx_and_the_commit_stands(world
     down, said = threading.Event(), len(world.functions[0].log_lines())
     hook(world, lambda r: Answer(503, b"{}") if is_patch(r) and not down.is_set() else None)
     delivery = world.send(alert(world, "us-east-1"))
-    wait_until(lambda: (world.document() or {}).get("epoch") == 1, 20, "the commit")
+    wait_until(lambda: (world.document() or {}).get("epoch") == 1, 30, "the commit")
     assert world.routed_regions == ("us-east-1",)
     wait_until(
         lambda: any("redelivered" in x["message"] for x in world.functions[0].log_lines()[said:]),
@@ -333,7 +333,7 @@ def test_two_configurations_during_a_deployment_do_not_fight(world: World) -> No
         lambda: any(
             "configuration serial 1" in x["message"] for x in world.functions[0].log_lines()
         ),
-        20,
+        30,
         "the older instance to refuse",
     )
     assert world.document() == before

@@ -72,13 +72,13 @@ def test_traffic_given_back_to_the_failed_region_is_taken_again(world: World) ->
     """Users fail until the next tick; the line in the log says what was drift and is no more."""
     human(world, "update-backend", *EAST, "--capacity-scaler=0.5")
     assert world.routed_regions == ("us-east-1", "us-west-2")
-    wait_until(lambda: not users_are_served(world), 20, "users to meet the failed region")
+    wait_until(lambda: not users_are_served(world), 30, "users to meet the failed region")
     [told] = tick(world)
     settled(world, "us-west-2", 1)
     assert (told["severity"], told["drift"], told["epoch"]) == ("WARNING", True, 1)
     assert "drift" in told["message"]
     assert "scale us-east-1 us-east4-a/checkout-us-east-1 to 0" in told["message"]
-    wait_until(lambda: users_are_served(world), 20, "users to be served")
+    wait_until(lambda: users_are_served(world), 30, "users to be served")
 
 
 def test_a_drained_primary_gets_its_traffic_again(world: World) -> None:

@@ -37,7 +37,7 @@ def seen(world: World, passed: bool) -> None:
         new = [r for r in world.monitoring.results[before:] if r.region == EAST]
         return {r.vantage for r in new if r.passed is passed} == set(Vantage)
 
-    wait_until(found, 20, f"every vantage point to find passed={passed}")
+    wait_until(found, 30, f"every vantage point to find passed={passed}")
 
 
 def confirmation(world: World) -> str:

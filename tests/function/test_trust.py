@@ -167,7 +167,7 @@ def test_a_terraform_apply_of_yesterday_is_repaired_by_the_next_tick(world: Worl
     body = {**old, "fingerprint": world.backend_service()["fingerprint"]}
     headers = {"Content-Type": "application/json"}
     assert ask(f"{url}/{SERVICE}", "PATCH", json.dumps(body).encode(), headers).ok
-    wait_until(lambda: world.routed_regions == (EAST,), 10, "the old traffic to be back")
+    wait_until(lambda: world.routed_regions == (EAST,), 30, "the old traffic to be back")
     assert world.tick().acknowledged
     settled(world, WEST, 1)
     lines = [line for control in world.controls for line in control.log_lines()]

@@ -46,7 +46,7 @@ def pids(log: Path, count: int) -> list[int]:
         ids = [int(pid) for pid in re.findall(r"pid (\d+)\n", log.read_text())]
         return ids if len(ids) == count else []
 
-    return wait_until(found, 5, f"{count} process ids")
+    return wait_until(found, 30, f"{count} process ids")
 
 
 def test_child_dies_with_its_parent(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
         child = int(parent.stdout.readline())
         assert alive(child)
         parent.kill()
-    wait_until(lambda: not alive(child), 5, "the child to die")
+    wait_until(lambda: not alive(child), 30, "the child to die")
 
 
 def test_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_child_has_the_usual_signal_actions(tmp_path: Path) -> None:
     """SIGPIPE, which Python ignores, is not ignored in a child that is not Python."""
     log = tmp_path / "log"
     with Child("cat", ["cat", "/proc/self/status"], log=log) as child:
-        wait_until(lambda: not child.running, 5, "cat to end")
+        wait_until(lambda: not child.running, 30, "cat to end")
     ignored = re.search(r"SigIgn:\s*(\w+)", log.read_text())
     assert ignored is not None
     assert not int(ignored[1], 16) & (1 << (signal.SIGPIPE - 1))

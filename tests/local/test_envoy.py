@@ -114,7 +114,7 @@ def balanced(tmp_path: Path) -> Iterator[Balanced]:
         command = envoy.envoy_command(folder)
         child = world.enter_context(Child("envoy", command, log=tmp_path / "envoy.log"))
         child.wait_ready(lambda: envoy.ready(admin))
-        user = http.client.HTTPConnection(HOST, listener, timeout=5)
+        user = http.client.HTTPConnection(HOST, listener, timeout=30)
         world.callback(user.close)
         yield Balanced(api, user)
 
@@ -133,7 +133,7 @@ def test_a_patch_moves_the_traffic(balanced: Balanced) -> None:
     assert {balanced.ask() for _ in range(20)} == {(200, "east")}
     for target, source, name in ((WEST, EAST, "west"), (EAST, WEST, "east")):
         balanced.move((target, 1.0), (source, 0.0))
-        wait_until(partial(_moved, balanced, name), 5, "the move")
+        wait_until(partial(_moved, balanced, name), 30, "the move")
         assert {balanced.ask() for _ in range(50)} == {(200, name)}
 
 
@@ -146,7 +146,7 @@ def _moved(balanced: Balanced, name: str) -> bool:
 def test_capacity_is_the_weight_of_a_backend(balanced: Balanced) -> None:
     """Two backends share the requests in the proportion of their capacities."""
     balanced.move((EAST, 0.5), (WEST, 1.0))
-    wait_until(lambda: balanced.ask()[1] == "west", 5, "the second backend to be asked")
+    wait_until(lambda: balanced.ask()[1] == "west", 30, "the second backend to be asked")
     seen = Counter(balanced.ask()[1] for _ in range(300))
     assert seen["east"] == pytest.approx(100, abs=10)
 
@@ -157,9 +157,9 @@ def test_no_capacity_is_503_and_can_be_healed(
 ) -> None:
     """With no backend, or none with capacity, users get 503, until a backend has capacity again."""
     balanced.move(*scalers)
-    wait_until(lambda: balanced.ask()[0] == 503, 5, "the outage")
+    wait_until(lambda: balanced.ask()[0] == 503, 30, "the outage")
     balanced.move((EAST, 0.0), (WEST, 1.0))
-    wait_until(lambda: balanced.ask() == (200, "west"), 5, "traffic to come back")
+    wait_until(lambda: balanced.ask() == (200, "west"), 30, "traffic to come back")
 
 
 def test_a_serverless_backend_weighs_as_one_of_full_capacity() -> None:

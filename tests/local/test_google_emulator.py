@@ -139,4 +139,4 @@ def test_it_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
         pid = int(holder.stdout.readline())
         assert alive(pid)
         holder.kill()
-    wait_until(lambda: not alive(pid), 10, "the emulator to end")
+    wait_until(lambda: not alive(pid), 30, "the emulator to end")

@@ -5,7 +5,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -33,6 +33,7 @@ class Target:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.before: Callable[[], object] | None = None
         target = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +45,8 @@ class Target:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 given = {name.lower(): value for name, value in self.headers.items()}
                 target.seen.append((self.command, self.path, given, body))
+                if target.before:
+                    target.before()
                 self.send_response(201)
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("X-Target", "yes")
@@ -184,7 +187,7 @@ def test_a_blocking_call_blocks_no_other_request(proxy: FaultProxy) -> None:
     )
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ask, f"{proxy.url}/slow")
-        wait_until(lambda: proxy.log, 5, "the slow request")
+        wait_until(lambda: proxy.log, 30, "the slow request")
         assert ask(f"{proxy.url}/fast").status == 201
         assert not slow.done()
         release.set()
@@ -197,7 +200,7 @@ def test_hold(proxy: FaultProxy, target: Target) -> None:
     proxy.hook = lambda _: Hold(event)
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(ask, proxy.url)
-        wait_until(lambda: proxy.log, 5, "the request")
+        wait_until(lambda: proxy.log, 30, "the request")
         assert target.seen == []
         event.set()
         assert held.result(5).status == 201
@@ -213,12 +216,12 @@ def test_a_dead_senders_request_is_delivered(
     proxy.hook = lambda _: held
     with socket.create_connection((HOST, proxy.port)) as client:
         client.sendall(b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody")
-        wait_until(lambda: proxy.log, 5, "the request")
-    wait_until(lambda: not connections_of(proxy), 5, "the proxy to see the client go")
+        wait_until(lambda: proxy.log, 30, "the request")
+    wait_until(lambda: not connections_of(proxy), 30, "the proxy to see the client go")
     event.set()
-    wait_until(lambda: target.seen, 5, "the request to arrive")
+    wait_until(lambda: target.seen, 30, "the request to arrive")
     assert target.seen[0][3] == b"body"
-    wait_until(lambda: proxy.log[0].ended, 5, "the exchange to end")
+    wait_until(lambda: proxy.log[0].ended, 30, "the exchange to end")
     assert (proxy.log[0].status, proxy.log[0].delivered) == (201, False)
 
 
@@ -250,21 +253,24 @@ def test_a_broken_hook_is_seen(proxy: FaultProxy) -> None:
 
 
 def test_it_keeps_up(proxy: FaultProxy, target: Target) -> None:
-    """Two hundred requests pass in a second, from eight clients that keep their connections."""
+    """Eight clients that keep their connections are served at once, and two hundred requests pass.
+
+    A request is answered when those of all eight clients have reached the target: a proxy that
+    served one after the other would never get there.
+    """
+    together = threading.Barrier(8)
+    target.before = lambda: together.wait(30)
 
     def client(_: int) -> None:
-        connection = http.client.HTTPConnection(HOST, proxy.port, timeout=5)
+        connection = http.client.HTTPConnection(HOST, proxy.port, timeout=30)
         for _number in range(25):
             connection.request("POST", "/", b"x" * 100)
             assert connection.getresponse().read() == b"x" * 100
         connection.close()
 
-    started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(client, range(8)))
-    seconds = time.monotonic() - started
     assert len(target.seen) == 200
-    assert seconds < 2, f"200 requests in {seconds:.2f} s"
 
 
 def test_review(proxy: FaultProxy) -> None:

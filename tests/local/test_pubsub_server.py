@@ -243,7 +243,7 @@ def test_an_outage_ends_calls_and_is_over_when_it_is_started_again(
 
     with client(server) as found, ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(work, found) for _ in range(8)]
-        wait_until(lambda: len(told) >= 20, 20, "some messages to be published")
+        wait_until(lambda: len(told) >= 20, 30, "some messages to be published")
         server.stop()
         for future in futures:
             future.result(20)

@@ -97,7 +97,7 @@ def test_an_order_is_readable_in_another_region_after_the_lag(world: World) -> N
     assert replicator(world).pending(EAST, WEST).keys == ("order#lagging",)
     consistent = f"{world.regions[WEST].url}orders/lagging?consistent=1"
     assert ask(consistent).json()["made_in"] == EAST  # from where writes go
-    found = wait_until(lambda: shown(world.regions[WEST], "lagging"), 10, "the order to arrive")
+    found = wait_until(lambda: shown(world.regions[WEST], "lagging"), 30, "the order to arrive")
     assert (found["sku"], found["quantity"], found["region"]) == ("tea", 2, WEST)
 
 
@@ -151,10 +151,10 @@ def test_health_is_the_regions_own_database(world: World, how: str) -> None:
     assert [ask(paths[name]).status for name in (EAST, WEST, EUROPE)] == [200, 503, 503]
     region = world.regions[EUROPE]
     {"kill": database(region).kill, "hang": database(region).hang}[how]()
-    wait_until(lambda: ask(region.health_url).status == 503, 10, "the region to be unhealthy")
+    wait_until(lambda: ask(region.health_url).status == 503, 30, "the region to be unhealthy")
     assert ask(region.url).status == 200
     {"kill": database(region).start, "hang": database(region).resume}[how]()
-    wait_until(lambda: ask(region.health_url).ok, 10, "the region to be healthy again")
+    wait_until(lambda: ask(region.health_url).ok, 30, "the region to be healthy again")
 
 
 def test_the_health_endpoint_tells_the_lag(world: World) -> None:
@@ -164,11 +164,11 @@ def test_the_health_endpoint_tells_the_lag(world: World) -> None:
         told = ask(world.regions[WEST].health_url).json()["replication_lag_seconds"]
         return float(told.get(EAST, 0))
 
-    wait_until(lambda: 0 < lag() < 4, 20, "the first heartbeats")
+    wait_until(lambda: 0 < lag() < 4, 30, "the first heartbeats")
     replicator(world).pause(EAST, WEST)
-    wait_until(lambda: lag() > 4, 20, "the lag to grow")
+    wait_until(lambda: lag() > 4, 30, "the lag to grow")
     replicator(world).resume(EAST, WEST)
-    wait_until(lambda: 0 < lag() < 4, 20, "the lag to shrink")
+    wait_until(lambda: 0 < lag() < 4, 30, "the lag to shrink")
 
 
 @pytest.mark.long
@@ -202,7 +202,7 @@ def test_a_login_and_every_order_survive_the_death_of_the_primary() -> None:
         def ordered() -> bool:
             return order(west, "conflict", "coffee").ok
 
-        wait_until(ordered, 10, "writes to go to the new primary")
+        wait_until(ordered, 30, "writes to go to the new primary")
         replicator(world).set_lag(0)
         east.start()
         replicator(world).wait_drained(20)

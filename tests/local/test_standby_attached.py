@@ -31,7 +31,7 @@ def standing(world: World, primary: str) -> None:
     The new primary first, as regions do: there is no moment with nobody.
     """
     world.regions[primary].behave(primary_status=200)
-    wait_until(lambda: health(world, primary) == "HEALTHY", 10, "the new primary to be healthy")
+    wait_until(lambda: health(world, primary) == "HEALTHY", 30, "the new primary to be healthy")
     for name, region in world.regions.items():
         if name != primary:
             region.behave(primary_status=503)
@@ -75,7 +75,7 @@ def world(shared: World) -> World:
     if shared.routed_regions != tuple(shared.regions):
         put_service(shared, backends=backends(shared, FULL, FULL, FULL))
     standing(shared, EAST)
-    shared.traffic.wait_for(by(EAST), 20, "us-east-1 to serve alone")
+    shared.traffic.wait_for(by(EAST), 30, "us-east-1 to serve alone")
     return shared
 
 
@@ -91,7 +91,7 @@ def test_traffic_follows_health_without_a_patch(world: World) -> None:
     """A new primary answers 200, the old one 503: users go over, none fails, nothing is patched."""
     patches, before = len(world.patches()), len(failures(world))
     standing(world, WEST)
-    world.traffic.wait_for(by(WEST), 20, "us-west-2 to serve alone")
+    world.traffic.wait_for(by(WEST), 30, "us-west-2 to serve alone")
     assert len(failures(world)) == before
     assert len(world.patches()) == patches
     assert world.routed_regions == (EAST, WEST, EUROPE)  # as the Compute API has it: all of them
@@ -103,7 +103,7 @@ def test_get_health_tells_what_the_load_balancer_thinks(world: World) -> None:
     """Standbys are unhealthy to it; one that begins to answer 200 is healthy two checks later."""
     assert [health(world, region) for region in world.regions] == ["HEALTHY"] + 2 * ["UNHEALTHY"]
     world.regions[EUROPE].behave(primary_status=200)
-    wait_until(lambda: health(world, EUROPE) == "HEALTHY", 10, "eu-west-1 to be healthy")
+    wait_until(lambda: health(world, EUROPE) == "HEALTHY", 30, "eu-west-1 to be healthy")
 
 
 @pytest.mark.world
@@ -112,9 +112,9 @@ def test_a_dead_primary_is_left_by_health_checks_alone(world: World) -> None:
     """The primary is killed, a standby takes the role: users are served again with no patch."""
     patches = len(world.patches())
     world.regions[EAST].kill()
-    world.traffic.wait_for(lambda samples: not samples[-1].ok, 10, "users to notice")
+    world.traffic.wait_for(lambda samples: not samples[-1].ok, 30, "users to notice")
     world.regions[WEST].behave(primary_status=200)
-    world.traffic.wait_for(by(WEST), 20, "us-west-2 to serve alone")
+    world.traffic.wait_for(by(WEST), 30, "us-west-2 to serve alone")
     assert len(world.patches()) == patches
     world.regions[EAST].start()
 
@@ -133,7 +133,7 @@ def test_a_change_of_the_backends_costs_no_request(world: World) -> None:
     for scalers in ((FULL, NONE, FULL), (FULL, FULL, FULL)):
         put_service(world, backends=backends(world, *scalers))
     count = len(world.traffic.samples)
-    world.traffic.wait_for(lambda samples: len(samples) > count + 100, 10, "more users")
+    world.traffic.wait_for(lambda samples: len(samples) > count + 100, 30, "more users")
     assert {(s.region, s.status) for s in world.traffic.samples[before:]} == {(EAST, 200)}
 
 
@@ -146,12 +146,12 @@ def test_a_region_that_is_attached_gets_no_user_before_its_first_check_passed(
     put_service(world, backends=backends(world, FULL, NONE, FULL))
     before = len(world.traffic.samples)
     put_service(world, backends=backends(world, FULL, FULL, FULL))
-    wait_until(lambda: health(world, WEST) == "UNHEALTHY", 10, "the first check")
+    wait_until(lambda: health(world, WEST) == "UNHEALTHY", 30, "the first check")
     count = len(world.traffic.samples)
-    world.traffic.wait_for(lambda samples: len(samples) > count + 50, 10, "more users")
+    world.traffic.wait_for(lambda samples: len(samples) > count + 50, 30, "more users")
     assert {(s.region, s.status) for s in world.traffic.samples[before:]} == {(EAST, 200)}
     world.regions[WEST].behave(primary_status=200)
-    world.traffic.wait_for(lambda samples: samples[-1].region == WEST, 10, "us-west-2 to serve")
+    world.traffic.wait_for(lambda samples: samples[-1].region == WEST, 30, "us-west-2 to serve")
 
 
 # --- the documents ---------------------------------------------------------------------------

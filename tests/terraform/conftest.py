@@ -10,6 +10,14 @@ import pytest
 from tests.terraform.runner import Plan, Terraform, copy_repository, missing
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs Terraform is long: half a minute of processor time before the first test."""
+    for item in items:
+        if "terraform" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.long)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs Terraform where it cannot run: here, so that the report is one line."""
     if "terraform" in getattr(item, "fixturenames", ()) and missing():

@@ -38,8 +38,13 @@ class UptimeChecks:
     """
 
     def __init__(
-        self, project: str, credentials: Callable[[], Credentials | None], emulator: str | None
+        self,
+        project: str,
+        credentials: Callable[[], Credentials | None],
+        emulator: str | None,
+        deadline: float = DEADLINE,
     ) -> None:
+        self._deadline = deadline
         self._name = f"projects/{project}"
         self._credentials = credentials
         self._emulator = emulator
@@ -50,8 +55,8 @@ class UptimeChecks:
     def verdicts(self, regions: Iterable[Region], now: datetime) -> Mapping[str, Probe]:
         """One answer for each region by the newest result of each vantage point. Never raises."""
         asked = {region.name: self._pool.submit(self._verdict, region, now) for region in regions}
-        wait(asked.values(), timeout=DEADLINE)
-        late = Probe(Verdict.SILENT, f"Monitoring: no answer within {DEADLINE:g} s")
+        wait(asked.values(), timeout=self._deadline)
+        late = Probe(Verdict.SILENT, f"Monitoring: no answer within {self._deadline:g} s")
         return {name: one.result() if one.done() else late for name, one in asked.items()}
 
     def _verdict(self, region: Region, now: datetime) -> Probe:
@@ -71,7 +76,7 @@ class UptimeChecks:
                 "view": "FULL",
             },
             retry=None,
-            timeout=DEADLINE,
+            timeout=self._deadline,
         )
         return list(found)
 

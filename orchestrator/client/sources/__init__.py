@@ -10,6 +10,7 @@ import os
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from orchestrator.client.source import Source
+from orchestrator.client.sources.bounded import WHOLE
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.gcs import GcsSource
 from orchestrator.client.sources.http import HttpSource
@@ -29,8 +30,8 @@ FORMS = (
 )
 
 
-def source(url: str) -> Source:
-    """The source that a URL names, one of `FORMS`; nothing is asked yet.
+def source(url: str, *, seconds: float = WHOLE) -> Source:
+    """The source that a URL names, one of `FORMS`; nothing is asked yet. seconds: for a whole look.
 
     Redis's password is the URL's own, else that of the environment variable which `password_env`
     in the URL names, else of `FAILOVER_REDIS_PASSWORD`. Raises ValueError for anything else.
@@ -38,45 +39,45 @@ def source(url: str) -> Source:
     parts = urlsplit(url)
     match parts.scheme:
         case "gs":
-            return _gcs(parts)
+            return _gcs(parts, seconds)
         case "file":
-            return _file(parts)
+            return _file(parts, seconds)
         case "http" | "https":
-            return HttpSource(url)
+            return HttpSource(url, seconds=seconds)
         case "ssm":
-            return _ssm(parts)
+            return _ssm(parts, seconds)
         case "redis" | "rediss":
-            return _redis(url)
+            return _redis(url, seconds)
         case _:
             raise ValueError(f"no source of the document begins with {parts.scheme!r}: use {FORMS}")
 
 
-def _gcs(parts: SplitResult) -> GcsSource:
+def _gcs(parts: SplitResult, seconds: float) -> GcsSource:
     name = parts.path.removeprefix("/") + (f"?{parts.query}" if parts.query else "")
     if not parts.netloc or not name or name.endswith("/"):
         raise ValueError(f"gs://{parts.netloc}{parts.path}: write gs://BUCKET/SERVICE.json")
-    return GcsSource(parts.netloc, name)
+    return GcsSource(parts.netloc, name, seconds=seconds)
 
 
-def _file(parts: SplitResult) -> FileSource:
+def _file(parts: SplitResult, seconds: float) -> FileSource:
     if parts.netloc not in {"", "localhost"} or not parts.path.strip("/"):
         raise ValueError(
             f"file://{parts.netloc}{parts.path}: write file:///some/folder/SERVICE.json, with three"
             " slashes"
         )
-    return FileSource(unquote(parts.path))
+    return FileSource(unquote(parts.path), seconds=seconds)
 
 
-def _ssm(parts: SplitResult) -> SsmSource:
+def _ssm(parts: SplitResult, seconds: float) -> SsmSource:
     if not parts.netloc or not parts.path.strip("/"):
         raise ValueError(
             f"ssm://{parts.netloc}{parts.path}: write ssm://REGION/NAME, as"
             " ssm://us-east-1/failover/checkout for the parameter /failover/checkout"
         )
-    return SsmSource(unquote(parts.path), parts.netloc)
+    return SsmSource(unquote(parts.path), parts.netloc, seconds=seconds)
 
 
-def _redis(url: str) -> RedisSource:
+def _redis(url: str, seconds: float) -> RedisSource:
     found = read_redis_url(url)
     options = dict(found.options)
     key = options.pop("key", "")
@@ -93,4 +94,4 @@ def _redis(url: str) -> RedisSource:
             " not set"
         )
     password = found.password or os.environ.get(variable or PASSWORD) or None
-    return RedisSource(found, key, password=password)
+    return RedisSource(found, key, password=password, seconds=seconds)

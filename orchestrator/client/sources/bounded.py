@@ -21,10 +21,11 @@ from orchestrator.core.limits import READ as READ_LIMIT
 T = TypeVar("T")
 
 CONNECT = 1.0
-"""Seconds to reach a source; one in another region answers within a third of that."""
+"""Seconds to reach a source; one in another region answers within a third of that. Longer, in
+proportion, where a whole look may take longer than `WHOLE`."""
 
 READ = 2.0
-"""Seconds to wait for each piece of an answer."""
+"""Seconds to wait for each piece of an answer. Longer, in proportion, as `CONNECT` is."""
 
 WHOLE = 3.0
 """Seconds that a whole look may take."""
@@ -37,10 +38,12 @@ _LEFT_BEHIND = 4
 
 
 class Bounded:
-    """Runs one look at a time, for at most `seconds`."""
+    """Runs one look at a time, for at most `seconds`. connect, read: seconds for the library."""
 
     def __init__(self, seconds: float = WHOLE) -> None:
         self._seconds = seconds
+        longer = max(1.0, seconds / WHOLE)
+        self.connect, self.read = CONNECT * longer, READ * longer
         self._hanging: list[threading.Thread] = []
 
     def run(self, look: Callable[[], T], cut: Callable[[], None]) -> T:

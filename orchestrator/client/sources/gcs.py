@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import CONNECT, READ, WHOLE, Bounded, PerProcess, told
+from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, told
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -61,7 +61,7 @@ class GcsSource:
             blob = self._client().bucket(self._bucket).blob(self._object)
             body: bytes = blob.download_as_bytes(
                 if_generation_not_match=int(known) if known else None,
-                timeout=(CONNECT, READ),
+                timeout=(self._bounded.connect, self._bounded.read),
                 retry=None,
             )
         except google.NotModified:

@@ -20,9 +20,7 @@ from urllib.parse import urlsplit
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
 from orchestrator.client.sources.bounded import (
-    CONNECT,
     LARGEST,
-    READ,
     WHOLE,
     Bounded,
     PerProcess,
@@ -112,12 +110,12 @@ class HttpSource:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(given or {})}
         if known and not known.startswith(_HASH):
             headers["If-None-Match"] = known
-        connection.timeout = CONNECT
+        connection.timeout = self._bounded.connect
         if connection.sock is None:
             connection.connect()
         if self._connection.held is not connection:
             raise SourceUnavailable("this look was given up while it connected")
-        connection.timeout = READ
+        connection.timeout = self._bounded.read
         connection.request(
             "GET", self._target, headers=headers, preload_content=False, decode_content=False
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import CONNECT, READ, WHOLE, Bounded, PerProcess, told
+from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, told
 from orchestrator.core.redis_url import RedisUrl
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class RedisSource:
             db=self._url.db,
             username=self._url.username,
             password=self._password,
-            socket_connect_timeout=CONNECT,
-            socket_timeout=READ,
+            socket_connect_timeout=self._bounded.connect,
+            socket_timeout=self._bounded.read,
             # The pool finds out by itself that the server has closed an idle connection; and what
             # is cut off at the end of a look is not to connect once more.
             retry=Retry(NoBackoff(), 0),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import CONNECT, READ, WHOLE, Bounded, PerProcess, told
+from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, told
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -81,8 +81,8 @@ class SsmSource:
 
         session = self._session() if self._session else Session()
         config = Config(
-            connect_timeout=CONNECT,
-            read_timeout=READ,
+            connect_timeout=self._bounded.connect,
+            read_timeout=self._bounded.read,
             retries={"total_max_attempts": 2, "mode": "standard"},
             max_pool_connections=2,
         )
