@@ -100,7 +100,8 @@ def doubted(region: str, doubt: Doubt, probe: Probe) -> Reason:
     silent = probe.verdict is Verdict.SILENT
     seen = "no second signal" if silent else "our own probe does not fail"
     value = f"{seen}: {probe.detail}; {DOUBTS[doubt]}"
-    return Reason("confirm", False, value, "our own probe fails", region)
+    cause = Cause.UNANSWERED if silent else Cause.CONTRADICTED
+    return Reason("confirm", False, value, "our own probe fails", region, cause)
 
 
 def max_event_age(  # a rule's whole world

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 
 import pytest
+
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.addresses import Address, resolve
 from orchestrator.core.incidents import believable, is_blind

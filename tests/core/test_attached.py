@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.errors import Unavailable
+from orchestrator.core.ground import create
 from orchestrator.core.model import (
     Command,
     Decision,
@@ -571,10 +572,11 @@ def test_an_old_document_adopts_the_region_that_leads() -> None:
     assert (made.state.epoch, scalers(made.routing)) == (4, ALL)
 
 
-def test_a_lost_document_adopts_the_region_that_leads() -> None:
+def test_a_document_that_a_human_has_made_again_adopts_the_region_that_leads() -> None:
     made = after_failover()
     roles = dict(made.observed().roles)
-    made.stored, made.said = Stored(None, 0), roles
+    made.stored = Stored(create(made.service, made.routing, made.now), 0)
+    made.said = roles
     assert made.tick().outcome is Outcome.ADOPTED
     assert made.state.primary == WEST
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
