@@ -20,13 +20,17 @@ HOUR = timedelta(hours=1)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers every read with an error, years ago."""
+    """A bucket without objects and a Compute API that is down, years ago."""
 
     def do_GET(self) -> None:
-        """Nothing is here."""
-        self.send_response(503 if "compute" in self.path else 404)
-        self.send_header("Content-Length", "0")
+        """The bucket is there, and nothing in it."""
+        found = self.path.split("?")[0].endswith("/b/laptop-failover")
+        self.send_response(503 if "compute" in self.path else 200 if found else 404)
+        body = b"{}" if found else b""
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The time of this server."""

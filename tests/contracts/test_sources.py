@@ -777,7 +777,8 @@ def test_a_server_is_believed_by_its_certificate_alone(tmp_path: Path) -> None:
 
 
 def test_a_handshake_that_trickles_keeps_nobody_waiting() -> None:
-    with BadSocket(trickle(b"")) as server:
+    record = b"\x16\x03\x03\x40\x00"  # a TLS record of 16 KB begins
+    with BadSocket(trickle(record)) as server:
         source = HttpSource(server.url.replace("http:", "https:"), seconds=SHORT)
         with pytest.raises(SourceUnavailable, match=CUT_OFF):
             source.fetch(None)

@@ -15,13 +15,14 @@ from orchestrator.core.fence import (
     read_mark,
     write_mark,
 )
+from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import Pair
 
 GKE = '{"kubernetes.io/service-name":"shop/checkout","kubernetes.io/service-port":"80"}'
 PAIR = Pair(7, 1763874000123456)
 MARK = "failover epoch=7 service=checkout rev=1763874000123456"
 
-PAIRS = st.builds(Pair, st.integers(0, 10**18 - 1), st.integers(0, 10**20 - 1))
+PAIRS = st.builds(Pair, st.integers(0, EPOCHS - 1), st.integers(0, 10**20 - 1))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
