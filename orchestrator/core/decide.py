@@ -65,7 +65,7 @@ from orchestrator.core.plan import (
 )
 from orchestrator.core.policy import Service
 from orchestrator.core.second import second_signal
-from orchestrator.core.switch import end, ended
+from orchestrator.core.switch import end, ended, is_late
 from orchestrator.core.wanted import Wanted, whole
 from orchestrator.core.wishes import is_ending, wanted
 
@@ -201,7 +201,7 @@ def _resolve(scene: Scene, ground: Ground) -> Resolution:
     waits = frozen is not None and ground.outcome is not Outcome.ADOPTED
     if choice.regions and (ground.outcome is not None or needed) and not waits:
         outcome = Outcome.MOVED if needed and choice.left else ground.outcome or Outcome.MOVED
-        calm = _calmed(state, choice.regions) if needed else state
+        calm = _calmed(state, choice.regions) if needed else _in_time(state, scene.now)
         told = (*choice.reasons, *_unknown(state, ground)) if needed else choice.reasons
         return Resolution(calm, outcome, told, choice.regions, choice.left)
     held = not choice.regions or any(not reason.passed for reason in choice.reasons)
@@ -235,6 +235,14 @@ def _calmed(state: State, regions: tuple[str, ...]) -> State:
     A region on a step of a ramp that stays is needed whole.
     """
     return replace(undisturbed(state), ceilings=whole(state, regions))
+
+
+def _in_time(state: State, now: datetime) -> State:
+    """The state without a switch whose deadline has come, though the epoch is taken for another
+    reason: it would be told as under way until the next signal."""
+    if state.switch is None or not is_late(state.switch, now):
+        return state
+    return replace(undisturbed(state), given_up_at=now)
 
 
 def _thawed(state: State, signal: Signal, now: datetime) -> tuple[State, tuple[Reason, ...]]:
