@@ -12,7 +12,7 @@ remembers for itself. A crash after the write and before the page costs the time
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -70,7 +70,7 @@ def key(page: Page) -> str:
 
 
 def told(
-    known: Mapping[str, Paged], pages: Iterable[Page], now: datetime, decision: str = ""
+    known: Mapping[str, Paged], pages: Collection[Page], now: datetime, decision: str = ""
 ) -> tuple[Mapping[str, Paged], tuple[Due, ...]]:
     """What is to be remembered when these conditions hold now, and the pages that are due.
 
@@ -87,11 +87,18 @@ def told(
         if name not in due and _is_due(entry, page, now):
             entry = replace(entry, seen=now, last=now, count=entry.count + 1)
             due[name] = Due(name, page, entry)
-        elif now - entry.seen >= FRESH:
-            entry = replace(entry, seen=now)
         after[name] = entry
+    after |= _refreshed({key(page): after[key(page)] for page in pages}, now)
     newest = sorted(after, key=lambda name: after[name].seen, reverse=True)[:MOST]
     return {name: entry for name, entry in after.items() if name in newest}, tuple(due.values())
+
+
+def _refreshed(holding: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
+    """What is remembered of conditions that hold. All are seen anew when one of them must be, so
+    that several cost no more writes than one."""
+    if all(now - entry.seen < FRESH for entry in holding.values()):
+        return holding
+    return {name: replace(entry, seen=now) for name, entry in holding.items()}
 
 
 def _is_over(entry: Paged, now: datetime) -> bool:

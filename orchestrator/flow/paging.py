@@ -7,7 +7,7 @@ possible, in this instance. Nothing here can fail or delay a failover.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -63,7 +63,7 @@ def page_error(
 
 
 def ahead(
-    state: State, pages: Iterable[Page], decision: str, context: Context
+    state: State, pages: Collection[Page], decision: str, context: Context
 ) -> tuple[State, tuple[Due, ...]]:
     """The state that is about to be committed with these pages remembered, and those due then."""
     known = paging.merged(state.pages, _own(state.service, context))

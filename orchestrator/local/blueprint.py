@@ -97,7 +97,11 @@ class Blueprint:
             "project": PROJECT,
             "operation_seconds": operation_seconds,
             "backend_services": [service],
-            "groups": {self.group(site.region): self._endpoint(site) for site in self.sites},
+            "groups": {
+                path: self._endpoint(site)
+                for site in self.sites
+                for path in (self.group(site.region), self.stray(site.region))
+            },
         }
 
     def group(self, region: str) -> str:
@@ -107,6 +111,16 @@ class Blueprint:
         if self.lever == "capacity":
             return f"projects/{PROJECT}/zones/{place}-a/instanceGroups/{name}"
         return f"projects/{PROJECT}/regions/{place}/networkEndpointGroups/{name}"
+
+    def stray(self, region: str) -> str:
+        """A second group of the region, which the file does not name and nothing attaches.
+
+        Controllers make such groups: GKE has one in each zone, and renames them.
+        """
+        group = self.group(region)
+        return group.replace(f"-a/instanceGroups/{SERVICE}-", "-c/instanceGroups/k8s-").replace(
+            f"/networkEndpointGroups/{SERVICE}-", "/networkEndpointGroups/canary-"
+        )
 
     def routed(self, service: JsonObject) -> tuple[str, ...]:
         """The regions that a backend service sends traffic to, in the order of the sites."""

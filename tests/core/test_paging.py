@@ -229,3 +229,17 @@ def test_pages_and_repairs_survive_the_document_and_unreadable_ones_are_forgotte
     assert codec.decode(text.encode(), "checkout").pages == {}
     strange = {**dict(read.raw), "pages": ["x"], "repairs": {"at": 1}}
     assert codec.encode(replace(state, raw=strange))
+
+
+def test_conditions_that_began_apart_are_seen_again_together() -> None:
+    """So that three of them cost a write every five minutes, and not three."""
+    pages = tuple(Page("drift", "text", (region,)) for region in ("a", "b", "c"))
+    known: Mapping[str, Paged] = {}
+    for minute in range(3):
+        known, _ = paging.told(known, pages[: minute + 1], START + timedelta(minutes=minute))
+    writes = 0
+    for minute in range(3, 33):
+        after, due = paging.told(known, pages, START + timedelta(minutes=minute))
+        writes += after != known and not due
+        known = after
+    assert writes <= 30 / 5

@@ -11,8 +11,9 @@ WEST = "us-west-2"
 def test_a_newer_configuration_does_not_carry_a_switch_past_its_deadline() -> None:
     world = lab()
     world.command("failover", WEST, id="c-switch")
-    assert world.state.switch
-    world.clock.at = world.state.switch.until
+    switch = world.state.switch
+    assert switch
+    world.clock.at = switch.until
     world.service = service(serial=2)
     report = world.tick()
     assert report.decision.outcome is Outcome.CONFIGURED
