@@ -133,7 +133,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         if last
         else []
     )
-    lines += [line for one in later for line in ["", *sentences.indented(sentences.tell(one, now))]]
+    lines += _later(later, now)
     failed = _failed_since(session, service, world, last)
     lines += [
         line for one in failed for line in ["", *sentences.indented(sentences.tell(one, now))]
@@ -263,7 +263,7 @@ def _shift(found: Preview, view: Json) -> Iterable[str]:
     else:
         yield f"It would write: {found.plan}"
     if found.plan.drift:
-        yield "That is drift: another hand changed the traffic since."
+        yield "That is drift: something other than the orchestrator changed the traffic since."
 
 
 # --- one id --------------------------------------------------------------------------------------
@@ -340,6 +340,15 @@ def _with_outcome(session: Session, entry: Json, service: Service, world: World)
     """The decision as the journal has it, which also knows what became of it."""
     named = _entries(session, service, None, world, str(entry.get("id")))
     return named[0] if named else entry
+
+
+def _later(entries: list[Json], now: datetime) -> list[str]:
+    """What other calls did for a decision: the newest in full, the others as a number."""
+    if not entries:
+        return []
+    newest, others = entries[0], len(entries) - 1
+    more = [f"  {others} other calls did the same before: `failoverctl history --journal`."]
+    return ["", *sentences.indented(sentences.tell(newest, now)), *(more if others else [])]
 
 
 def _carried_out(session: Session, service: Service, world: World, decision: Json) -> list[Json]:

@@ -48,7 +48,7 @@ class Converged:
     """How far the routing was brought to what the state's epoch desires.
 
     stored: the state as last read. plans: those that were carried out and found in effect, whatever
-    their epoch. repairs: those of them that mended what another hand had changed, in a sentence
+    their epoch. repairs: those of them that repaired what something else had changed, in a sentence
     each. verified: the last read found nothing left to do. error: what ended it before that.
     drifted: the repairs again, and writes that did not last, to be remembered. pages: what a human
     must know of the resource. routing: as last read, None where it was not read since
@@ -201,7 +201,7 @@ def _last_look(work: _Work) -> None:
 
 
 def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tuple[str, ...]:
-    """One line for the write that was made; the sentence of it if it mended another hand's work."""
+    """One line for the write that was made; the sentence of it if it repaired drift."""
     epoch = made.wanted.epoch
     shift = stored.state.shift if stored.state else None
     unfinished = shift is None or shift.phase is not Phase.VERIFIED
@@ -210,8 +210,8 @@ def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tup
         return ()
     mark = "its mark was left" if made.drift else f"its mark became epoch {made.seen.epoch}"
     text = (
-        f"drift repaired: {made}. Another hand changed {made.resource} after the shift of this"
-        f" epoch was done ({mark}): see its audit log"
+        f"drift repaired: {made}. Something other than the orchestrator changed {made.resource}"
+        f" after epoch {epoch} was applied ({mark}). Check {made.resource}'s audit log"
     )
     context.log("WARNING", text, service=service.name, epoch=epoch, drift=True)
     return (text,)

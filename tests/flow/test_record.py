@@ -219,4 +219,4 @@ def test_a_repair_of_drift_is_announced() -> None:
     world.tick()
     event = world.events.events[-1]
     assert event["type"] == "failover.drift"
-    assert "Another hand changed checkout" in event["data"]["drift"]
+    assert "Something other than the orchestrator changed checkout" in event["data"]["drift"]
