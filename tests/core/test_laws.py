@@ -56,7 +56,7 @@ from orchestrator.flow.adopt import adopt
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
 from tests.examples import examples
-from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, lab, service
+from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, group, lab, service
 
 POLICY: dict[str, Any] = {
     "cooldown": "10m",
@@ -315,6 +315,18 @@ class Histories(RuleBasedStateMachine):
             resource["description"] = "mine"
         resource["fingerprint"] += "!"
 
+    @rule(where=region, scaler=st.sampled_from([None, 0.0, 1.0]))
+    def controller(self, where: str, scaler: float | None) -> None:
+        """A controller attaches a group that no region claims, scales it, or takes it away."""
+        resource, path = self.world.traffic.resource, group(where, zone="c")
+        path = path.replace("checkout-", "k8s-")
+        kept = [b for b in resource["backends"] if b["group"] != path]
+        if "lever" in self.options:  # a serverless backend service holds no instance group
+            return
+        made = [] if scaler is None else [{"group": path, "capacityScaler": scaler}]
+        resource["backends"] = [*kept, *made]
+        resource["fingerprint"] += "!"
+
     @rule(
         gone=st.sampled_from([None, *REGIONS]),
         mode=st.sampled_from(["active-passive", "active-active"]),
@@ -431,8 +443,8 @@ class Histories(RuleBasedStateMachine):
         assert after >= before
         assert after in self.desired
         getting = {b["group"].rsplit("checkout-", 1)[-1] for b in body["backends"] if given(b)}
-        assert getting
         assert getting & self.desired[after]
+        assert strays(body["backends"]) == strays(self.world.traffic.resource["backends"])
         change(body)
 
     # --- the laws of one answer ------------------------------------------------------------------
@@ -444,6 +456,10 @@ class Histories(RuleBasedStateMachine):
         assert all(reason.rule and reason.value for reason in decision.reasons)
         if decision.outcome is Outcome.HELD:
             assert refusals
+        shifted = any(made.wanted == decision.state.pair for made in report.plans)
+        left = any(given(b) for b in strays(self.world.traffic.resource["backends"]))
+        if decision.outcome is Outcome.MOVED and shifted and left:
+            assert "unclaimed" in {page.rule for page in decision.pages}
         switch = report.stored.state.switch if report.stored.state else None
         if switch and isinstance(signal, Tick) and "routing" not in refusals:
             assert self.world.clock.at + self.off <= switch.until - MARGIN
@@ -511,7 +527,8 @@ class Histories(RuleBasedStateMachine):
     def getting(self) -> set[str]:
         """The regions that get traffic."""
         backends = self.world.traffic.resource["backends"]
-        return {b["group"].rsplit("checkout-", 1)[-1] for b in backends if given(b)}
+        claimed = [b for b in backends if b not in strays(backends)]
+        return {b["group"].rsplit("checkout-", 1)[-1] for b in claimed if given(b)}
 
     def can_carry(self, name: str) -> bool:
         """Whether the region has a backend that the lever can move, and any region has one."""
@@ -634,6 +651,11 @@ def timely(made: Made) -> None:
 def is_down(state: State, name: str) -> bool:
     """Whether the region is down by the document."""
     return name in state.regions and state.regions[name].status is Status.DOWN
+
+
+def strays(backends: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The backends that no region claims."""
+    return [backend for backend in backends if "/k8s-" in backend["group"]]
 
 
 def given(backend: dict[str, Any]) -> bool:
