@@ -146,12 +146,15 @@ def choose(scene: Scene, current: tuple[str, ...], joining: tuple[str, ...] = ()
     choice = _leave(scene, current)
     if not choice.regions or not joining:
         return choice
-    gates = {name: (scene.fit(name), scene.rested(name)) for name in joining}
-    new = {name for name, both in gates.items() if all(gate.passed for gate in both)}
+    gates = {
+        name: (scene.fit(name), scene.rested(name), *scene.lag(name, choice.left))
+        for name in joining
+    }
+    new = {name for name, asked in gates.items() if all(gate.passed for gate in asked)}
     return Choice(
         tuple(name for name in scene.service.names if name in {*choice.regions, *new}),
         choice.left,
-        (*choice.reasons, *(gate for both in gates.values() for gate in both)),
+        (*choice.reasons, *(gate for asked in gates.values() for gate in asked)),
     )
 
 

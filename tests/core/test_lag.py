@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core.model import NoLag, Probe, Verdict
+from orchestrator.core.model import NoLag, Outcome, Probe, Verdict
 from orchestrator.core.policy import OnLag, Policy
 from orchestrator.core.rules import replication_lag
 from orchestrator.core.second import agreed
+from tests.core.loop import loop
+from tests.fakes import service
 
-EAST, WEST = "us-east-1", "us-west-2"
+EAST, WEST, EU = "us-east-1", "us-west-2", "eu-west-1"
 STALLED = Probe(Verdict.HEALTHY, "200", {EAST: None})
 UNREADABLE = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
 NOT_TOLD = Probe(Verdict.HEALTHY, "200", {"eu-west-1": 1.0})
@@ -69,3 +71,15 @@ def test_a_probe_says_which_of_the_three_it_is() -> None:
 def test_what_monitoring_says_of_health_takes_nothing_away_from_the_lag() -> None:
     failing = Probe(Verdict.FAILING, "2 of 6 pass")
     assert agreed({WEST: UNREADABLE}, {WEST: failing})[WEST].behind(EAST) is NoLag.UNKNOWN
+
+
+def test_a_region_that_a_newer_file_adds_does_not_join_a_move_while_it_is_behind() -> None:
+    """The file turns active-active in the same decision in which the only carrier is left."""
+    world = loop()
+    world.probes = {WEST: Probe(Verdict.HEALTHY, "200", {EAST: 300.0})}
+    world.service = service(serial=2, mode="active-active")
+    decision = world.fail(EAST)
+    assert decision.outcome is Outcome.MOVED
+    assert world.carrying == (EU,)
+    refused = [(r.rule, r.region) for r in decision.reasons if not r.passed]
+    assert ("replication_lag", WEST) in refused
