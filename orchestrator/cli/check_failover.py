@@ -58,9 +58,19 @@ def could_take_over(service: Service, observed: Observed, world: World) -> Itera
     known = [name for name in service.names if name in state.regions]
     fit = {name: scene.fit(name) for name in known}
     for name in [name for name in known if name in state.routing]:
-        others = {other: fit[other] for other in known if other != name}
+        others = {
+            other: _target(scene, other, name, fit[other]) for other in known if other != name
+        }
         yield _others(service, name, others)
     yield from _automation(service, state, world)
+
+
+def _target(scene: Scene, name: str, left: str, fit: Reason) -> Reason:
+    """The first gate that would refuse the region as a target. One that carries traffic already
+    is asked for its health alone."""
+    if name in scene.state.routing:
+        return fit
+    return next((gate for gate in (fit, *scene.lag(name, (left,))) if not gate.passed), fit)
 
 
 def _automation(service: Service, state: State, world: World) -> Iterator[Finding]:

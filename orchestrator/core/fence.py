@@ -76,7 +76,7 @@ def bare(description: str, service: str) -> str:
     """The description without this service's marks: what people and controllers have written."""
     mark = rf"failover epoch=\d{{1,18}} service={re.escape(service)} rev=\d{{1,20}}"
     mark += r"(?: frozen=\d{1,10})?"
-    member = rf'"failover-{re.escape(service)}"\s*:\s*"{mark}"'
+    member = rf'"failover-{re.escape(service)}"\s*:\s*"({mark})?( frozen=[0-9]{{1,10}})?"'
     for around in (rf"{member},", rf",\s*{member}", rf"{member}\s*,", member):
         description = re.sub(around, "", description)
     while True:  # what stood around a mark may form another

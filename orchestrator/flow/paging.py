@@ -71,6 +71,16 @@ def ahead(
     return replace(state, pages=after), due
 
 
+def settled(name: str, pages: Collection[Page], context: Context) -> None:
+    """Forget these conditions in the instance: the document has them now. Others stay here."""
+    told = {paging.key(page) for page in pages}
+    with context.memory.lock:
+        others = {key: one for key, one in _own(name, context).items() if key not in told}
+        context.memory.pages.pop(name, None)
+        if others:
+            context.memory.pages[name] = others
+
+
 def alarm(page: Page, memory: Memory, log: Log, now: datetime) -> None:
     """Call a human before any service is known, as for a configuration that cannot be used."""
     with memory.lock:
@@ -135,7 +145,7 @@ def _remember(
             context.log("INFO", f"not remembered in the document: {error}", service=service.name)
             break
         else:
-            context.memory.pages.pop(service.name, None)
+            settled(service.name, pages, context)
             return due
     with context.memory.lock:
         context.memory.pages[service.name] = after

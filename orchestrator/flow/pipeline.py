@@ -201,7 +201,7 @@ def _committed(service: Service, intent: Intent, context: Context) -> Intent:
         if decision.outcome is Outcome.HELD:  # what it found is true, whether or not it is kept
             paging.page(service, decision.pages, context)
         raise
-    context.memory.pages.pop(service.name, None)
+    paging.settled(service.name, decision.pages, context)
     return replace(intent, entry=made, stored=stored, due=due)
 
 

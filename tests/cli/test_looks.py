@@ -171,6 +171,21 @@ def test_check_fails_when_nobody_could_take_over(capsys: Told) -> None:
     assert found["next tick"][0] == "ok"
 
 
+def test_check_fails_when_a_lag_that_nobody_tells_would_hold_every_failover(capsys: Told) -> None:
+    """The file states a limit and no health endpoint tells a lag: the decision would be to hold."""
+    seat = Seat(as_json=True, policy={"max_replication_lag": "60s"})
+    seat.lab.tick()
+    fine, found = findings(seat, capsys)
+    assert not fine
+    assert found["failover"][0] == "FAIL"
+    assert "replication_lag" in found["failover"][1]
+    for region in (WEST, EUROPE):
+        seat.lab.lags(region, us_east_1=1)
+    fine, found = findings(seat, capsys)
+    assert fine
+    assert found["failover"][0] == "ok"
+
+
 def test_check_fails_with_every_region_dead(capsys: Told) -> None:
     seat = Seat(as_json=True, policy={"brake": {"share": 1.0, "within": "2m"}})
     seat.lab.tick()

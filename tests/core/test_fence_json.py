@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,16 @@ def test_what_only_begins_like_json_is_plain_text() -> None:
     for text in ("{made by hand}", '{"a":', '["a"]', "{" * 2000):
         assert write_mark(text, "checkout", PAIR).startswith(MARK)
         assert json_object(text) is None
+
+
+@pytest.mark.parametrize("residue", ["", " frozen=1800000000"])
+def test_what_an_older_version_left_of_the_mark_is_taken_away(residue: str) -> None:
+    """It removes the mark from inside the JSON, and not the member around it."""
+    left = GKE.replace("{", f'{{"failover-checkout":"{residue}",')
+    after = write_mark(f"{MARK} {left}", "checkout", Pair(9, 11))
+    assert after.count("failover-checkout") == 1
+    assert read_mark(json.dumps(json.loads(after)), "checkout") == Pair(9, 11)
+    assert bare(after, "checkout") == GKE
 
 
 @quick

@@ -10,7 +10,7 @@ from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.errors import Cloud, Kind, Outdated, StateLost, Unavailable
 from orchestrator.core.model import Tick
 from orchestrator.flow.context import Memory
-from tests.fakes import Lab, lab, service
+from tests.fakes import Lab, group, lab, service
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 
@@ -183,6 +183,21 @@ def test_a_lower_serial_that_only_ticks_meet_pages_when_a_roll_out_would_be_over
             world.handle(Tick(), service=service(serial=1))
         assert len(pages(world)) == (1 if minute >= 5 else 0)
         pause(world)
+
+
+def test_a_condition_of_the_instance_is_not_forgotten_while_the_document_keeps_another() -> None:
+    """The instance cannot carry out the epoch, and the load balancer names no region it knows."""
+    world = lab(serial=1, lever="membership")
+    world.tick()
+    world.command("failover", EUROPE, now=True)
+    world.service = service(serial=2, lever="membership", regions=(EAST, EUROPE))
+    stray = [{"group": group(WEST, serverless=True)}]
+    world.traffic.change({"backends": stray, "description": "mine"})
+    for _ in range(12):
+        pause(world)
+        with pytest.raises(Outdated):
+            world.tick()
+    assert {line["rule"] for line in pages(world)} == {"routing", "outdated"}
 
 
 def test_a_lasting_fault_pages_once_and_not_with_every_delivery() -> None:
