@@ -38,6 +38,9 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 """Deepest nesting that is read. A real notification has five levels."""
 
+YEARS = (1970, 2200)
+"""Times outside of these years are none."""
+
 _MILLISECONDS = 100_000_000_000
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 
@@ -248,15 +251,21 @@ def _when(value: object) -> datetime | None:
     except ValueError:
         return _iso(str(value))
     try:
-        return datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS else number, UTC)
+        seconds = number / 1000 if number >= _MILLISECONDS else number
+        return _believed(datetime.fromtimestamp(seconds, UTC))
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _believed(at: datetime) -> datetime | None:
+    """The time, unless it lies where no clock is: sums with it would leave the calendar."""
+    return at if YEARS[0] <= at.year < YEARS[1] else None
 
 
 def _iso(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else None
+        return _believed(at.astimezone(UTC)) if at.tzinfo else None
     except (ValueError, OverflowError):
         return None
 

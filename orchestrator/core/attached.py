@@ -27,9 +27,10 @@ The desired routing is still a function of the epoch: who is the primary, and wh
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.core import rules
+from orchestrator.core.carried import carries
 from orchestrator.core.choice import UNHEARD, Scene
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import (
@@ -49,7 +50,7 @@ from orchestrator.core.policy import Service, Standby
 from orchestrator.core.wanted import Wanted, lives, overridden, to_be_drained
 
 
-def noticed(state: State, service: Service, routing: Routing | None) -> State:
+def noticed(state: State, service: Service, routing: Routing | None, now: datetime) -> State:
     """The state with what can be seen of capacity; as it was where nothing can be seen.
 
     On a load balancer that does not carry the document's epoch yet, capacity can only be missed.
@@ -58,7 +59,7 @@ def noticed(state: State, service: Service, routing: Routing | None) -> State:
         return state
     pointed = set(carrying(routing, service))
     kept = desired(state, service) if state.epoch else pointed
-    current = seen_pair(routing, service) == state.pair
+    current = carries(state, routing, service, now)
     regions = dict(state.regions)
     for name, entry in state.regions.items():
         seen = name in pointed and (name in kept if current else entry.attached)
@@ -194,7 +195,8 @@ def _carried_out(scene: Scene) -> Reason:
         return Reason("attached", False, "the load balancer cannot be read", limit)
     seen = seen_pair(scene.routing, scene.service)
     value = f"the load balancer carries epoch {seen.epoch}"
-    return Reason("attached", seen == state.pair, value, limit)
+    there = carries(state, scene.routing, scene.service, scene.now)
+    return Reason("attached", there, value, limit)
 
 
 def _is_away(scene: Scene, name: str) -> bool:

@@ -59,7 +59,8 @@ def newest(state: State, command: Command, now: datetime) -> Given | None:
     found = state.order.get(command.family)
     if found is None and command.family is Family.FREEZES and state.freeze:
         found = Given(state.freeze.since, "")
-    return found if found and found.at <= now + rules.AHEAD else None
+    latest = max(now, command.published or now)  # our clock may be slow
+    return found if found and found.at <= latest + rules.AHEAD else None
 
 
 def commanded(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:

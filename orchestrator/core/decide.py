@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import attached, leftover, rules
+from orchestrator.core.carried import carries
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.clocks import believed, given_up
 from orchestrator.core.commands import effect, newest, obey
@@ -110,10 +111,10 @@ def _decide(
     second = second_signal(service.policy, probes, observed.checks)
     trusted = {region.name for region in service.regions if region.health_url is None}
     levered = _levered(ground.state, service, observed)
-    levered = attached.noticed(levered, service, observed.routing)
+    levered = attached.noticed(levered, service, observed.routing, now)
     state = assess(levered, signal, probes, service.policy, now, trusted, second)
     heard = _heard(service, state, signal, second, probes, now)
-    state, expired = _thawed(_finished(state, observed.routing, service), signal, now)
+    state, expired = _thawed(_finished(state, observed.routing, service, now), signal, now)
     void = _is_void(heard, signal)
     unseen = observed.routing is None and not attached.moves_unseen(service, before)
     told = (*ground.reasons, *heard, *_done_to(state, signal, now, void=void))
@@ -125,7 +126,7 @@ def _decide(
     if isinstance(signal, Command):
         life = max(COMMAND_LIFE, 2 * service.policy.max_event_age)
         state = _noted(state, signal, now, life)
-        done = _carried_out(state, observed.routing, service)
+        done = _carried_out(state, observed.routing, service, now)
         state = state if void else obey(state, signal, now, done)
     roles = observed.roles
     scene = Scene(service, state, observed.routing, signal, probes, second, now, roles)
@@ -253,12 +254,12 @@ def _thawed(state: State, signal: Signal, now: datetime) -> tuple[State, tuple[R
     return replace(state, freeze=None), (Reason("freeze", True, value),)
 
 
-def _finished(state: State, routing: Routing | None, service: Service) -> State:
+def _finished(state: State, routing: Routing | None, service: Service, now: datetime) -> State:
     """The state whose freeze knows that the epoch was carried out after it began.
 
     Without it what is changed afterwards would be taken for work that is not done yet.
     """
-    done = _carried_out(state, routing, service)
+    done = _carried_out(state, routing, service, now)
     if state.freeze is None or done <= state.freeze.done:
         return state
     return replace(state, freeze=replace(state.freeze, done=done))
@@ -277,9 +278,9 @@ def _noted(state: State, signal: Signal, now: datetime, life: timedelta = COMMAN
     return replace(state, commands={**kept, signal.id: now})
 
 
-def _carried_out(state: State, routing: Routing | None, service: Service) -> int:
+def _carried_out(state: State, routing: Routing | None, service: Service, now: datetime) -> int:
     """The epoch that the load balancer carries for the document, 0 while it is on its way."""
-    there = routing is not None and seen_pair(routing, service) == state.pair
+    there = routing is not None and carries(state, routing, service, now)
     return state.epoch if there else 0
 
 

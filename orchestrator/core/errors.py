@@ -196,5 +196,12 @@ class StateLost(Unavailable):
     cloud = Cloud.STORAGE
 
 
+class Withheld(Unavailable):
+    """What was decided from the document is to hold, and then the state was lost.
+
+    Nobody acts without the state against a refusal that was read from it.
+    """
+
+
 class Unverified(FailoverError):
     """The change was sent and accepted, and what is read back is not what was asked for."""

@@ -37,11 +37,18 @@ from __future__ import annotations
 import json
 import re
 
+from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
 
 MAX_DESCRIPTION = 2048
 """Characters that the API keeps of a description (reference of backendServices)."""
+
+FROZEN_DIGITS = 10
+"""Digits of the end of a freeze, in seconds since 1970: until the year 2286."""
+
+FROZEN = len(" frozen=") + FROZEN_DIGITS
+"""Characters that are kept free for it, so that a freeze cuts nothing."""
 
 _MARK = re.compile(
     r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d{1,20})(?!\d)"
@@ -99,14 +106,34 @@ def write_mark(description: str, service: str, pair: Pair, frozen: int = 0) -> s
     known = json_object(text)
     if known is not None:
         inside = f'{{"failover-{service}":"{mark}"{"," if known else ""}{text[1:]}'
-        if len(inside) <= MAX_DESCRIPTION and bare(inside, service) == text:
+        room = MAX_DESCRIPTION if frozen else MAX_DESCRIPTION - FROZEN
+        if len(inside) <= room and bare(inside, service) == text:
             return inside
-    return f"{mark} {text}".strip()[:MAX_DESCRIPTION]
+    return _fitted(mark, text)
+
+
+def _fitted(mark: str, text: str) -> str:
+    """The mark and the text behind it. People's text is cut, and no mark is.
+
+    Raises UnsafePlan when the marks of all services do not fit.
+    """
+    whole = f"{mark} {text}".strip()
+    if len(whole) <= MAX_DESCRIPTION:
+        return whole
+    marks = " ".join([mark, *(found[0] for found in _MARK.finditer(text))])
+    if len(marks) > MAX_DESCRIPTION:
+        raise UnsafePlan(
+            "marks",
+            f"the description has no room for the marks of all services ({len(marks)} characters of"
+            f" {MAX_DESCRIPTION}): nothing is sent. Give each service a backend service of its own",
+        )
+    return f"{marks} {_MARK.sub('', text).strip()}".strip()[:MAX_DESCRIPTION].strip()
 
 
 def is_cut(description: str, service: str, pair: Pair) -> bool:
-    """Whether writing this pair loses some of people's text."""
-    return bare(write_mark(description, service, pair), service) != bare(description, service)
+    """Whether writing this pair, now or later with a freeze, loses some of people's text."""
+    written = write_mark(description, service, pair, frozen=10 ** (FROZEN_DIGITS - 1))
+    return bare(written, service) != bare(description, service)
 
 
 def json_object(text: str) -> dict[str, object] | None:

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from orchestrator.core.claims import matches, short_name
 from orchestrator.core.errors import UnsafePlan
-from orchestrator.core.fence import bare, is_cut, read_frozen, read_mark, write_mark
+from orchestrator.core.fence import FROZEN_DIGITS, bare, is_cut, read_frozen, read_mark, write_mark
 from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
 from orchestrator.core.policy import Lever, OnStateLoss, Service, Standby
 
@@ -201,7 +201,8 @@ def _frozen(state: State, service: Service) -> int:
     """What the mark tells of a freeze: only where `on_state_loss: act` reads it."""
     if state.freeze is None or service.policy.on_state_loss is not OnStateLoss.ACT:
         return 0
-    return int(state.freeze.until.timestamp())
+    latest: int = 10**FROZEN_DIGITS - 1
+    return min(int(state.freeze.until.timestamp()), latest)
 
 
 def _scales(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.core.errors import (
     Conflict,
     FailoverError,
+    Kind,
     Outdated,
     Unavailable,
     Unverified,
@@ -100,7 +101,7 @@ class _Work:
     stored: Stored
     done: list[Plan] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
-    sent: Plan | None = None
+    sent: tuple[Plan, Stored] | None = None
     drifted: list[Repair] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     seen: Routing | None = None
@@ -111,9 +112,9 @@ class _Work:
         drifted = tuple(self.drifted)
         return Converged(self.stored, done, repairs, verified, error, drifted, pages, self.seen)
 
-    def carried_out(self, made: Plan) -> None:
-        """Take note of a plan that is in effect."""
-        said = _said(self.service, made, self.stored, self.context)
+    def carried_out(self, made: Plan, stored: Stored) -> None:
+        """Take note of a plan that is in effect. stored: the state that it was made for."""
+        said = _said(self.service, made, stored, self.context)
         if said:
             self.drifted.append(self._repair(made))
         self.repairs += said
@@ -130,8 +131,8 @@ class _Work:
     def look_back(self, routing: Routing) -> None:
         """A patch whose answer was lost was made if what it asked for is there now."""
         self.seen = routing
-        if self.sent is not None and is_in_effect(self.sent, routing, self.service):
-            self.carried_out(self.sent)
+        if self.sent is not None and is_in_effect(self.sent[0], routing, self.service):
+            self.carried_out(*self.sent)
         self.sent = None
 
 
@@ -158,17 +159,30 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
             made = replace(made, changes=())  # the freeze is told; the drift is left alone
         try:
             _lost_fence(work.stored, made, context, committed=committed)
-            work.sent, work.seen = made, None
-            context.traffic.wait(context.traffic.patch(made.resource, body(made, routing, service)))
+            context.traffic.wait(_sent(work, made, routing))
             work.sent = None
-            work.carried_out(made)
+            work.carried_out(made, work.stored)
         except Conflict as error:
-            work.sent = None  # the fingerprint was stale: nothing was written
             patience.pause(error)
         except Unavailable as error:
             _pause(work, patience, error)
         work.stored, routing = read_both(service, context, patience)
         committed = False
+
+
+def _sent(work: _Work, made: Plan, routing: Routing) -> str:
+    """Send the patch of a plan; give its operation. `sent` holds it unless it was refused.
+
+    An answer that refuses (a stale fingerprint, a limit of requests, a resource that another
+    operation changes) says that nothing was written. No answer, and a server's error, do not.
+    """
+    work.sent, work.seen = (made, work.stored), None
+    try:
+        return work.context.traffic.patch(made.resource, body(made, routing, work.service))
+    except (Conflict, Unavailable) as error:
+        if isinstance(error, Conflict) or error.kind not in {Kind.UNREACHABLE, Kind.UNKNOWN}:
+            work.sent = None
+        raise
 
 
 def _is_left_unmarked(stored: Stored, made: Plan, context: Context) -> bool:
@@ -178,9 +192,9 @@ def _is_left_unmarked(stored: Stored, made: Plan, context: Context) -> bool:
     write first reads the state once more, and the next epoch writes the mark with the traffic.
     """
     state = stored.state
-    if made.changes or state is None or state.shift is None:
+    if state is None or made.changes or made.seen == made.wanted:
         return False
-    return state.shift.phase is Phase.VERIFIED and leaves_mark(state, made.resource, context.now())
+    return leaves_mark(state, made.resource, context.now())
 
 
 def _pause(work: _Work, patience: Patience, error: Unavailable) -> None:
@@ -208,7 +222,10 @@ def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tup
     if made.only_remarks or (not made.drift and unfinished):
         context.log("NOTICE", f"shifted {made}", service=service.name, epoch=epoch)
         return ()
-    mark = "its mark was left" if made.drift else f"its mark became epoch {made.seen.epoch}"
+    there = (
+        f"its mark said epoch {made.seen.epoch}" if made.seen != NO_PAIR else "its mark was gone"
+    )
+    mark = "its mark was left" if made.drift else there
     text = (
         f"drift repaired: {made}. Something other than the orchestrator changed {made.resource}"
         f" after epoch {epoch} was applied ({mark}). Check {made.resource}'s audit log"

@@ -12,7 +12,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from orchestrator.core import codec, reading
-from orchestrator.core.errors import FailoverError, StateLost
+from orchestrator.core.errors import FailoverError, NoStore, Orphaned, StateLost
 from orchestrator.core.model import Command, Json, Signal, State
 from orchestrator.core.policy import Service
 from orchestrator.core.restore import highest_epoch
@@ -37,9 +37,9 @@ def keep(service: Service, signal: Signal, error: FailoverError, context: Contex
     if identity in context.memory.recorded:
         return
     what = f"{service.name}: {record.describe(signal)} failed"
-    if isinstance(error, StateLost):
+    if isinstance(error, StateLost | NoStore | Orphaned):  # the journal may be somebody else's
         if isinstance(signal, Command):
-            text = f"{what}, and the journal cannot keep that while the state is lost: {error}"
+            text = f"{what}, and the journal does not keep that: {error}"
             context.log("ERROR", text, service=service.name, command=signal.id)
         return
     try:
@@ -74,7 +74,7 @@ def _entry(
     """The entry but for its id and place. data: the document, readable or not."""
     state, epoch = _state(service, data), highest_epoch(data)
     command = signal if isinstance(signal, Command) else None
-    until = command.issued_at + service.policy.max_event_age if command else None
+    until = _until(command, service) if command else None
     return {
         "failed_at": reading.stamp_time(now),
         "signal": record.describe(signal),
@@ -95,6 +95,14 @@ def _entry(
         "recorded": bool(command and state and command.id in state.commands),
         "until": reading.stamped(until),
     }
+
+
+def _until(command: Command, service: Service) -> datetime | None:
+    """Until when the command may still be obeyed, None beyond the end of the calendar."""
+    try:
+        return command.issued_at + service.policy.max_event_age
+    except OverflowError:
+        return None
 
 
 def _state(service: Service, data: bytes) -> State | None:

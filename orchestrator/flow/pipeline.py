@@ -21,6 +21,7 @@ from orchestrator.core.errors import (
     Unavailable,
     UnsafePlan,
     Unverified,
+    Withheld,
 )
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import (
@@ -32,11 +33,12 @@ from orchestrator.core.model import (
     Phase,
     Routing,
     Signal,
+    State,
     Stored,
     Tick,
 )
 from orchestrator.core.paging import Due, page_of
-from orchestrator.core.plan import Plan, seen_pair
+from orchestrator.core.plan import Plan, plan, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.traffic import told, traffic, unclaimed, view
 from orchestrator.flow import (
@@ -92,6 +94,7 @@ def _handle(service: Service, signal: Signal, context: Context) -> Report:
     patience = Patience(context)
     seen: tuple[Observed, Unavailable | None] | None = None
     first: Report | None = None
+    withheld = False
     while True:
         try:
             seen = seen or observe(service, context, kinds=isinstance(signal, Tick))
@@ -106,8 +109,21 @@ def _handle(service: Service, signal: Signal, context: Context) -> Report:
             patience.pause(newer)
             signal, seen = Tick(), None
         except (Conflict, Unavailable) as error:
-            patience.pause(error)
+            withheld = withheld or isinstance(error, Withheld)
+            _rest(patience, error, withheld=withheld)
             seen = None
+
+
+def _rest(patience: Patience, error: FailoverError, *, withheld: bool) -> None:
+    """Rest before the next try. withheld: this invocation has decided to hold, by the document."""
+    try:
+        patience.pause(error)
+    except StateLost as lost:
+        raise (_withheld(lost) if withheld else lost) from error
+
+
+def _withheld(error: Unavailable) -> Withheld:
+    return Withheld(str(error), page=error.page, kind=error.kind, cloud=error.cloud)
 
 
 def _attaches(report: Report) -> bool:
@@ -145,6 +161,8 @@ def _once(
     done = _shift(service, intent, observed.routing, lost_routing, context, patience)
     _tell_phase(service, signal, done, context)
     _record(service, signal, intent, done, context)
+    if isinstance(done.error, StateLost) and intent.decision.outcome is Outcome.HELD:
+        raise _withheld(done.error)
     if done.error is not None and not isinstance(done.error, UnsafePlan | Unverified):
         raise done.error
     return Report(intent.decision, done.plans, done.stored)
@@ -197,10 +215,11 @@ def _committed(service: Service, intent: Intent, context: Context) -> Intent:
         state = replace(state, history=(made, *state.history))
     try:
         stored = commit(state, intent.stored.generation, context)
-    except Unavailable:
-        if decision.outcome is Outcome.HELD:  # what it found is true, whether or not it is kept
-            paging.page(service, decision.pages, context)
-        raise
+    except Unavailable as error:
+        if decision.outcome is not Outcome.HELD:
+            raise
+        paging.page(service, decision.pages, context)  # it is true, whether or not it is kept
+        raise _withheld(error) from error
     paging.settled(service.name, decision.pages, context)
     return replace(intent, entry=made, stored=stored, due=due)
 
@@ -231,11 +250,28 @@ def _finish(
     stored, routing = observed.stored, observed.routing
     if stored.state is None or routing is None or not stored.state.stamp.shifts_like(service.stamp):
         return
-    if seen_pair(routing, service) == stored.state.pair:
+    if not _is_unfinished(stored.state, routing, service):
         return
     done = converge(service, stored, routing, context, patience, committed=False)
     _tell_phase(service, signal, done, context)
+    if isinstance(done.error, UnsafePlan):
+        paging.page(service, (page_of(done.error, service.name),), context)
     _keep(service, signal, shifts.all_of(done), done, context)
+
+
+def _is_unfinished(state: State, routing: Routing, service: Service) -> bool:
+    """Whether the traffic is not as the epoch desires, or an older epoch's mark is on it.
+
+    A mark that was lost beside the right traffic is left to a newer instance, which bounds how
+    often it is written.
+    """
+    seen = seen_pair(routing, service)
+    if seen != NO_PAIR:
+        return seen < state.pair
+    try:
+        return bool(plan(state, routing, service).changes)
+    except UnsafePlan:
+        return True
 
 
 def _tell_phase(service: Service, signal: Signal, done: Converged, context: Context) -> None:

@@ -19,6 +19,7 @@ from orchestrator.cli.app import cli
 from orchestrator.core.limits import WRITTEN
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE
+from orchestrator.local.gcs import FakeGcs
 from orchestrator.local.serving import environment
 from orchestrator.local.wait import wait_until
 from orchestrator.local.wire import API_ROOT, Json
@@ -53,6 +54,12 @@ class Desk:
         ]
         return [str(one.get("message")) for one in found if one.get("severity") == severity]
 
+    @property
+    def gcs(self) -> FakeGcs:
+        """The state bucket."""
+        assert self.world.gcs is not None
+        return self.world.gcs
+
     def pages(self) -> list[dict[str, Any]]:
         """The log lines that call a human."""
         everybody = (*self.world.functions, *self.world.controls)
@@ -65,7 +72,7 @@ class Desk:
 
     def journal(self) -> list[dict[str, Any]]:
         """Every entry of the journal."""
-        return [self.world.gcs.read_json(name) for name in self.world.gcs.names("journal/")]
+        return [self.gcs.read_json(name) for name in self.gcs.names("journal/")]
 
 
 @pytest.fixture
@@ -160,7 +167,8 @@ def _command(verb: str, identity: str, at: Any, **more: Any) -> dict[str, Any]:
 
 def _await_failures(desk: Desk, count: int) -> list[dict[str, Any]]:
     def there() -> bool:
-        return sum(entry["outcome"] == "failed" for entry in desk.journal()) >= count
+        failed = [entry for entry in desk.journal() if entry["outcome"] == "failed"]
+        return len(failed) >= count
 
     wait_until(there, 90, "the failed invocations to be kept")
     return desk.journal()
@@ -173,7 +181,7 @@ def test_an_edited_document_moves_nothing_and_pages_once_with_the_command(desk: 
     world = desk.world
     desk.fails_over()
     edited = {**world.document(), "primary": EUROPE}
-    world.gcs.write("checkout.json", json.dumps(edited).encode())
+    desk.gcs.write("checkout.json", json.dumps(edited).encode())
     before = len(world.patches())
     tick = world.control.message({"kind": "tick"})
     answer = world.control.send(tick, world.control.subscriptions[0])
@@ -184,7 +192,7 @@ def test_an_edited_document_moves_nothing_and_pages_once_with_the_command(desk: 
     assert "the primary is eu-west-1, and us-west-2 carries traffic" in page["message"]
     for verb in ("check", "explain", "status", "plan"):
         assert "state restore" in desk.run(verb, SERVICE, code=1)
-    world.gcs.write("checkout.json", json.dumps({**edited, "primary": WEST}).encode())
+    desk.gcs.write("checkout.json", json.dumps({**edited, "primary": WEST}).encode())
     assert answer.result(90).acknowledged
     assert world.routed_regions == (WEST,)
 
@@ -196,18 +204,18 @@ def _refused(desk: Desk) -> list[str]:
 def test_a_missing_document_beside_a_mark_is_no_fresh_start(desk: Desk) -> None:
     world = desk.world
     desk.fails_over()
-    world.gcs.delete("checkout.json")
+    desk.gcs.delete("checkout.json")
     tick = world.control.message({"kind": "tick"})
     answer = world.control.send(tick, world.control.subscriptions[0])
     wait_until(lambda: bool(_refused(desk)), 60, "a refused delivery")
-    assert world.gcs.read("checkout.json") is None
+    assert desk.gcs.read("checkout.json") is None
     (page,) = desk.pages()
     assert "carries epoch 1" in page["message"]
     assert "`state` names another bucket" in page["message"]
     assert "no alert and no tick" not in desk.run("explain", SERVICE)
     assert "FAIL" in desk.run("check", code=1)
     desk.run("check", "--apply", code=1)
-    assert world.gcs.read("checkout.json") is None
+    assert desk.gcs.read("checkout.json") is None
     assert "adopted now: epoch 2" in desk.run("check", "--apply", "--adopt")
     assert answer.result(90).acknowledged
     assert world.routed_regions == (WEST,)
@@ -229,9 +237,9 @@ def test_a_day_of_thousands_of_incidents_stays_readable_for_every_client(desk: D
         for number in range(4200)
     }
     flooded = {**world.document(), "incidents": closed}
-    world.gcs.write("checkout.json", json.dumps(flooded).encode())
+    desk.gcs.write("checkout.json", json.dumps(flooded).encode())
     desk.fails_over()
-    written = world.gcs.read("checkout.json")
+    written = desk.gcs.read("checkout.json")
     assert written is not None
     assert len(written) < WRITTEN
     assert world.document()["forgotten"] >= 3700
