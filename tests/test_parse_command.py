@@ -108,3 +108,11 @@ def test_long_texts_are_cut_and_made_one_line() -> None:
     assert len(found.reason) <= 256
     assert "\n" not in found.reason
     assert len(found.actor) == 256
+
+
+@pytest.mark.parametrize("year", ["9999", "0001", "2200"])
+def test_a_time_where_no_clock_is_is_no_time(year: str) -> None:
+    """Sums with it would leave the calendar."""
+    at = f"{year}-12-31T00:00:00Z"
+    with pytest.raises(BadEvent, match="issued_at"):
+        take(verb="freeze", issued_at=at, until=f"{year}-12-31T01:00:00Z")

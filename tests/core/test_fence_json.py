@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import (
     MAX_DESCRIPTION,
     bare,
@@ -123,3 +124,31 @@ def test_a_controller_that_writes_the_members_back_keeps_the_mark(
     assert read_mark(again, "checkout") == pair
     assert read_mark(again, "search") == other
     assert json.loads(write_mark(again, "checkout", pair)) == json.loads(once)
+
+
+def test_the_mark_of_another_service_is_never_cut() -> None:
+    """People's text goes first."""
+    theirs = write_mark("", "billing", Pair(7, 1763874000123456))
+    full = "z" * (MAX_DESCRIPTION - len(theirs) - 1) + f" {theirs}"
+    after = write_mark(full, "checkout", PAIR)
+    assert len(after) <= MAX_DESCRIPTION
+    assert read_mark(after, "billing") == Pair(7, 1763874000123456)
+    assert read_mark(after, "checkout") == PAIR
+
+
+def test_marks_that_do_not_fit_are_refused_and_not_cut() -> None:
+    marks = [f"failover epoch=1000000000 service=one-of-{n:02d} rev={10**15}" for n in range(60)]
+    with pytest.raises(UnsafePlan) as told:
+        write_mark(" ".join(marks), "checkout", PAIR)
+    assert told.value.rule == "marks"
+    assert len(write_mark(" ".join(marks[:25]), "checkout", PAIR)) <= MAX_DESCRIPTION
+
+
+def test_room_for_a_freeze_is_kept_free() -> None:
+    text = "x" * (MAX_DESCRIPTION - len(MARK) - 1)
+    assert is_cut(text, "checkout", PAIR)
+    tight = json.dumps({"a": "x" * 1950})
+    after = write_mark(tight, "checkout", PAIR)
+    assert (json_object(after) is None) == (
+        json_object(write_mark(tight, "checkout", PAIR, frozen=1_800_000_000)) is None
+    )

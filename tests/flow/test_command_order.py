@@ -138,6 +138,22 @@ def test_a_command_from_the_future_is_refused(wish: Wish) -> None:
     assert not rules(world.handle(near))
 
 
+def test_an_instance_whose_clock_is_slow_obeys_no_older_command() -> None:
+    """By its clock the newer one lies ahead; by the publication of the older one it does not."""
+    world = lab()
+    world.tick()
+    given = world.clock.at + timedelta(seconds=60)
+    world.clock.rest(130)
+    world.command("failover", WEST, now=True, id="newer")
+    published = world.clock.at
+    world.clock.rest(-120)
+    report = world.command(
+        "failover", EUROPE, now=True, id="older", issued_at=given, published=published
+    )
+    assert report.decision.outcome is Outcome.HELD
+    assert world.state.primary == WEST
+
+
 def test_an_obeyed_place_that_a_wrong_clock_set_ahead_shuts_nobody_out() -> None:
     world = later()
     at = world.clock.at

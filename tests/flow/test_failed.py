@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.errors import FailoverError, Orphaned, Unavailable
 from orchestrator.core.model import Command, Tick, Wish
 from orchestrator.flow.context import Memory
 from tests.fakes import START, Lab, lab
@@ -116,3 +117,22 @@ def test_a_corrupt_document_is_no_hindrance() -> None:
     fails(world, command())
     (entry,) = failed(world)
     assert (entry["epoch"], entry["routing"]) == (7, None)
+
+
+def test_a_command_of_the_last_day_of_the_calendar_breaks_nothing() -> None:
+    world = lab()
+    world.tick()
+    world.traffic.is_gone = True
+    with pytest.raises(Unavailable):
+        world.command("failback", issued_at=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
+
+
+def test_nothing_is_written_beside_a_mark_whose_document_is_missing() -> None:
+    """The bucket may be somebody else's."""
+    world = lab()
+    world.tick()
+    world.command("failover", WEST, now=True)
+    world.objects = MemoryObjects()
+    with pytest.raises(Orphaned):
+        world.tick()
+    assert world.objects.names("") == ()
