@@ -8,7 +8,7 @@ healthy since. If there is nobody the routing stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -87,8 +87,8 @@ class Scene:
     def movable(self, name: str) -> bool:
         """Whether the load balancer has a backend of the region that the lever can move.
 
-        With attached standbys it must have capacity, as last seen, unless the primary is configured
-        no more: then there is none that could wait for it.
+        With attached standbys it must have capacity, as last seen, unless the primary is no
+        longer configured: then there is none that could wait for it.
         """
         if self.service.standby is Standby.DRAINED or self.state.primary not in self.service.names:
             return self.has_backend(name)
@@ -239,12 +239,46 @@ def _target(
             asked[name] = _as_last_resort(scene, name, asked[name])
             if all(gate.passed for gate in asked[name]):
                 return _found(name, asked)
-    value = (
-        "no other region is up, answers its probe, and is outside its cooldown or has proven"
-        " healthy since it was left"
-    )
-    nobody = Reason("last_region", False, value, "fail open: the routing stays")
-    return Choice((), (), (*_all(asked), nobody))
+    gates = _all(asked)
+    nobody = Reason("last_region", False, nowhere(gates), "fail open: the routing stays")
+    return Choice((), (), (*gates, nobody))
+
+
+_NOT_FIT = frozenset({"target_healthy", "attached"})
+"""The rules that refuse a region because it cannot serve."""
+
+_REFUSED = {
+    "role": (
+        "{} is up, and its role URL refuses it",
+        "{} are up, and their role URLs refuse them",
+    ),
+    "replication_lag": (
+        "{} is up, and its replication lag refuses it",
+        "{} are up, and their replication lag refuses them",
+    ),
+    "cooldown": (
+        "{} is in its cooldown and has not proven healthy since",
+        "{} are in their cooldown and have not proven healthy since",
+    ),
+}
+"""What is said of one and of several regions that are up, by the first rule that refuses them."""
+
+
+def nowhere(gates: Iterable[Reason]) -> str:
+    """Why no other region can take over, from the gates of the candidates."""
+    refused: dict[str, list[str]] = {}
+    for gate in gates:
+        rules_of = refused.setdefault(gate.region, [])
+        if not gate.passed:
+            rules_of.append(gate.rule)
+    up = {name: found for name, found in refused.items() if not _NOT_FIT.intersection(found)}
+    clauses = []
+    for rule, (one, several) in _REFUSED.items():
+        names = [name for name, found in up.items() if rule in found]
+        up = {name: found for name, found in up.items() if rule not in found}
+        if names:
+            clauses.append((one if len(names) == 1 else several).format(" and ".join(names)))
+    return ", and ".join(clauses) or "no other region is up and answers its probe"
 
 
 def _found(name: str, asked: Mapping[str, tuple[Reason, ...]]) -> Choice:

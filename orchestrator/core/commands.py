@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core import attached, rules
-from orchestrator.core.choice import NOT_PROBED, Scene
+from orchestrator.core.choice import NOT_PROBED, Scene, nowhere
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
 from orchestrator.core.model import (
@@ -29,7 +29,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
-from orchestrator.core.paging import acknowledged
+from orchestrator.core.paging import acknowledged, standing
 from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
 from orchestrator.core.switch import begin
@@ -133,11 +133,7 @@ def effect(state: State, command: Command, now: datetime) -> tuple[Reason, ...]:
         case Wish.UNFREEZE:
             return (_told(command, _thawing(state, now)),)
         case Wish.ACK:
-            known, before = _acknowledged(state, command, now), state.acknowledged_at
-            seen = [move for move in state.moves if move.at <= known]
-            fresh = sum(1 for move in seen if before is None or move.at > before)
-            value = f"{fresh} automatic moves acknowledged" if fresh else "nothing to acknowledge"
-            return (_told(command, value),)
+            return (_told(command, _silenced(state, command, now)),)
         case _:
             return ()
 
@@ -160,6 +156,19 @@ def _thawing(state: State, now: datetime) -> str:
     if freeze is None:
         return "nothing was frozen"
     return f"the freeze of {freeze.actor} until {freeze.until:{AT}} is ended"
+
+
+def _silenced(state: State, command: Command, now: datetime) -> str:
+    """What an `ack` changes: the moves that no longer count, and the pages that stay quiet."""
+    known, before = _acknowledged(state, command, now), state.acknowledged_at
+    seen = [move for move in state.moves if move.at <= known]
+    fresh = sum(1 for move in seen if before is None or move.at > before)
+    pages = [name for name, page in standing(state.pages, now).items() if not page.quiet]
+    told = [f"{rules.counted(fresh, 'automatic move')} acknowledged"] if fresh else []
+    if pages:
+        listed = ", ".join(sorted(pages))
+        told.append(f"reminders of {rules.counted(len(pages), 'page')} stop: {listed}")
+    return ", ".join(told) or "nothing to acknowledge"
 
 
 def _acknowledged(state: State, command: Command, now: datetime) -> datetime:
@@ -253,8 +262,7 @@ def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) 
             if went.outcome is not None:
                 return replace(went, reasons=(*gates, *went.reasons))
             gates += went.reasons
-    value = "no other region is up, answers its probe and is near enough"
-    last = Reason("last_region", False, value, "fail open: the routing stays")
+    last = Reason("last_region", False, nowhere(gates), "fail open: the routing stays")
     return _refused(scene, current, *gates, last)
 
 

@@ -65,6 +65,11 @@ def duration(value: timedelta) -> str:
     return " ".join(f"{number}{unit}" for number, unit in parts if number)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 page`, `2 pages`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 LONG = 100
 """Seconds from which on a duration is told in minutes and hours."""
 
@@ -155,7 +160,7 @@ def max_auto_failovers(
     count = sum(1 for move in moves if move.at > since)
     limit = f"{policy.max_auto_failovers.count} within {duration(policy.max_auto_failovers.within)}"
     passed = count < policy.max_auto_failovers.count
-    return Reason("max_auto_failovers", passed, f"{count} automatic moves", limit)
+    return Reason("max_auto_failovers", passed, counted(count, "automatic move"), limit)
 
 
 def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) -> Reason:

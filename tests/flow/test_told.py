@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from orchestrator.core.model import Outcome, Status
+from orchestrator.core.choice import nowhere
+from orchestrator.core.commands import effect
+from orchestrator.core.model import Command, Outcome, Paged, Reason, Status, Wish
 from tests.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -123,9 +126,38 @@ def test_freeze_and_unfreeze_say_what_they_did() -> None:
 
 def test_ack_says_how_many_moves_it_acknowledged() -> None:
     world = failed_over()
-    assert told(world.command("ack"), "ack") == ["1 automatic moves acknowledged"]
+    assert told(world.command("ack"), "ack") == ["1 automatic move acknowledged"]
     world.clock.rest(1)
     assert told(world.command("ack"), "ack") == ["nothing to acknowledge"]
+
+
+def test_ack_names_the_pages_whose_reminders_stop() -> None:
+    world = failed_over()
+    now = world.clock.at
+    pages = {
+        "drift checkout": Paged(now, now, now, 1),
+        "brake": Paged(now, now, now, 1, quiet=True),
+    }
+    command = Command("x", Wish.ACK, "alice", "seen", now)
+    state = replace(world.state, pages=pages, moves=())
+    assert [r.value for r in effect(state, command, now)] == [
+        "reminders of 1 page stop: drift checkout"
+    ]
+
+
+def test_nowhere_says_what_refuses_the_regions_that_are_up() -> None:
+    def refused(rule: str, region: str) -> Reason:
+        return Reason(rule, False, "", region=region)
+
+    lag = [refused("replication_lag", "b"), refused("replication_lag", "c")]
+    assert nowhere(lag) == "b and c are up, and their replication lag refuses them"
+    assert nowhere(lag[:1]) == "b is up, and its replication lag refuses it"
+    down = refused("target_healthy", "c")
+    assert nowhere([down]) == "no other region is up and answers its probe"
+    assert nowhere([]) == "no other region is up and answers its probe"
+    resting = refused("cooldown", "c")
+    assert nowhere([resting, down]) == "no other region is up and answers its probe"
+    assert nowhere([resting]) == "c is in its cooldown and has not proven healthy since"
 
 
 @pytest.mark.parametrize("hours", [0, -1, 400 * 24])
