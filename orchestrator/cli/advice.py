@@ -78,10 +78,31 @@ def _on_kind(error: FailoverError, environ: Mapping[str, str]) -> str:
             )
         case Kind.UNREACHABLE:
             return _unreached(error.cloud, environ)
+        case Kind.SERVER_ERROR:
+            return _failing(error.cloud, environ)
         case Kind.UNKNOWN | Kind.REQUEST | Kind.NO_TOPIC | Kind.OUTDATED:
             return ""
         case _:
             assert_never(error.kind)
+
+
+_APIS = {
+    Cloud.STORAGE: "Cloud Storage",
+    Cloud.COMPUTE: "The Compute API",
+    Cloud.PUBSUB: "Pub/Sub",
+    Cloud.MONITORING: "Cloud Monitoring",
+}
+"""Each cloud at the beginning of a sentence."""
+
+
+def _failing(cloud: Cloud, environ: Mapping[str, str]) -> str:
+    variable, name = _EMULATORS.get(cloud, ""), _APIS.get(cloud, "The service")
+    if environ.get(variable):
+        return (
+            f"{name} answers at {variable}={environ[variable]}, and answers with an error. Wait and"
+            " repeat."
+        )
+    return f"{name} answers with an error. Wait and repeat, and see status.cloud.google.com."
 
 
 def _unreached(cloud: Cloud, environ: Mapping[str, str]) -> str:

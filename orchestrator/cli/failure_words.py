@@ -18,6 +18,7 @@ _CLOUDS: Mapping[str, str] = {
 
 _KINDS: Mapping[str, str] = {
     Kind.UNREACHABLE: "does not answer",
+    Kind.SERVER_ERROR: "answers with an error",
     Kind.BUSY: "is asked too often",
     Kind.PERMISSION: "refuses the permission",
     Kind.CREDENTIALS: "does not accept the credentials",

@@ -31,7 +31,8 @@ from enum import StrEnum
 class Kind(StrEnum):
     """What stands in the way, where an error comes from outside; advice goes by it.
 
-    unknown: nobody said. unreachable: no answer, or one of 5xx. busy: asked too often; waiting
+    unknown: nobody said. unreachable: no answer. server_error: an answer of 5xx, which
+    does not tell whether a write happened. busy: asked too often; waiting
     helps. permission: the caller is known and may not. credentials: the caller has none, or they
     are not accepted. missing: what was named does not exist. request: what was asked is refused
     as it stands. corrupt: what was read cannot be used. no_topic: the file names no such topic.
@@ -40,6 +41,7 @@ class Kind(StrEnum):
 
     UNKNOWN = "unknown"
     UNREACHABLE = "unreachable"
+    SERVER_ERROR = "server_error"
     BUSY = "busy"
     PERMISSION = "permission"
     CREDENTIALS = "credentials"

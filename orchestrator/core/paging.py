@@ -159,8 +159,13 @@ def page_of(error: FailoverError, service: str = "", *, ticking: bool = False) -
 
 def _condition(error: FailoverError) -> str:
     where = "" if error.cloud is Cloud.NONE else f"{error.cloud}-"
-    what = type(error).__name__.lower() if error.kind is Kind.UNKNOWN else error.kind
-    return f"{where}{what}"
+    match error.kind:
+        case Kind.UNKNOWN:
+            return f"{where}{type(error).__name__.lower()}"
+        case Kind.SERVER_ERROR:  # one outage gives both, and is one condition
+            return f"{where}{Kind.UNREACHABLE}"
+        case kind:
+            return f"{where}{kind}"
 
 
 def _command_for(error: FailoverError, service: str) -> str:

@@ -170,6 +170,10 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
         committed = False
 
 
+_PERHAPS_WRITTEN = frozenset({Kind.UNREACHABLE, Kind.SERVER_ERROR, Kind.UNKNOWN})
+"""Errors of a patch that leave open whether it was written."""
+
+
 def _sent(work: _Work, made: Plan, routing: Routing) -> str:
     """Send the patch of a plan; give its operation. `sent` holds it unless it was refused.
 
@@ -180,7 +184,7 @@ def _sent(work: _Work, made: Plan, routing: Routing) -> str:
     try:
         return work.context.traffic.patch(made.resource, body(made, routing, work.service))
     except (Conflict, Unavailable) as error:
-        if isinstance(error, Conflict) or error.kind not in {Kind.UNREACHABLE, Kind.UNKNOWN}:
+        if isinstance(error, Conflict) or error.kind not in _PERHAPS_WRITTEN:
             work.sent = None
         raise
 

@@ -21,8 +21,8 @@ KINDS: list[tuple[Callable[[str], Exception], Kind]] = [
     (google.NotFound, Kind.MISSING),
     (google.TooManyRequests, Kind.BUSY),
     (google.ResourceExhausted, Kind.BUSY),
-    (google.ServiceUnavailable, Kind.UNREACHABLE),
-    (google.InternalServerError, Kind.UNREACHABLE),
+    (google.ServiceUnavailable, Kind.SERVER_ERROR),
+    (google.InternalServerError, Kind.SERVER_ERROR),
     (google.DeadlineExceeded, Kind.UNREACHABLE),
     (google.BadRequest, Kind.REQUEST),
     (auth.RefreshError, Kind.CREDENTIALS),
@@ -50,8 +50,8 @@ def test_a_kind_follows_from_the_status() -> None:
         Kind.MISSING,
         Kind.UNREACHABLE,
         Kind.BUSY,
-        Kind.UNREACHABLE,
-        Kind.UNREACHABLE,
+        Kind.SERVER_ERROR,
+        Kind.SERVER_ERROR,
     ]
 
 
@@ -72,7 +72,7 @@ def answered(status: int, reason: str) -> requests.Response:
         (403, "forbidden", Kind.PERMISSION, True),
         (404, "notFound", Kind.MISSING, True),
         (401, "authError", Kind.CREDENTIALS, True),
-        (503, "backendError", Kind.UNREACHABLE, False),
+        (503, "backendError", Kind.SERVER_ERROR, False),
     ],
 )
 def test_a_limit_of_the_compute_api_is_no_missing_permission(

@@ -18,7 +18,7 @@ _CLASSES = {
     "ResourceExhausted": Kind.BUSY,
     "BadRequest": Kind.REQUEST,
     "InvalidArgument": Kind.REQUEST,
-    "ServerError": Kind.UNREACHABLE,
+    "ServerError": Kind.SERVER_ERROR,
     "RetryError": Kind.UNREACHABLE,
     "DeadlineExceeded": Kind.UNREACHABLE,
     "ConnectionError": Kind.UNREACHABLE,
@@ -55,5 +55,5 @@ def kind_of(error: Exception) -> Kind:
 def kind_of_status(status: int) -> Kind:
     """The kind of an HTTP answer that is not 2xx."""
     if status >= SERVER_ERROR:
-        return Kind.UNREACHABLE
+        return Kind.SERVER_ERROR
     return _STATUSES.get(status, Kind.REQUEST)
