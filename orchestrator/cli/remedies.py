@@ -126,8 +126,7 @@ def _target(region: str, refused: Mapping[str, Json], whole: Refusals) -> tuple[
         case "target_healthy":
             return rule, _unhealthy(region, refused[rule], whole)
         case "replication_lag":
-            go = whole.go(region, "replication_lag")
-            return rule, f"Wait until {region} has caught up, or lose what was not replicated: {go}"
+            return rule, _behind(region, refused[rule], whole)
         case "role":
             go = whole.go(region, "role")
             return rule, (
@@ -139,6 +138,13 @@ def _target(region: str, refused: Mapping[str, Json], whole: Refusals) -> tuple[
                 f"Nothing: the next signals attach {region} when it is well and says that it stands"
                 " by. `failoverctl check` tells what it says"
             )
+
+
+def _behind(region: str, reason: Json, whole: Refusals) -> str:
+    go = whole.go(region, "replication_lag")
+    if reason.get("cause") == Cause.UNKNOWN_LAG:
+        return f"{region} does not report its lag. Repair its heartbeat, or accept the loss: {go}"
+    return f"Wait until {region} has caught up, or lose what was not replicated: {go}"
 
 
 def _cooling(region: str, whole: Refusals) -> str:
@@ -177,6 +183,12 @@ def _of_rule(reason: Json, whole: Refusals) -> str:  # a table with places to fi
     named, rule = whole.named, str(reason.get("rule"))
     go = f": {whole.go(whole.ready[0])}" if whole.ready else ""
     match rule:
+        case "confirm" if reason.get("cause") == Cause.DOUBTFUL:
+            return (
+                "The alert does not say for certain which region fails. Correct the labels of its"
+                " alert policy: they must name the service and one region, and agree with the"
+                " resource that it watches"
+            ) + (f". If users really fail, move them{go}" if go else "")
         case "confirm":
             return (
                 "If users really fail there, see why its health URL answers well (or does not"

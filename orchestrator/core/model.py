@@ -541,7 +541,8 @@ class Cause(StrEnum):
     unanswered: the second signal cannot be had. contradicted: it says healthy. unproven: the region
     answers well and its probes are still being counted. no_backend: no lever can give it traffic.
     needs_now: what is to be overridden is asked again by a graceful switch. ended: a switch or ramp
-    is over; nothing was refused.
+    is over; nothing was refused. doubtful: the alert's labels do not name one region for certain.
+    unknown_lag: how far the replica is behind is not known or not reported.
     """
 
     NONE = ""
@@ -551,6 +552,8 @@ class Cause(StrEnum):
     NO_BACKEND = "no_backend"
     NEEDS_NOW = "needs_now"
     ENDED = "ended"
+    DOUBTFUL = "doubtful"
+    UNKNOWN_LAG = "unknown_lag"
 
 
 @dataclass(frozen=True, slots=True)

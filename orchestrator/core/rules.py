@@ -105,7 +105,7 @@ def doubted(region: str, doubt: Doubt, probe: Probe) -> Reason:
     silent = probe.verdict is Verdict.SILENT
     seen = "no second signal" if silent else "our own probe does not fail"
     value = f"{seen}: {probe.detail}; {DOUBTS[doubt]}"
-    cause = Cause.UNANSWERED if silent else Cause.CONTRADICTED
+    cause = Cause.UNANSWERED if silent else Cause.DOUBTFUL
     return Reason("confirm", False, value, "our own probe fails", region, cause)
 
 
@@ -274,7 +274,7 @@ def replication_lag(policy: Policy, region: str, left: str, probe: Probe) -> Rea
         return Reason("replication_lag", True, value, limit, region)
     if isinstance(behind, NoLag):
         value = f"the replication lag from {left} is unknown: {_why_unknown(region, left, probe)}"
-        return Reason("replication_lag", proceeds, value, limit, region)
+        return Reason("replication_lag", proceeds, value, limit, region, Cause.UNKNOWN_LAG)
     value = f"at most {behind:.1f} s behind {left}, the RPO estimate"
     passed = proceeds or behind <= policy.max_replication_lag.total_seconds()
     return Reason("replication_lag", passed, value, limit, region)

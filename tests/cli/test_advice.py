@@ -209,6 +209,20 @@ def test_a_decision_of_an_older_version_without_causes_is_told_all_the_same() ->
     assert "Bring us-west-2 up" in held(reason)
 
 
+def test_an_unknown_lag_is_not_waited_for() -> None:
+    told = held(refused("replication_lag", WEST, Cause.UNKNOWN_LAG))
+    assert "us-west-2 does not report its lag. Repair its heartbeat" in told
+    assert "failover checkout --to us-west-2 --now --override replication_lag --apply" in told
+    assert "caught up" in held(refused("replication_lag", WEST))
+
+
+def test_an_alert_in_doubt_is_corrected_at_its_labels() -> None:
+    told = held(refused("confirm", EAST, Cause.DOUBTFUL))
+    assert "Correct the labels" in told
+    assert "health URL" not in told
+    assert "health URL" in held(refused("confirm", EAST, Cause.CONTRADICTED))
+
+
 # --- by the kind of an error ---------------------------------------------------------------------
 
 
@@ -230,3 +244,13 @@ def test_advice_names_the_server_that_is_silent_and_no_other() -> None:
     assert "STORAGE_EMULATOR_HOST=http://s" in advice_on(silent, environ)
     assert "COMPUTE" not in advice_on(silent, environ)
     assert "was not reached" in advice_on(silent, {})
+
+
+def test_a_server_that_answers_with_an_error_is_not_called_silent() -> None:
+    error = Unavailable("503", kind=Kind.SERVER_ERROR, cloud=Cloud.COMPUTE)
+    told = advice_on(error, {})
+    assert told.startswith("The Compute API answers with an error. Wait and repeat")
+    assert "status.cloud.google.com" in told
+    local = advice_on(error, {"COMPUTE_EMULATOR_HOST": "http://c"})
+    assert "answers at COMPUTE_EMULATOR_HOST=http://c" in local
+    assert "Nobody answers" not in local
