@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from orchestrator.core.model import Page, Routing, Signal, State, Tick
 from orchestrator.core.plan import carrying
-from orchestrator.core.policy import Service, Standby
+from orchestrator.core.policy import Mode, Service, Standby
 from orchestrator.core.traffic import Unclaimed, besides, unclaimed
 
 UNCLAIMED = "unclaimed"
 """The rule of a page about backends that a move left with traffic."""
 
-NOBODY = "last_region"
+NOBODY = "no_traffic"
 """The rule of a page about a load balancer on which no configured region gets traffic."""
 
 
@@ -54,19 +54,29 @@ def pages(service: Service, state: State, routing: Routing | None) -> tuple[Page
         return ()
     found = unclaimed(routing, service, state)
     left = tuple(one for one in found if state.unclaimed.get(one.group) and not one.retired)
-    nobody = () if carrying(routing, service) else (_nobody(service, routing, found),)
+    nobody = () if carrying(routing, service) else (_nobody(service, state, routing, found),)
     return (*nobody, *((_left(service, state, routing, left),) if left else ()))
 
 
-def _nobody(service: Service, routing: Routing, found: tuple[Unclaimed, ...]) -> Page:
+def _nobody(service: Service, state: State, routing: Routing, found: tuple[Unclaimed, ...]) -> Page:
     what = "had capacity" if service.standby is Standby.ATTACHED else "carried traffic"
     text = (
         f"{routing.name}: no configured region {what} when it was read"
         f"{besides(found, alone=True)}. Users of"
-        f" {service.name} get errors, or go to what the file does not name. Give a region traffic"
-        f" (`failoverctl check {service.name}` names its groups), or correct `backend` in the file"
+        f" {service.name} get errors, or go to what the file does not name. Give a region traffic,"
+        f" or correct `backend` in the file (`failoverctl check {service.name}` names its groups)"
     )
-    return Page(NOBODY, text)
+    return Page(NOBODY, text, command=_give(service, state))
+
+
+def _give(service: Service, state: State) -> str:
+    """The command that gives a region traffic: the first that is healthy, else the preferred."""
+    why = '--apply --reason "no region had traffic"'
+    if service.mode is Mode.ACTIVE_ACTIVE:
+        return f"failoverctl failback {service.name} {why}"
+    up = (name for name in service.names if name in state.regions and state.regions[name].healthy)
+    to = next(up, service.names[0])
+    return f"failoverctl failover {service.name} --to {to} --now {why}"
 
 
 def _left(service: Service, state: State, routing: Routing, left: tuple[Unclaimed, ...]) -> Page:

@@ -599,7 +599,8 @@ class Page:
     Rule and regions name the condition: pages of one condition are copies of one another. text: for
     people. command: to paste; none: the rule's own (`paging.command`). once: it is not repeated
     while the condition holds. grace: how long the condition must hold before the first page.
-    resource: of routing, where the condition is its.
+    resource: of routing, where the condition is its. shows: the command only shows what it would
+    do, until `--apply` is added.
     """
 
     rule: str
@@ -609,6 +610,7 @@ class Page:
     once: bool = False
     grace: timedelta = timedelta(0)
     resource: str = ""
+    shows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,9 @@ def page_of(error: FailoverError, service: str = "", *, ticking: bool = False) -
     """
     rule = error.rule or _condition(error)
     grace = ROLLOUT if ticking and isinstance(error, Outdated) else timedelta(0)
-    return Page(rule, str(error), tuple(error.regions), _command_for(error, service), grace=grace)
+    paste = _command_for(error, service)
+    shows = error.kind is Kind.CORRUPT and bool(service)
+    return Page(rule, str(error), tuple(error.regions), paste, grace=grace, shows=shows)
 
 
 def _condition(error: FailoverError) -> str:
@@ -170,10 +172,10 @@ def _condition(error: FailoverError) -> str:
 
 def _command_for(error: FailoverError, service: str) -> str:
     if isinstance(error, UnsafePlan):
-        return f"failoverctl plan {service}"
+        return f"failoverctl plan {service}".rstrip()
     if error.kind is Kind.CORRUPT and service:
         return f"failoverctl state restore {service}"
-    return "failoverctl check"
+    return f"failoverctl check {service}".rstrip()
 
 
 def remembered(

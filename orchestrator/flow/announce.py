@@ -72,7 +72,7 @@ def page(service: Service, due: Due, command: str, context: Context) -> None:
 
 
 def drift(service: Service, text: str, now: datetime, context: Context) -> None:
-    """Announce that another hand's change was mended."""
+    """Announce that a change by another writer was undone."""
     data = {"service": service.name, "drift": text}
     _publish(service, f"drift-{context.new_id()}", DRIFT, reading.stamp_time(now), data, context)
 

@@ -88,6 +88,7 @@ def read_state(service: str, context: Context) -> Stored:
             " the last good version back",
             page=True,
             kind=Kind.CORRUPT,
+            service=service,
         ) from error
 
 

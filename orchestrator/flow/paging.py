@@ -106,7 +106,7 @@ def _write(service: str, due: Due, log: Log) -> str:
     log(
         "CRITICAL",
         f"{f'{service}: ' if service else ''}a human is needed{again}: {made.text.rstrip('.')}."
-        f" To do: `{command}`",
+        f" To do: `{command}`{' (shows what it would do; add --apply)' if made.shows else ''}",
         page=True,
         rule=made.rule,
         regions=list(made.regions),

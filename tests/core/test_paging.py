@@ -136,7 +136,7 @@ def test_an_error_pages_by_its_rule_or_by_its_cloud_and_kind() -> None:
     found = [paging.page_of(one, "checkout") for one in (denied, corrupt, unsafe)]
     assert [page.rule for page in found] == ["storage-permission", "corrupt", "drain"]
     assert [page.command for page in found] == [
-        "failoverctl check",
+        "failoverctl check checkout",
         "failoverctl state restore checkout",
         "failoverctl plan checkout",
     ]

@@ -209,6 +209,8 @@ def test_a_lasting_fault_pages_once_and_not_with_every_delivery() -> None:
         pause(world)
     (line,) = pages(world)
     assert (line["rule"], line["command"]) == ("corrupt", "failoverctl state restore checkout")
+    shows = "`failoverctl state restore checkout` (shows what it would do; add --apply)"
+    assert line["message"].endswith(f"To do: {shows}")
     pause(world, 2)
     with pytest.raises(Unavailable):
         world.tick()
@@ -247,7 +249,7 @@ def test_a_fault_of_the_load_balancer_is_remembered_in_the_document() -> None:
         world.memory = Memory()
         pause(world)
     (line,) = pages(world)
-    assert (line["rule"], line["command"]) == ("compute-permission", "failoverctl check")
+    assert (line["rule"], line["command"]) == ("compute-permission", "failoverctl check checkout")
     assert "compute-permission" in world.state.pages
 
 

@@ -179,6 +179,8 @@ def test_a_load_balancer_without_a_carrying_region_pages_at_every_epoch(
     report = made.tick()
     assert any("no configured region" in page.text for page in report.decision.pages)
     assert any("no configured region" in line for line in made.pages)
+    (line,) = (line for line in made.lines if line.get("rule") == "no_traffic")
+    assert line["command"].startswith("failoverctl failover checkout --to us-east-1 --now --apply")
     if not epoch:
         told = messages(made, "INFO")
         assert any("no configured region carries traffic (epoch 0)" in line for line in told)
