@@ -57,9 +57,11 @@ def advice_on(error: FailoverError, environ: Mapping[str, str]) -> str:
 def _on_kind(error: FailoverError, environ: Mapping[str, str]) -> str:
     match error.kind:
         case Kind.CORRUPT:
+            named = f"{error.service} " if error.service else ""
             return (
-                "What was decided before stands in the journal: `failoverctl history --journal`."
-                " Bring the last good version back with `failoverctl state restore`."
+                f"What was decided before stands in the journal: `failoverctl history {named}"
+                "--journal`. Bring the last good version back with `failoverctl state"
+                f" restore {named}--apply`."
             )
         case Kind.CREDENTIALS:
             return (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,14 +24,15 @@ from orchestrator.cli.look import Looked, look, note_unavailable
 from orchestrator.cli.remedies import remedies
 from orchestrator.cli.session import Session, actor, meant, side_by_side
 from orchestrator.cli.views import preview_view
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.errors import FailoverError, Kind, NoStore, Unavailable
+from orchestrator.core.ground import orphaned
 from orchestrator.core.model import FAMILIES, Command, Json, Tick, Wish
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
 from orchestrator.core.traffic import traffic
 from orchestrator.core.traffic import view as traffic_view
-from orchestrator.flow.observe import read_state
+from orchestrator.flow.observe import read_routing, read_state
 from orchestrator.flow.pipeline import handle
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.ports import Topic
@@ -75,14 +77,14 @@ def command(session: Session, name: str | None, order: Order, manner: Manner) ->
     if not manner.apply:
         return _preview(session, services, made, world)
     if manner.wait and not manner.direct:
-        _must_see(looked)
+        _must_see(looked, services, world)
     note_unavailable(session, services, made, looked, direct=manner.direct)
     if not manner.direct:
         _publish(made, name, world)
         if not manner.wait:
             text = (
-                f"Published as command {made.id}; not waited for. `failoverctl explain {made.id}`"
-                " tells what came of it."
+                f"Published as command {made.id}, and not waited for."
+                f" `{_explain(made, name, world)}` tells what came of it."
             )
             session.tell({"command": made.id}, text)
             return True
@@ -178,14 +180,49 @@ def _show_preview(session: Session, view: Json) -> None:
 # --- done ----------------------------------------------------------------------------------------
 
 
-def _must_see(looked: Looked) -> None:
+def _must_see(looked: Looked, services: Iterable[Service], world: World) -> None:
     """Refuse what could be published and not be followed. Raises Unavailable."""
-    if looked.unread and not looked.states:
-        error = next(iter(looked.unread.values()))
+    for one in services:
+        if one.name in looked.states and looked.states[one.name] is None:
+            _must_be_new(one, world)
+    if not looked.unread or looked.states:
+        return
+    name, error = next(iter(looked.unread.items()))
+    why = str(error).rstrip(".")
+    if error.kind in {Kind.CORRUPT, Kind.MISSING} or isinstance(error, NoStore):
+        kind = Kind.UNKNOWN if error.kind is Kind.CORRUPT else error.kind  # the text advises
         raise Unavailable(
-            f"nothing was published, for what comes of it could not be seen from here:"
-            f" {str(error).rstrip('.')}. --no-wait publishes it all the same"
+            f"nothing was published, because no command works until the state is readable: {why}."
+            f" To repair it: {_repair(error, name)}",
+            kind=kind,
+            cloud=error.cloud,
         ) from error
+    raise Unavailable(
+        f"nothing was published, because the outcome could not be seen from here: {why}."
+        " --no-wait publishes it without that",
+        kind=error.kind,
+        cloud=error.cloud,
+    ) from error
+
+
+def _must_be_new(service: Service, world: World) -> None:
+    """Refuse a command of a service whose document is gone. Raises Orphaned."""
+    try:
+        routing = read_routing(service, world.context)
+    except FailoverError:
+        return  # whoever carries the command out looks again
+    if (orphan := orphaned(service, routing)) is not None:
+        raise orphan
+
+
+def _repair(error: FailoverError, name: str) -> str:
+    restore = f"`failoverctl state restore {name} --apply`"
+    if error.kind is Kind.CORRUPT:
+        return restore
+    return (
+        f"correct `state` in the file or create the bucket. Then {restore}, or without an old"
+        f" version `failoverctl check {name} --apply --adopt`"
+    )
 
 
 def _control(world: World) -> Topic:
@@ -225,8 +262,13 @@ def _publish(made: Command, name: str | None, world: World) -> None:
             raise
         raise Unavailable(
             f"{str(error).rstrip('.')}. Whether command {made.id} was published all the same is not"
-            f" known: see `failoverctl explain {made.id}` before you repeat it, or use --direct"
+            f" known: see `{_explain(made, name, world)}` before you repeat it, or use --direct"
         ) from error
+
+
+def _explain(made: Command, name: str | None, world: World) -> str:
+    """The command that tells what came of this one."""
+    return " ".join(["failoverctl explain", *filter(None, [name or _only(world)]), made.id])
 
 
 def _only(world: World) -> str | None:

@@ -67,7 +67,8 @@ class FailoverError(Exception):
     """Root of the tree; never raised itself.
 
     page: a human is needed. kind, cloud: what stands in the way, and where. rule, regions: with
-    which condition it pages; no rule: one is made of cloud and kind.
+    which condition it pages; no rule: one is made of cloud and kind. service: whose state it is, if
+    that is known.
     """
 
     page: bool = False
@@ -75,6 +76,7 @@ class FailoverError(Exception):
     cloud: Cloud = Cloud.NONE
     rule: str = ""
     regions: tuple[str, ...] = ()
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +151,13 @@ class Unavailable(FailoverError):
         cloud: Cloud | None = None,
         rule: str = "",
         regions: Iterable[str] = (),
+        service: str = "",
     ) -> None:
         self.page = type(self).page if page is None else page
         self.kind = kind or type(self).kind
         self.cloud = cloud or type(self).cloud
         self.rule = rule or type(self).rule
+        self.service = service
         self.regions = tuple(regions)
         super().__init__(text)
 

@@ -96,6 +96,7 @@ def all_errors() -> Iterator[FailoverError]:
     """An error of every class, kind and cloud."""
     yield from (BadEvent("x"), Conflict("x"), UnsafePlan("drain", "x"), Outdated("x"))
     yield from (BadConfig("failover.yaml", []), StateLost("x"))
+    yield Unavailable("x", kind=Kind.CORRUPT, service="checkout")
     for kind, cloud in itertools.product(Kind, Cloud):
         yield Unavailable("x", kind=kind, cloud=cloud)
 

@@ -33,12 +33,22 @@ def test_what_could_not_be_followed_is_not_published() -> None:
     assert not seat.wire.published
 
 
+def test_a_command_on_a_corrupt_document_names_what_repairs_it() -> None:
+    seat = Seat()
+    seat.lab.objects.put("checkout.json", b"{", 0)
+    with pytest.raises(Unavailable, match=r"no command works until.*") as told:
+        seat.command("failover", region=WEST)
+    assert "`failoverctl state restore checkout --apply`" in str(told.value)
+    assert "--no-wait" not in str(told.value)
+    assert not seat.wire.published
+
+
 def test_without_waiting_it_is_published_unseen_and_says_how_to_follow_it(capsys: Told) -> None:
     seat = Seat()
     seat.lose_sight()
     assert seat.command("failover", Manner(True, False, False), region=WEST, now=True)
     (message,) = seat.wire.events
-    assert f"failoverctl explain {message['id']}" in capsys.readouterr().out
+    assert f"failoverctl explain checkout {message['id']}" in capsys.readouterr().out
     assert seat.lab.state.primary == WEST
 
 
