@@ -9,7 +9,6 @@ server's time, because commands are obeyed in the order they were given.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +17,7 @@ from functools import partial
 import click
 
 from orchestrator.cli import gates, sentences
+from orchestrator.cli.again import again
 from orchestrator.cli.failures import error_of, show_error, show_obstacle, with_advice
 from orchestrator.cli.follow import PATIENCE, Follower
 from orchestrator.cli.look import Looked, look, note_unavailable
@@ -315,14 +315,15 @@ def _awaited(service: Service, made: Command, session: Session, world: World) ->
 
 def repeated(service: str, order: Order, manner: Manner) -> str:
     """The command line that gives this command again."""
-    words = ["failoverctl", str(order.wish)]
-    words += [order.region, "--service", service] if order.wish is Wish.EVACUATE else [service]
-    words += ["--to", order.region] if order.wish is Wish.FAILOVER else []
-    words += ["--for", f"{order.until.total_seconds():.0f}s"] if order.until else []
-    words += ["--now"] if order.now else []
-    words += ["--override", order.override] if order.override else []
-    words += ["--direct"] if manner.direct else []
-    return shlex.join([*words, "--apply", "--reason", order.reason.strip()])
+    given = {
+        "verb": order.wish,
+        "region": order.region,
+        "reason": order.reason,
+        "seconds": order.until.total_seconds() if order.until else None,
+        "now": order.now,
+        "override": order.override,
+    }
+    return again(service, given, direct=manner.direct)
 
 
 def _is_late(entry: Json) -> bool:
@@ -364,8 +365,8 @@ def _show(
             views.append({"service": name, "error": error_of(entry, session)})
             continue
         fine = fine and entry.get("outcome") not in {"held", "abandoned"}
-        again = {"repeat": repeated(name, order, manner)} if _is_late(entry) else {}
-        views.append({"service": name, "decision": _with_traffic(name, entry, world), **again})
+        repeat = {"repeat": repeated(name, order, manner)} if _is_late(entry) else {}
+        views.append({"service": name, "decision": _with_traffic(name, entry, world), **repeat})
     if session.as_json:
         session.answer({"services": views, "applied": True})
         return fine

@@ -7,8 +7,9 @@ ready to paste: its service and region are filled in, and TEXT is the reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from orchestrator.cli.again import again
 from orchestrator.core.commands import OVERRIDABLE
 from orchestrator.core.model import Cause, Json
 
@@ -24,7 +25,7 @@ class Refusals:
 
     by_rule: those that speak of no target. by_region: those of each target, by rule. ready: targets
     that nothing refuses. failing: regions that the second signal confirms. shared: several regions
-    carry the traffic.
+    carry the traffic. given: the refused command as data; nothing where the entry has none.
     """
 
     service: str
@@ -33,6 +34,7 @@ class Refusals:
     ready: tuple[str, ...]
     failing: tuple[str, ...] = ()
     shared: bool = False
+    given: Json = field(default_factory=dict)
 
     def go(self, region: str, override: str = "") -> str:
         """The command that goes there at once."""
@@ -86,7 +88,10 @@ def _whole(reasons: Sequence[Json], service: str, entry: Json) -> Refusals:
         for r in reasons
         if r.get("rule") == "confirm" and r.get("passed") and r.get("region")
     )
-    return Refusals(service, by_rule, by_region, ready, failing, shared=len(carrying) > 1)
+    asked = entry.get("given")
+    given = asked if isinstance(asked, dict) else {}
+    shared = len(carrying) > 1
+    return Refusals(service, by_rule, by_region, ready, failing, shared=shared, given=given)
 
 
 # --- where to go ----------------------------------------------------------------------------------
@@ -225,7 +230,7 @@ def _rarer(rule: str, reason: Json, whole: Refusals) -> str:
                 " `failoverctl check` compares the two"
             )
         case "command":
-            return "Give the command again with what it says put right"
+            return _again(whole)
         case "switch" if reason.get("cause") == Cause.ENDED:
             return (
                 "Nothing has moved. Give the command again when what stood in its way is over (an"
@@ -243,6 +248,13 @@ def _rarer(rule: str, reason: Json, whole: Refusals) -> str:
             return f"Give the command again with `--now`, or without `--override {rule}`"
         case _:
             return ""
+
+
+def _again(whole: Refusals) -> str:
+    """The command line that gives the refused command again; words where no data tells it."""
+    if not whole.given:
+        return "Correct what the rule names, and give the command again"
+    return f"If it is still wanted, give it again: `{again(whole.service, whole.given)}`"
 
 
 def _spare(whole: Refusals) -> str:

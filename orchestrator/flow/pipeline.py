@@ -199,6 +199,8 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
     decision = decide(service, observed, signal, now)
     before = record.before(service, observed.stored, observed.routing)
     made = record.entry(decision, record.describe(signal), before, now, context.new_id())
+    if decision.outcome is Outcome.HELD and (asked := record.given(signal)):
+        made = {**made, "given": asked}
     old = observed.stored.state
     fresh = decision.state.pair != (old.pair if old else NO_PAIR)
     new_groups = leftover.fresh(old, decision.state)

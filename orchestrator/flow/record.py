@@ -64,6 +64,21 @@ def describe(signal: Signal) -> str:
             return f"command {signal.id} {signal.wish}{region} by {signal.actor}: {signal.reason}"
 
 
+def given(signal: Signal) -> Json:
+    """What a command asks for as data, so that it can be given again. Nothing of other signals."""
+    if not isinstance(signal, Command):
+        return NOTHING
+    lasts = signal.until - signal.issued_at if signal.until else None
+    return {
+        "verb": signal.wish,
+        "region": signal.region,
+        "reason": signal.reason,
+        "seconds": lasts.total_seconds() if lasts else None,
+        "now": signal.now,
+        "override": signal.override,
+    }
+
+
 def reason(value: Reason) -> Json:
     """A reason as data."""
     return {

@@ -47,9 +47,12 @@ def passed(rule: str, region: str = "") -> Json:
     return {"rule": rule, "passed": True, "value": "v", "region": region, "cause": ""}
 
 
-def held(*reasons: Json, routing: Mapping[str, float] | None = None) -> str:
+def held(
+    *reasons: Json, routing: Mapping[str, float] | None = None, given: Json | None = None
+) -> str:
     """What is advised for a decision that these reasons held."""
     entry = {"outcome": "held", "reasons": list(reasons), "routing": routing or {EAST: 1.0}}
+    entry |= {"given": given} if given else {}
     return "\n".join(remedies(entry, "checkout"))
 
 
@@ -208,6 +211,15 @@ def test_few_healthy_regions_are_overridden_by_the_command_that_the_mode_has() -
 def test_a_decision_of_an_older_version_without_causes_is_told_all_the_same() -> None:
     reason = {"rule": "target_healthy", "passed": False, "value": "status down", "region": WEST}
     assert "Bring us-west-2 up" in held(reason)
+
+
+def test_a_late_command_is_given_again_by_a_line_to_paste() -> None:
+    given = {"verb": "failover", "region": WEST, "reason": "it's slow", "now": True}
+    (command,) = commands(held(refused("command"), given=given))
+    assert command.startswith("failoverctl failover checkout --to us-west-2 --now --apply --reason")
+    parse(command)
+    freeze = {"verb": "freeze", "region": "", "reason": "work", "seconds": 7200.0}
+    assert "`failoverctl freeze checkout --for 7200s" in held(refused("command"), given=freeze)
 
 
 def test_an_unknown_lag_is_not_waited_for() -> None:
