@@ -154,7 +154,7 @@ def test_a_service_that_fails_hides_no_other(two: Desk, command: tuple[str, ...]
     assert "error" not in checkout
     assert orders["service"] == "orders"
     assert orders["error"]["kind"] == "Unavailable"
-    assert "history --journal" in orders["error"]["advice"]
+    assert "history orders --journal" in orders["error"]["advice"]
     found = two.run(*command)
     assert "checkout" in found.stdout
     assert "orders.json is corrupt" in found.stderr
@@ -165,7 +165,7 @@ def test_check_tells_of_every_service_and_what_to_do(two: Desk) -> None:
     assert {"checkout", "orders"} <= {one["service"] for one in findings}
     (fault,) = [one for one in findings if one["level"] == "FAIL"]
     assert fault["service"] == "orders"
-    assert "history --journal" in fault["do"]
+    assert "history orders --journal" in fault["do"]
     assert all(not one["do"] for one in findings if one["level"] == "ok")
 
 
