@@ -271,7 +271,7 @@ def _allowed(service: Service, world: World) -> Iterator[Finding]:
     for what, missing in side_by_side(asked).items():
         if isinstance(missing, FailoverError):
             error = missing
-            detail = f"not to be had: {error}"
+            detail = f"cannot be read: {error}"
             yield Finding(service.name, what, Level.WARN, detail, error=error)
             continue
         if missing is None:

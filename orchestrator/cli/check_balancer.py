@@ -57,7 +57,7 @@ def _kinds(service: Service, world: World) -> tuple[Lever | None, list[Finding]]
     try:
         kinds = world.context.traffic.kinds(regional)
     except FailoverError as error:
-        text = "Mend `backend` in the file, or grant compute.regionNetworkEndpointGroups.get"
+        text = "Correct `backend` in the file, or grant compute.regionNetworkEndpointGroups.get"
         return None, [Finding(service.name, "endpoint groups", Level.FAIL, str(error), text)]
     told = ", ".join(sorted(set(kinds.values()))) or "types not known here"
     detail = f"{len(regional)} regional, {told}"
@@ -137,7 +137,7 @@ def _balancer_health(service: Service, routing: Routing, world: World) -> Iterat
     try:
         healthy = world.context.traffic.healthy(routing.name, attached)
     except FailoverError as error:
-        text = "The load balancer's own view of health is not to be had; nothing depends on it"
+        text = "The load balancer's own view of health cannot be read. Nothing depends on it"
         yield Finding(service.name, "backend health", Level.WARN, str(error), text, error)
         return
     for group in attached:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.cli.remedies import remedies, remedy
+from orchestrator.cli.sentences import left_alone
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.errors import FailoverError
@@ -27,6 +28,9 @@ def next_tick(service: Service, world: World) -> Iterator[Finding]:
         yield _held(service, found.decision)
     if found.plan is None:
         yield Finding(service.name, "next tick", Level.FAIL, found.obstacle, error=found.error)
+    elif found.unmarked:
+        text = "Have what writes the description of the load balancer leave it alone"
+        yield Finding(service.name, "next tick", Level.WARN, left_alone(found), text)
     elif not found.plan.empty:
         text = "The next tick writes this; `plan` and `explain` say why"
         yield Finding(service.name, "next tick", Level.WARN, str(found.plan), text)

@@ -7,7 +7,7 @@ With an id, of a decision or of an incident, it tells everything that is recorde
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from orchestrator.cli import gates, sentences
@@ -21,6 +21,7 @@ from orchestrator.core.ids import plain_id
 from orchestrator.core.incidents import proof_needed
 from orchestrator.core.model import (
     Incident,
+    IncidentState,
     Json,
     Observed,
     Part,
@@ -30,6 +31,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
+from orchestrator.core.paging import key
 from orchestrator.core.plan import desired
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
@@ -49,6 +51,8 @@ _STYLES = {
     "REFUSED": "yellow",
     "ENDED": "yellow",
     "MOVED": "bold green",
+    "GAVE UP": "bold yellow",
+    "GAVE": "bold green",
     "HELD": "bold yellow",
     "FROZEN": "yellow",
     "SWITCHING": "yellow",
@@ -74,10 +78,10 @@ def explain(session: Session, name: str | None, identity: str | None) -> bool:
         told = _standing(session, service, world)
     if session.as_json:
         session.answer({"service": service.name, **told})
-        return True
+        return "error" not in told
     for line in told["sentences"] if isinstance(told["sentences"], list) else ():
         session.say(line, _style(line))
-    return True
+    return "error" not in told
 
 
 def _found(
@@ -97,7 +101,7 @@ def _style(line: str) -> str:
     for word, style in _STYLES.items():
         if word in line:
             return style
-    if line.startswith(("A human was paged", "To do")):
+    if line.startswith(("A human was paged", "  A human would be paged", "  This holds", "To do")):
         return "bold"
     return "dim" if line.strip().startswith("passed") else ""
 
@@ -122,26 +126,35 @@ def _standing(session: Session, service: Service, world: World) -> Json:
     observed, lost = observe(service, world.context)
     state = observed.stored.state
     if state is None:
-        lines = _without_document(service, observed)
-        return {"sentences": lines, "decision": None, "incidents": [], "next": None}
+        orphan = orphaned(service, observed.routing) if observed.routing else None
+        lines = [f"{orphan}."] if orphan else _without_document(service, observed)
+        view = {"sentences": lines, "decision": None, "incidents": [], "next": None}
+        return {**view, "error": error_of(orphan, session)} if orphan else view
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
     later = _carried_out(session, service, world, last) if last else []
+    told, coming, holding = _next(session, service, world, lost)
+    doubted = _doubted(state)
     lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
-    lines += sentences.paged(state.pages, now)
+    lines += sentences.paged(state.pages, now, holding)
     lines += (
-        ["", "The last decision:", *sentences.indented(sentences.tell(last, now, service.name))]
+        [
+            "",
+            "The last decision:",
+            *sentences.indented(sentences.tell(last, now, service.name, doubted)),
+        ]
         if last
         else []
     )
-    lines += _later(later, now)
+    lines += _later(later, now, doubted)
     failed = _failed_since(session, service, world, last)
     lines += [
-        line for one in failed for line in ["", *sentences.indented(sentences.tell(one, now))]
+        line
+        for one in failed
+        for line in ["", *sentences.indented(sentences.tell(one, now, doubted=doubted))]
     ]
     lines += ["", "The regions:", *sentences.indented(_regions(service, state, observed, now))]
     known = [sentences.incident_sentence(one, now) for one in _newest(state.incidents.values())]
     lines += ["", "Incidents known:", *sentences.indented(known)] if known else []
-    told, coming = _next(session, service, world, lost)
     lines += ["", *told]
     return {
         "sentences": lines,
@@ -151,14 +164,17 @@ def _standing(session: Session, service: Service, world: World) -> Json:
     }
 
 
+def _doubted(state: State | None) -> frozenset[str]:
+    """The incidents whose alert does not say for certain which region fails."""
+    known = state.incidents.values() if state else ()
+    return frozenset(one.id for one in known if one.doubt)
+
+
 def _without_document(service: Service, observed: Observed) -> list[str]:
     """What there is to say where there is no document; what cannot be read is not known."""
     if observed.routing is None:
         text = f"{service.name}: there is no document, and the load balancer cannot be read now, so"
         return [f"{text} whether there ever was one is not known."]
-    orphan = orphaned(service, observed.routing)
-    if orphan is not None:
-        return [str(orphan) + "."]
     text = f"{service.name}: there is no document yet, and the load balancer carries no epoch, so"
     check = "`failoverctl check` says whether it would work."
     return [f"{text} no alert and no tick was ever handled. {check}"]
@@ -180,7 +196,8 @@ def _regions(service: Service, state: State, observed: Observed, now: datetime) 
         mine = [one for one in state.incidents.values() if one.region == name]
         detail = f"{probe.verdict} ({probe.detail})" if probe else "nothing"
         chosen = chosen_by(state, name)
-        yield sentences.region_sentence(name, entry.status, detail, mine, chosen)
+        failing = probe is not None and probe.verdict is Verdict.FAILING
+        yield sentences.region_sentence(name, entry.status, detail, mine, chosen, failing=failing)
         if name in observed.roles:
             yield f"  {_second_path(service, state, name, observed.roles[name])}"
         if entry.status is Status.RECOVERING:
@@ -189,7 +206,9 @@ def _regions(service: Service, state: State, observed: Observed, now: datetime) 
             yield f"  Ticks have counted {counted} healthy probes in a row, 45 s or more apart."
         if probe and probe.verdict is Verdict.FAILING and entry.healthy:
             counted = f"{entry.failures} of {service.policy.recovery_probes}"
-            known = f"No alert has come for {name}"
+            came = any(one.opened and one.state is IncidentState.OPEN for one in mine)
+            came = came or any(one.doubt for one in state.incidents.values())
+            known = f"No alert {'counts' if came else 'has come'} for {name}"
             known = f"The alerts of {name} were set aside" if chosen else known
             yield (
                 f"  {known}, though its probe fails. Ticks count it ({counted} failures in a row so"
@@ -226,26 +245,30 @@ def _newest(incidents: Iterable[Incident]) -> list[Incident]:
 
 def _next(
     session: Session, service: Service, world: World, lost: FailoverError | None
-) -> tuple[list[str], Json]:
-    """What a tick would do now, in sentences and as JSON: why it is not moving at this moment."""
+) -> tuple[list[str], Json, frozenset[str] | None]:
+    """What a tick would do now, in sentences and as JSON: why it is not moving at this moment.
+
+    Last the keys of the conditions that it finds, None where it could not look at everything.
+    """
     if lost:
-        return _failing(session, lost)
+        return (*_failing(session, lost), None)
     try:
         found = preview(service, Tick(), world.context)
     except FailoverError as error:
-        return _failing(session, error)
+        return (*_failing(session, error), None)
     view = preview_view(service, found)
     lines = [
         f"A tick now would come to: {found.decision.outcome}.",
         *sentences.indented(gates.gates(view)),
         *sentences.indented(_shift(found, view)),
-        *sentences.indented(f"A human would be paged: {p.text}" for p in found.decision.pages),
+        *sentences.indented(sentences.would_page(found)),
     ]
     waiting = gates.gates({"reasons": view["waiting"]})
     lines += sentences.indented(["Not due yet:", *sentences.indented(waiting)] if waiting else [])
     if not found.decision.reasons and not waiting:
         lines.insert(1, "  No rule was asked: nothing calls for a move.")
-    return lines, view
+    holding = None if found.observed.routing is None else frozenset(map(key, found.pages))
+    return lines, view, holding
 
 
 def _failing(session: Session, error: FailoverError) -> tuple[list[str], Json]:
@@ -258,7 +281,9 @@ def _shift(found: Preview, view: Json) -> Iterable[str]:
     if found.plan is None:
         yield f"It could not shift: {found.obstacle}"
         return
-    if found.plan.empty:
+    if found.unmarked:
+        yield f"{sentences.as_decided(view)} {sentences.capital(sentences.left_alone(found))}."
+    elif found.plan.empty:
         yield sentences.as_decided(view)
     else:
         yield f"It would write: {found.plan}"
@@ -281,13 +306,14 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
     mentioned = [
         e for e in entries if identity in {e.get("id"), e.get("of")} or _is_about(e, identity)
     ]
+    mentioned.sort(key=lambda entry: not _is_of(entry, identity))
     if fault and not mentioned:
         raise fault
     lines = [f"From the journal alone, for {fault}", ""] if fault else []
     if incident:
         lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
-        lines += [*sentences.tell(entry, now, service.name), ""]
+        lines += [*sentences.tell(entry, now, service.name, _doubted(state)), ""]
     if not mentioned and state and identity in state.commands:
         lines += [f"Command {identity} was handled, and changed nothing.", ""]
     if not lines:
@@ -311,6 +337,11 @@ def _copies(mentioned: list[Json]) -> list[str]:
     if not mentioned:
         return ["No decision came of it: it changed neither the health nor the traffic."]
     return ["However often its messages come, they are handled once: a copy changes nothing."]
+
+
+def _is_of(entry: Json, identity: str) -> bool:
+    """Whether this is the decision of that id, or the one on the alert or command of that id."""
+    return identity in {entry.get("id"), *str(entry.get("signal", "")).split()[1:2]}
 
 
 def _is_about(entry: Json, identity: str) -> bool:
@@ -342,13 +373,15 @@ def _with_outcome(session: Session, entry: Json, service: Service, world: World)
     return named[0] if named else entry
 
 
-def _later(entries: list[Json], now: datetime) -> list[str]:
+def _later(entries: list[Json], now: datetime, doubted: Collection[str]) -> list[str]:
     """What other calls did for a decision: the newest in full, the others as a number."""
     if not entries:
         return []
     newest, others = entries[0], len(entries) - 1
-    more = [f"  {others} other calls did the same before: `failoverctl history --journal`."]
-    return ["", *sentences.indented(sentences.tell(newest, now)), *(more if others else [])]
+    calls = f"{others} other call{'' if others == 1 else 's'}"
+    more = [f"  {calls} made other patches for it before: `failoverctl history --journal`."]
+    told = sentences.indented(sentences.tell(newest, now, doubted=doubted))
+    return ["", *told, *(more if others else [])]
 
 
 def _carried_out(session: Session, service: Service, world: World, decision: Json) -> list[Json]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from orchestrator.cli import gates, sentences
+from orchestrator.cli.failures import error_of
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
@@ -26,24 +27,26 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
     """The decisions of one service, newest first: the document's, or all that the journal keeps."""
     world = session.world()
     service = session.service(name, world.config)
+    error: FailoverError | None = None
     if journal:
-        entries = journaled(session, service.name, world, limit)
+        found = journaled(session, service.name, world, limit)
     else:
-        found = [*_remembered(service, world), *_failed(session, service, world, limit)]
-        entries = sorted(found, key=_time, reverse=True)[:limit]
+        found, error = _known(session, service, world, limit)
+    entries = sorted(found, key=_time, reverse=True)[:limit]
     if session.as_json:
-        session.answer({"service": service.name, "history": entries})
-        return True
+        fault = {"error": error_of(error, session)} if error else {}
+        session.answer({"service": service.name, "history": entries, **fault})
+        return error is None
     if not entries:
         session.say(f"{service.name}: nothing was decided yet.")
-        return True
+        return error is None
     rows = [
         (
             sentences.short(_time(entry)),
             entry.get("outcome"),
-            entry.get("epoch"),
-            entry.get("primary"),
-            entry.get("signal"),
+            _cell(entry.get("epoch")),
+            _cell(entry.get("primary")),
+            _cell(entry.get("signal")),
             ", ".join(stood_out(entry)) or "-",
             entry.get("id"),
         )
@@ -51,7 +54,32 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
     ]
     columns = ("at (UTC)", "outcome", "epoch", "primary", "what came in", "rules", "id")
     session.table(f"{service.name}", columns, rows)
-    return True
+    return error is None
+
+
+def _cell(value: object) -> object:
+    return "-" if value is None else value
+
+
+def _known(
+    session: Session, service: Service, world: World, limit: int
+) -> tuple[list[Json], FailoverError | None]:
+    """The document's decisions and the failures; all of the journal where there is no document.
+
+    Also the error of a document that cannot be read.
+    """
+    try:
+        state = read_state(service.name, world.context).state
+    except FailoverError as error:
+        found = journaled(session, service.name, world, limit)
+        session.note(f"The document cannot be read, so this is the journal: {error}", "yellow")
+        return found, error
+    if state is not None:
+        return [*state.history, *_failed(session, service, world, limit)], None
+    found = journaled(session, service.name, world, limit)
+    if found:
+        session.note(f"{service.name} has no document, so this is the journal.", "yellow")
+    return found, None
 
 
 def _time(entry: Json) -> str:
@@ -82,11 +110,6 @@ def _stood_out(reason: Json, *, held: bool) -> str:
     if not reason.get("passed"):
         return f"{rule} refused" if held else ""
     return f"{rule} overridden" if "; overridden by " in str(reason.get("value")) else ""
-
-
-def _remembered(service: Service, world: World) -> list[Json]:
-    state = read_state(service.name, world.context).state
-    return list(state.history) if state else []
 
 
 def journaled(

@@ -64,10 +64,14 @@ def _show_plan(
     session.say(f"  Now: {_now(service, seen)}.")
     for line in gates.gates(view):
         session.say(f"  {line}")
-    for page in seen.decision.pages:
-        session.say(f"  A human would be paged: {page.text}", "bold")
+    for line in sentences.would_page(seen):
+        session.say(f"  {line}", "bold")
     if seen.plan is None:
         show_obstacle(session, view)
+        return
+    if seen.unmarked:
+        left = sentences.capital(sentences.left_alone(seen))
+        session.say(f"  {sentences.as_decided(view)} {left}.", "yellow")
         return
     session.say(f"  {sentences.as_decided(view)}" if seen.plan.empty else f"  {seen.plan}")
     rows = plan_view(seen.plan)["changes"]

@@ -6,18 +6,19 @@ whether it passed or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.cli import failure_words
 from orchestrator.cli.gates import gates
 from orchestrator.cli.remedies import remedies
-from orchestrator.core.model import Incident, IncidentState, Json, Paged, Status
-from orchestrator.core.paging import standing
+from orchestrator.core.model import Incident, IncidentState, Json, Page, Paged, Status
+from orchestrator.core.paging import MARK_ROUNDS, MARK_WITHIN, key, reminder, standing
 from orchestrator.core.reading import read_time
 from orchestrator.core.rules import DOUBTS
 from orchestrator.core.traffic import Traffic, besides, read_view, told
+from orchestrator.flow.preview import Preview
 
 _OUTCOMES: Mapping[str, tuple[str, str]] = {
     "held": ("It HELD", ": the traffic stayed with {now}"),
@@ -54,7 +55,7 @@ _PATCHED: Mapping[str, str] = {
 """How far a shift came that the invocation wrote itself."""
 
 _NOT_PATCHED: Mapping[str, str] = {
-    "verified": "This call read the load balancer: it was as decided. Another call had patched it.",
+    "verified": "The load balancer was read afterwards: it was as decided.",
     "unverified": "This call read the load balancer: it was NOT as decided.",
     "committed": "This call recorded the intent in the document and did not patch the load"
     " balancer. A redelivery or the next tick finishes it.",
@@ -165,9 +166,15 @@ def _moved(entry: Json) -> str:
     where = _where(entry)
     done = where.now is not None and set(where.now.split(", ")) == set(_names(entry, "routing"))
     epochs = f"(epoch {entry.get('epoch_before') or 0} to {entry.get('epoch')})"
-    if done:
+    if known is not None and not known.attached and not known.regions:
+        none = "No region had any before."
+        if done:
+            return f"It GAVE {where.now} the traffic {epochs}. {none}{where.also}"
+        text = f"It decided to GIVE {wanted} the traffic {epochs}. {none}"
+    elif done:
         return f"It MOVED the traffic from {before} to {where.now} {epochs}.{where.also}"
-    text = f"It decided to MOVE the traffic from {before} to {wanted} {epochs}."
+    else:
+        text = f"It decided to MOVE the traffic from {before} to {wanted} {epochs}."
     if where.now is None:
         return f"{text}{'' if 'traffic' not in entry else where.also}"
     return f"{text} When it was last read, {where.now} carried traffic.{where.also}"
@@ -214,10 +221,12 @@ def cause(entry: Json) -> str:
             return f"the decision on `{' '.join(words)}`"
 
 
-def came_in(entry: Json) -> str:
-    """What a decision was about."""
+def came_in(entry: Json, doubted: Collection[str] = ()) -> str:
+    """What a decision was about. doubted: ids of incidents whose region is in doubt."""
     words = str(entry.get("signal", "")).split()
     match words:
+        case ["alert", identity, "open", region] if identity in doubted:
+            return f"Cloud Monitoring opened incident {identity}, taken for {region}."
         case ["alert", identity, "open", region]:
             return f"Cloud Monitoring opened incident {identity}: {region} fails."
         case ["alert", identity, "closed", region]:
@@ -256,17 +265,20 @@ def _when(stamp: object, now: datetime) -> str:
         return str(stamp)
 
 
-def tell(entry: Json, now: datetime, service: str = "") -> list[str]:
-    """A whole decision, a sentence a line. service: whose, for the commands to paste."""
+def tell(entry: Json, now: datetime, service: str = "", doubted: Collection[str] = ()) -> list[str]:
+    """A whole decision, a sentence a line.
+
+    service: whose, for the commands to paste. doubted: ids of incidents whose region is in doubt.
+    """
     if failure_words.is_failure(entry):
         when = _when(entry.get("failed_at"), now)
         heading = f"Failure {entry.get('id')} of {when}."
-        return [heading, came_in(entry), *failure_words.told(entry)]
+        return [heading, came_in(entry, doubted), *failure_words.told(entry)]
     when = _when(entry.get("at"), now)
     page = entry.get("page")
     return [
         f"Decision {entry.get('id')} of {when}.",
-        came_in(entry),
+        came_in(entry, doubted),
         headline(entry),
         *(f"  {line}" for line in gates(entry)),
         *became_of(entry),
@@ -296,13 +308,71 @@ def under_way(view: Json, now: datetime) -> list[str]:
     return told
 
 
-def paged(pages: Mapping[str, Paged], now: datetime) -> list[str]:
-    """What a human was paged for and what still holds, a sentence each."""
+def paged(
+    pages: Mapping[str, Paged], now: datetime, holding: Collection[str] | None = None
+) -> list[str]:
+    """What a human was paged for and what still holds, a sentence each.
+
+    holding: the conditions that a look found just now, None where none could be taken.
+    """
     return [
-        f"A human was paged: {name}, first {ago(entry.since, now)}, {entry.count} times so far"
-        f"{'; acknowledged' if entry.quiet else ''}."
+        f"A human was paged: {name}, first {ago(entry.since, now)}, {_times(entry.count)} so far"
+        f"{'; acknowledged' if entry.quiet else ''}"
+        f"{'' if holding is None or name in holding else _over(entry)}."
         for name, entry in standing(pages, now).items()
     ]
+
+
+def paged_lines(view: Json, now: datetime) -> list[str]:
+    """The same from a view of a status."""
+    found = view.get("pages")
+    return [
+        f"A human was paged: {one['condition']}, first {_when(one['since'], now)},"
+        f" {_times(one['count'])} so far{'; acknowledged' if one['acknowledged'] else ''}."
+        for one in (found if isinstance(found, list) else [])
+    ]
+
+
+def _over(entry: Paged) -> str:
+    return f"; last seen {entry.seen:%H:%M:%S} UTC, over now"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def would_page(found: Preview) -> list[str]:
+    """The pages that a tick would send now, and those that were sent and still hold."""
+    due = {one.key for one in found.due}
+    told = [f"A human would be paged: {one.page.text}" for one in found.due]
+    others = {key(page): page for page in found.pages if key(page) not in due}.values()
+    return [*told, *(f"This holds: {p.text.rstrip('.')}. {_sent(found, p)}" for p in others)]
+
+
+def _sent(found: Preview, page: Page) -> str:
+    """When a human was paged for a condition that holds, and when that happens next."""
+    entry = found.remembered[key(page)]
+    if entry.last is None:
+        return f"A human is paged at {entry.since + page.grace:%H:%M:%S} UTC if it still holds."
+    after = reminder(entry, page)
+    then = f"next reminder {_moment(after, found.at)}" if after else "no reminder follows"
+    return f"A human was paged at {_moment(entry.last, found.at)} ({then})."
+
+
+def _moment(at: datetime, now: datetime) -> str:
+    """A time of day, with its date where that is another day."""
+    day = "" if at.date() == now.date() else f"{at:%Y-%m-%d} "
+    return f"{day}{at:%H:%M:%S} UTC"
+
+
+def left_alone(found: Preview) -> str:
+    """Why a tick does not write the mark, though it is not there."""
+    assert found.plan is not None  # as `Preview` says of `unmarked`
+    return (
+        f"the mark of epoch {found.plan.wanted.epoch} on {found.plan.resource} is left alone,"
+        f" because something else removed it {MARK_ROUNDS} times within"
+        f" {long(round(MARK_WITHIN.total_seconds()))}. The next epoch writes it again"
+    )
 
 
 def _is_past(stamp: object, now: datetime) -> bool:
@@ -353,14 +423,25 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
 
 
 def region_sentence(
-    name: str, status: Status, probe: str, incidents: Sequence[Incident], chosen: str | None
+    name: str,
+    status: Status,
+    probe: str,
+    incidents: Sequence[Incident],
+    chosen: str | None,
+    *,
+    failing: bool = False,
 ) -> str:
-    """Where one region stands and why. chosen: by whom, if that is all that it is up for."""
+    """Where one region stands and why.
+
+    chosen: by whom, if that is all that it is up for. failing: its probe fails now.
+    """
     count = len(incidents)
     about = f"{count} incident{'' if count == 1 else 's'} known"
     meaning = {
         Status.UP: f"up: {chosen} chose it, and it has not proven well since"
         if chosen
+        else "up by the document, and its probe fails now"
+        if failing
         else "up: it may carry traffic",
         Status.DOWN: "DOWN: an incident is open that nothing contradicts",
         Status.RECOVERING: "recovering: was down, and has not proven healthy yet",

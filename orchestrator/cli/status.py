@@ -15,6 +15,7 @@ from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import orphaned
 from orchestrator.core.model import Json, Observed, Stored
 from orchestrator.core.policy import Service, Standby
+from orchestrator.core.traffic import names
 from orchestrator.flow.observe import observe
 from orchestrator.wiring import World
 
@@ -61,7 +62,7 @@ def _status(service: Service, world: World) -> tuple[Json, FailoverError | None]
     orphan = None
     if observed.stored.state is None and observed.routing is not None:
         orphan = orphaned(service, observed.routing)
-    return status_view(service, observed), lost or orphan
+    return status_view(service, observed, world.context.now()), lost or orphan
 
 
 def _without_document(service: Service, world: World) -> Json:
@@ -73,7 +74,8 @@ def _without_document(service: Service, world: World) -> Json:
         routing = read.result()
     except FailoverError:
         routing = None
-    view = status_view(service, Observed(Stored(None, 0), routing, probes))
+    observed = Observed(Stored(None, 0), routing, probes)
+    view = status_view(service, observed, context.now())
     return {**view, "document": None}
 
 
@@ -89,9 +91,10 @@ def _show_status(session: Session, view: Json, now: datetime) -> None:
     balancer = view["load_balancer"]
     says = "cannot be read, so where the traffic goes is unknown"
     if isinstance(balancer, dict):
-        names = ", ".join(balancer["carrying"]) or "nobody"
+        carrying = names(balancer["carrying"])
         what = "capacity" if view["standby"] == Standby.ATTACHED else "traffic"
-        says = f"{balancer['name']} gives {names} {what} and carries epoch {balancer['epoch']}"
+        mark = f"epoch {balancer['epoch']}" if balancer["epoch"] else "no mark"
+        says = f"{balancer['name']} gives {carrying} {what} and carries {mark}"
     session.say(f"{view['service']} ({view['mode']})", "bold")
     if view["document"] is None:
         session.say("  document:      cannot be read", "bold red")
@@ -108,12 +111,16 @@ def _show_status(session: Session, view: Json, now: datetime) -> None:
     else:
         session.say("  document:      none yet; the first signal makes it, or check --apply")
     session.say(f"  load balancer: {says}")
+    for line in _differing(view):
+        session.say(f"  {line}", "bold yellow")
     for line in _unclaimed(balancer):
         session.say(f"  {line}", "bold red")
     if view.get("error"):
         show_error(session, view["error"])
     for line in sentences.under_way(view, now):
         session.say(f"  {line}", "yellow")
+    for line in sentences.paged_lines(view, now):
+        session.say(f"  {line}", "bold")
     _show_regions(session, view)
 
 
@@ -121,6 +128,18 @@ def _is_missing(view: Json) -> bool:
     """Whether the load balancer carries the mark of a document that is not there."""
     balancer = view["load_balancer"]
     return isinstance(balancer, dict) and bool(balancer["epoch"])
+
+
+def _differing(view: Json) -> Iterator[str]:
+    """A line where the load balancer gives other regions traffic than the document wants."""
+    found = view["differs"]
+    if isinstance(found, dict):
+        read, wanted = names(found["read"]), names(found["wanted"])
+        what = "capacity" if view["standby"] == Standby.ATTACHED else "traffic"
+        yield (
+            f"load balancer and document differ: {read} has {what}, and the document wants"
+            f" {wanted}. `failoverctl plan {view['service']}` says what a tick does about it"
+        )
 
 
 def _unclaimed(balancer: object) -> Iterator[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from orchestrator.core.model import AlertClosed, AlertOpened, Json, Observed, Signal, State
-from orchestrator.core.plan import Plan, backends_after, seen_pair
+from orchestrator.core.model import AlertClosed, AlertOpened, Json, Observed, Paged, Signal, State
+from orchestrator.core.paging import standing
+from orchestrator.core.plan import Plan, backends_after, desired, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
 from orchestrator.core.traffic import Traffic, shares, traffic, unclaimed_view, view
@@ -75,6 +77,7 @@ def preview_view(service: Service, found: Preview) -> Json:
         **_under_way(found.observed.stored.state),
         "plan": plan_view(found.plan) if found.plan else None,
         "obstacle": found.obstacle,
+        "mark_left_alone": found.unmarked,
     }
 
 
@@ -92,7 +95,7 @@ def _remains(service: Service, found: Preview) -> Traffic | None:
     return traffic(after, service, found.decision.state)
 
 
-def status_view(service: Service, observed: Observed) -> Json:
+def status_view(service: Service, observed: Observed, now: datetime) -> Json:
     """How one service stands: by the document, by the load balancer, by our own probes."""
     state, routing = observed.stored.state, observed.routing
     pair = seen_pair(routing, service) if routing else None
@@ -108,6 +111,10 @@ def status_view(service: Service, observed: Observed) -> Json:
         "primary": state.primary if state else None,
         "routing": dict(state.routing) if state else None,
         "phase": state.shift.phase if state and state.shift else None,
+        "pages": [_paged(name, one) for name, one in standing(state.pages, now).items()]
+        if state
+        else [],
+        "differs": _differs(service, state, seen),
         "updated_at": stamped(state.updated_at) if state else None,
         **_under_way(state),
         "load_balancer": {
@@ -123,6 +130,31 @@ def status_view(service: Service, observed: Observed) -> Json:
         else None,
         "regions": [_region(service, observed, name, read) for name in service.names],
     }
+
+
+def _paged(name: str, entry: Paged) -> Json:
+    """A condition that a human was paged for and that holds, as far as the document knows."""
+    return {
+        "condition": name,
+        "since": stamp_time(entry.since),
+        "seen": stamp_time(entry.seen),
+        "paged": stamped(entry.last),
+        "count": entry.count,
+        "acknowledged": entry.quiet,
+    }
+
+
+def _differs(service: Service, state: State | None, seen: Traffic | None) -> Json | None:
+    """The regions as read and as the document wants them, where these are not the same.
+
+    None where they are, where one of both was not read, and at epoch 0, which wants nothing.
+    """
+    if state is None or seen is None or state.epoch == 0:
+        return None
+    wanted = desired(state, service)
+    if wanted == frozenset(seen.regions):
+        return None
+    return {"read": list(seen.regions), "wanted": [n for n in service.names if n in wanted]}
 
 
 def _under_way(state: State | None) -> Json:

@@ -115,6 +115,14 @@ def _is_due(entry: Paged, page: Page, now: datetime) -> bool:
     return reminded or now - entry.last >= DAILY
 
 
+def reminder(entry: Paged, page: Page) -> datetime | None:
+    """When a condition that was paged for is paged for again if it still holds; None for never."""
+    if entry.last is None or page.once or entry.quiet:
+        return None
+    later = (entry.since + after for after in REMINDERS)
+    return min([at for at in later if at > entry.last] or [entry.last + DAILY])
+
+
 def standing(known: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
     """Those of the conditions that hold, as far as is known, and that a human was paged for."""
     return {n: one for n, one in known.items() if one.last and not _is_over(one, now)}

@@ -8,6 +8,7 @@ all take this one way. The fence (see `orchestrator.core.fence`) is checked befo
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from orchestrator.core.errors import (
     Conflict,
@@ -143,7 +144,7 @@ def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: b
         made = _plan(work, routing)
         if made.empty:
             return True
-        if _is_left_unmarked(work.stored, made, context):
+        if is_left_unmarked(work.stored, made, context.now()):
             work.pages.append(unmarked(made.resource, made.wanted.epoch, service))
             return False
         if len(work.done) == MAX_SHIFTS:
@@ -189,7 +190,7 @@ def _sent(work: _Work, made: Plan, routing: Routing) -> str:
         raise
 
 
-def _is_left_unmarked(stored: Stored, made: Plan, context: Context) -> bool:
+def is_left_unmarked(stored: Stored, made: Plan, now: datetime) -> bool:
     """Whether only the mark differs, and something else has removed it often enough.
 
     The fence holds without it as `orchestrator.core.fence` says of a mark that was lost: every
@@ -198,7 +199,7 @@ def _is_left_unmarked(stored: Stored, made: Plan, context: Context) -> bool:
     state = stored.state
     if state is None or made.changes or made.seen == made.wanted:
         return False
-    return leaves_mark(state, made.resource, context.now())
+    return leaves_mark(state, made.resource, now)
 
 
 def _pause(work: _Work, patience: Patience, error: Unavailable) -> None:

@@ -5,14 +5,18 @@ The same observe, the same decide, the same plan; nothing is written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import FailoverError, Unavailable, UnsafePlan
-from orchestrator.core.model import Decision, Observed, Signal, Tick
+from orchestrator.core.model import Decision, Observed, Page, Paged, Signal, Tick
+from orchestrator.core.paging import Due, drifting, page_of, told, unmarked
 from orchestrator.core.plan import Plan, plan
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
+from orchestrator.flow.converge import is_left_unmarked
 from orchestrator.flow.observe import observe
 
 
@@ -21,13 +25,21 @@ class Preview:
     """What would be decided and changed.
 
     plan: None when there can be none; `obstacle` says why then, and `error` is what it says.
+    unmarked: the plan would write the mark alone, which is left as it is. at: when it was looked.
+    pages: the conditions that hold. due: those that a human would be paged for now. remembered:
+    what would be remembered of each condition then.
     """
 
     observed: Observed
     decision: Decision
     plan: Plan | None
+    at: datetime
     obstacle: str = ""
     error: FailoverError | None = None
+    unmarked: bool = False
+    pages: tuple[Page, ...] = ()
+    due: tuple[Due, ...] = ()
+    remembered: Mapping[str, Paged] = field(default_factory=dict)
 
 
 def preview(service: Service, signal: Signal, context: Context) -> Preview:
@@ -39,11 +51,27 @@ def preview(service: Service, signal: Signal, context: Context) -> Preview:
     observed, lost = observe(service, context, kinds=isinstance(signal, Tick))
     if lost is not None and observed.stored.state is None:
         raise lost  # as `handle` does: a first document is made with the routing in sight
-    decision = decide(service, observed, signal, context.now())
+    now = context.now()
+    decision = decide(service, observed, signal, now)
+    found = Preview(observed, decision, None, now)
     if observed.routing is None:
         lost = lost or Unavailable("routing not read")
-        return Preview(observed, decision, None, str(lost), lost)
+        return _paging(replace(found, obstacle=str(lost), error=lost), service)
     try:
-        return Preview(observed, decision, plan(decision.state, observed.routing, service))
+        made = plan(decision.state, observed.routing, service)
     except UnsafePlan as unsafe:
-        return Preview(observed, decision, None, str(unsafe), unsafe)
+        return _paging(replace(found, obstacle=str(unsafe), error=unsafe), service)
+    left = is_left_unmarked(replace(observed.stored, state=decision.state), made, now)
+    return _paging(replace(found, plan=made, unmarked=left), service)
+
+
+def _paging(found: Preview, service: Service) -> Preview:
+    """The preview with the conditions that hold, and those of them that page now."""
+    state, error = found.observed.stored.state, found.error
+    pages = [*found.decision.pages, *(drifting(state, service, found.at) if state else ())]
+    if error is not None and error.page:
+        pages.append(page_of(error, service.name))
+    if found.unmarked and found.plan is not None:
+        pages.append(unmarked(found.plan.resource, found.plan.wanted.epoch, service))
+    remembered, due = told(state.pages if state else {}, pages, found.at)
+    return replace(found, pages=tuple(pages), due=due, remembered=remembered)

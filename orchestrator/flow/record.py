@@ -199,7 +199,7 @@ def _record_late(service: Service, made: Json, became: Json, context: Context) -
     try:
         known = context.objects.get(journal_name(service.name, made)) is not None
     except Unavailable as error:
-        context.log("INFO", f"whether {made['id']} was recorded is not to be had: {error}")
+        context.log("INFO", f"whether {made['id']} was recorded cannot be read: {error}")
         return
     if known:
         context.memory.recorded.add(str(made["id"]))
@@ -255,7 +255,7 @@ def balancer_view(service: Service, made: Plan, context: Context) -> None:
     try:
         seen = context.traffic.healthy(made.resource, [change.backend.group for change in given])
     except Unavailable as error:
-        context.log("INFO", f"the load balancer's own view of health is not to be had: {error}")
+        context.log("INFO", f"the load balancer's own view of health cannot be read: {error}")
         return
     for change in given:
         if seen.get(change.backend.group) == 0:

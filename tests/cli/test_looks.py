@@ -45,7 +45,7 @@ def test_without_a_document_status_shows_load_balancer_and_probes_all_the_same(
     assert not look(seat)
     captured = capsys.readouterr()
     assert "document:      cannot be read" in captured.out
-    assert "load balancer: checkout gives us-east-1 traffic and carries epoch 0" in captured.out
+    assert "load balancer: checkout gives us-east-1 traffic and carries no mark" in captured.out
     assert "failing (503)" in captured.out
     assert ("corrupt" if fault == "corrupt" else "ConnectionError") in captured.err
 

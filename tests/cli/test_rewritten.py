@@ -47,3 +47,24 @@ def test_check_names_the_resource_and_the_command_that_finds_the_other_writer(
     assert "gcloud logging read" in told.output
     assert f"A human was paged: {rule} checkout" in moved.run("explain").output
     assert list(moved.document["pages"]) == [f"{rule} checkout"]
+
+
+def test_a_mark_that_is_left_alone_is_not_told_as_the_next_write(moved: Desk) -> None:
+    for _ in range(6):
+        undo(moved, only_mark=True)
+    for verb in ("plan", "explain", "check"):
+        told = moved.run(verb).output
+        assert "is left alone" in " ".join(told.split())
+        assert "It would write" not in told
+        assert "writes this" not in told
+    assert moved.json("plan")["services"][0]["mark_left_alone"]
+    assert "A human was paged: mark checkout" in moved.run("status").output
+    assert "A human was paged at" in moved.run("plan").output
+    assert "would be paged" not in moved.run("plan").output
+
+
+def test_history_without_a_document_is_read_from_the_journal(moved: Desk) -> None:
+    (moved.state / "checkout.json").unlink()
+    found = moved.run("history")
+    assert "moved" in found.stdout
+    assert "so this is the journal" in found.stderr

@@ -24,7 +24,7 @@ PLAN = "checkout by capacity: scale us-west-2 to 1 (epoch 2)"
         (
             {"phase": "verified", "shifted": []},
             [
-                "This call read the load balancer: it was as decided. Another call had patched it.",
+                "The load balancer was read afterwards: it was as decided.",
             ],
         ),
         (

@@ -173,11 +173,14 @@ def test_explain_and_plan_name_it_and_that_a_human_would_be_paged(capsys: Told) 
     told = words(capsys)
     assert "us-west-2 carries traffic, and so does us-east4-c/checkout (scaler 1)" in told
     assert "as decided for the regions of the file" in told
-    assert "A human would be paged: checkout: us-east4-c/checkout" in told
+    assert "This holds: checkout: us-east4-c/checkout" in told
+    assert "A human was paged at" in told
+    assert "would be paged" not in told
     assert plan(made, None)
     told = words(capsys)
     assert "us-west-2 carries traffic, and so does us-east4-c/checkout (scaler 1)" in told
-    assert "A human would be paged" in told
+    assert "A human was paged at" in told
+    assert "would be paged" not in told
 
 
 def test_explain_says_nothing_of_an_intent_where_none_was_recorded(capsys: Told) -> None:
@@ -223,3 +226,8 @@ def test_check_names_who_may_own_a_description_that_is_json(capsys: Told) -> Non
     (one,) = [f for f in found if f["what"] == "description"]
     assert "kubernetes.io/service-name" in one["detail"]
     assert "GKE" in one["detail"]
+
+
+def test_a_move_of_traffic_that_nobody_had_names_no_region_that_it_left() -> None:
+    told = headline(moved(phase="verified", traffic=seen(WEST), traffic_before=seen()))
+    assert told == "It GAVE us-west-2 the traffic (epoch 1 to 2). No region had any before."
