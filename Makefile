@@ -24,7 +24,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 LOCK_PYTHON = python3.11
 
 # Most of the fast tests' time is spent waiting for processes: more of them than processors.
-WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); if [ "$$n" -gt 3 ]; then echo "$$n"; else echo 3; fi)
+WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); if [ "$$n" -gt 4 ]; then echo "$$n"; else echo 4; fi)
 
 # Laws are tried with a quarter of their examples unless this is given (tests/examples.py).
 THOROUGH = --hypothesis-profile=thorough

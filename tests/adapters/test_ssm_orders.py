@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 from orchestrator.adapters.mirrors.ssm import SsmMirror
 from orchestrator.core.errors import Unavailable
 
+pytestmark = pytest.mark.long  # many orders against a real server
+
 NAME = "/failover/checkout"
 
 

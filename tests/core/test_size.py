@@ -48,6 +48,7 @@ def test_writer_and_readers_go_by_the_same_numbers() -> None:
         read_document(padded + b" ")
 
 
+@pytest.mark.long
 def test_eight_regions_that_flap_for_two_days_make_a_small_document() -> None:
     """None ever proves healthy; each stays recovering by what is kept."""
     world = loop(regions=MANY)

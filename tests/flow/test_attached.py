@@ -122,9 +122,8 @@ def test_a_command_that_attached_first_and_was_killed_is_carried_out_by_its_rede
     assert made.state.switch.to == WEST
 
 
-@pytest.mark.parametrize(
-    "when", [pytest.param("before", marks=pytest.mark.long), "after"]
-)  # before a call nothing was done: what is left over by a call is the harder case
+@pytest.mark.long
+@pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("port", ["objects", "traffic"])
 @pytest.mark.parametrize("crashes", [True, False])
 def test_interrupted_at_any_call_the_whole_story_has_one_end(
