@@ -214,14 +214,22 @@ def _lag(scene: Scene, to: str, current: tuple[str, ...], command: Command) -> t
 
 
 def _go_gracefully(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
-    """Begin a switch. It asks its rules again before it moves, so none can be overridden here."""
+    """Begin a switch. It asks its rules again before it moves, so none can be overridden here.
+
+    A replica that is behind is waited for later. One whose lag nobody knows is not waited for: the
+    old primary would take no writes until the deadline, for nothing.
+    """
     why = f"; {current[0]} lives, and a graceful switch asks again: --override needs --now"
-    lag = (gate for gate in scene.lag(to, current) if gate.rule == command.override)
+    lag = (
+        gate
+        for gate in scene.lag(to, current)
+        if gate.rule == command.override or (gate.cause is Cause.UNKNOWN_LAG and not gate.passed)
+    )
     gates = tuple(
         replace(gate, value=gate.value + why, cause=Cause.NEEDS_NOW)
         if gate.rule == command.override and not gate.passed
         else gate
-        for gate in (scene.fit(to), *lag)  # the replica is waited for later
+        for gate in (scene.fit(to), *lag)
     )
     if not all(gate.passed for gate in gates):
         return _refused(scene, current, *gates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model import Probe, Verdict
+from orchestrator.core.model import Outcome, Probe, Verdict
 from tests.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -49,8 +49,9 @@ def test_where_the_file_states_a_limit_a_lag_that_is_not_told_holds() -> None:
 
 def test_a_graceful_switch_waits_while_the_lag_is_unknown_and_moves_when_it_is_known() -> None:
     world = lab(regions=TWO)
-    world.prober.answers[WEST] = UNKNOWN
+    world.lags(WEST, us_east_1=1)
     world.command("failover", WEST)
+    world.prober.answers[WEST] = UNKNOWN
     world.clock.rest(60)
     report = world.tick(times=2, every=30)
     assert world.state.primary == EAST
@@ -60,6 +61,16 @@ def test_a_graceful_switch_waits_while_the_lag_is_unknown_and_moves_when_it_is_k
     world.clock.rest(30)
     world.tick()
     assert world.state.primary == WEST
+
+
+def test_a_graceful_switch_does_not_begin_while_the_lag_is_unknown() -> None:
+    """The old primary would take no writes until the deadline, for nothing."""
+    world = lab(regions=TWO)
+    world.prober.answers[WEST] = UNKNOWN
+    report = world.command("failover", WEST)
+    assert report.decision.outcome is Outcome.HELD
+    assert world.state.switch is None
+    assert not any(entry.fenced_until for entry in world.state.regions.values())
 
 
 def test_who_overrides_target_healthy_is_not_stopped_by_a_lag_that_nobody_could_tell() -> None:
