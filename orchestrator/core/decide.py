@@ -73,6 +73,9 @@ from orchestrator.core.wishes import is_ending, wanted
 COMMAND_LIFE = timedelta(hours=24)
 """How long the id of a command is kept, so that a copy of it is known for one."""
 
+COMMANDS_KEPT = 50
+"""Ids that are kept whatever their age, the newest: a clock that is ahead makes all of them old."""
+
 
 def decide(service: Service, observed: Observed, signal: Signal, now: datetime) -> Decision:
     """What the state of this service should be after this signal, and why.
@@ -274,7 +277,8 @@ def _noted(state: State, signal: Signal, now: datetime, life: timedelta = COMMAN
     """The state that knows this command, so that a copy of it is known for one."""
     if not isinstance(signal, Command) or signal.id in state.commands:
         return state
-    kept = {key: at for key, at in state.commands.items() if now - at <= life}
+    newest = sorted(state.commands, key=state.commands.__getitem__)[-COMMANDS_KEPT:]
+    kept = {key: at for key, at in state.commands.items() if now - at <= life or key in newest}
     return replace(state, commands={**kept, signal.id: now})
 
 

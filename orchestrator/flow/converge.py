@@ -134,7 +134,7 @@ class _Work:
         self.seen = routing
         if self.sent is not None and is_in_effect(self.sent[0], routing, self.service):
             self.carried_out(*self.sent)
-        self.sent = None
+            self.sent = None
 
 
 def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: bool) -> bool:
@@ -181,12 +181,13 @@ def _sent(work: _Work, made: Plan, routing: Routing) -> str:
     An answer that refuses (a stale fingerprint, a limit of requests, a resource that another
     operation changes) says that nothing was written. No answer, and a server's error, do not.
     """
+    before = work.sent
     work.sent, work.seen = (made, work.stored), None
     try:
         return work.context.traffic.patch(made.resource, body(made, routing, work.service))
     except (Conflict, Unavailable) as error:
         if isinstance(error, Conflict) or error.kind not in _PERHAPS_WRITTEN:
-            work.sent = None
+            work.sent = before  # one that was accepted may still be under way
         raise
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE, Lever, Mode
 from orchestrator.local.customer import Customer
 from orchestrator.local.google_emulator import EmulatorMissing
@@ -66,7 +67,26 @@ class Story:
         self._customer.log_in()
         self._customer.order("tea")
         self._copied()
+        wait_until(self._lag_is_known, PATIENCE, "every region to know its replication lag")
         self.say("a customer has logged in and ordered, and every region has got a copy")
+
+    def _lag_is_known(self) -> bool:
+        """Whether every living region tells how far it is behind each of the others."""
+        return all(
+            isinstance(lags.get(other), int | float)
+            for name in self._living
+            for lags in [self._lags(name)]
+            for other in self._living
+            if other != name
+        )
+
+    def _lags(self, region: str) -> Mapping[str, object]:
+        answer = ask(self._world.regions[region].health_url)
+        try:
+            told = answer.json().get("replication_lag_seconds") if answer.ok else None
+        except ValueError:
+            told = None
+        return told if isinstance(told, dict) else {}
 
     def _copied(self) -> None:
         """Wait until all living regions have what was written so far."""

@@ -546,6 +546,7 @@ class Made:
         entry = json.loads(json.dumps(new.history[0]))
         self.outcome, self.signal = Outcome(entry["outcome"]), str(entry["signal"])
         self.reasons: list[dict[str, Any]] = entry["reasons"]
+        self.carried = (entry.get("traffic_before") or {}).get("regions") or []
         self.at = datetime.fromisoformat(entry["at"])
         fresh = [move.epoch for move in new.moves[:1]] != [move.epoch for move in old.moves[:1]]
         self.move: Move | None = new.moves[0] if fresh and new.moves else None
@@ -589,7 +590,8 @@ def moved(made: Made) -> None:
         rested = not left or made.at - max(left) >= made.policy.cooldown
         proven_at = new.regions[name].proven_at
         assert rested or (proven_at is not None and proven_at > max(left))
-        near(made, name)
+        if name not in made.carried:
+            near(made, name)
 
 
 def near(made: Made, name: str) -> None:

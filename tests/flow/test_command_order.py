@@ -330,3 +330,18 @@ def test_any_delivery_ends_as_the_obeyed_commands_do_in_the_order_they_were_give
     if freezes:  # none of these is ever refused for another reason, so the newest stands
         assert world.state.order[Family.FREEZES].id == freezes[-1].id
         assert bool(world.state.freeze) == (freezes[-1].wish is Wish.FREEZE)
+
+
+def test_a_clock_that_is_a_day_ahead_forgets_no_command() -> None:
+    """By its clock every id is a day old; a copy that comes back is a copy all the same."""
+    world = lab()
+    world.tick()
+    given = world.clock.at
+    world.command("failover", WEST, now=True, id="c-first")
+    world.command("failover", EUROPE, now=True, id="c-second")
+    world.clock.rest(86_400)
+    world.command("failover", WEST, now=True, id="c-ahead")
+    world.clock.rest(-86_400)
+    world.command("failover", EUROPE, now=True, id="c-first", issued_at=given)
+    assert world.state.primary == WEST
+    assert {"c-first", "c-second"} <= set(world.state.commands)

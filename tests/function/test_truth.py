@@ -212,7 +212,7 @@ def test_a_missing_document_beside_a_mark_is_no_fresh_start(desk: Desk) -> None:
     (page,) = desk.pages()
     assert "carries epoch 1" in page["message"]
     assert "`state` names another bucket" in page["message"]
-    assert "no alert and no tick" not in desk.run("explain", SERVICE)
+    assert "no alert and no tick" not in desk.run("explain", SERVICE, code=1)
     assert "FAIL" in desk.run("check", code=1)
     desk.run("check", "--apply", code=1)
     assert desk.gcs.read("checkout.json") is None
