@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.decide import COMMANDS_KEPT
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.fence import read_mark
 from orchestrator.core.incidents import LONGEST_PROOF, proof_needed
@@ -148,13 +149,17 @@ def test_a_command_of_long_ago_or_of_another_clock_is_refused(minutes: float) ->
     assert world.state.history[0]["outcome"] == "held"
 
 
-def test_the_ids_of_commands_are_kept_for_a_day() -> None:
+def test_the_ids_of_commands_are_kept_for_a_day_and_the_newest_for_longer() -> None:
     world = lab()
     world.command("ack", id="old")
     world.clock.rest(25 * 3600)
-    world.command("ack", id="new")
-    assert list(world.state.commands) == ["new"]
-    assert world.document["commands"] == ["new"]
+    for number in range(COMMANDS_KEPT):
+        world.command("ack", id=f"new-{number}")
+        world.clock.rest(1)
+    assert "old" in world.state.commands
+    world.command("ack", id="last")
+    assert "old" not in world.state.commands
+    assert len(world.document["commands"]) == COMMANDS_KEPT + 1
 
 
 def test_a_manual_move_passes_the_cooldown_and_does_not_start_it() -> None:
