@@ -193,7 +193,7 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
     seen_frozen = read_frozen(routing.description, service.name)
     frozen = _frozen(state, service)
     made = Plan(routing.name, lever, changes, seen, state.pair, frozen, seen_frozen)
-    _refuse_unsafe(made, routing, service)
+    refuse_unsafe(made, routing, service)
     return made
 
 
@@ -241,11 +241,18 @@ def _memberships(
     for name in service.names:
         for group in service.region(name).backends:
             if name in wanted and group not in attached:
-                settings = {**state.restore.get(group, NOTHING)}
-                settings.setdefault("group", _full_url(group))
-                made = Backend(group, settings)
-                whole = made if made.scaler > 0 else _scaled(made, 1.0)
-                yield Change(Verb.ATTACH, name, whole)
+                yield Change(Verb.ATTACH, name, _attachable(state, group))
+
+
+def _attachable(state: State, group: str) -> Backend:
+    """The group as it was, as far as the document's word is taken for it.
+
+    What is attached is the configured group, whatever path the document keeps, and its scaler is
+    one that the API takes: who can write the document chooses no other group and no refusal.
+    """
+    known = state.restore.get(group, NOTHING)
+    scaler = {"capacityScaler": _full(state, group)} if "capacityScaler" in known else NOTHING
+    return Backend(group, {**known, "group": _full_url(group), **scaler})
 
 
 def _region(state: State, service: Service, group: str) -> str | None:
@@ -259,9 +266,11 @@ def is_retired(state: State, group: str) -> bool:
 
 
 def _full(state: State, group: str) -> float:
-    """The scaler that the group had before it was drained; 1.0 if that is not known."""
+    """The scaler that the group had before it was drained; 1.0 if none is known that can be."""
     before = state.restore.get(group, NOTHING).get("capacityScaler")
-    return float(before) if isinstance(before, int | float) and before > 0 else 1.0
+    if isinstance(before, int | float) and LEAST_SCALER <= before <= 1:
+        return float(before)
+    return 1.0
 
 
 def _scaled(backend: Backend, to: float) -> Backend:
@@ -294,15 +303,32 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
         )
 
 
-def _refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
-    """Never an empty `backends`, never every scaler 0."""
+def refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
+    """Never an empty `backends`, never every scaler 0, never a group that no region claims."""
     after = backends_after(made, routing)
+    for change in made.changes:
+        _refuse_foreign(change, made, service)
     if any(service.owner(backend.group) for backend in after if backend.scaler > 0):
         return
     raise UnsafePlan(
         "last_region",
         f"{routing.name}: after this change no region of {service.name} would get traffic; nothing"
         " is sent. Attach a backend of the primary region again, or choose another primary",
+    )
+
+
+def _refuse_foreign(change: Change, made: Plan, service: Service) -> None:
+    """What is attached is the group of the region that it is attached for, and no other."""
+    if change.verb is not Verb.ATTACH:
+        return
+    sent = group_path(str(change.backend.settings.get("group")))
+    if sent == change.backend.group and service.owner(sent) == change.region:
+        return
+    raise UnsafePlan(
+        "backend",
+        f"{made.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
+        " nothing is sent. Look at `restore` in the document, and restore a version without it:"
+        f" failoverctl state restore {service.name}",
     )
 
 

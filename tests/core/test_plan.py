@@ -15,7 +15,7 @@ from orchestrator.config import load
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import write_mark
 from orchestrator.core.ground import shares
-from orchestrator.core.model import NO_PAIR, Json, Pair, Phase, Routing, Shift, State
+from orchestrator.core.model import NO_PAIR, Backend, Json, Pair, Phase, Routing, Shift, State
 from orchestrator.core.plan import (
     DESCRIPTION,
     Verb,
@@ -26,6 +26,7 @@ from orchestrator.core.plan import (
     lever_of,
     movable,
     plan,
+    refuse_unsafe,
     remember,
 )
 from orchestrator.core.policy import Lever, Service
@@ -129,7 +130,9 @@ def test_a_scaler_that_already_carries_is_left_as_it_is() -> None:
     assert plan(state, routing, service()).empty
 
 
-@pytest.mark.parametrize("kept", [{}, {"capacityScaler": 0}, {"capacityScaler": "x"}])
+@pytest.mark.parametrize(
+    "kept", [{}, *({"capacityScaler": bad} for bad in (0, 0.05, 1.01, -1, 10**400, "x"))]
+)
 def test_a_memory_of_no_use_restores_full_capacity(kept: Json) -> None:
     routing = routing_of([scaled(EAST), scaled(WEST, 0.0)])
     state = wanting(WEST, restore={group(WEST): kept})
@@ -205,6 +208,38 @@ def test_a_detached_backend_comes_back_with_its_own_settings() -> None:
     world.edit(back)
     world.shift()
     assert world.routing.resource["backends"] == [attached(EAST, **settings_before)]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        API + "projects/demo/regions/us-west4/networkEndpointGroups/payroll",
+        API + group(EU, serverless=True),
+        "https://evil.example/" + group(WEST, serverless=True),
+        7,
+        None,
+    ],
+)
+def test_a_group_that_the_document_puts_in_place_of_a_regions_own_is_not_attached(
+    kept: object,
+) -> None:
+    """Whoever can write the document chooses no backend of the load balancer."""
+    own = members().region(WEST).backends[0]
+    state = wanting(WEST, restore={own: {"group": kept, "capacityScaler": 9, "preference": "X"}})
+    made = plan(state, routing_of([attached(EAST)]), members())
+    sent = body(made, routing_of([attached(EAST)]), members())["backends"]
+    assert sent == [{"group": API + own, "capacityScaler": 1.0, "preference": "X"}]
+
+
+def test_a_plan_that_attaches_a_group_of_no_region_is_refused() -> None:
+    """The last look before a write, whatever made the change."""
+    routing = routing_of([attached(EAST)])
+    made = plan(wanting(WEST), routing, members())
+    foreign = group_path(API + "projects/demo/regions/us-west4/networkEndpointGroups/payroll")
+    for settings_then in ({"group": API + foreign}, {}):
+        bad = replace(made.changes[1], backend=Backend(foreign, settings_then))
+        with pytest.raises(UnsafePlan, match="not a group that us-west-2"):
+            refuse_unsafe(replace(made, changes=(made.changes[0], bad)), routing, members())
 
 
 def test_an_attached_region_is_as_desired() -> None:
