@@ -29,6 +29,12 @@ class Objects(Protocol):
         known whether the write happened: read again and compare.
         """
 
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of the objects that begin with `prefix`, sorted. Never on the path.
+
+        Raises Unavailable.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -39,11 +45,8 @@ class Version:
     size: int
 
 
-class Archive(Protocol):
+class Archive(Objects, Protocol):
     """What the state folder keeps beside the live objects. For tools, never for the pipeline."""
-
-    def names(self, prefix: str) -> tuple[str, ...]:
-        """Names of the objects that begin with `prefix`, sorted. Raises Unavailable."""
 
     def versions(self, name: str) -> tuple[Version, ...]:
         """Every kept version of the object, the live one too, newest first. Raises Unavailable."""
@@ -68,7 +71,7 @@ class Dated(Protocol):
         """
 
 
-class Store(Objects, Archive, Dated, Protocol):
+class Store(Archive, Dated, Protocol):
     """A state folder: its objects, what it keeps of them, and its time."""
 
 

@@ -285,7 +285,7 @@ def _decode(document: Json) -> State:
         shift=read("shift", lambda v: _read_shift(strict(v)) if v else None, None),
         restore=read("restore", lambda v: {k: strict(s) for k, s in strict(v).items()}, {}),
         retired=read("retired", texts, ()),
-        unclaimed=read("unclaimed", lambda v: {k: count(e) for k, e in strict(v).items()}, {}),
+        unclaimed=read("unclaimed", lambda v: {k: _epoch(e) for k, e in strict(v).items()}, {}),
         lever=read("lever", lambda v: member(v, Lever) if v else None, None),
         moves=read("moves", lambda v: tuple(_read_move(strict(m)) for m in sequence(v)), ()),
         acknowledged_at=read("acknowledged_at", lambda v: maybe(v, read_time), None),
@@ -390,7 +390,7 @@ def _read_freeze(value: object) -> Freeze:
         actor=text(entry.get("actor", "")),
         reason=text(entry.get("reason", "")),
         since=read_time(entry.get("since", entry["until"])),
-        done=count(entry.get("done", 0)),
+        done=_epoch(entry.get("done", 0)),
     )
 
 
@@ -428,7 +428,7 @@ def _read_order(entry: Json) -> Mapping[Family, Given]:
 
 
 def _read_shift(entry: Json) -> Shift:
-    pair = Pair(count(entry["epoch"]), count(entry["rev"]))
+    pair = Pair(_epoch(entry["epoch"]), count(entry["rev"]))
     known = {str(phase): phase for phase in Phase}
     phase = known.get(str(entry.get("phase")), Phase.COMMITTED)
     return Shift(pair, phase, _lenient_time(entry.get("at")), _decided(entry, pair))
@@ -485,7 +485,7 @@ def _read_repair(entry: Json) -> Repair:
     return Repair(
         at=read_time(entry["at"]),
         resource=text(entry["resource"]),
-        epoch=count(entry["epoch"]),
+        epoch=_epoch(entry["epoch"]),
         mark=entry.get("mark") is True,
     )
 
@@ -501,7 +501,7 @@ def _lenient_time(value: object) -> datetime | None:
 def _read_move(entry: Json) -> Move:
     return Move(
         at=read_time(entry["at"]),
-        epoch=count(entry["epoch"]),
+        epoch=_epoch(entry["epoch"]),
         left=texts(entry["left"]),
         to=texts(entry["to"]),
     )

@@ -23,6 +23,7 @@ from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.clocks import believed, given_up
 from orchestrator.core.commands import effect, newest, obey
 from orchestrator.core.errors import Outdated
+from orchestrator.core.fence import next_epoch
 from orchestrator.core.ground import (
     Ground,
     Standing,
@@ -34,6 +35,7 @@ from orchestrator.core.ground import (
 )
 from orchestrator.core.incidents import assess, believable, derived, key_of, live, too_old
 from orchestrator.core.model import (
+    NO_PAIR,
     AlertOpened,
     Command,
     Decision,
@@ -57,7 +59,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.paging import contradicted
+from orchestrator.core.paging import contradicted, implausible
 from orchestrator.core.plan import (
     desired,
     lever_from_kinds,
@@ -161,7 +163,7 @@ def _complete(
     changed = made.changed or state != made.state
     known = {page.rule for page in made.pages}
     known |= {leftover.NOBODY} if "routing" in known else set()  # it says the same
-    found = leftover.pages(service, state, routing)
+    found = (*leftover.pages(service, state, routing), *implausible(routing, service))
     pages = (*made.pages, *(page for page in found if page.rule not in known))
     return replace(made, state=state, changed=changed, pages=pages)
 
@@ -308,7 +310,7 @@ def _levered(state: State, service: Service, observed: Observed) -> State:
 def _new_epoch(scene: Scene, stored: Stored, made: Resolution) -> State:
     """The state with a new epoch for these regions: above all that state and resource have seen."""
     service, state, routing, now = scene.service, scene.state, scene.routing, scene.now
-    epoch = max(state.epoch, seen_pair(routing, service).epoch if routing else 0) + 1
+    epoch = next_epoch(state.epoch, seen_pair(routing, service).epoch if routing else 0)
     regions = made.regions or tuple(state.routing)
     moves = state.moves
     if made.left:
@@ -391,7 +393,8 @@ def _conclude(
         outcome = Outcome.HELD if held else outcome
     changed = observed.stored.generation == 0 or state != before
     refusal = held and isinstance(signal, Command)
-    told = fresh or statuses != known or refusal
+    taken = state.pair != (before.pair if before else NO_PAIR)
+    told = fresh or statuses != known or refusal or taken
     recorded = changed and (outcome not in {Outcome.HELD, Outcome.UNCHANGED} or told)
     if before and before.switch and ended(before, state, signal, reasons):
         reasons = (*reasons, end(before.switch))

@@ -70,6 +70,25 @@ def read_mark(description: str, service: str) -> Pair:
     return max(pairs, default=NO_PAIR)
 
 
+def is_implausible(description: str, service: str) -> bool:
+    """Whether a mark of this service has an epoch that nobody can have made."""
+    marks = _MARK.finditer(description)
+    return any(found[2] == service and int(found[1]) >= EPOCHS for found in marks)
+
+
+def next_epoch(*known: int) -> int:
+    """The epoch above all these. Raises UnsafePlan if no mark and no document could carry it."""
+    epoch = max(known) + 1
+    if epoch >= EPOCHS:
+        raise UnsafePlan(
+            "epoch",
+            f"no epoch is left above {max(known)}, which no decision has made: nothing is decided"
+            " and nothing is sent. Remove the mark from the load balancer's description if it"
+            " carries that epoch, and restore a version of the document from before it",
+        )
+    return epoch
+
+
 def read_frozen(description: str, service: str) -> int:
     """Until when automation is frozen by this service's marks, in seconds since 1970; 0: it is not.
 

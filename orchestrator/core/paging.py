@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core.errors import Cloud, FailoverError, Kind, Outdated, UnsafePlan
-from orchestrator.core.model import Incident, IncidentState, Page, Paged, Repair, State
+from orchestrator.core.fence import is_implausible
+from orchestrator.core.limits import EPOCHS
+from orchestrator.core.model import Incident, IncidentState, Page, Paged, Repair, Routing, State
 from orchestrator.core.policy import Service
 
 REMINDERS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
@@ -249,6 +251,18 @@ def unmarked(resource: str, epoch: int, service: Service) -> Page:
         " its audit log, and have it leave `description` alone"
     )
     return Page("mark", text, command=audit_log(resource, service), resource=resource)
+
+
+def implausible(routing: Routing | None, service: Service) -> tuple[Page, ...]:
+    """The page about a mark with an epoch that nobody can have made; it counts as no mark."""
+    if routing is None or not is_implausible(routing.description, service.name):
+        return ()
+    text = (
+        f"mark: the description of {routing.name} carries an epoch of {service.name} that no"
+        f" decision can have made ({EPOCHS} or more). It is not adopted: it counts as no mark, and"
+        " the next write replaces it. Find who wrote it in the audit log, and who may"
+    )
+    return (Page("mark", text, command=audit_log(routing.name, service), resource=routing.name),)
 
 
 def audit_log(resource: str, service: Service) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core.errors import Outdated, UnsafePlan
+from orchestrator.core.fence import next_epoch
 from orchestrator.core.ground import Standing, adopted, refit, settle, standing, undisturbed
 from orchestrator.core.model import (
     Decision,
@@ -70,7 +71,7 @@ def restored(  # a version, and all that fences it
             f"{routing.name} gives no configured region of {service.name} traffic, so there is none"
             " to adopt; nothing was restored. Give a region traffic by hand first",
         )
-    epoch = known + 1
+    epoch = next_epoch(known)
     state = adopted(service, refit(good, service, now), routing, pointed, roles)
     state = replace(
         settle(state, service, routing),

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from orchestrator.core.fence import read_frozen
+from orchestrator.core.fence import next_epoch, read_frozen
 from orchestrator.core.ground import create, shares
 from orchestrator.core.incidents import believable, is_blind
 from orchestrator.core.model import (
@@ -56,7 +56,7 @@ def without_state(
     regions = tuple(stay) or _first_fit(service, signal.region, routing, believed)
     if not regions:
         return _no("no other region answers its probe and can be given traffic")
-    pair = Pair(seen.epoch + 1, 0)
+    pair = Pair(next_epoch(seen.epoch), 0)
     state = create(service, routing, now)
     shift = Shift(pair, Phase.COMMITTED)
     made = replace(state, epoch=pair.epoch, routing=shares(regions), shift=shift)

@@ -23,6 +23,7 @@ class Memory:
     """What a process has learnt once and need not ask again.
 
     pages: conditions that people were paged for and that no document could keep, by service.
+    made: by service, the epochs whose making was looked up, and whether anybody made them.
     """
 
     documents: set[str] = field(default_factory=set)
@@ -30,6 +31,7 @@ class Memory:
     recorded: set[str] = field(default_factory=set)
     flat_file: bool = True
     pages: dict[str, Mapping[str, Paged]] = field(default_factory=dict)
+    made: dict[str, dict[int, bool]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
 

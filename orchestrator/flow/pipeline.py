@@ -47,6 +47,7 @@ from orchestrator.flow import (
     gauges,
     mirrors,
     paging,
+    provenance,
     record,
     shifts,
     stateless,
@@ -316,7 +317,8 @@ def _page(
     paging.say(service, intent.due, context)
     seen = () if intent.decision.changed else intent.decision.pages
     unsafe = (page_of(done.error, service.name),) if isinstance(done.error, UnsafePlan) else ()
-    pages = (*seen, *unsafe, *done.pages)
+    made = provenance.pages(service, done.stored, context) if isinstance(signal, Tick) else ()
+    pages = (*seen, *unsafe, *done.pages, *made)
     if pages or done.drifted or isinstance(signal, Tick):
         repairs = done.drifted
         paging.page(

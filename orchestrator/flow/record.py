@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from orchestrator.core.model import (
     Command,
     Decision,
     Json,
+    Pair,
     Phase,
     Reason,
     Routing,
@@ -30,7 +31,7 @@ from orchestrator.core.model import (
     Stored,
     Tick,
 )
-from orchestrator.core.plan import Plan, Verb, carrying
+from orchestrator.core.plan import Plan, Verb, carrying, seen_pair
 from orchestrator.core.policy import Lever, Service, Standby
 from orchestrator.core.traffic import traffic, view
 from orchestrator.flow import announce
@@ -95,22 +96,25 @@ def reason(value: Reason) -> Json:
 class Before:
     """How things stood before a decision. epoch: None when there was no document.
 
-    routing: by the document. traffic: as read of the load balancer, None where it was not read.
+    routing: by the document. traffic, mark: as read of the load balancer, None where it was not
+    read.
     """
 
     epoch: int | None
     routing: Mapping[str, float]
     traffic: Json | None = None
+    mark: Pair | None = None
 
 
 def before(service: Service, stored: Stored, routing: Routing | None) -> Before:
     """By the document or, when there was none, by the load balancer."""
     seen = view(traffic(routing, service, stored.state))
+    mark = seen_pair(routing, service) if routing else None
     if stored.state is not None:
-        return Before(stored.state.epoch, stored.state.routing, seen)
+        return Before(stored.state.epoch, stored.state.routing, seen, mark)
     pointed = carrying(routing, service) if routing else ()
     pointed = pointed[:1] if service.standby is Standby.ATTACHED else pointed
-    return Before(None, shares(pointed) if pointed else {}, seen)
+    return Before(None, shares(pointed) if pointed else {}, seen, mark)
 
 
 def entry(
@@ -133,10 +137,17 @@ def entry(
         "routing": dict(state.routing),
         "routing_before": dict(before.routing),
         "traffic_before": before.traffic,
+        "mark_before": {"epoch": before.mark.epoch, "rev": before.mark.rev}
+        if before.mark
+        else None,
         "health": {name: region.status for name, region in state.regions.items()},
         "reasons": [reason(value) for value in decision.reasons],
         "page": decision.page,
     }
+
+
+def _pair(mark: Pair | None) -> Json | None:
+    return {"epoch": mark.epoch, "rev": mark.rev} if mark else None
 
 
 def publish(service: Service, made: Json, context: Context, became: Json = NOTHING) -> bool:
@@ -167,7 +178,23 @@ def keep(service: Service, made: Json, context: Context) -> bool:
 def journal_name(service: str, made: Json) -> str:
     """The name of a decision's journal object: sorted, they stand in the order of their epochs."""
     time = str(made["at"]).replace("-", "").replace(":", "")
-    return f"journal/{service}/{made['epoch']:>08}-{time}-{made['id']}.json"
+    return f"{journal_prefix(service, made['epoch'])}{time}-{made['id']}.json"
+
+
+def journal_folder(service: str) -> str:
+    """What the names of all of a service's journal objects begin with."""
+    return f"journal/{service}/"
+
+
+def journal_prefix(service: str, epoch: object) -> str:
+    """What the names of one epoch's journal objects begin with."""
+    return f"{journal_folder(service)}{epoch!s:0>8}-"
+
+
+def maker(entries: Iterable[Json], epoch: int) -> Json | None:
+    """The entry of the decision that made this epoch, None if it is not among these."""
+    made = (e for e in entries if e.get("epoch") == epoch and e.get("epoch_before") != epoch)
+    return next(made, None)
 
 
 def catch_up(

@@ -7,15 +7,15 @@ patch for any other is an entry of its own, with the outcome `shifted`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core import reading
 from orchestrator.core.errors import Unverified
-from orchestrator.core.model import NO_PAIR, Decision, Json, Pair, Phase, State, Stored
+from orchestrator.core.model import NO_PAIR, Decision, Json, Pair, Phase, Stored
 from orchestrator.core.plan import Plan
 from orchestrator.flow.converge import Converged, Superseded
+from orchestrator.flow.record import maker
 
 SHIFTED = "shifted"
 """The outcome of an entry that tells of patches alone: nothing was decided by that invocation."""
@@ -95,7 +95,7 @@ def entry(  # the parts of an entry
     """
     state, epoch = stored.state, aftermath.pair.epoch
     current = state if state and state.epoch == epoch else None
-    decided = _decided(state, epoch)
+    decided = maker(state.history if state else (), epoch)
     return {
         "id": id,
         "at": reading.stamp_time(at),
@@ -110,11 +110,3 @@ def entry(  # the parts of an entry
         "page": "",
         **aftermath.told(),
     }
-
-
-def _decided(state: State | None, epoch: int) -> Json | None:
-    """The entry of the history that made this epoch."""
-    made: Iterable[Json] = state.history if state else ()
-    return next(
-        (e for e in made if e.get("epoch") == epoch and e.get("epoch_before") != epoch), None
-    )

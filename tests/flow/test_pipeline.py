@@ -98,7 +98,8 @@ def test_a_detached_group_comes_back_with_its_own_settings() -> None:
     made.clock.rest(700)
     made.down("us-west-2")
     made.handle(made.opened("us-west-2"))
-    assert made.traffic.resource["backends"] == [settings]
+    whole = f"https://www.googleapis.com/compute/v1/{settings['group']}"
+    assert made.traffic.resource["backends"] == [{**settings, "group": whole}]
 
 
 def test_a_tick_over_a_world_at_rest_writes_nothing() -> None:

@@ -1,0 +1,115 @@
+"""Provenance: who made the epoch that the document carries, asked off the path at ticks.
+
+Every epoch is made by a decision, and that decision stands in the history (it was committed with
+the epoch) and in the journal. An epoch that neither of them knows was written by something else: a
+hand in the bucket, or a mark on the load balancer that no decision wrote. Nothing is undone because
+of it; a human is told once.
+
+What cannot be read is unknown, and so is what the journal no longer reaches back to: it pages for
+neither.
+"""
+
+from __future__ import annotations
+
+import json
+
+from orchestrator.core import reading
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.limits import EPOCHS
+from orchestrator.core.model import Json, Page, Pair, State, Stored
+from orchestrator.core.policy import OnStateLoss, Service
+from orchestrator.flow import record
+from orchestrator.flow.context import Context
+
+FIRST = 10
+"""Journal entries of one epoch that are read: what made it is the first of them, or nearly so."""
+
+DIGITS = len(str(EPOCHS))
+
+RULE = "epoch"
+
+
+def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...]:
+    """A page for each epoch that nobody made: the document's, or one that it was taken above."""
+    state = stored.state
+    if state is None:
+        return ()
+    known = context.memory.made.setdefault(service.name, {})
+    try:
+        for epoch in _suspects(state, service):
+            if epoch not in known:
+                known[epoch] = _is_made(service.name, epoch, context)
+    except (FailoverError, reading.Corrupt) as error:
+        what = f"{service.name}: who made its epochs is unknown: {error}"
+        context.log("INFO", what, service=service.name)
+    unmade = [epoch for epoch in _suspects(state, service) if not known.get(epoch, True)]
+    return tuple(_page(service, state, epoch) for epoch in unmade)
+
+
+def _suspects(state: State, service: Service) -> tuple[int, ...]:
+    """The epochs that the document speaks of and whose making its history does not have."""
+    makers = [entry for entry in state.history if entry.get("epoch") != entry.get("epoch_before")]
+    made = {entry.get("epoch") for entry in makers}
+    before = [entry.get("epoch_before") for entry in makers]
+    marks = [mark.epoch for entry in makers if (mark := _adopted(entry, service))]
+    told = [epoch for epoch in (state.epoch, *before, *marks) if isinstance(epoch, int) and epoch]
+    return tuple(sorted({epoch for epoch in told if epoch not in made}))
+
+
+def _adopted(maker: Json, service: Service) -> Pair | None:
+    """The pair on the load balancer that the epoch was taken above, where it was a higher one.
+
+    None for one that was written without the state, because such a move leaves no entry.
+    """
+    mark, before = reading.mapping(maker.get("mark_before")), maker.get("epoch_before") or 0
+    epoch, rev = mark.get("epoch"), mark.get("rev")
+    if not (isinstance(epoch, int) and isinstance(rev, int) and isinstance(before, int)):
+        return None
+    stateless = rev == 0 and service.policy.on_state_loss is OnStateLoss.ACT
+    return Pair(epoch, rev) if epoch > before and not stateless else None
+
+
+def _is_made(service: str, epoch: int, context: Context) -> bool:
+    """Whether the journal has what made the epoch, or no longer reaches back to it.
+
+    Raises Unavailable and Corrupt where that is unknown.
+    """
+    names = context.objects.names(record.journal_prefix(service, epoch))[:FIRST]
+    made = record.maker((_entry(name, context) for name in names), epoch)
+    return made is not None or not _reaches_below(service, epoch, context)
+
+
+def _entry(name: str, context: Context) -> Json:
+    got = context.objects.get(name)
+    if got is None:
+        raise reading.Corrupt(f"{name}: it is gone")
+    try:
+        return reading.strict(json.loads(got[0]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise reading.Corrupt(f"{name}: {error}") from error
+
+
+def _reaches_below(service: str, epoch: int, context: Context) -> bool:
+    """Whether the journal has an older epoch, so that this one's entry has not expired."""
+    folder = record.journal_folder(service)
+    names = (name.removeprefix(folder) for name in context.objects.names(folder))
+    firsts = (name.partition("-")[0] for name in names)
+    return any(
+        first.isdecimal() and len(first) <= DIGITS and int(first) < epoch for first in firsts
+    )
+
+
+def _page(service: Service, state: State, epoch: int) -> Page:
+    where = (
+        "the document carries it"
+        if epoch == state.epoch
+        else f"epoch {state.epoch} was taken above it"
+    )
+    text = (
+        f"epoch: no entry of history or journal made epoch {epoch} of {service.name}, and {where}."
+        " Something other than the orchestrator wrote it. The traffic is as the document says"
+        f" ({', '.join(state.routing)}). Find who writes to the state bucket and to"
+        f" {service.backend_service}, and whether this traffic is wanted"
+    )
+    command = f"failoverctl state show {service.name} --versions"
+    return Page(RULE, text, command=command, once=True, resource=f"epoch {epoch}")
