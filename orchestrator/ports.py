@@ -156,17 +156,25 @@ class Gauges(Protocol):
 class Mirror(Protocol):
     """A place that applications can read the document from, beside its bucket.
 
-    What lies there never becomes older: a lower revision is not written over a higher one.
+    What lies there never becomes older: a lower revision is not written over a higher one, unless
+    the higher one was found to be no revision of the document (`replace`).
     """
 
     @property
     def name(self) -> str:
         """For messages: what and where, without secrets."""
 
-    def publish(self, service: str, revision: int, document: bytes) -> bool:
-        """Put the service's document there unless one of this revision or a higher one is.
+    def publish(self, service: str, revision: int, document: bytes) -> int:
+        """Put the service's document there unless a higher revision is there.
 
-        Gives whether it was written. Raises Unavailable when that is not certain.
+        Gives the revision that lies there now. Another document of the same revision is written
+        over. Raises Unavailable when that is not certain.
+        """
+
+    def replace(self, service: str, ahead: int, revision: int, document: bytes) -> bool:
+        """Put the document over exactly the revision `ahead`, which is none of the document's.
+
+        Gives whether that lay there still. Raises Unavailable when that is not certain.
         """
 
     def revision(self, service: str) -> int | None:

@@ -259,12 +259,22 @@ class FakeMirror:
         self.error: BaseException | None = None
         self._lock = threading.Lock()
 
-    def publish(self, service: str, revision: int, document: bytes) -> bool:
+    def publish(self, service: str, revision: int, document: bytes) -> int:
         """Keep it if it is newer, or raise what the test set."""
         if self.error:
             raise self.error
         with self._lock:
-            if service in self.held and self.held[service][0] >= revision:
+            if service in self.held and self.held[service][0] > revision:
+                return self.held[service][0]
+            self.held[service] = (revision, document)
+            return revision
+
+    def replace(self, service: str, ahead: int, revision: int, document: bytes) -> bool:
+        """Keep it in place of exactly that revision, or raise what the test set."""
+        if self.error:
+            raise self.error
+        with self._lock:
+            if self.held.get(service, (None, b""))[0] != ahead:
                 return False
             self.held[service] = (revision, document)
             return True

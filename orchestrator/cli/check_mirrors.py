@@ -1,7 +1,7 @@
 """What `check` finds of the mirrors: whether they can be read, and how they stand to the document.
 
-Read only. What stands lower is brought up by the next tick; what stands higher than the document is
-not of this document, and no tick goes below it.
+Read only. What stands lower is brought up by the next tick. What stands higher than the document
+was written by something else: the next tick pages, and puts the document in its place.
 """
 
 from __future__ import annotations
@@ -58,5 +58,8 @@ def _finding(
     detail = f"revision {there}; the document has {ours}"
     if there < ours:
         return Finding(service, what, Level.WARN, detail, "The next tick brings it up to date")
-    text = "It is of another document: delete it there, and the next tick writes this one"
+    text = (
+        "Something other than the orchestrator wrote it: find who can write there. The next tick"
+        " puts the document in its place"
+    )
     return Finding(service, what, Level.FAIL, detail, text)

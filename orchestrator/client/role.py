@@ -80,12 +80,17 @@ class Role:
     def _learn(self, document: Document) -> None:
         with self._lock:
             known = self._standing.document
-            if known is not None and document.revision <= known.revision:
+            if known is not None and not self._follows(document, known):
                 return
             carries = carries_users(document, self._region, passive=self._passive)
             if self._standing.carries and not carries:
                 self._lost = time.monotonic()
             self._standing = Standing(carries, False, document)
+
+    def _follows(self, document: Document, known: Document) -> bool:
+        """Whether it takes the place of what is known: it is newer, or the view went back to it."""
+        is_latest = self._view is not None and document is self._view.latest
+        return document.revision > known.revision or (is_latest and document is not known)
 
 
 def carries_users(document: Document, region: str, *, passive: bool) -> bool:

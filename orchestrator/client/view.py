@@ -7,6 +7,11 @@ knowledge is can be asked, and is the caller's to judge.
 Two rules keep it from going back. A document whose `revision` is lower than one already seen is
 ignored, for mirrors and caches lag. And only an answer that is not older than what is known counts
 as news: a mirror that lags does not make the knowledge look fresh.
+
+One rule bounds what a later source can do. If the knowledge is from it, and an earlier source says
+something lower for as long as `max_staleness`, the earlier one is right: whatever a mirror has was
+in the bucket before. Else who can write a mirror could shut the real document out. Such a source is
+not believed again until it says nothing higher than the others.
 """
 
 from __future__ import annotations
@@ -69,7 +74,10 @@ class DocumentView:
         self._latest: Document | None = None
         self._confirmed = -math.inf
         self._marks: dict[int, str] = {}
-        self._revisions: dict[int, int] = {}
+        self._documents: dict[int, Document] = {}
+        self._from = 0  # the source that the knowledge is from
+        self._below: dict[int, float] = {}  # since when an earlier source has said something lower
+        self._overruled: set[int] = set()
         self._troubles: dict[int, str] = {}
         self._told_stale = False
         self._listeners: list[Callable[[Document], None]] = []
@@ -184,10 +192,10 @@ class DocumentView:
             try:
                 news = self._ask(number, source, began)
             except (SourceUnavailable, Corrupt) as error:
-                self._trouble(number, source, str(error))
+                self._silent(number, source, str(error))
                 continue
             except Exception as error:  # noqa: BLE001  # this thread must outlive every source's faults
-                self._trouble(number, source, f"{type(error).__name__}: {error}")
+                self._silent(number, source, f"{type(error).__name__}: {error}")
                 continue
             if news:
                 self._confirmed = began
@@ -207,24 +215,59 @@ class DocumentView:
                     " time, and would shut out every real document until then"
                 )
             self._marks[number] = fetched.mark
-            self._revisions[number] = document.revision
-            if self._latest is None or document.revision > self._latest.revision:
-                self._confirmed = began  # before it can be seen: it is not stale for a moment
-                self._take(document, source)
-        known = self._latest.revision if self._latest else 0
-        if self._revisions[number] < known:
-            self._trouble(
-                number,
-                source,
-                f"it has revision {self._revisions[number]}, older than {known}, which was seen"
-                " before: ignored",
-            )
-            return False
-        return True
+            self._documents[number] = document
+        return self._weigh(number, source, self._documents[number], began)
 
-    def _take(self, document: Document, source: Source) -> None:
+    def _weigh(self, number: int, source: Source, document: Document, began: float) -> bool:
+        """Whether what the source holds is not behind what we know; take it over where it counts
+        for more."""
+        latest = self._latest
+        if latest is None or document.revision > latest.revision:
+            if number in self._overruled:
+                what = f"it has revision {document.revision}, which no earlier source ever had"
+                self._trouble(number, source, f"{what}: ignored")
+                return False
+            self._confirmed = began  # before it can be seen: it is not stale for a moment
+            self._take(document, number, source)
+            return True
+        if document.revision == latest.revision:
+            self._overruled.discard(number)
+            if number < self._from:
+                self._take(document, number, source)
+            return True
+        if self._is_right(number, began):
+            self._overrule(number, source, document, latest)
+            return True
+        what = f"it has revision {document.revision}, older than {latest.revision}, which was seen"
+        self._trouble(number, source, f"{what} before: ignored")
+        return False
+
+    def _overrule(self, number: int, source: Source, document: Document, latest: Document) -> None:
+        """Go back to an earlier source's document."""
+        _LOG.error(
+            "%s has revision %d for %.0f s, and %s said %d: the first one counts. Something other"
+            " than the orchestrator has written the other one",
+            source.name,
+            document.revision,
+            self.max_staleness,
+            self._sources[self._from].name,
+            latest.revision,
+        )
+        self._overruled.add(self._from)
+        self._confirmed = self._monotonic()
+        self._take(document, number, source)
+
+    def _is_right(self, number: int, now: float) -> bool:
+        """Whether this source has said something lower for so long that the later one is wrong."""
+        if number >= self._from:
+            return False
+        since = self._below.setdefault(number, now)
+        return now - since >= self.max_staleness
+
+    def _take(self, document: Document, number: int, source: Source) -> None:
         before = self._latest
-        self._latest = document
+        self._latest, self._from = document, number
+        self._below.clear()
         if before is None or before.primary != document.primary:
             _LOG.warning(
                 "primary is %s (was %s), epoch %d, revision %d, from %s",
@@ -239,6 +282,11 @@ class DocumentView:
                 listener(document)
             except Exception:  # noqa: BLE001  # this thread must outlive every listener's faults
                 _LOG.exception("a listener to the region document failed")
+
+    def _silent(self, number: int, source: Source, why: str) -> None:
+        """The source has no answer: what it said before no longer counts as steady."""
+        self._below.pop(number, None)
+        self._trouble(number, source, why)
 
     def _trouble(self, number: int, source: Source, what: str) -> None:
         """Say it once when a source begins to fail, differs in how, or is well again."""

@@ -9,11 +9,13 @@ A slow publisher with an older document does no harm, for a mirror compares.
 from __future__ import annotations
 
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 
 from orchestrator.core.errors import FailoverError, Unavailable
-from orchestrator.core.model import Decision, Signal, State, Stored, Tick
+from orchestrator.core.model import Decision, Page, Signal, State, Stored, Tick
 from orchestrator.core.policy import Service, Standby
 from orchestrator.core.public import public_view
+from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state
 from orchestrator.ports import Mirror
@@ -30,25 +32,50 @@ def due(signal: Signal, decision: Decision, context: Context) -> bool:
 def ahead(service: Service, stored: Stored, context: Context) -> None:
     """With attached standbys: begin to publish what was just committed, and wait for nothing."""
     if context.mirrors and service.standby is Standby.ATTACHED:
-        context.executor.submit(publish, service.name, stored, context)
+        context.executor.submit(publish, service, stored, context)
 
 
-def publish(service: str, stored: Stored | None, context: Context) -> None:
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A mirror had a revision that no commit has made. replaced: the document is there now."""
+
+    there: int
+    ours: int
+    replaced: bool
+
+
+def publish(service: Service, stored: Stored | None, context: Context) -> None:
     """Bring every mirror up to date, all at once. Raises nothing.
 
     stored: the document as we have it, for when it cannot be read again.
     """
-    state = _committed(service, stored, context)
+    state = _committed(service.name, stored, context)
     if state is None:
         return
-    view = public_view(state)
     asked = {
-        mirror: context.executor.submit(mirror.publish, service, state.revision, view)
+        mirror: context.executor.submit(_bring, mirror, state, context)
         for mirror in context.mirrors
     }
     wait(asked.values(), BOUND)
     for mirror, answer in asked.items():
-        _tell(service, mirror, answer, context)
+        _tell(service, mirror, answer, stored, context)
+
+
+def _bring(mirror: Mirror, state: State, context: Context) -> Ahead | None:
+    """Publish, and see whether what lies there can be one of the document's revisions.
+
+    The document is read after the mirror was: whatever a mirror has was committed before, so the
+    document has it by then. What it does not have was written by something else.
+    """
+    name = state.service
+    there = mirror.publish(name, state.revision, public_view(state))
+    if there <= state.revision:
+        return None
+    newest = read_state(name, context).state
+    if newest is None or there <= newest.revision:
+        return None
+    replaced = mirror.replace(name, there, newest.revision, public_view(newest))
+    return Ahead(there, newest.revision, replaced)
 
 
 def _committed(service: str, stored: Stored | None, context: Context) -> State | None:
@@ -61,21 +88,45 @@ def _committed(service: str, stored: Stored | None, context: Context) -> State |
         return stored.state
 
 
-def _tell(service: str, mirror: Mirror, answer: Future[bool], context: Context) -> None:
+def _tell(
+    service: Service,
+    mirror: Mirror,
+    answer: Future[Ahead | None],
+    stored: Stored | None,
+    context: Context,
+) -> None:
     error = _error(answer)
     if error is None:
+        found = answer.result()
+        if found is not None:
+            _page(service, mirror, found, stored, context)
         return
     said = str(error) if isinstance(error, FailoverError) else f"{type(error).__name__}: {error}"
     context.log(
         "ERROR",
         f"mirror {mirror.name} not written: {said}. Applications that read the document there go"
         " by an older one; the failover itself is not affected, and the next tick tries again",
-        service=service,
+        service=service.name,
         mirror=mirror.name,
     )
 
 
-def _error(answer: Future[bool]) -> BaseException | None:
+def _page(
+    service: Service, mirror: Mirror, found: Ahead, stored: Stored | None, context: Context
+) -> None:
+    now = "the document is there again" if found.replaced else "something else is there by now"
+    text = (
+        f"mirror: {mirror.name} had revision {found.there} of {service.name}, and the document has"
+        f" {found.ours}: something other than the orchestrator wrote it, and {now}. Applications"
+        " that could not read the document elsewhere went by it, and those that read nothing but"
+        " this mirror do so until they start again. Find who can write there"
+    )
+    made = Page("mirror", text, command=f"failoverctl check {service.name}", resource=mirror.name)
+    context.log("ERROR", text, service=service.name, mirror=mirror.name)
+    paging.page(service, (made,), context, stored=stored)
+
+
+def _error(answer: Future[Ahead | None]) -> BaseException | None:
     if not answer.done():
         answer.cancel()
         return Unavailable(f"no answer within {BOUND:g} s")

@@ -81,11 +81,11 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
         if error.page:
             paging.page_error(service, error, context, ticking=isinstance(signal, Tick))
         if context.mirrors and not isinstance(error, StateLost):
-            mirrors.publish(service.name, None, context)  # the intent may have been committed
+            mirrors.publish(service, None, context)  # the intent may have been committed
         failed.keep(service, signal, error, context)
         raise
     if mirrors.due(signal, report.decision, context):
-        mirrors.publish(service.name, report.stored, context)
+        mirrors.publish(service, report.stored, context)
     if isinstance(signal, Tick):
         gauges.emit(report.stored, context)
     return report

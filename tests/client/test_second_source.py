@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.mirrors.redis import RedisMirror
+from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.role import Role
+from orchestrator.client.routing import Mode
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.view import DocumentView
@@ -20,6 +23,7 @@ from orchestrator.local.loopback import HOST
 from orchestrator.local.wait import wait_until
 from tests.fakes import lab
 from tests.places import PASSWORD, RedisServer, redis_server
+from tests.regional import EAST, WEST, FakeTime, HeldSource, document
 
 
 @pytest.fixture
@@ -70,3 +74,89 @@ def test_it_goes_by_the_mirror_while_the_first_source_is_gone_and_never_back(
         assert not view.stale
         write(of(4, "us-east-1"))
         wait_until(lambda: knows("us-east-1"), 30, "the first source again")
+
+
+def seen_by(*sources: HeldSource) -> tuple[DocumentView, FakeTime]:
+    """A view of these sources, whose looks the test makes and whose clock it holds."""
+    time = FakeTime()
+    return DocumentView(sources, interval=2, max_staleness=30, monotonic=time.monotonic), time
+
+
+def after(view: DocumentView, time: FakeTime, *pauses: float) -> int:
+    """The revision known when so many seconds, and a look after each, have gone by."""
+    for pause in pauses:
+        time.rest(pause)
+        view._look()
+    assert view.latest is not None
+    return view.latest.revision
+
+
+def test_a_mirror_that_is_ahead_is_overruled_by_the_first_sources_steady_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Who can write a mirror shuts the real document out for no longer than max_staleness."""
+    first, mirror = HeldSource(document(5)), HeldSource(document(9, WEST))
+    view, time = seen_by(first, mirror)
+    first.trouble = SourceUnavailable("gone")
+    assert after(view, time, 0) == 9
+    first.trouble = None
+    assert after(view, time, 2, 2, 25) == 9
+    first.body = document(6)  # it may go on meanwhile
+    assert after(view, time, 2, 2) == 6
+    assert not view.stale
+    (said,) = [one.message for one in caplog.records if one.levelname == "ERROR"]
+    assert "has revision 6" in said
+    first.trouble = SourceUnavailable("gone")
+    assert after(view, time, 2, 2) == 6
+    mirror.body = document(6)
+    assert after(view, time, 2) == 6
+    mirror.body = document(7, WEST)  # it agreed, so it is believed again
+    assert after(view, time, 2) == 7
+
+
+def test_a_word_that_is_interrupted_is_not_steady() -> None:
+    """A replica that lags and fails by turns takes nobody back."""
+    first, mirror = HeldSource(document(5)), HeldSource(document(9, WEST))
+    view, time = seen_by(first, mirror)
+    first.trouble = SourceUnavailable("gone")
+    assert after(view, time, 0) == 9
+    for _ in range(5):
+        first.trouble = None
+        assert after(view, time, 2, 20) == 9
+        first.trouble = SourceUnavailable("gone")
+        assert after(view, time, 2) == 9
+
+
+def test_a_later_source_that_is_behind_overrules_nobody() -> None:
+    first, mirror = HeldSource(document(9, WEST)), HeldSource(document(5))
+    view, time = seen_by(first, mirror)
+    assert after(view, time, 0) == 9
+    first.trouble = SourceUnavailable("gone")
+    assert after(view, time, *[2.0] * 40) == 9
+    first.body, first.trouble = document(5), None  # nor does a source its own older word
+    assert after(view, time, *[2.0] * 40) == 9
+
+
+def test_of_two_documents_of_one_revision_the_earlier_sources_counts() -> None:
+    first, mirror = HeldSource(document(5)), HeldSource(document(5, WEST))
+    view, time = seen_by(first, mirror)
+    first.trouble = SourceUnavailable("gone")
+    after(view, time, 0)
+    assert view.latest is not None
+    assert view.latest.primary == WEST
+    first.trouble = None
+    after(view, time, 2)
+    assert view.latest.primary == EAST
+
+
+def test_a_role_goes_back_with_the_view() -> None:
+    """A forged document makes no region the primary for longer than the view believes it."""
+    first, mirror = HeldSource(document(5)), HeldSource(document(9, WEST))
+    view, time = seen_by(first, mirror)
+    first.trouble = SourceUnavailable("gone")
+    after(view, time, 0)
+    role = Role(WEST, view, Mode.ACTIVE_PASSIVE)
+    assert role.now().carries
+    first.trouble = None
+    after(view, time, 2, 2, 30)
+    assert role.now().carries is False

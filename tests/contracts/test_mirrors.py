@@ -175,24 +175,61 @@ def test_what_is_published_lies_there_with_its_revision(place: Place) -> None:
 
 
 def test_the_first_document_of_all_has_revision_zero(place: Place) -> None:
-    assert place.mirror.publish("checkout", 0, document(0))
+    assert place.mirror.publish("checkout", 0, document(0)) == 0
     assert place.revision == 0
-    assert not place.mirror.publish("checkout", 0, document(0))
+    assert place.mirror.publish("checkout", 0, document(0)) == 0
     assert place.mirror.publish("checkout", 1, document(1))
     assert place.held() == document(1)
 
 
 def test_publishing_again_changes_nothing(place: Place) -> None:
-    place.mirror.publish("checkout", 7, document(7))
-    assert not place.mirror.publish("checkout", 7, b"other")
+    for _ in range(2):
+        assert place.mirror.publish("checkout", 7, document(7)) == 7
+        assert place.held() == document(7)
+
+
+def test_another_document_of_the_same_revision_is_written_over(place: Place) -> None:
+    """A revision has one document; the other one is somebody else's."""
+    forged = document(7).replace(b"dynamodb.example", b"dynamodb.evil.example")
+    place.mirror.publish("checkout", 7, forged)
+    assert place.mirror.publish("checkout", 7, document(7)) == 7
     assert place.held() == document(7)
+
+
+def test_a_revision_that_is_ahead_is_told_and_replaced_only_if_it_is_still_there(
+    place: Place,
+) -> None:
+    ahead = 2**62
+    place.mirror.publish("checkout", ahead, document(ahead))
+    assert place.mirror.publish("checkout", 7, document(7)) == ahead
+    assert not place.mirror.replace("checkout", ahead + 1, 7, document(7))
+    assert place.revision == ahead
+    assert place.mirror.replace("checkout", ahead, 7, document(7))
+    assert place.revision == 7
+    assert read_document(place.held() or b"").revision == 7
+    assert not place.mirror.replace("checkout", ahead, 6, document(6))
+    assert place.mirror.publish("checkout", 8, document(8)) == 8
+    assert place.mirror.publish("checkout", 7, document(7)) == 8
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_replaced_does_not_come_back_when_eight_publish_at_once(
+    place: Place, seed: int
+) -> None:
+    """Also where the history of the place still has it."""
+    ahead = 2**62
+    place.mirror.publish("checkout", ahead, document(ahead))
+    place.mirror.replace("checkout", ahead, 90, document(90))
+    race(place, list(range(95, 105)), seed)
+    assert place.revision == 104
 
 
 def test_a_lower_revision_never_takes_the_place_of_a_higher_one(place: Place) -> None:
     """Revisions are generations of Cloud Storage: compared as numbers, in all their digits."""
     for higher, lower in ((10, 9), (1795458404343948, 1795458404343947), (2**62 + 1, 2**62)):
         place.mirror.publish("checkout", higher, document(higher))
-        assert not place.mirror.publish("checkout", lower, document(lower))
+        assert place.mirror.publish("checkout", lower, document(lower)) == higher
         assert place.held() == document(higher)
         assert place.revision == higher
 
@@ -201,7 +238,7 @@ def test_another_instance_sees_what_the_first_one_published(place: Place) -> Non
     place.mirror.publish("checkout", 7, document(7))
     other = place.make()
     assert other.revision("checkout") == 7
-    assert not other.publish("checkout", 6, document(6))
+    assert other.publish("checkout", 6, document(6)) == 7
     assert other.publish("checkout", 8, document(8))
     assert place.revision == 8
 

@@ -165,7 +165,7 @@ class AttachedHistories(Histories):
         """
         state = self.world.state
         alone = self.world.service.standby is Standby.DRAINED and state.epoch > 0
-        getting = self.getting()
+        getting = self.ours()
         return state.primary == well and (getting == {well} if alone else well in getting)
 
     def stands_by(self) -> bool:

@@ -499,8 +499,17 @@ class Histories(RuleBasedStateMachine):
 
     def found(self, well: str) -> bool:
         """Whether the region that is well carries the traffic."""
+        ours = self.ours()
         alone = self.world.service.mode is Mode.ACTIVE_PASSIVE
-        return self.getting() == {well} if alone else well in self.getting()
+        return ours == {well} if alone else well in ours
+
+    def ours(self) -> set[str]:
+        """Those that get traffic and that the orchestrator answers for.
+
+        What a lost document knew to be retired is nobody's from then on, and is left as it is.
+        """
+        names, retired = self.world.service.names, self.world.state.retired
+        return {n for n in self.getting() if n in names or any(n in one for one in retired)}
 
     def is_stuck(self) -> bool:
         """Whether it holds and pages because the traffic is with nobody that is configured.

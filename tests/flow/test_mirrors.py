@@ -13,7 +13,9 @@ from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.client.document import read_document
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import Outcome, Tick
+from orchestrator.core.public import public_view
 from orchestrator.flow import mirrors
+from orchestrator.flow.observe import read_state
 from orchestrator.local.wait import wait_until
 from tests.fakes import FakeMirror, FakeTopic, lab
 
@@ -100,7 +102,7 @@ def test_a_mirror_that_hangs_is_left_alone_after_the_bound(
     released = threading.Event()
 
     class Hanging(FakeMirror):
-        def publish(self, service: str, revision: int, document: bytes) -> bool:
+        def publish(self, service: str, revision: int, document: bytes) -> int:
             released.wait()
             return super().publish(service, revision, document)
 
@@ -236,3 +238,73 @@ def test_attached_standbys_get_the_document_by_a_mirror_while_the_patch_is_under
     made.world.traffic.before_patch.append(patching)
     made.fail_over()
     assert seen[0] == "us-west-2"
+
+
+def forged(made: Mirrored, ahead: int, mirror: int = 0) -> None:
+    """Somebody who can write that mirror sends users elsewhere, and shuts the real one out."""
+    document = {**made.held(mirror), "revision": ahead, "primary": "eu-west-1"}
+    made.mirrors[mirror].held["checkout"] = (ahead, json.dumps(document).encode())
+
+
+def paged(made: Mirrored) -> list[str]:
+    """What people were called for about mirrors."""
+    return [str(one["message"]) for one in made.world.lines if one.get("rule") == "mirror"]
+
+
+def test_a_mirror_that_is_ahead_is_told_and_written_over_by_the_next_tick() -> None:
+    made = Mirrored()
+    made.fail_over()
+    forged(made, 2**62)
+    for _ in range(3):
+        made.world.handle(Tick(), mirrors=made.mirrors)
+    assert made.held()["revision"] == made.world.state.revision
+    assert made.held()["primary"] == "us-west-2"
+    (said,) = paged(made)
+    assert f"one had revision {2**62} of checkout" in said
+    assert "the document is there again" in said
+    assert len(made.errors) == 1
+
+
+def test_another_document_of_the_same_revision_is_written_over() -> None:
+    made = Mirrored()
+    made.fail_over()
+    made.world.handle(Tick(), mirrors=made.mirrors)
+    forged(made, made.world.state.revision)
+    made.world.handle(Tick(), mirrors=made.mirrors)
+    assert made.held()["primary"] == "us-west-2"
+    assert paged(made) == []
+
+
+def test_what_another_orchestrator_published_meanwhile_is_not_ahead() -> None:
+    """It was committed before: the document is read again after the mirror was."""
+    made = Mirrored()
+    made.fail_over()
+
+    class Late(FakeMirror):
+        """Another orchestrator commits and publishes just before ours arrives."""
+
+        def publish(self, service: str, revision: int, document: bytes) -> int:
+            if not self.held:
+                made.world.freeze()
+                super().publish(service, made.world.state.revision, public_view(made.world.state))
+            return super().publish(service, revision, document)
+
+    late = Late("late")
+    stored = read_state("checkout", made.world.context())
+    mirrors.publish(made.world.service, stored, made.world.context(mirrors=(late,)))
+    assert late.held["checkout"][0] == made.world.state.revision
+    assert paged(made) == []
+
+
+def test_a_mirror_that_is_ahead_and_cannot_be_written_over_is_an_error_each_time() -> None:
+    made = Mirrored()
+    made.fail_over()
+    forged(made, 2**62)
+
+    def refuses(*_: object) -> bool:
+        raise Unavailable("one: no permission to write")
+
+    made.mirrors[0].replace = refuses  # type: ignore[method-assign,assignment]  # the port's own error
+    made.world.handle(Tick(), mirrors=made.mirrors)
+    (said,) = made.errors
+    assert "no permission to write" in said

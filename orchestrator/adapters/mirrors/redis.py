@@ -7,6 +7,7 @@ compared as digits, for a number in Redis's Lua is exact up to 2^53 only.
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,18 +20,37 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    Scripts = tuple[Callable[..., Any], ...]  # the library's scripts: to publish, to replace
+
 CONNECT = 1.0
 """Seconds to reach the server."""
 
 READ = 1.5
 """Seconds to wait for its answer; one call takes `CONNECT` and this at most."""
 
-_PUBLISH = """
+_REVISION = re.compile(rb"0|[1-9][0-9]{0,18}")
+
+_HELD = """
 local held = redis.call('HMGET', KEYS[1], 'revision', 'document')
 local there, mine = held[1], ARGV[1]
-if there and held[2] and string.find(there, '^%d+$') then
-  if #there > #mine or (#there == #mine and there >= mine) then return 0 end
+if there ~= '0' and not (there and #there <= 19 and string.find(there, '^[1-9]%d*$')) then
+  there = false
 end
+if not held[2] then there = false end
+"""
+"""What lies there: its revision, if it is a document and has one. No longer number is one, and no
+number with a zero before it, which would compare as a longer one."""
+
+_PUBLISH = f"""{_HELD}
+if there and (#there > #mine or (#there == #mine and there > mine)) then return there end
+if there ~= mine or held[2] ~= ARGV[2] then
+  redis.call('HSET', KEYS[1], 'revision', mine, 'document', ARGV[2])
+end
+return mine
+"""
+
+_REPLACE = f"""{_HELD}
+if there ~= ARGV[3] then return 0 end
 redis.call('HSET', KEYS[1], 'revision', mine, 'document', ARGV[2])
 return 1
 """
@@ -51,22 +71,30 @@ class RedisMirror:
         self._password = password or url.password
         self._password_from = password_from
         self._lock = threading.Lock()
-        self._made: tuple[Redis, Callable[..., Any]] | None = None  # the library's script
+        self._made: tuple[Redis, Scripts] | None = None
 
     @property
     def name(self) -> str:
         """For messages: the server's URL without name and password."""
         return self._url.shown
 
-    def publish(self, service: str, revision: int, document: bytes) -> bool:
+    def publish(self, service: str, revision: int, document: bytes) -> int:
         """Compare and write in one step. Raises Unavailable."""
+        return int(self._run(0, service, str(revision), document))
+
+    def replace(self, service: str, ahead: int, revision: int, document: bytes) -> bool:
+        """Compare and write in one step. Raises Unavailable."""
+        return bool(self._run(1, service, str(revision), document, str(ahead)))
+
+    def _run(self, script: int, service: str, *arguments: str | bytes) -> bytes | int:
         from redis.exceptions import RedisError  # lazily: only where a mirror is configured
 
         try:
-            _, script = self._client()
-            return bool(script(keys=[self._key_of(service)], args=[str(revision), document]))
+            _, scripts = self._client()
+            answer: bytes | int = scripts[script](keys=[self._key_of(service)], args=arguments)
         except (RedisError, OSError) as error:
             raise self._unavailable(error) from error
+        return answer
 
     def revision(self, service: str) -> int | None:
         """The revision of what lies there. Raises Unavailable."""
@@ -77,18 +105,19 @@ class RedisMirror:
             there, document = client.hmget(self._key_of(service), ["revision", "document"])
         except (RedisError, OSError) as error:
             raise self._unavailable(error) from error
-        if document is None or not isinstance(there, bytes) or not there.isdigit():
+        if document is None or not isinstance(there, bytes) or not _REVISION.fullmatch(there):
             return None
         return int(there)
 
     def _key_of(self, service: str) -> str:
         return self._key.replace("{service}", service)
 
-    def _client(self) -> tuple[Redis, Callable[..., Any]]:  # the library's script
+    def _client(self) -> tuple[Redis, Scripts]:
         with self._lock:
             if self._made is None:
                 client = self._new()
-                self._made = client, client.register_script(_PUBLISH)
+                made = client.register_script(_PUBLISH), client.register_script(_REPLACE)
+                self._made = client, made
             return self._made
 
     def _new(self) -> Redis:

@@ -11,12 +11,14 @@ is the highest. A writer that dies in between leaves it lower until the next tic
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import Cloud, Unavailable
 from orchestrator.core.public import public_revision
+from orchestrator.core.reading import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +36,10 @@ WHOLE = 3.0
 """Seconds after which no further request of one publication is begun; so it ends in 5.5."""
 
 _REFUSED = frozenset({"AccessDeniedException", "UnrecognizedClientException", "AccessDenied"})
+_REPLACED = "in_place_of"
+"""The field that says so. The history keeps what was replaced for a while, and nobody who settles
+may bring it back."""
+
 _PAGE = 50
 """Versions in one answer, as many as the API gives."""
 
@@ -68,7 +74,7 @@ class SsmMirror:
         """For messages: the region and the parameter."""
         return f"ssm://{self._region}/{self._parameter.removeprefix('/')}"
 
-    def publish(self, service: str, revision: int, document: bytes) -> bool:
+    def publish(self, service: str, revision: int, document: bytes) -> int:
         """Read, write what is newer, and settle it if somebody else wrote. Raises Unavailable."""
         name, text, until = (
             self._name_of(service),
@@ -79,35 +85,53 @@ class SsmMirror:
             version, there = self._read(name)
             if version == 0:
                 if self._create(name, text):
-                    return True
+                    return revision
                 self._in_time(until)  # it was made meanwhile: look again
                 continue
-            if _revision(there) >= revision:
-                return False
-            made = self._put(name, text)
-            if made != version + 1:
-                self._settle(name, made, until)
-            return True
+            if _revision(there) > revision or _bare(there) == text:
+                return _revision(there)
+            return self._over(name, version, text, until)
+
+    def replace(self, service: str, ahead: int, revision: int, document: bytes) -> bool:
+        """Read, write over it, and settle it if somebody else wrote. Raises Unavailable."""
+        name, until = self._name_of(service), time.monotonic() + self._seconds
+        version, there = self._read(name)
+        if _revision(there) != ahead or ahead <= revision:
+            return False
+        self._over(name, version, _marked(document.decode(), ahead), until)
+        return True
+
+    def _over(self, name: str, version: int, text: str, until: float) -> int:
+        """Write it over this version; give the revision that stands there in the end."""
+        made = self._put(name, text)
+        if made == version + 1:
+            return _revision(text)
+        return self._settle(name, made, until)
 
     def revision(self, service: str) -> int | None:
         """The revision of what lies there. Raises Unavailable."""
         return public_revision(self._read(self._name_of(service))[1].encode())
 
-    def _settle(self, name: str, made: int, until: float) -> None:
-        """Have the highest revision of all kept versions stand last. made: the version we made."""
+    def _settle(self, name: str, made: int, until: float) -> int:
+        """Have the highest revision of all kept versions stand last, and give it.
+
+        made: the version we made. Revisions that were replaced count no longer.
+        """
         while True:
             self._in_time(until)
             kept = self._history(name)
             version, newest = max(kept, key=lambda one: one[0])
             if version < made:
                 continue  # the store is behind its own answer
-            highest = max(kept, key=lambda one: (_revision(one[1]), one[0]))[1]
-            if _revision(highest) <= _revision(newest):
-                return
+            gone = {_replaced(value) for _, value in kept}
+            valid = [one for one in kept if _revision(one[1]) not in gone]
+            highest = max(valid, key=lambda one: (_revision(one[1]), one[0]))[1]
+            if _revision(newest) not in gone and _revision(highest) <= _revision(newest):
+                return _revision(newest)
             self._in_time(until)
             made = self._put(name, highest)
             if made == version + 1:
-                return
+                return _revision(highest)
 
     def _read(self, name: str) -> tuple[int, str]:
         """Version and value, (0, nothing) where there is no such parameter."""
@@ -195,3 +219,25 @@ def _revision(value: str) -> int:
     """The value's revision, -1 for what is no document."""
     found = public_revision(value.encode())
     return -1 if found is None else found
+
+
+def _marked(text: str, ahead: int) -> str:
+    """The document that also tells which revision it was put in place of, and for good."""
+    return json.dumps({**json.loads(text), _REPLACED: ahead}, separators=(",", ":"))
+
+
+def _bare(value: str) -> str:
+    """The document without that; the value itself where there is none."""
+    if _replaced(value) is None:
+        return value
+    fields = {k: v for k, v in json.loads(value).items() if k != _REPLACED}
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _replaced(value: str) -> int | None:
+    """Which revision the value was put in place of; None for none."""
+    try:
+        found = mapping(json.loads(value)).get(_REPLACED)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, int) else None
