@@ -103,6 +103,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         yield from _unreadable((*path, "regions"), _object(_object(service).get("regions")))
         yield from _between_regions(path, _object(_object(service).get("regions")))
         yield from _open_ended(path, _object(service))
+        yield from _unconfirmed(path, _object(service))
         target = _object(_object(service).get("traffic")).get("backend_service")
         if isinstance(target, str) and shared[target] > 1:
             here = (*path, "traffic", "backend_service")
@@ -175,6 +176,23 @@ def _standby(path: tuple[object, ...], service: Mapping[object, object]) -> Iter
             yield here, "missing; standby: attached asks every region for its role below this URL"
         elif isinstance(url, str) and re.fullmatch(r"[^?#]*/primary/?([?#].*)?", url):
             yield here, "write the URL of the region's health; /primary below it tells its role"
+
+
+def _unconfirmed(path: tuple[object, ...], service: Mapping[object, object]) -> Iterator[Found]:
+    """Regions whose alerts nothing could confirm, in a file that does not say to believe them."""
+    policy = _object(service.get("policy"))
+    confirm, otherwise = policy.get("confirm", "probe"), policy.get("on_unconfirmed", "hold")
+    if confirm != core.Confirm.PROBE or otherwise == core.OnUnconfirmed.PROCEED:
+        return
+    if _object(service.get("traffic")).get("standby") == core.Standby.ATTACHED:
+        return  # it needs the URL in any case, and says so
+    for name, region in _object(service.get("regions")).items():
+        if isinstance(region, dict) and region.get("health_url") is None:
+            text = (
+                f"missing; our probe could not confirm an alert of {name}, so nothing would move."
+                " Write it, or have alerts move traffic by themselves: `on_unconfirmed: proceed`"
+            )
+            yield (*path, "regions", name, "health_url"), text
 
 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:

@@ -106,7 +106,7 @@ def _labelled(seen: _Evidence, among: Services) -> Iterable[Match]:
     for name in names:
         if seen.disagrees((name, seen.region), whole=bool(seen.service)):
             yield _doubted((name, seen.region), Doubt.CONTRADICTED, seen)
-        elif len(names) > 1:
+        elif len(among) > 1:
             yield _doubted((name, seen.region), Doubt.UNNAMED, seen)
         else:
             yield Match(name, seen.region)
@@ -119,7 +119,7 @@ def _unlabelled(seen: _Evidence, among: Services) -> Iterable[Match]:
     for pair in found:
         if seen.disagrees(pair):
             yield _doubted(pair, Doubt.CONTRADICTED, seen)
-        elif len(found) > 1 and not seen.by_check:
+        elif len(among) > 1:
             yield _doubted(pair, Doubt.UNNAMED, seen)
         else:
             yield Match(*pair)
@@ -163,7 +163,7 @@ _WORDS: Mapping[Doubt, tuple[str, str, str]] = {
     ),
     Doubt.UNNAMED: (
         "INFO",
-        "the alert names no service, and several have its region",
+        "the alert's policy has no `service` label, and the file has several services",
         "Label its policy with `service` too",
     ),
 }

@@ -109,13 +109,15 @@ class PolicyModel(_Model):
         " probe. `none`: the alert alone moves traffic, so a wrong alert does too.",
     )
     on_unconfirmed: Literal["proceed", "hold"] = Field(
-        "proceed",
-        description="What to do when the second signal cannot be had: the region has no"
+        "hold",
+        description="What to do when the second signal is unavailable: the region has no"
         " `health_url`, its answer says nothing of health (a redirect, 4xx), or all probes fail in"
         " the same way; with `confirm: monitoring`, Monitoring does not answer within 2.5 s, has"
         " no data, or finds several checks of one host."
-        " `proceed`: believe the alert. `hold`: move nothing and page; a candidate without a"
-        " `health_url` is then no target either.",
+        " `hold`: move nothing and page. A region without a `health_url` is then no target either,"
+        " and with `confirm: probe` the file is refused. `proceed`: believe the alert; then one"
+        " forged or wrong alert moves traffic whenever the health URL does not answer with 2xx or"
+        " 5xx.",
     )
     trust_close: bool = Field(
         False,
@@ -239,8 +241,9 @@ class RegionModel(_Model):
         " anything else says nothing. Alerts are matched to the region by its host too. It must"
         " tell the region's own health, whether or not it carries traffic, and must not pass"
         " through the load balancer. No two regions may have the same one; user names, loopback and"
-        " metadata hosts are refused. Left out, `confirm: probe` has nothing to ask: see"
-        " `on_unconfirmed`.",
+        " metadata hosts are refused. Left out, `confirm: probe` has nothing to ask, and"
+        " the file is refused unless it has `on_unconfirmed: proceed` or `confirm: none`; then the"
+        " region is chosen after all others.",
         examples=["https://use4.checkout.example.com/healthz"],
     )
     check_id: str | None = Field(

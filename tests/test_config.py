@@ -60,7 +60,7 @@ services:
     traffic: {kind: backend-service, backend_service: checkout}
     policy:
       confirm: probe
-      on_unconfirmed: proceed
+      on_unconfirmed: hold
       min_incidents: 1
       recovery_probes: 3
       cooldown: 10m
@@ -149,7 +149,7 @@ def test_the_files_in_the_repository_load(name: str) -> None:
 def test_every_field_reaches_the_core() -> None:
     policy = {
         "confirm": "none",
-        "on_unconfirmed": "hold",
+        "on_unconfirmed": "proceed",
         "trust_close": True,
         "min_incidents": 2,
         "recovery_probes": 5,
@@ -161,7 +161,7 @@ def test_every_field_reaches_the_core() -> None:
     made = read(told(services__checkout__policy=policy)).services["checkout"].policy
     assert made == Policy(
         confirm=Confirm.NONE,
-        on_unconfirmed=OnUnconfirmed.HOLD,
+        on_unconfirmed=OnUnconfirmed.PROCEED,
         trust_close=True,
         min_incidents=2,
         recovery_probes=5,
@@ -384,6 +384,10 @@ def test_what_is_missing_is_told_with_what_to_write() -> None:
         "project": f"missing; {A_PROJECT}",
         "state": "missing; write gs://BUCKET or file:///some/folder",
         "services.checkout.mode": "missing; write active-passive or active-active",
+        "services.checkout.regions.us-east-1.health_url": (
+            "missing; our probe could not confirm an alert of us-east-1, so nothing would move."
+            " Write it, or have alerts move traffic by themselves: `on_unconfirmed: proceed`"
+        ),
         "services.checkout.regions.us-east-1.backend": (
             "missing; write the URL of an instance group or network endpoint group, such as"
             " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME, or a"
@@ -430,7 +434,7 @@ def test_problems_are_told_in_the_order_of_the_file() -> None:
         state: x
         services:
           b: {traffic: 1, mode: x, regions: {r: {backend: projects/p/zones/z/instanceGroups/g}}}
-          a: {mode: x, regions: {r: {backend: []}}, colour: red}
+          a: {mode: x, regions: {r: {backend: [], health_url: "http://r.example/h"}}, colour: red}
         version: 2
     """
     with pytest.raises(BadConfig) as refused:
@@ -440,6 +444,7 @@ def test_problems_are_told_in_the_order_of_the_file() -> None:
         "state",
         "services.b.traffic",
         "services.b.mode",
+        "services.b.regions.r.health_url",
         "services.a.mode",
         "services.a.regions.r.backend",
         "services.a.colour",
@@ -580,7 +585,7 @@ def test_what_attached_standbys_cannot_go_with_is_refused(
     found = [f"{where}: {text}" for where, text in problems(attached(**change)).items()]
     assert len(found) == 1
     assert sentence in found[0]
-    assert read(told(**change)).services
+    assert read(told(**change, services__checkout__policy__confirm="none")).services
 
 
 @pytest.mark.parametrize("given", [[], [0.5], [0.5, 0.1, 1.0], [0.5, 0.5, 1.0]])
@@ -621,12 +626,31 @@ def test_a_health_url_that_says_nothing_of_health_is_refused(url: object, hint: 
         "https://checkout-abc.us-east4.run.app/health",
         "https://use4.example.com/healthz",
         "http://10.0.0.1:8080/healthz",
-        None,
     ],
 )
-def test_other_health_urls_are_taken(url: str | None) -> None:
+def test_other_health_urls_are_taken(url: str) -> None:
     made = read(told(services__checkout__regions__us_east_1__health_url=url))
     assert made.services["checkout"].regions[0].health_url == url
+
+
+@pytest.mark.parametrize(
+    ("policy", "taken"),
+    [
+        ({}, False),
+        ({"on_unconfirmed": "hold"}, False),
+        ({"on_unconfirmed": "proceed"}, True),
+        ({"confirm": "none"}, True),
+        ({"confirm": "monitoring"}, True),
+    ],
+)
+def test_a_region_without_a_health_url_is_taken_only_where_the_file_says_what_confirms(
+    policy: dict[str, str], *, taken: bool
+) -> None:
+    """Else no alert of it could be confirmed, and nobody would know before the night."""
+    change = {"services__checkout__regions__us_east_1__health_url": None}
+    file = told(**change, services__checkout__policy=policy)
+    where = "services.checkout.regions.us-east-1.health_url"
+    assert read(file).services if taken else set(problems(file)) == {where}
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def with_search(region: str, **fields: str) -> dict[str, Any]:
     search["traffic"]["backend_service"] = "search"
     backend = group(region).replace("checkout", "search")
     search["regions"] = {region: {"backend": backend, **fields}}
+    search["policy"] = {"on_unconfirmed": "proceed"}
     made["services"]["search"] = search
     return made
 

@@ -278,7 +278,7 @@ def test_a_check_id_narrows_a_host_that_several_regions_have() -> None:
     )
     told = conditioned(named(WEST), drop=["policy_user_labels"], resource=host("www.example.com"))
     assert pairs(told, among) == {("checkout", WEST)}
-    assert doubts(told, among) == {None}
+    assert doubts(told, among) == {Doubt.UNNAMED}
 
 
 # --- services ------------------------------------------------------------------------------------
@@ -319,11 +319,23 @@ def test_an_alert_for_others_that_excludes_our_check_is_ignored() -> None:
     assert isinstance(parse_alert(message(told), services()), Ignored)
 
 
-def test_a_region_of_several_services_without_a_service_leaves_each_in_doubt() -> None:
-    told = notification(policy_user_labels={"region": EAST})
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"policy_user_labels": {"region": EAST}},
+        {"policy_user_labels": {"region": EU}},
+        {"drop": ["policy_user_labels"], "resource": host("us-west-2.checkout.example.com")},
+        {"drop": ["policy_user_labels"], "metric": {"labels": {"check_id": "checkout-us-west-2"}}},
+    ],
+    ids=["several have the region", "one has the region", "host", "check id"],
+)
+def test_an_alert_without_a_service_leaves_each_of_several_in_doubt(fields: Any) -> None:
+    """Whatever else it says. Where the file has one service, there is nothing to doubt."""
+    told = notification(**fields)
     assert doubts(told) == {Doubt.UNNAMED}
     assert {note.severity for note in notes(told)} == {"INFO"}
-    assert doubts(notification(policy_user_labels={"region": EU})) == {None}
+    alone = {"checkout": services()["checkout"]}
+    assert doubts(told, alone) == {None}
 
 
 def test_a_region_without_a_service_and_another_regions_host_is_a_contradiction() -> None:

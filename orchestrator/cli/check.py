@@ -24,6 +24,7 @@ from orchestrator.core.ground import Standing, orphaned, standing
 from orchestrator.core.model import Observed, State, Tick, Verdict
 from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Confirm, Service
+from orchestrator.core.rules import unheard
 from orchestrator.core.second import NOT_ASKED
 from orchestrator.evidence import hosts
 from orchestrator.flow.adopt import adopt as adopt_routing
@@ -214,7 +215,8 @@ def _health(service: Service, observed: Observed) -> Iterator[Finding]:
     for region in service.regions:
         probe = observed.probes.get(region.name)
         if region.health_url is None:
-            text = "Without it a close is taken as proof of health, and no alert is confirmed"
+            text = unheard(service.policy, asked=False)
+            text = f"A close is taken as proof of its health. {text}"
             detail = f"{region.name}: no health_url"
             yield Finding(service.name, "health", Level.WARN, detail, text)
             continue
@@ -222,6 +224,12 @@ def _health(service: Service, observed: Observed) -> Iterator[Finding]:
         detail = f"{region.name}: {region.health_url} says {said}"
         if probe and probe.verdict is Verdict.HEALTHY:
             yield Finding(service.name, "health", Level.OK, detail)
+            continue
+        if probe and probe.verdict is Verdict.SILENT:
+            needed = service.policy.confirm is Confirm.PROBE and not service.policy.is_credulous
+            level = Level.FAIL if needed else Level.WARN
+            text = unheard(service.policy, asked=True)
+            yield Finding(service.name, "health", level, detail, text)
             continue
         text = f"{region.name} cannot be moved to while its health URL does not answer with 2xx"
         yield Finding(service.name, "health", Level.WARN, detail, text)

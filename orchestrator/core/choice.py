@@ -105,14 +105,17 @@ class Scene:
             return ()
         return (rules.knows(name, self.roles.get(name, UNHEARD), self.state.epoch),)
 
-    def is_later(self, name: str) -> tuple[bool, bool]:
-        """Whether automation goes there last: a human evacuated it, or it knows an older document.
+    def is_later(self, name: str) -> tuple[bool, bool, bool]:
+        """Whether automation goes there last: a human evacuated it, it cannot be probed, or it
+        knows an older document.
 
-        With attached standbys, who does not read the document does not take over by it.
+        Nothing but the absence of alerts speaks for a region that cannot be probed. With attached
+        standbys, who does not read the document does not take over by it.
         """
         told = self.roles.get(name, UNHEARD)
         is_old = told.part is not Part.SILENT and told.epoch < self.state.epoch
-        return name in self.state.evacuated, is_old
+        unseen = self.service.region(name).health_url is None
+        return name in self.state.evacuated, unseen, is_old
 
     def lag(self, name: str, left: tuple[str, ...]) -> tuple[Reason, ...]:
         """Whether the region's replica is not too far behind each region that is left."""

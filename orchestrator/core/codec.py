@@ -86,7 +86,7 @@ def encode(state: State) -> bytes:
         },
         "routing": dict(state.routing),
         "incidents": {
-            key: {**mapping(incidents.get(key)), **_incident(incident)}
+            key: {**_without(mapping(incidents.get(key)), "failed_at"), **_incident(incident)}
             for key, incident in state.incidents.items()
         },
         "shift": {**mapping(raw.get("shift")), **_shift(state.shift)} if state.shift else None,
@@ -142,6 +142,10 @@ def _region(entry: RegionState) -> Json:
     }
 
 
+def _without(fields: Json, name: str) -> Json:
+    return {key: value for key, value in fields.items() if key != name}
+
+
 def _incident(incident: Incident) -> Json:
     return {
         "region": incident.region,
@@ -154,6 +158,7 @@ def _incident(incident: Incident) -> Json:
         "refused": list(incident.refused),
         "set_aside": incident.set_aside,
         "doubt": incident.doubt,
+        **({"failed_at": stamp_time(incident.failed_at)} if incident.failed_at else {}),
     }
 
 
@@ -380,6 +385,7 @@ def _read_incident(key: str, value: object) -> Incident:
         refused=texts(entry.get("refused", [])),
         set_aside=text(entry.get("set_aside", "")),
         doubt=maybe(entry.get("doubt"), lambda value: member(value, Doubt)),
+        failed_at=maybe(entry.get("failed_at"), read_time),
     )
 
 

@@ -364,9 +364,10 @@ def _heard(
         ours = own.get(signal.region, NOT_PROBED)
         if incident.doubt and ours.verdict is not Verdict.FAILING:
             return (rules.doubted(signal.region, incident.doubt, ours),)
-        return (
-            rules.confirm(service.policy, signal.region, second.get(signal.region, NOT_PROBED)),
-        )
+        theirs = second.get(signal.region, NOT_PROBED)
+        if theirs.verdict is Verdict.FAILING:
+            return (rules.looked_at(signal.region, theirs),)
+        return (rules.confirm(service.policy, signal.region, theirs),)
     return ()
 
 

@@ -78,6 +78,7 @@ def join(one: Incident, other: Incident) -> Incident:
         refused=tuple(sorted({*one.refused, *other.refused})),
         set_aside=max(one.set_aside, other.set_aside),
         doubt=max(one, other, key=_certainty).doubt,
+        failed_at=min((at for at in (one.failed_at, other.failed_at) if at), default=None),
     )
 
 
@@ -216,7 +217,7 @@ def assess(  # a decision's whole world
     second = probes if second is None else second
     if not isinstance(signal, Tick | Command) and not too_old(signal, incidents, now):
         _merge(incidents, signal, second, probes, policy)
-    _lift_contradictions(incidents, second, probes)
+    _lift_contradictions(incidents, second, probes, now)
     proofs = agreed(probes, second)
     regions = dict(state.regions)
     if isinstance(signal, Tick):
@@ -298,21 +299,38 @@ def _merge(
     if first_open:
         merged = replace(merged, contradicted=denied or doubted)
     elif known and known.opened and known.doubt and merged.doubt is None:
-        merged = replace(merged, contradicted=known.contradicted and denied)
+        still = known.contradicted and denied
+        merged = replace(merged, contradicted=still, failed_at=merged.failed_at if still else None)
     incidents[merged.id] = merged
 
 
-def _lift_contradictions(incidents: dict[str, Incident], second: Probes, own: Probes) -> None:
-    """A contradiction ends when the second signal fails; it never begins later than the alert.
+def _lift_contradictions(
+    incidents: dict[str, Incident], second: Probes, own: Probes, now: datetime
+) -> None:
+    """A contradiction ends when two looks in a row, apart, see the region fail; it never begins
+    later than the alert.
 
-    That of an incident in doubt ends only when our own probe fails too.
+    One look alone may be a hiccup beside an alert that was wrong all the time. That of an incident
+    in doubt ends only when our own probe fails too.
     """
     for key, incident in incidents.items():
-        still_open = incident.contradicted and incident.state is IncidentState.OPEN
-        confirmed = _says(second, incident.region, Verdict.FAILING)
-        sure = incident.doubt is None or _says(own, incident.region, Verdict.FAILING)
-        if still_open and confirmed and sure:
-            incidents[key] = replace(incident, contradicted=False)
+        if incident.contradicted and incident.state is IncidentState.OPEN:
+            incidents[key] = _looked_at(incident, second, own, now)
+
+
+def _looked_at(incident: Incident, second: Probes, own: Probes, now: datetime) -> Incident:
+    """The contradicted incident after one more look at its region."""
+    if _says(second, incident.region, Verdict.HEALTHY):
+        return replace(incident, failed_at=None)
+    sure = incident.doubt is None or _says(own, incident.region, Verdict.FAILING)
+    if not (sure and _says(second, incident.region, Verdict.FAILING)):
+        return incident
+    since = now - incident.failed_at if incident.failed_at else None
+    if since is None or abs(since) > ROW_GAP:
+        return replace(incident, failed_at=now)
+    if since < PROBE_SPACING:
+        return incident
+    return replace(incident, contradicted=False, failed_at=None)
 
 
 def _says(probes: Probes, region: str, verdict: Verdict) -> bool:

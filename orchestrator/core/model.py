@@ -170,7 +170,8 @@ class Incident:
     signal said, when the incident was first seen, that the region was fine. settled: the region has
     since proven healthy, or was chosen by a human in spite of it. set_aside: who chose it then.
     refused: names of the rules that have refused to act on it, each recorded once. doubt: of every
-    opening of it; then it counts as contradicted until our own probe fails.
+    opening of it; then it counts as contradicted until our own probe fails. failed_at: when a look
+    has seen the region of a contradicted incident fail; a second one in a row ends that.
     """
 
     id: str
@@ -184,6 +185,7 @@ class Incident:
     refused: tuple[str, ...] = ()
     set_aside: str = ""
     doubt: Doubt | None = None
+    failed_at: datetime | None = None
 
 
 class Status(StrEnum):

@@ -112,7 +112,7 @@ class Policy:
     """
 
     confirm: Confirm = Confirm.PROBE
-    on_unconfirmed: OnUnconfirmed = OnUnconfirmed.PROCEED
+    on_unconfirmed: OnUnconfirmed = OnUnconfirmed.HOLD
     trust_close: bool = False
     min_incidents: int = 1
     recovery_probes: int = 3
@@ -130,6 +130,11 @@ class Policy:
     on_lag: OnLag = OnLag.HOLD
     on_state_loss: OnStateLoss = OnStateLoss.HOLD
     graceful: Graceful = field(default_factory=Graceful)
+
+    @property
+    def is_credulous(self) -> bool:
+        """Whether the file says that alerts which nothing confirms move traffic."""
+        return self.confirm is Confirm.NONE or self.on_unconfirmed is OnUnconfirmed.PROCEED
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
 DOUBTS: Mapping[Doubt, str] = {
     Doubt.CONTRADICTED: "the alert's labels, host and check id are of different regions",
     Doubt.FOREIGN: "the alert is labelled for a service that is not ours",
-    Doubt.UNNAMED: "the alert names no service, and several have this region",
+    Doubt.UNNAMED: "the alert's policy has no `service` label, and the file has several services",
 }
 """Why an alert counts only while our own probe fails."""
 
@@ -107,6 +107,30 @@ def doubted(region: str, doubt: Doubt, probe: Probe) -> Reason:
     value = f"{seen}: {probe.detail}; {DOUBTS[doubt]}"
     cause = Cause.UNANSWERED if silent else Cause.DOUBTFUL
     return Reason("confirm", False, value, "our own probe fails", region, cause)
+
+
+def unheard(policy: Policy, *, asked: bool) -> str:
+    """What it means that our probe says nothing of a region's health, and what to do.
+
+    asked: it has a health URL.
+    """
+    if policy.confirm is not Confirm.PROBE:
+        means = "Its recovery cannot be proven"
+    elif policy.is_credulous:
+        means = "No alert of it can be confirmed, and one moves traffic all the same"
+    else:
+        means = "No alert of it can be confirmed, so one moves nothing and pages"
+    is_target = policy.is_credulous and not asked
+    target = "It is a target after all others" if is_target else "Traffic does not move to it"
+    return f"{means}. {target}. Give it a `health_url` that answers 2xx or 5xx, as its health is"
+
+
+def looked_at(region: str, probe: Probe) -> Reason:
+    """The second signal contradicted the alert when it was opened, and now fails for the first
+    time."""
+    value = f"contradicted when it was opened; the first of two failing looks: {probe.detail}"
+    limit = "two looks in a row, 45s apart"
+    return Reason("confirm", False, value, limit, region, Cause.CONTRADICTED)
 
 
 def max_event_age(  # a rule's whole world
@@ -195,9 +219,9 @@ def target_healthy(
 ) -> Reason:
     """The target is up and answers its probe now.
 
-    asked: it has a health URL. One that has none passes under `on_unconfirmed: proceed`. movable:
-    the load balancer has a backend of it that the lever can move. proof: healthy probes that prove
-    a region that was down, where that is told.
+    asked: it has a health URL. One that has none passes only where the file says that alerts move
+    traffic by themselves. movable: the load balancer has a backend of it that the lever can move.
+    proof: healthy probes that prove a region that was down, where that is told.
     """
     if not movable:
         text = "none of its backends is attached, and capacity cannot attach one"
@@ -208,7 +232,7 @@ def target_healthy(
             text += f", probe: {probe.detail}; {entry.proofs} of {proof} such probes counted"
             cause = Cause.UNPROVEN
         return Reason("target_healthy", False, text, "up", region, cause)
-    trusted = not asked and policy.on_unconfirmed is OnUnconfirmed.PROCEED
+    trusted = not asked and policy.is_credulous
     passed = trusted or probe.verdict is Verdict.HEALTHY
     return Reason("target_healthy", passed, f"up, probe: {probe.detail}", "up and 2xx", region)
 

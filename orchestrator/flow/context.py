@@ -22,6 +22,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
 class Memory:
     """What a process has learnt once and need not ask again.
 
+    silent: regions, by service, whose probe says nothing, and what it met; each is told once.
     pages: conditions that people were paged for and that no document could keep, by service.
     made: by service, the epochs whose making was looked up, and whether anybody made them.
     """
@@ -31,6 +32,7 @@ class Memory:
     recorded: set[str] = field(default_factory=set)
     flat_file: bool = True
     pages: dict[str, Mapping[str, Paged]] = field(default_factory=dict)
+    silent: set[tuple[str, str, str]] = field(default_factory=set)
     made: dict[str, dict[int, bool]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 

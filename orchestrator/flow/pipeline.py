@@ -7,11 +7,11 @@ From the alert to the patch there are three sequential network rounds: observe, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import leftover
+from orchestrator.core import leftover, rules
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
@@ -31,11 +31,13 @@ from orchestrator.core.model import (
     Observed,
     Outcome,
     Phase,
+    Probe,
     Routing,
     Signal,
     State,
     Stored,
     Tick,
+    Verdict,
 )
 from orchestrator.core.paging import Due, page_of
 from orchestrator.core.plan import Plan, plan, seen_pair
@@ -173,8 +175,8 @@ def _once(
 class Intent:
     """A decision that is durable.
 
-    entry: as the history has it. at: when it was made. fresh: it made its epoch. routing: as read
-    before that. new_groups: unclaimed ones with traffic that were not known before. due: pages that
+    entry: as the history has it. at: when it was made. fresh: it made its epoch. routing, probes:
+    as read before that. new_groups: unclaimed ones with traffic that were not known before. due: pages that
     its commit remembers.
     """
 
@@ -184,6 +186,7 @@ class Intent:
     at: datetime
     fresh: bool
     routing: Routing | None
+    probes: Mapping[str, Probe]
     new_groups: tuple[str, ...]
     due: tuple[Due, ...] = ()
 
@@ -205,7 +208,8 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
     old = observed.stored.state
     fresh = decision.state.pair != (old.pair if old else NO_PAIR)
     new_groups = leftover.fresh(old, decision.state)
-    intent = Intent(decision, made, observed.stored, now, fresh, observed.routing, new_groups)
+    seen = observed.routing, observed.probes
+    intent = Intent(decision, made, observed.stored, now, fresh, *seen, new_groups)
     return _committed(service, intent, context) if decision.changed else intent
 
 
@@ -298,6 +302,8 @@ def _record(
     decision = intent.decision
     _say(service, signal, intent, done, context)
     _warn_of_unclaimed(service, intent, context)
+    if isinstance(signal, Tick):
+        _warn_of_silence(service, intent, context)
     _page(service, signal, intent, done, context)
     for repair in done.repairs:
         announce.drift(service, repair, intent.at, context)
@@ -375,6 +381,22 @@ def _warn_of_clash(service: Service, stored: Stored, context: Context) -> None:
         " repairs no drift. Raise `serial` with every change of the file",
         service=service.name,
     )
+
+
+def _warn_of_silence(service: Service, intent: Intent, context: Context) -> None:
+    """Name once each region whose probe says nothing of its health, as long as it says the same."""
+    silent = {
+        (service.name, name, probe.detail)
+        for name, probe in intent.probes.items()
+        if probe.verdict is Verdict.SILENT
+    }
+    kept = {one for one in context.memory.silent if one[0] != service.name}
+    for _, name, detail in sorted(silent - context.memory.silent):
+        asked = service.region(name).health_url is not None
+        what = f"{service.name}: our probe of {name} says nothing of its health: {detail}"
+        means = rules.unheard(service.policy, asked=asked)
+        context.log("WARNING", f"{what}. {means}", service=service.name, region=name)
+    context.memory.silent = kept | silent
 
 
 def _warn_of_unclaimed(service: Service, intent: Intent, context: Context) -> None:

@@ -29,10 +29,11 @@ class Desk:
         self.state = folder / "state"
 
     def write(self, **overrides: Any) -> None:  # any JSON
-        """The configuration: no health URLs, so that nothing has to run."""
+        """The configuration: no health URLs, so that nothing has to run, and alerts are believed."""
         content = configuration(**overrides)
         content["state"] = self.state.as_uri()
         for service in content["services"].values():
+            service["policy"] = {"on_unconfirmed": "proceed", **(service.get("policy") or {})}
             for region in service["regions"].values():
                 del region["health_url"]
         self.config.write_text(yaml.safe_dump(content, sort_keys=False))

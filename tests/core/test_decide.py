@@ -159,12 +159,34 @@ def test_a_healthy_probe_holds_the_move_and_the_region_stays_up() -> None:
     assert world.state.incidents["0.us-east-1"].refused == ("confirm",)
 
 
-def test_a_contradicted_alert_moves_by_the_next_tick_that_finds_the_region_failing() -> None:
+def test_a_contradicted_alert_moves_by_the_second_tick_that_finds_the_region_failing() -> None:
+    """One look may be a hiccup beside an alert that was wrong."""
     world = loop()
     world.send(opened(EAST))
     world.probes[EAST] = FAILING
     world.pass_time(minutes=1)
+    assert world.send(Tick()).outcome is Outcome.UNCHANGED
+    world.pass_time(minutes=1)
     assert world.send(Tick()).outcome is Outcome.MOVED
+
+
+def test_a_copy_of_a_contradicted_alert_that_sees_the_first_failure_says_so() -> None:
+    world = loop()
+    world.send(opened(EAST))
+    world.probes[EAST] = FAILING
+    world.pass_time(minutes=1)
+    decision = world.send(opened(EAST))
+    assert decision.outcome is Outcome.HELD
+    (reason,) = [one for one in decision.reasons if not one.passed]
+    assert "the first of two failing looks" in reason.value
+
+
+def test_another_alert_of_a_failing_region_counts_at_once_beside_a_contradicted_one() -> None:
+    world = loop()
+    world.send(opened(EAST))
+    world.probes[EAST] = FAILING
+    world.pass_time(minutes=1)
+    assert world.send(opened(EAST, "0.another")).outcome is Outcome.MOVED
 
 
 def test_an_old_alert_updates_health_and_the_next_tick_moves() -> None:
@@ -202,10 +224,10 @@ def test_when_we_are_blind_nothing_moves_and_it_pages() -> None:
 
 
 def test_a_silent_second_signal_proceeds_or_holds_as_configured() -> None:
-    world = loop()
+    world = loop(policy={"on_unconfirmed": "proceed"})
     world.probes[EAST] = NOT_FOUND
     assert world.send(opened(EAST)).outcome is Outcome.MOVED
-    world = loop(policy={"on_unconfirmed": "hold"})
+    world = loop()
     world.probes[EAST] = NOT_FOUND
     assert "confirm" in held("confirm", world, opened(EAST)).page
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -41,11 +41,12 @@ def after(
     second: Probe | None = None,
     state: State | None = None,
     confirm: Confirm = Confirm.NONE,
+    at: datetime = START,
 ) -> State:
     """The document after this signal. second: Monitoring's word, where that is asked."""
     probes = {EAST: own} if own else {}
     others = {EAST: second} if second else None
-    return assess(state or fresh(), signal, probes, Policy(confirm=confirm), START, (), others)
+    return assess(state or fresh(), signal, probes, Policy(confirm=confirm), at, (), others)
 
 
 @pytest.mark.parametrize("confirm", CONFIRMS)
@@ -70,13 +71,17 @@ def test_monitoring_alone_cannot_bear_it_out() -> None:
     assert status_of(state) is Status.UP
     state = after(Tick(), HEALTHY, FAILING, state, Confirm.MONITORING)
     assert status_of(state) is Status.UP
-    assert status_of(after(Tick(), FAILING, FAILING, state, Confirm.MONITORING)) is Status.DOWN
+    state = after(Tick(), FAILING, FAILING, state, Confirm.MONITORING)
+    later = after(Tick(), FAILING, FAILING, state, Confirm.MONITORING, START + MINUTE)
+    assert status_of(later) is Status.DOWN
 
 
 def test_it_counts_from_the_look_on_that_finds_the_region_failing() -> None:
     state = after(doubted(), HEALTHY)
     assert status_of(after(Tick(), SILENT, state=state)) is Status.UP
-    assert status_of(after(Tick(), FAILING, state=state)) is Status.DOWN
+    state = after(Tick(), FAILING, state=state)
+    assert status_of(state) is Status.UP
+    assert status_of(after(Tick(), FAILING, state=state, at=START + MINUTE)) is Status.DOWN
 
 
 def test_a_copy_that_finds_the_region_well_does_not_take_it_back() -> None:

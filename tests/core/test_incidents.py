@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.core import codec
 from orchestrator.core.ground import create
 from orchestrator.core.incidents import (
     PROBE_SPACING,
@@ -294,10 +295,53 @@ def test_nothing_contradicts_where_no_second_signal_is_asked_for() -> None:
     assert status_of(after([opened(EAST)], HEALTHY, policy)) is DOWN
 
 
-def test_a_failing_probe_lifts_a_contradiction() -> None:
+def looks(*told: tuple[float, Probe], signal: Signal | None = None) -> State:
+    """A contradicted alert, and looks at its region so many seconds after it."""
     state = after([opened(EAST)], HEALTHY)
-    assert status_of(ticks(state, FAILING, 1)) is DOWN
-    assert status_of(after([opened(EAST)], FAILING, state=state)) is DOWN
+    for seconds, probe in told:
+        now = START + timedelta(seconds=seconds)
+        state = assess(state, signal or Tick(), {EAST: probe}, Policy(recovery_probes=60), now)
+    return state
+
+
+def test_two_failing_looks_in_a_row_lift_a_contradiction() -> None:
+    """By any signal."""
+    for signal in (Tick(), opened(EAST), closed(EAST, "0.other")):
+        assert status_of(looks((60, FAILING), signal=signal)) is UP
+        assert status_of(looks((60, FAILING), (105, FAILING), signal=signal)) is DOWN
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [(60, FAILING), (104.9, FAILING)],
+        [(60, FAILING), (90, HEALTHY), (120, FAILING)],
+        [(60, FAILING), (1000, FAILING)],
+        [(1000, FAILING), (60, FAILING)],
+        [(60, FAILING), (120, SILENT), (180, SILENT)],
+    ],
+    ids=["too close", "healthy between", "too far", "a clock that went back", "silent"],
+)
+def test_looks_that_are_not_two_in_a_row_lift_no_contradiction(
+    told: list[tuple[float, Probe]],
+) -> None:
+    assert status_of(looks(*told)) is UP
+
+
+def test_a_silent_look_between_does_not_break_the_row() -> None:
+    assert status_of(looks((60, FAILING), (90, SILENT), (120, FAILING))) is DOWN
+
+
+def test_looks_are_kept_for_each_incident() -> None:
+    """One that was opened later and contradicted too has its own."""
+    state = looks((60, FAILING))
+    state = assess(state, opened(EAST, "0.late"), {EAST: HEALTHY}, Policy(), START + MINUTE)
+    assert state.incidents["0.late"].contradicted
+    assert state.incidents["0.us-east-1"].failed_at is None
+    again = START + 2 * MINUTE
+    state = assess(state, Tick(), {EAST: FAILING}, Policy(), again)
+    assert {one.failed_at for one in state.incidents.values()} == {again}
+    assert codec.decode(codec.encode(state), "checkout").incidents == state.incidents
 
 
 def test_a_contradiction_is_never_set_later() -> None:

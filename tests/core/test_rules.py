@@ -215,9 +215,10 @@ def test_a_target_is_up_and_answers() -> None:
 
 
 def test_a_target_without_a_health_url_is_taken_at_its_word_under_proceed() -> None:
-    hold = Policy(on_unconfirmed=OnUnconfirmed.HOLD)
-    assert fit(SILENT, asked=False)
-    assert not rules.target_healthy(hold, EAST, region(), SILENT, asked=False, movable=True).passed
+    credulous = (Policy(on_unconfirmed=OnUnconfirmed.PROCEED), Policy(confirm=Confirm.NONE))
+    for policy, passes in ((Policy(), False), *((policy, True) for policy in credulous)):
+        made = rules.target_healthy(policy, EAST, region(), SILENT, asked=False, movable=True)
+        assert made.passed is passes
 
 
 # --- words ---------------------------------------------------------------------------------------

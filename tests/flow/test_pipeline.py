@@ -144,13 +144,13 @@ def test_all_regions_down_fails_open_and_pages() -> None:
     assert any("last_region" in page for page in made.pages)
 
 
-def test_a_contradicted_alert_is_acted_on_by_the_tick_that_sees_the_region_fail() -> None:
+def test_a_contradicted_alert_is_acted_on_by_the_second_tick_that_sees_the_region_fail() -> None:
     made = lab()
     assert made.handle(made.opened("us-east-1")).decision.outcome is Outcome.HELD
     assert made.state.regions["us-east-1"].healthy
     made.clock.rest(60)
     made.down("us-east-1")
-    made.tick()
+    made.tick(times=2)
     assert made.traffic.scalers() == ONLY_WEST
 
 

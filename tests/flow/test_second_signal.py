@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from orchestrator.core.model import Outcome, Probe
+import pytest
+
+from orchestrator.core.model import Outcome, Probe, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.core.second import Sight
 from orchestrator.flow.preview import preview
@@ -85,3 +88,54 @@ def test_they_are_asked_beside_everything_else_in_one_round() -> None:
 
     fail(made, EAST)
     preview(made.service, made.opened(EAST), made.context(prober=Prober(), checks=Checks()))
+
+
+def told(made: Lab) -> list[str]:
+    """What was said of probes that say nothing."""
+    lines = [line for line in made.lines if line["severity"] == "WARNING"]
+    return [str(line["message"]) for line in lines if "says nothing" in str(line["message"])]
+
+
+def test_a_tick_names_each_region_whose_probe_says_nothing_once() -> None:
+    """A wrong path or IAM: else it would show in the night in which an alert comes."""
+    made = lab()
+    for name, status in ((EAST, 404), ("eu-west-1", 302)):
+        made.prober.answers[name] = Probe(Verdict.SILENT, f"{status} says nothing about health")
+    made.tick(times=3)
+    first, second = told(made)
+    assert "eu-west-1" in first
+    assert "302" in first
+    assert EAST in second
+    assert "one moves nothing and pages" in second
+    made.prober.answers.clear()
+    made.tick()
+    made.prober.answers[EAST] = Probe(Verdict.SILENT, "401 says nothing about health")
+    made.tick(times=2)
+    assert len(told(made)) == 3
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 429])
+def test_one_message_moves_nothing_where_the_health_url_says_nothing(status: int) -> None:
+    """With the defaults. It pages, so that a human looks."""
+    made = lab()
+    made.prober.answers[EAST] = Probe(Verdict.SILENT, f"{status} says nothing about health")
+    assert made.handle(made.opened(EAST)).decision.outcome is Outcome.HELD
+    assert made.traffic.applied == []
+    (page,) = [line for line in made.lines if line.get("page")]
+    assert page["rule"] == "confirm"
+    assert str(status) in str(page["message"])
+
+
+def test_a_region_that_cannot_be_probed_is_chosen_after_all_others() -> None:
+    """Only the absence of alerts speaks for it."""
+    made = lab(policy={"on_unconfirmed": "proceed"})
+    east, west, europe = made.service.regions
+    service = replace(made.service, regions=(east, replace(west, health_url=None), europe))
+    made.prober.answers["us-west-2"] = Probe(Verdict.SILENT, "no health_url")
+    made.down(EAST)
+    made.handle(made.opened(EAST), service=service)
+    assert made.state.primary == "eu-west-1"
+    made.down(EAST, "eu-west-1")
+    made.prober.answers["us-west-2"] = Probe(Verdict.SILENT, "no health_url")
+    made.handle(made.opened("eu-west-1"), service=service)
+    assert made.state.primary == "us-west-2"
