@@ -16,10 +16,10 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from orchestrator import evidence, plain_yaml
+from orchestrator import endpoints, evidence, plain_yaml
 from orchestrator.core import policy as core
 from orchestrator.core.claims import is_pattern, overlap
-from orchestrator.core.endpoints import is_usable
+from orchestrator.core.endpoints import default_endpoint
 from orchestrator.core.errors import BadConfig, Found
 from orchestrator.core.limits import MOST_REGIONS
 from orchestrator.core.plan import group_path, is_regional
@@ -100,7 +100,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         path = ("services", name)
         yield from _too_short((*path, "policy", "graceful"), service)
         yield from _standby(path, _object(service))
-        yield from _unreadable((*path, "regions"), _object(_object(service).get("regions")))
+        yield from _too_many((*path, "regions"), _object(_object(service).get("regions")))
         yield from _between_regions(path, _object(_object(service).get("regions")))
         yield from _open_ended(path, _object(service))
         yield from _unconfirmed(path, _object(service))
@@ -115,21 +115,18 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
         yield from _shared_mirrors(_object(raw.get("mirrors")))
 
 
-def _unreadable(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
+def _too_many(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
     """What every application would refuse in the document."""
     if len(regions) > MOST_REGIONS:
         yield path, f"{len(regions)} regions; write at most {MOST_REGIONS}: no client reads more"
-    for name, region in regions.items():
-        endpoint = _object(region).get("endpoint")
-        if isinstance(endpoint, str) and endpoint and not is_usable(endpoint):
-            text = f"{endpoint!r} is no host and no http(s) URL: no application could use it"
-            yield (*path, name, "endpoint"), text
 
 
 def _elsewhere(raw: Mapping[object, object], *, emulated: bool) -> Iterator[Found]:
     """Regions that cannot be where the file says, unless everything is on this machine."""
-    if not emulated and str(raw.get("state")).startswith("gs://"):
-        yield from evidence.on_loopback(_object(raw.get("services")))
+    local, services = emulated or str(raw.get("state")).startswith("file:"), raw.get("services")
+    if not local:
+        yield from evidence.on_loopback(_object(services))
+    yield from endpoints.refused(_object(services), local=local)
 
 
 def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:
@@ -253,10 +250,11 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
         regions=tuple(
             core.Region(
                 name=region_name,
-                endpoint=region.endpoint or f"dynamodb.{region_name}.amazonaws.com",
+                endpoint=region.endpoint or default_endpoint(region.aws_region or region_name),
                 health_url=region.health_url,
                 check_id=region.check_id,
                 backends=region.groups,
+                aws_region=endpoints.other_name(region_name, region.aws_region, region.endpoint),
             )
             for region_name, region in model.regions.items()
         ),

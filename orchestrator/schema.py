@@ -13,9 +13,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.values import (
+    AwsRegion,
     Duration,
     Groups,
     HealthUrl,
+    Hosts,
     Kind,
     Name,
     NotYet,
@@ -232,8 +234,22 @@ class RegionModel(_Model):
     endpoint: str = Field(
         "",
         description="The DynamoDB endpoint that applications use while this region is the primary."
-        " It is published in the state document; left out it is `dynamodb.<region>.amazonaws.com`.",
+        " It is published in the state document. It is one of AWS's names of DynamoDB in this"
+        " region, by https: `dynamodb[-fips].REGION.amazonaws.com`, `ACCOUNT.ddb.REGION"
+        ".amazonaws.com`, the same under `api.aws`, or a VPC endpoint's"
+        " `vpce-ID.dynamodb.REGION.vpce.amazonaws.com` (other partitions have other domains). Any"
+        " other host must stand in `allow_endpoints`. Loopback addresses and `http://` are taken"
+        " only with `file://` state or an emulator. Left out, it is"
+        " `dynamodb.REGION.amazonaws.com`, or that of the region's partition.",
         examples=["dynamodb.us-east-1.amazonaws.com"],
+    )
+    aws_region: AwsRegion | None = Field(
+        None,
+        description="The AWS region of the replica, if the region's key is another name, such as"
+        " Google's `us-east4`. The endpoint must be in it, requests are signed for it, and the"
+        " state document has it. Left out, it is the region's key or, if that is no AWS region, the"
+        " one in AWS's name of the endpoint.",
+        examples=["us-east-1"],
     )
     health_url: HealthUrl | None = Field(
         None,
@@ -322,8 +338,17 @@ class ServiceModel(_Model):
         Kind("mapping of region names to regions", "at least one region by its name"),
     ] = Field(
         description="The regions in order of preference: the first is the preferred primary, and a"
-        " failover takes the first one that is fit. The names are those of the DynamoDB regions,"
-        " and alerts name them in the label `region`."
+        " failover takes the first one that is fit. The names are those of the DynamoDB regions"
+        " (or any names, with `aws_region`), and alerts name them in the label `region`."
+    )
+    allow_endpoints: Hosts = Field(
+        [],
+        description="Hosts that an `endpoint` may name although AWS gives DynamoDB no such name: a"
+        " proxy, an own domain, LocalStack. Exact names, with the port unless it is 443. Requests"
+        " to them carry items and signatures. They are sent by https, and by `http://` only with"
+        " `file://` state or an emulator. The client does not believe the document about such a"
+        " host: pass it `allow_endpoint=` too.",
+        examples=[["dynamodb.internal.example.com"]],
     )
     traffic: TrafficModel = Field(description="What carries the traffic and how it is moved.")
     policy: PolicyModel = Field(

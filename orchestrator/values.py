@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from orchestrator.core.endpoints import origin_of
 from orchestrator.core.plan import group_path, is_regional
 from orchestrator.core.redis_url import read_redis_url
 
@@ -202,6 +203,32 @@ RegionName = Annotated[
         "a region's name of lower-case letters, digits and hyphens, such as us-east-1, at most 63"
         " characters",
     ),
+]
+AwsRegion = Annotated[
+    str,
+    Field(pattern=r"^[a-z]{2,4}(-[a-z]{2,12})+-[0-9]{1,2}$"),
+    Kind("AWS region", "an AWS region, such as us-east-1"),
+]
+_A_HOST = "a host or host:port in lower case, such as dynamodb.internal.example.com"
+
+
+def _host(value: str) -> str:
+    origin = origin_of(value)
+    if origin is None or "://" in value:
+        raise ValueError(f"write {_A_HOST}, without scheme, user name and path")
+    return value
+
+
+Host = Annotated[
+    str,
+    AfterValidator(_host),
+    _text(r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$"),
+    Kind("host", _A_HOST),
+]
+Hosts = Annotated[
+    list[Host],
+    Field(json_schema_extra={"uniqueItems": True}),
+    Kind("list of hosts", f"a list of hosts, each {_A_HOST}"),
 ]
 Project = Annotated[
     str,

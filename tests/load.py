@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import RegionError
 from orchestrator.client.sources.file import FileSource
@@ -120,7 +121,11 @@ class Regions:
     def client(self, **settings: Any) -> MultiRegionDynamoDB:
         """A client whose home is the first region."""
         return MultiRegionDynamoDB(
-            FileSource(self.source), home=EAST, health_table="checkout", **settings
+            FileSource(self.source),
+            home=EAST,
+            health_table="checkout",
+            allow_endpoint=loopback,
+            **settings,
         )
 
     def lose(self, how: Callable[[Database], None]) -> float:

@@ -91,7 +91,7 @@ class FakeTime:
 class PromptView(DocumentView):
     """A view whose looks come in time on a slow machine too, unless its source hangs."""
 
-    def __init__(self, source: HeldSource, time: FakeTime, **settings: float) -> None:
+    def __init__(self, source: HeldSource, time: FakeTime, **settings: Any) -> None:  # any setting
         super().__init__([source], monotonic=time.monotonic, **settings)
         self._source = source
 

@@ -433,8 +433,11 @@ def test_problems_are_told_in_the_order_of_the_file() -> None:
         probe: {attempts: 0}
         state: x
         services:
-          b: {traffic: 1, mode: x, regions: {r: {backend: projects/p/zones/z/instanceGroups/g}}}
-          a: {mode: x, regions: {r: {backend: [], health_url: "http://r.example/h"}}, colour: red}
+          b:
+            traffic: 1
+            mode: x
+            regions: {eu-west-1: {backend: projects/p/zones/z/instanceGroups/g}}
+          a: {mode: x, regions: {eu-west-1: {backend: [], health_url: http://e.example/h}}, colour: red}
         version: 2
     """
     with pytest.raises(BadConfig) as refused:
@@ -444,9 +447,9 @@ def test_problems_are_told_in_the_order_of_the_file() -> None:
         "state",
         "services.b.traffic",
         "services.b.mode",
-        "services.b.regions.r.health_url",
+        "services.b.regions.eu-west-1.health_url",
         "services.a.mode",
-        "services.a.regions.r.backend",
+        "services.a.regions.eu-west-1.backend",
         "services.a.colour",
         "services.a.traffic",
         "version",
@@ -896,3 +899,151 @@ def test_mirrors_are_no_part_of_the_digest() -> None:
     assert (
         read(told(mirrors={"redis": {"urls": ["redis://h"]}})).services["checkout"].stamp == plain
     )
+
+
+# --- endpoints -----------------------------------------------------------------------------------
+
+HERE = "services.checkout.regions.us-east-1.endpoint"
+
+
+def endpoints(value: dict[str, Any], *, emulated: bool = False) -> dict[str, str]:
+    """The problems of a file in the cloud, or beside an emulator, by path."""
+    try:
+        load(json.dumps(value), "failover.yaml", emulated=emulated)
+    except BadConfig as refused:
+        return {problem.path: problem.text for problem in refused.problems}
+    return {}
+
+
+def at(endpoint: str, *allowed: str, state: str = "gs://laptop-failover") -> dict[str, Any]:
+    """A file whose first region has this endpoint, and whose service allows these hosts."""
+    made = told(services__checkout__regions__us_east_1__endpoint=endpoint, state=state)
+    if allowed:
+        made["services"]["checkout"]["allow_endpoints"] = list(allowed)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        ("db.example.com", "no name that AWS gives DynamoDB in us-east-1"),
+        ("dynamodb.us-east-1.amazonaws.com.evil.example", "no name that AWS gives DynamoDB"),
+        ("https://me:geheim@dynamodb.us-east-1.amazonaws.com", "no host that requests can be sent"),
+        ("dynamodb.us-east-1.amazonaws.com@evil.example", "no host that requests can be sent"),
+        ("dynamodb\u3002us-east-1.amazonaws.com", "no host that requests can be sent"),
+        ("dynamodb.us-east-1.amazonaws.com/", "no host that requests can be sent"),
+        ("https://dynamodb.us-east-1.amazonaws.com?x=1", "no host that requests can be sent"),
+        ("Dynamodb.us-east-1.amazonaws.com", "no host that requests can be sent"),
+        ("dynamodb.us-east-1.amazonaws.com.", "no host that requests can be sent"),
+        ("dynamodb.us-east-1.amazonaws.com:8443", "no name that AWS gives DynamoDB"),
+        ("http://dynamodb.us-east-1.amazonaws.com", "clear text"),
+        ("http://127.0.0.1:8000", "the machine that asks"),
+        ("localhost", "the machine that asks"),
+        ("https://[::1]", "the machine that asks"),
+        ("dyn amo", "no host that requests can be sent"),
+    ],
+)
+def test_an_endpoint_that_is_no_dynamodb_is_refused_and_says_what_is(
+    endpoint: str, why: str
+) -> None:
+    found = endpoints(at(endpoint))
+    assert list(found) == [HERE]
+    assert why in found[HERE]
+    assert "write dynamodb.us-east-1.amazonaws.com" in found[HERE]
+    assert "geheim" not in found[HERE]
+    assert found[HERE].isascii()
+
+
+def test_a_host_of_ones_own_is_named_as_it_is_to_be_allowed() -> None:
+    found = endpoints(at("https://db.example.com:8443"))[HERE]
+    assert "allow_endpoints: [db.example.com:8443] in the service" in found
+    assert endpoints(at("https://db.example.com:8443", "db.example.com:8443")) == {}
+    assert endpoints(at("db.example.com", "db.example.com")) == {}
+    assert endpoints(at("db.example.com", "example.com", "x.db.example.com"))
+
+
+def test_clear_text_is_taken_beside_an_emulator_only_and_from_a_listed_host() -> None:
+    """LocalStack in a network of containers is no loopback address."""
+    local = at("http://localstack:4566", "localstack:4566")
+    assert endpoints(local, emulated=True) == {}
+    assert "clear text" in endpoints(local)[HERE]
+    assert (
+        "allow_endpoints: [localstack:4566]"
+        in (endpoints(at("http://localstack:4566"), emulated=True)[HERE])
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:8000", "http://localhost:8000"])
+def test_loopback_is_taken_with_a_folder_or_an_emulator_only(endpoint: str) -> None:
+    assert endpoints(at(endpoint), emulated=True) == {}
+    assert endpoints(at(endpoint, state="file:///tmp/laptop")) == {}
+    assert endpoints(at(endpoint, "127.0.0.1:8000", "localhost:8000"))
+
+
+@pytest.mark.parametrize("host", ["https://db.example.com", "*.example.com", "a@b", "DB.x", "a/b"])
+def test_what_is_allowed_is_a_host_by_its_exact_name(host: str) -> None:
+    found = endpoints(at("db.example.com", "db.example.com", host))
+    assert list(found) == ["services.checkout.allow_endpoints.1"]
+
+
+def test_the_region_in_the_name_must_be_the_right_one() -> None:
+    found = endpoints(at("dynamodb.us-west-2.amazonaws.com"))[HERE]
+    assert "is DynamoDB in us-west-2, not in us-east-1" in found
+    assert "aws_region: us-west-2 if the table is there" in found
+
+
+def keyed(key: str, **fields: str) -> dict[str, Any]:
+    """A file whose first region has another key."""
+    made = told()
+    regions = made["services"]["checkout"]["regions"]
+    entry = regions.pop("us-east-1")
+    del entry["endpoint"]
+    regions[key] = entry | fields
+    return made
+
+
+def test_nothing_is_made_up_for_a_key_that_is_no_aws_region() -> None:
+    """`us-east4` is Google's: there is no such host, and somebody could have its name one day."""
+    found = endpoints(keyed("us-east4"))
+    assert list(found) == ["services.checkout.regions.us-east4.aws_region"]
+    assert "missing: us-east4 is no AWS region" in next(iter(found.values()))
+
+
+@pytest.mark.parametrize(
+    ("fields", "endpoint"),
+    [
+        ({"aws_region": "us-east-1"}, "dynamodb.us-east-1.amazonaws.com"),
+        ({"aws_region": "cn-north-1"}, "dynamodb.cn-north-1.amazonaws.com.cn"),
+        (
+            {"endpoint": "https://123456789012.ddb.us-east-1.amazonaws.com"},
+            "https://123456789012.ddb.us-east-1.amazonaws.com",
+        ),
+    ],
+)
+def test_a_key_that_is_no_aws_region_has_one_beside_it_or_in_its_endpoint(
+    fields: dict[str, str], endpoint: str
+) -> None:
+    region = read(keyed("us-east4", **fields)).services["checkout"].region("us-east4")
+    assert region.endpoint == endpoint
+    assert region.aws_region in endpoint
+    assert region.aws_region
+
+
+def test_an_aws_region_that_is_the_key_is_said_once() -> None:
+    found = read(keyed("us-east-1", aws_region="us-east-1")).services["checkout"]
+    assert found.region("us-east-1").aws_region == ""
+
+
+def test_an_own_host_needs_the_aws_region_that_requests_are_signed_for() -> None:
+    made = keyed("us-east4", endpoint="db.example.com")
+    made["services"]["checkout"]["allow_endpoints"] = ["db.example.com"]
+    assert list(endpoints(made)) == ["services.checkout.regions.us-east4.aws_region"]
+
+
+def test_aws_regions_and_hosts_are_part_of_the_digest() -> None:
+    """So another file of the same serial is a clash, and puts no endpoint back."""
+    plain = read(told()).services["checkout"].stamp
+    stated = keyed("us-east-1", aws_region="us-east-1")
+    assert read(stated).services["checkout"].stamp != plain
+    allowed = at("dynamodb.us-east-1.amazonaws.com", "db.example.com")
+    assert read(allowed).services["checkout"].stamp != plain

@@ -45,6 +45,7 @@ def services(**changes: Any) -> dict[str, Service]:  # any JSON
     for name, region in search["regions"].items():
         region["health_url"] = f"https://{name}.search.example.com:8443/health"
         region["check_id"] = f"search-{name}"
+        region["endpoint"] = f"dynamodb.{name}.amazonaws.com"
         region["backend"] = group(name).replace("checkout", "search")
     told["services"]["search"] = search
     for path, value in changes.items():

@@ -16,6 +16,7 @@ from flask import Flask
 from shop import create_app
 
 from orchestrator import aws_identity
+from orchestrator.client.allowed import hosts, loopback
 from orchestrator.client.document import Document, RegionEntry
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.health import HealthCheck
@@ -33,7 +34,10 @@ def make() -> Flask:
     """The application of this process. Raises KeyError and ValueError for missing settings."""
     region, table = os.environ["REGION"], os.environ.get("TABLE", "checkout")
     mode = os.environ.get("MODE", "active-passive")
-    view = DocumentView([source(url) for url in os.environ["DOCUMENT"].split()]).start()
+    allowed = os.environ.get("ALLOW_ENDPOINTS", "")
+    allow = loopback if allowed == "loopback" else hosts(*allowed.split())
+    sources = [source(url) for url in os.environ["DOCUMENT"].split()]
+    view = DocumentView(sources, allow_endpoint=allow).start()
     document = view.wait_first(STARTING)
     if document is None or region not in document.regions:
         known = ", ".join(document.regions) if document else "no document could be read"

@@ -13,6 +13,7 @@ from functools import partial
 
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.check_balancer import balancer
+from orchestrator.cli.check_endpoints import endpoints
 from orchestrator.cli.check_failover import could_take_over
 from orchestrator.cli.check_lag import lag
 from orchestrator.cli.check_mirrors import mirrors
@@ -133,6 +134,7 @@ def _service(service: Service, world: World, make: Make | None) -> list[Finding]
     return [
         *found,
         *_rewritten(service, observed.stored.state, world),
+        *endpoints(service, observed.stored.state),
         *_health(service, observed),
         *_untold(service),
         *lag(service, observed),

@@ -20,6 +20,7 @@ MEANINGS: Mapping[str, str] = {
     "routing": "the load balancer must name a region that the configuration knows",
     "adopt": "the load balancer carried a newer decision than the document, which is followed",
     "configuration": "the configuration has a higher serial",
+    "endpoint": "where applications find the table is what the configuration says",
     "restore": "an older version of the document was brought back",
     "freeze": "a human has stopped automation for a while",
     "command": "a command is carried out once, and soon after it was given",

@@ -100,7 +100,7 @@ class Calls:
             order = self._read_order(found, pinned, consistent=consistent)
             for name in order:
                 if not call.time_for_another(self._needed(name, call)):
-                    raise self._none(call, consistent=consistent) from call.last
+                    raise self._none(call, found.document, consistent=consistent) from call.last
                 region = self._regions.get(found.document.regions[name])
                 if not self._takes(region, alternative=name != order[-1]):
                     call.tried.append((name, SHUT))
@@ -113,7 +113,7 @@ class Calls:
             if call.last is not None and kind(call.last) is Kind.DENIED:
                 raise call.last  # nobody knows us or the table better
             if call.last is None or not call.rest():  # all breakers are open, or no time is left
-                raise self._none(call, consistent=consistent) from call.last
+                raise self._none(call, found.document, consistent=consistent) from call.last
 
     def _needed(self, name: str, call: Call) -> float:
         """Seconds that must be left to ask this region: it was silent before, or it may be well.
@@ -221,7 +221,7 @@ class Calls:
                 f" {document.revision}): traffic is being moved to another region. Nothing was"
                 " sent; try again after that"
             )
-        call.tried.extend(refused)
+        call.tried.extend((*refused, *document.refused.items()))
         return self._lost(call)
 
     def _fresh_enough(self, call: Call) -> None:
@@ -270,7 +270,7 @@ class Calls:
     def _tell_of_home(self, document: Document) -> None:
         """Say it once for each change: a home that the document does not have is nobody's."""
         home = self._settings.home
-        homeless = home is not None and home not in document.regions
+        homeless = home is not None and home not in document.names
         if homeless and not self._homeless:
             _LOG.error(
                 "home=%r is no region of the document (%s): calls go to %s first, as if no home"
@@ -304,8 +304,9 @@ class Calls:
             call.tried.append((region.name, words(error)))
         return what
 
-    def _none(self, call: Call, *, consistent: bool) -> NoHealthyRegion:
+    def _none(self, call: Call, document: Document, *, consistent: bool) -> NoHealthyRegion:
         hint = ""
+        call.tried.extend(document.refused.items())
         if consistent and not self._settings.consistent_fallback:
             hint = (
                 " A strongly consistent read is answered only where the writes go; without"

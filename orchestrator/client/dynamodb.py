@@ -16,6 +16,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from orchestrator.client.allowed import Allow, never
 from orchestrator.client.call import DEADLINE, OnStale, Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import NoHealthyRegion
@@ -56,7 +57,10 @@ class MultiRegionDynamoDB:
     had. health_table: a table with the item `failover#health`, for warm connections and probes;
     without it the regions are asked for their endpoints, which says less. warm_every: seconds
     without a call after which a region is asked so. credentials: of `orchestrator.aws_identity`,
-    renewed beside the requests; None: boto3's usual search. session: makes the boto3 Session, and
+    renewed beside the requests; None: boto3's usual search. allow_endpoint: whether requests for a
+    region may go to an endpoint that is no name of AWS's for DynamoDB there (a function of the
+    region's name and the endpoint, see `orchestrator.client.allowed`); a DocumentView that is given
+    has its own. session: makes the boto3 Session, and
     then credentials are its business.
     """
 
@@ -77,6 +81,7 @@ class MultiRegionDynamoDB:
         health_table: str | None = None,
         warm_every: float = WARM_EVERY,
         credentials: OffPath | None = None,
+        allow_endpoint: Allow | None = None,
         session: Callable[[], Session] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
     ) -> None:
@@ -84,11 +89,16 @@ class MultiRegionDynamoDB:
             raise ValueError("deadline, connect_timeout and read_timeout are seconds, more than 0")
         self._owns_view = not isinstance(source, DocumentView)
         if isinstance(source, DocumentView):
+            if allow_endpoint is not None:
+                raise ValueError("give allow_endpoint to the DocumentView: it reads the document")
             self.view = source
         else:
             sources = tuple(source) if isinstance(source, Sequence) else (source,)
             self.view = DocumentView(
-                sources, interval=refresh_interval, max_staleness=max_staleness
+                sources,
+                interval=refresh_interval,
+                max_staleness=max_staleness,
+                allow_endpoint=allow_endpoint or never,
             )
         config = client_config(connect_timeout, read_timeout)
         self._regions = Regions(session or partial(_session, credentials), config)
@@ -151,6 +161,8 @@ class MultiRegionDynamoDB:
         entry = document.regions.get(name) if document else None
         if entry is None:
             known = ", ".join(document.regions) if document else "no document could be read yet"
+            if document and name in document.refused:
+                raise NoHealthyRegion(f"in_region({name!r})", [(name, document.refused[name])])
             raise NoHealthyRegion(f"in_region({name!r})", (), None, f" Known: {known}")
         return self._regions.resource(entry)
 

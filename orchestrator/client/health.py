@@ -250,7 +250,7 @@ class HealthCheck:
     def _measured(self) -> Sequence[str]:
         """The regions whose heartbeats are read, the own one among them; none where it is alone."""
         document = self._view.latest if self._view else None
-        regions = self._regions or (tuple(document.regions) if document else ())
+        regions = self._regions or (document.names if document else ())
         return tuple(dict.fromkeys((self.region, *regions))) if regions else ()
 
     def _behind(

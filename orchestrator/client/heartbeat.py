@@ -211,7 +211,7 @@ class Heartbeat:
 
     def _others(self) -> Sequence[str]:
         document = self._view.latest if self._view else None
-        regions = self._regions or (tuple(document.regions) if document else ())
+        regions = self._regions or (document.names if document else ())
         return tuple(name for name in regions if name != self.region)
 
     def _tell(self, what: str) -> None:

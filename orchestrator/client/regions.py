@@ -116,11 +116,8 @@ def _is_json(body: bytes) -> bool:
 
 
 def aws_region(entry: RegionEntry) -> str:
-    """The AWS region that requests are signed for: in the endpoint's name, else the region's."""
-    host = entry.endpoint.rpartition("://")[2].partition("/")[0]
-    parts = host.split(".")
-    known = len(parts) > 2 and parts[0].startswith("dynamodb") and parts[2] == "amazonaws"  # noqa: PLR2004  # dynamodb.REGION.amazonaws.com
-    return parts[1] if known else entry.name
+    """The AWS region that requests are signed for: the endpoint's, else the document's."""
+    return entry.aws_region
 
 
 class Regions:

@@ -55,10 +55,16 @@ def routes(
         *(r for r in ordered if not _up(document, r)),
     )
     if mode is Mode.ACTIVE_PASSIVE:
-        writes: tuple[str, ...] = (document.primary,)
+        writes = _primary(document)
     else:
-        writes = tuple(region for region in ordered if _up(document, region)) or (document.primary,)
+        up = tuple(region for region in ordered if _up(document, region))
+        writes = up or _primary(document)
     return Routes(document, reads, reads if consistency is Consistency.MRSC else writes, writes)
+
+
+def _primary(document: Document) -> tuple[str, ...]:
+    """The primary; none where its endpoint is refused. No other region takes its writes then."""
+    return (document.primary,) if document.primary in document.regions else ()
 
 
 def _ordered(document: Document, home: str | None) -> tuple[str, ...]:

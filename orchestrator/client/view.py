@@ -21,10 +21,11 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from orchestrator.client.allowed import Allow, never
 from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.fork import in_child
@@ -49,7 +50,9 @@ class DocumentView:
 
     sources: asked in this order, the next one only where the one before it has no answer. interval:
     seconds between two looks. max_staleness: seconds after which `stale` is true. monotonic: the
-    clock of that age, in seconds. Make it with the application and `start` it once.
+    clock of that age, in seconds. allow_endpoint: what the application takes from the document
+    beside AWS's names of DynamoDB, see `orchestrator.client.allowed`; a region with any other
+    endpoint is left out. Make it with the application and `start` it once.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class DocumentView:
         *,
         interval: float = INTERVAL,
         max_staleness: float = MAX_STALENESS,
+        allow_endpoint: Allow = never,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not sources:
@@ -70,6 +74,7 @@ class DocumentView:
         self.interval = interval
         self.max_staleness = max_staleness
         self._sources = tuple(sources)
+        self._allow = allow_endpoint
         self._monotonic = monotonic
         self._latest: Document | None = None
         self._confirmed = -math.inf
@@ -207,7 +212,7 @@ class DocumentView:
         """Whether the source is not behind what we know; what is newer is taken over."""
         fetched = source.fetch(self._marks.get(number))
         if fetched is not None:
-            document = read_document(fetched.body)
+            document = read_document(fetched.body, self._allow)
             now = time.time()  # noqa: TID251  # the application's clock: a bound, not an order
             if is_ahead(document.revision, now, fetched.at):
                 raise Corrupt(
@@ -268,6 +273,7 @@ class DocumentView:
         before = self._latest
         self._latest, self._from = document, number
         self._below.clear()
+        self._tell_refused(document, before.refused if before else {}, source)
         if before is None or before.primary != document.primary:
             _LOG.warning(
                 "primary is %s (was %s), epoch %d, revision %d, from %s",
@@ -287,6 +293,26 @@ class DocumentView:
         """The source has no answer: what it said before no longer counts as steady."""
         self._below.pop(number, None)
         self._trouble(number, source, why)
+
+    @staticmethod
+    def _tell_refused(document: Document, before: Mapping[str, str], source: Source) -> None:
+        """Say once of each region, and of each other endpoint, that it is left out."""
+        for name, why in document.refused.items():
+            if before.get(name) != why:
+                _LOG.error(
+                    "%a is left out: %s. Nothing is sent there%s. Document: revision %d, from %s."
+                    " If the host is yours, pass allow_endpoint= to the client. If not, find out"
+                    " who wrote the document",
+                    name,
+                    why,
+                    ", and no writes are possible: it is the primary"
+                    if name == document.primary
+                    else "",
+                    document.revision,
+                    source.name,
+                )
+        for name in before.keys() - document.refused.keys():
+            _LOG.info("%a is no longer left out: revision %d", name, document.revision)
 
     def _trouble(self, number: int, source: Source, what: str) -> None:
         """Say it once when a source begins to fail, differs in how, or is well again."""

@@ -126,6 +126,7 @@ def _stamp(stamp: Stamp) -> Json:
 def _region(entry: RegionState) -> Json:
     return {
         "endpoint": entry.endpoint,
+        "aws_region": entry.aws_region or None,
         "healthy": entry.healthy,
         "status": entry.status,
         "since": stamp_time(entry.since),
@@ -354,6 +355,7 @@ def _read_region(value: object) -> RegionState:
     entry = strict(value)
     return RegionState(
         endpoint=text(entry["endpoint"]),
+        aws_region=text(entry.get("aws_region") or ""),
         status=member(entry["status"], Status),
         since=read_time(entry["since"]),
         proofs=count(entry.get("proofs", 0)),

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import attached, leftover, rules
+from orchestrator.core import attached, leftover, misplaced, rules
 from orchestrator.core.carried import carries
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.clocks import believed, given_up
@@ -97,6 +97,7 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     timely, pages = believed(before, now) if before else (None, ())
     ground = stand(service, timely, observed, now)
     made = given_up(_decide(service, ground, observed, signal, now), pages)
+    made = misplaced.told(made, misplaced.found(service, before))
     return _complete(service, ground, made, observed.routing, signal)
 
 

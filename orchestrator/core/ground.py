@@ -160,9 +160,7 @@ def settle(state: State, service: Service, routing: Routing | None) -> State:
     is retired as the groups that it matches on the resource, or as itself while that is not read.
     """
     entries = {
-        region.name: replace(
-            state.regions[region.name], endpoint=region.endpoint, backends=region.backends
-        )
+        region.name: _as_configured(state.regions[region.name], region)
         for region in service.regions
     }
     gone = [group for entry in state.regions.values() for group in entry.backends]
@@ -178,11 +176,25 @@ def _attached(claim: str, routing: Routing | None) -> tuple[str, ...]:
 
 
 def _fresh(region: Region, now: datetime) -> RegionState:
-    return RegionState(region.endpoint, Status.UP, now, backends=region.backends)
+    return _as_configured(RegionState(region.endpoint, Status.UP, now), region)
+
+
+def _as_configured(entry: RegionState, region: Region) -> RegionState:
+    """The entry with what the configuration alone says of the region."""
+    return replace(
+        entry,
+        endpoint=region.endpoint,
+        aws_region=region.aws_region,
+        backends=region.backends,
+    )
 
 
 def refit(state: State, service: Service, now: datetime) -> State:
-    """The document with an entry for each configured region. Only an epoch takes one away."""
+    """The document with an entry for each configured region. Only an epoch takes one away.
+
+    What the configuration alone says of a region is put back where the document was made with this
+    very configuration. Another instance's file may say something else, and that needs an epoch.
+    """
     missing = {
         region.name: _fresh(region, now)
         for region in service.regions
@@ -191,7 +203,7 @@ def refit(state: State, service: Service, now: datetime) -> State:
     entries = {**state.regions, **missing}
     if standing(state.stamp, service.stamp) is Standing.SAME:
         for region in service.regions:
-            entries[region.name] = replace(entries[region.name], backends=region.backends)
+            entries[region.name] = _as_configured(entries[region.name], region)
     return replace(state, regions=entries)
 
 

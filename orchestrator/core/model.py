@@ -214,6 +214,7 @@ class RegionState:
     last that counted. backends: its groups, so that they are still known when it is configured no
     more. fenced_until: no writes there until then, for a graceful switch leaves it. proven_at: when
     ticks last proved it well again; recoveries: how often they did, each within a day of the last.
+    aws_region: where the endpoint is; empty where the region's own name says it.
 
     With attached standbys only: attach: this epoch gives it capacity. attached: it was seen to have
     it on a load balancer that carried this epoch or, if none since took it away, an earlier one.
@@ -230,6 +231,7 @@ class RegionState:
     fenced_until: datetime | None = None
     proven_at: datetime | None = None
     recoveries: int = 0
+    aws_region: str = ""
     attach: bool = False
     attached: bool = False
     leave: Leave | None = None

@@ -143,6 +143,7 @@ class Region:
 
     backends: its claims on the groups that serve it, as API paths from `projects/` on, where `*`
     stands for any zone or name (see `orchestrator.core.claims`). What they match moves together.
+    aws_region: where the replica is; empty where the region's own name says it.
     """
 
     name: str
@@ -150,6 +151,7 @@ class Region:
     health_url: str | None
     check_id: str | None
     backends: tuple[str, ...]
+    aws_region: str = ""
 
     @property
     def role_url(self) -> str | None:

@@ -24,6 +24,7 @@ def public_view(state: State) -> bytes:
         "regions": {
             name: {
                 "endpoint": region.endpoint,
+                **({"aws_region": region.aws_region} if region.aws_region else {}),
                 "healthy": region.healthy,
                 "fenced_until": stamped(region.fenced_until),
             }

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from flask import Flask, Response, jsonify, request
 
+from orchestrator.client import allowed
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import RegionError
 from orchestrator.client.flask import blueprint
@@ -231,7 +232,9 @@ def main() -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         os.environ.setdefault(name, "laptop")  # boto3 signs, and nobody here looks at it
     region: str = options.region
-    view = DocumentView([source(options.document)], interval=REFRESH)
+    view = DocumentView(
+        [source(options.document)], interval=REFRESH, allow_endpoint=allowed.loopback
+    )
     items = RegionItems(TABLE, region, endpoint_url=options.endpoint)
     limits = Limits(cache=REFRESH, linger=LINGER)
     check = HealthCheck(region, items, view, mode=options.mode, limits=limits)

@@ -29,7 +29,7 @@ class Desk:
         self.state = folder / "state"
 
     def write(self, **overrides: Any) -> None:  # any JSON
-        """The configuration: no health URLs, so that nothing has to run, and alerts are believed."""
+        """The configuration: no health URLs, so nothing has to run, and alerts are believed."""
         content = configuration(**overrides)
         content["state"] = self.state.as_uri()
         for service in content["services"].values():

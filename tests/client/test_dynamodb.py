@@ -15,6 +15,7 @@ import pytest
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
+from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
 from orchestrator.client.sources.file import FileSource
@@ -27,6 +28,7 @@ from tests.regional import EAST, WEST, document, write_whole
 from tests.station import BadSocket, Said, Station, hang
 
 pytestmark = pytest.mark.world
+LOCAL: Any = {"health_table": "checkout", "allow_endpoint": loopback}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def source(servers: dict[str, Database], tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.fixture
 def db(source: Path) -> Iterator[MultiRegionDynamoDB]:
     """A client whose home is the east."""
-    with MultiRegionDynamoDB(FileSource(source), home=EAST, health_table="checkout") as made:
+    with MultiRegionDynamoDB(FileSource(source), home=EAST, **LOCAL) as made:
         assert made.ready(10)
         yield made
 
@@ -144,7 +146,7 @@ def test_a_new_primary_takes_the_writes(
 
 def test_a_region_that_nobody_asks_stays_warm(source: Path) -> None:
     """Connections to the standby are open before the first request goes there."""
-    settings: Any = {"health_table": "checkout", "warm_every": 0.2}
+    settings: Any = LOCAL | {"warm_every": 0.2}
     with MultiRegionDynamoDB(FileSource(source), home=EAST, **settings) as db:
         assert db.ready(10)
         standby = next(one for one in db._regions.all() if one.name == WEST)
@@ -194,7 +196,7 @@ def test_without_a_document_the_first_call_says_so(tmp_path: Path) -> None:
 
 
 def test_a_shared_view_is_left_running(source: Path) -> None:
-    with DocumentView([FileSource(source)]) as view:
+    with DocumentView([FileSource(source)], allow_endpoint=loopback) as view:
         with MultiRegionDynamoDB(view, home=EAST) as db:
             assert db.ready(10)
         assert view.refresh(5)
@@ -233,7 +235,7 @@ def test_an_answer_that_is_not_whole_or_not_dynamodbs_is_none(
     """botocore would take it for "no such item", and for a write that was acknowledged."""
     with Station(lambda _: said) as odd:
         write_whole(source, document(endpoints={EAST: odd.url, WEST: servers[WEST].url}))
-        with MultiRegionDynamoDB(FileSource(source), home=EAST, health_table="checkout") as db:
+        with MultiRegionDynamoDB(FileSource(source), home=EAST, **LOCAL) as db:
             assert db.ready(10)
             db.in_region(WEST).Table("checkout").put_item(Item={"pk": "whole"})
             assert "Item" in db.Table("checkout").get_item(Key={"pk": "whole"})
@@ -245,10 +247,11 @@ def test_a_process_ends_while_a_region_hangs(source: Path, servers: dict[str, Da
     """Nothing that waits for a region keeps the interpreter from ending."""
     code = """
 import sys
+from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
 db = MultiRegionDynamoDB(FileSource(sys.argv[1]), home="us-east-1", read_timeout=600,
-                         health_table="checkout", warm_every=0.1)
+                         health_table="checkout", warm_every=0.1, allow_endpoint=loopback)
 assert db.ready(30)
 sys.stdin.read()  # until the standby is asked
 db.close()

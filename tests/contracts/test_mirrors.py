@@ -48,7 +48,7 @@ def document(revision: int) -> bytes:
         "revision": revision,
         "epoch": 1,
         "primary": "us-east-1",
-        "regions": {"us-east-1": {"endpoint": "dynamodb.example", "healthy": True}},
+        "regions": {"us-east-1": {"endpoint": "dynamodb.us-east-1.amazonaws.com", "healthy": True}},
     }
     return json.dumps(made).encode()
 

@@ -59,6 +59,7 @@ STAMPS = st.builds(Stamp, st.integers(0, 99), TEXT, st.sampled_from(Mode), TEXT)
 REGION_STATES = st.builds(
     RegionState,
     endpoint=TEXT,
+    aws_region=TEXT,
     status=st.sampled_from(Status),
     since=TIMES,
     proofs=st.integers(0, 9),
