@@ -437,7 +437,7 @@ def test_problems_are_told_in_the_order_of_the_file() -> None:
             traffic: 1
             mode: x
             regions: {eu-west-1: {backend: projects/p/zones/z/instanceGroups/g}}
-          a: {mode: x, regions: {eu-west-1: {backend: [], health_url: http://e.example/h}}, colour: red}
+          a: {mode: x, regions: {eu-west-1: {backend: [], health_url: http://e.de/h}}, colour: red}
         version: 2
     """
     with pytest.raises(BadConfig) as refused:

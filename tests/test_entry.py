@@ -51,7 +51,7 @@ def configured(
                     r: {**region(r, name), **more.get(name, {}).get(r, {})}
                     for r in ("us-east-1", "us-west-2")
                 },
-                "policy": more.get("policy", {}),
+                "policy": {"on_unconfirmed": "proceed", **more.get("policy", {})},
                 "traffic": {"kind": "backend-service", "backend_service": name},
             }
             for name in services

@@ -147,7 +147,6 @@ GOOD = [
     ("services.s.traffic.lever", None),
     ("services.s.regions.r.backend", f"https://compute.googleapis.com/compute/beta/{GROUP}"),
     ("services.s.regions.r.backend", [GROUP, GROUP + "2"]),
-    ("services.s.regions.r.health_url", None),
     ("services.s.regions.r.health_url", "http://10.0.0.1:8080/healthz?deep=1"),
     ("services.s.regions.r.health_url", "https://x.us-east4.run.app/health"),
     ("services.s.policy.cooldown", "1.5h"),
@@ -249,6 +248,7 @@ BAD = [
 ]
 
 ONLY_AT_LOAD = {
+    "a region that nothing could confirm": ("services.s.regions.r.health_url", None),
     "the longest duration": ("services.s.policy.cooldown", "9999d"),
     "a duration's bounds": ("probe.timeout", "2h"),
     "a port beyond all ports": ("services.s.regions.r.health_url", "https://h:99999/healthz"),

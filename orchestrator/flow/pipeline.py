@@ -176,8 +176,8 @@ class Intent:
     """A decision that is durable.
 
     entry: as the history has it. at: when it was made. fresh: it made its epoch. routing, probes:
-    as read before that. new_groups: unclaimed ones with traffic that were not known before. due: pages that
-    its commit remembers.
+    as read before that. new_groups: unclaimed ones with traffic that were not known before. due:
+    pages that its commit remembers.
     """
 
     decision: Decision

@@ -40,6 +40,12 @@ class Seen:
         self.answered = True
         return self.world.objects.get(name)
 
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """What is there, or what the test set."""
+        if self.error:
+            raise self.error
+        return self.world.objects.names(prefix)
+
     def put(self, name: str, data: bytes, generation: int) -> int:
         """As the folder does it, or what the test set."""
         if self.error:
