@@ -104,7 +104,7 @@ def test_a_region_label_without_a_service_moves_each_service_whose_own_probe_fai
     assert document(tmp_path, "search")["primary"] == EAST
     routing = tmp_path / "state/backend-services/checkout.json"
     assert "service=checkout " in json.loads(routing.read_text())["description"]
-    told = [line for line in lines(capsys) if "names no service" in line["message"]]
+    told = [line for line in lines(capsys) if "has no `service` label" in line["message"]]
     assert {line["severity"] for line in told} >= {"INFO"}
 
 
