@@ -6,7 +6,6 @@ PURE. Applications depend on `revision`, `epoch`, `primary` and, for each region
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +18,12 @@ from orchestrator.core.reading import (
     count,
     mapping,
     maybe,
-    no_constant,
+    read_json,
     read_time,
     strict,
     text,
 )
+from orchestrator.core.shown import quoted
 
 HIGHEST = 1 << 62
 """Of revisions: Cloud Storage's generations are far below."""
@@ -77,8 +77,8 @@ def read_document(data: bytes) -> Document:
     if len(data) > READ:
         raise Corrupt(f"{len(data)} bytes, more than {READ}: that is no region document")
     try:
-        document = json.loads(data, parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_json(data, READ)
+    except ValueError as error:
         raise Corrupt(f"not JSON: {error}") from error
     where = "(document)"
     try:
@@ -98,7 +98,7 @@ def read_document(data: bytes) -> Document:
         raise Corrupt(f"regions: {len(found)} of them, more than {MOST_REGIONS}")
     if primary not in regions:
         raise Corrupt(
-            f"primary: {primary!r} is not one of the regions that have a usable endpoint"
+            f"primary: {quoted(primary)} is not one of the regions that have a usable endpoint"
             f" ({', '.join(regions)})"
         )
     return Document(revision, epoch, primary, MappingProxyType(regions))
@@ -108,7 +108,7 @@ def _region(name: str, value: object) -> RegionEntry:
     fields = strict(value)
     healthy = fields.get("healthy")
     if not isinstance(healthy, bool):
-        raise TypeError(f"{name}.healthy: {healthy!r} is neither true nor false")
+        raise TypeError(f"{quoted(name)}.healthy: {quoted(healthy)} is neither true nor false")
     return RegionEntry(
         name,
         text(fields.get("endpoint")),

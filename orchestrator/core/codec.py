@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from orchestrator.core.invariants import refuse_contradictions
-from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, is_ahead
+from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, READ, is_ahead
 from orchestrator.core.model import (
     NOTHING,
     Doubt,
@@ -46,8 +46,8 @@ from orchestrator.core.reading import (
     mapping,
     maybe,
     member,
-    no_constant,
     number,
+    read_json,
     read_time,
     sequence,
     stamp_time,
@@ -56,8 +56,13 @@ from orchestrator.core.reading import (
     text,
     texts,
 )
+from orchestrator.core.shown import quoted
 
 SCHEMA = 1
+
+LONGEST = 4 * READ
+"""Bytes of a document that the orchestrator reads: it must see one that has grown too long for
+applications, to say so and to make it shorter."""
 
 T = TypeVar("T")
 
@@ -251,8 +256,8 @@ def decode(data: bytes, service: str, times: Sequence[float] = ()) -> State:
     times: what is known of the time, in seconds since 1970; then no revision may lie far ahead.
     """
     try:
-        document = json.loads(data, parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_json(data, LONGEST)
+    except ValueError as error:
         raise Corrupt(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise Corrupt("not a JSON object")
@@ -260,9 +265,9 @@ def decode(data: bytes, service: str, times: Sequence[float] = ()) -> State:
     if isinstance(schema, int) and schema > SCHEMA:
         raise NewerSchema(f"schema {schema}; this version reads {SCHEMA}")
     if schema != SCHEMA:
-        raise Corrupt(f"schema: {schema!r} is not {SCHEMA}")
+        raise Corrupt(f"schema: {quoted(schema)} is not {SCHEMA}")
     if document.get("service") != service:
-        raise Corrupt(f"service: {document.get('service')!r} is not {service!r}")
+        raise Corrupt(f"service: {quoted(document.get('service'))} is not {service!r}")
     state = _decode(document)
     if times and is_ahead(state.revision, *times):
         raise Corrupt(f"revision: {state.revision} lies more than {AHEAD.days} days ahead")
@@ -494,7 +499,7 @@ def _lenient_time(value: object) -> datetime | None:
     """For people only: None for anything unreadable."""
     try:
         return read_time(value)
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

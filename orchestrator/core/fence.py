@@ -34,12 +34,12 @@ This module reads and writes the mark. It does not decide and does not compare.
 
 from __future__ import annotations
 
-import json
 import re
 
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
+from orchestrator.core.reading import read_json
 
 MAX_DESCRIPTION = 2048
 """Characters that the API keeps of a description (reference of backendServices)."""
@@ -141,7 +141,7 @@ def json_object(text: str) -> dict[str, object] | None:
     if not text.startswith("{"):
         return None
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = read_json(text, MAX_DESCRIPTION)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None

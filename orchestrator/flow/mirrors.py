@@ -11,11 +11,14 @@ from __future__ import annotations
 from concurrent.futures import Future, wait
 
 from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.limits import TOLD
 from orchestrator.core.model import Decision, Signal, State, Stored, Tick
 from orchestrator.core.policy import Service, Standby
 from orchestrator.core.public import public_view
+from orchestrator.core.shown import short
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state
+from orchestrator.flow.spared import spared
 from orchestrator.ports import Mirror
 
 BOUND = 5.0
@@ -38,6 +41,10 @@ def publish(service: str, stored: Stored | None, context: Context) -> None:
 
     stored: the document as we have it, for when it cannot be read again.
     """
+    spared("mirrors not written", lambda: _publish(service, stored, context), context, service)
+
+
+def _publish(service: str, stored: Stored | None, context: Context) -> None:
     state = _committed(service, stored, context)
     if state is None:
         return
@@ -68,8 +75,9 @@ def _tell(service: str, mirror: Mirror, answer: Future[bool], context: Context) 
     said = str(error) if isinstance(error, FailoverError) else f"{type(error).__name__}: {error}"
     context.log(
         "ERROR",
-        f"mirror {mirror.name} not written: {said}. Applications that read the document there go"
-        " by an older one; the failover itself is not affected, and the next tick tries again",
+        f"mirror {mirror.name} not written: {short(said, TOLD)}. Applications that read the"
+        " document there go by an older one; the failover itself is not affected, and the next tick"
+        " tries again",
         service=service,
         mirror=mirror.name,
     )
