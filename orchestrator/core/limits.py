@@ -55,6 +55,10 @@ ID = 64
 """Characters of an incident's or command's id. A longer one is replaced by its hash."""
 
 
+PROBLEMS = 100
+"""Problems of one configuration file that are told at once."""
+
+
 def is_ahead(revision: int, *times: float) -> bool:
     """Whether no document can have this revision yet.
 
