@@ -54,7 +54,7 @@ _WORDS = frozenset(
 """Words, and nothing at all, that mean the same to every reader."""
 
 _PERHAPS_A_NUMBER = re.compile(
-    r"[-+]?([0-9_]+\.?[0-9_]*|\.[0-9_]+)([eEpP][-+]?[0-9_]+)?|[-+]?0[xXoObB][0-9a-fA-F_]+"
+    r"[-+]?([0-9_]+(\.[0-9_]*)?|\.[0-9_]+)([eEpP][-+]?[0-9_]+)?|[-+]?0[xXoObB][0-9a-fA-F_]+"
 )
 _PERHAPS_A_TIME = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?", re.DOTALL)
 _TRUTHS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})

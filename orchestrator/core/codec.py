@@ -81,7 +81,10 @@ def encode(state: State) -> bytes:
         "service": state.service,
         "revision": state.revision,
         "epoch": state.epoch,
-        "config": {**mapping(raw.get("config")), **_stamp(state.stamp)},
+        "config": {
+            **mapping(raw.get("config")),
+            **_stamp(state.stamp, mapping(raw.get("config"))),
+        },
         "primary": state.primary,
         "writer": state.writer,
         "updated_at": stamped(state.updated_at),
@@ -120,9 +123,15 @@ def encode(state: State) -> bytes:
     return json.dumps(document, indent=1).encode()
 
 
-def _stamp(stamp: Stamp) -> Json:
-    """`routing_of` binds the routing digest to its configuration, as `routing_epoch` below."""
-    told = {"serial": stamp.serial, "digest": stamp.digest, "mode": stamp.mode}
+def _stamp(stamp: Stamp, known: Json) -> Json:
+    """`routing_of` binds the routing digest to its configuration, as `routing_epoch` below.
+
+    A document of an older version does not tell the mode of its configuration, and what is assumed
+    for it is not written down: an active-active one would contradict itself then.
+    """
+    told: dict[str, object] = {"serial": stamp.serial, "digest": stamp.digest}
+    if "mode" in known or known.get("digest") != stamp.digest:
+        told["mode"] = stamp.mode
     if not stamp.routing_digest:
         return told
     return {**told, "routing_digest": stamp.routing_digest, "routing_of": stamp.digest}
