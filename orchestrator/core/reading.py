@@ -48,10 +48,18 @@ def stamp_time(at: datetime) -> str:
 
 def read_time(value: object) -> datetime:
     """The inverse of `stamp_time`. Raises ValueError on anything but an aware time."""
-    at = datetime.fromisoformat(text(value))
+    if not isinstance(value, str):
+        raise ValueError(f"{quoted(value)} is no time")
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{quoted(value)} is no time") from error
     if at.tzinfo is None:
         raise ValueError(f"{quoted(value)} has no time zone")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{quoted(value)} lies beyond the calendar") from error
 
 
 def mapping(value: object) -> Json:

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.config import load
 from orchestrator.core.codec import encode
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import State
+from orchestrator.core.model import State, Tick
 from orchestrator.core.policy import Service
 from tests.fakes import START, configuration, group, lab
 
@@ -36,6 +36,7 @@ class Inline(ThreadPoolExecutor):
 
 
 INLINE = Inline(1)
+TICK = Tick()
 
 
 def services() -> dict[str, Service]:
