@@ -6,6 +6,7 @@ VENV     = .venv
 RUN      = .venv-run
 FUNCTION = .venv-function
 LOCK     = .venv-lock
+FUZZ     = .venv-fuzz
 CHECKOV  = .venv-checkov
 SCANNER  = checkov==3.3.30
 OTHERS   = .venv-3.*
@@ -34,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all check scan fmt docs lock invoke bench-cold bench-client bench-lost package deploy deploy-gcloud clean
+.PHONY: help setup run test test-long test-all check scan fuzz fmt docs lock invoke bench-cold bench-client bench-lost bench-readers package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -65,6 +66,9 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tes
 scan: $(CHECKOV)/.installed-$(SCANNER) ## look for insecure settings in terraform/ (checkov)
 	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi
 
+fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader against inputs that nobody would write (ARGS='--seconds 600 --jobs 2')
+	@PYTHONPATH=.:$(FUZZ) $(VENV)/bin/python -m tests.fuzz $(ARGS)
+
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .
 	$(VENV)/bin/ruff format .
@@ -85,6 +89,7 @@ lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with 
 	$(COMPILE) --extra function --extra mirrors --extra dynamodb --extra flask --extra gcs --extra redis \
 		--extra local --extra cli --extra dev --constraint orchestrator/local/requirements.txt \
 		--output-file tests/requirements.txt pyproject.toml
+	$(COMPILE) --extra fuzz --output-file tests/fuzz/requirements.txt pyproject.toml
 	@rm -rf region_failover_orchestrator.egg-info
 
 COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(LOCK)/bin/pip-compile --quiet --generate-hashes --strip-extras \
@@ -103,6 +108,9 @@ bench-client: $(VENV)/.installed ## what a routed get_item costs beside boto3's 
 bench-lost: $(VENV)/.installed ## what users notice when a region's DynamoDB is lost under load (ARGS='--rate 200')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_lost.py $(ARGS)
 
+bench-readers: $(VENV)/.installed ## how long each reader takes for the worst 1 MiB that is known (ARGS='--reader alert')
+	@PYTHONPATH=. $(VENV)/bin/python tests/bench/readers.py $(ARGS)
+
 package: $(RUN)/.installed ## the function's source archive, dist/function.zip (CONFIG=failover.yaml)
 	@$(RUN)/bin/python terraform/package.py --config '$(CONFIG)'
 
@@ -115,7 +123,7 @@ deploy-gcloud: $(RUN)/.installed ## the same by gcloud (ARGS='--region R1 --regi
 DEPLOY = CONFIG='$(CONFIG)' DRY_RUN='$(DRY_RUN)' FORCE='$(FORCE)' YES='$(YES)' PYTHON=$(RUN)/bin/python sh terraform/deploy.sh
 
 clean: ## remove what the other verbs made
-	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(CHECKOV) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(FUZZ) $(CHECKOV) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -134,6 +142,13 @@ $(RUN)/.installed: orchestrator/local/requirements.txt
 $(FUNCTION)/.installed: requirements.txt
 	@$(make_venv)
 	@$(install)
+
+# One package in a folder of its own, beside the tests' environment; it has wheels for some Pythons only.
+$(FUZZ)/.installed: tests/fuzz/requirements.txt | $(VENV)/.installed
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(VENV)/bin/python $(INSTALL) --only-binary :all: --target $(@D) -r $< >/dev/null 2>&1 \
+		|| echo 'Atheris has no wheel for this Python: the other engines do it alone.' >&2
+	@touch $@
 
 $(LOCK)/.installed: Makefile
 	@command -v $(LOCK_PYTHON) >/dev/null || { echo 'make lock needs $(LOCK_PYTHON) (LOCK_PYTHON=...).' >&2; exit 1; }

@@ -34,6 +34,9 @@ from orchestrator.schema import (
 )
 from orchestrator.values import MIRRORED
 
+MOST_GROUPS = 100
+"""Groups of one service; a backend service of Google's has fewer backends."""
+
 A_TICK_AND_A_HALF = timedelta(seconds=90)
 """Ticks come once a minute, and the first after the waiting must come before the deadline."""
 
@@ -81,14 +84,19 @@ def _validated(raw: object) -> tuple[FileModel | None, ValidationError | None]:
 def _refusal(
     source: str, raw: object, invalid: ValidationError | None, across: Iterable[Found]
 ) -> BadConfig:
-    from orchestrator.problems import in_order, told  # only a faulty file pays for the import
+    from orchestrator.problems import (
+        SORTED,
+        in_order,
+        told,
+    )  # only a faulty file pays for the import
 
     others = list(across)
     known = {steps for steps, _ in others}
     found = told(invalid, raw) if invalid else []
-    return BadConfig(
-        source, in_order(raw, [*(one for one in found if one[0] not in known), *others])
-    )
+    more = max(0, len(others) - SORTED)
+    more += max(0, invalid.error_count() - SORTED) if invalid else 0
+    first = [*(one for one in found if one[0] not in known), *others[:SORTED]]
+    return BadConfig(source, in_order(raw, first, more))
 
 
 def _across(raw: Mapping[object, object]) -> Iterator[Found]:
@@ -195,6 +203,10 @@ def _unconfirmed(path: tuple[object, ...], service: Mapping[object, object]) -> 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
     groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
     claims = [(name, group) for name, found in groups.items() for group in found]
+    if len(claims) > MOST_GROUPS:
+        text = f"{len(claims)} groups; write at most {MOST_GROUPS} for a service"
+        yield (*path, "regions"), text
+        return
     for name, found in groups.items():
         here = (*path, "regions", name, "backend")
         if _object(regions[name]).get("backend") == []:

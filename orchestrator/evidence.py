@@ -6,12 +6,19 @@ file, it is refused at load. Pure; values only, as the file or the core has them
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from urllib.parse import urlsplit
 
 from orchestrator.core.errors import Found
+from orchestrator.core.shown import masked, short
+
+MOST = 3
+"""Regions that are named beside one that shares their evidence."""
+
+LONGEST = 200
+"""Characters of a name or URL that are shown."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -63,11 +70,12 @@ def shared(services: Object) -> Iterator[Found]:
 
 
 def _also(path: tuple[object, ...], given: str, places: list[tuple[object, ...]]) -> str:
-    others = [f"{other[3]} of {other[1]}" for other in places if other != path]
-    masked = re.sub(r"://\S*@", "://***@", given)
+    rivals = (f"{other[3]} of {other[1]}" for other in places if other != path)
+    others = [short(one, LONGEST) for one in islice(rivals, MOST)]
+    more = [f"{len(places) - 1 - MOST} more"] if len(places) - 1 > MOST else []
     return (
-        f"{masked} is {' and '.join(others)}'s too: an alert or a probe would speak of both;"
-        " write the region's own"
+        f"{short(masked(given), LONGEST)} is {' and '.join([*others, *more])}'s too: an alert or a"
+        " probe would speak of both; write the region's own"
     )
 
 

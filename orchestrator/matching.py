@@ -16,12 +16,16 @@ from orchestrator.condition import Checks, checks_of
 from orchestrator.core.errors import Unknown
 from orchestrator.core.model import NOTHING, Doubt, Json
 from orchestrator.core.policy import Service
+from orchestrator.core.shown import short
 from orchestrator.evidence import check_name, hosts
 
 Pair = tuple[str, str]
 """A service and a region of it."""
 
 Services = Mapping[str, Service]
+
+LONGEST = 256
+"""Characters of a label that are looked at: a host has at most 253, a name of ours 63."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,10 @@ class _Evidence:
 
     def _check(self) -> str:
         if self.checks.sure:
-            return f"check id {self.checks.sure}{_whose(self.by_check)}"
+            sure = short(self.checks.sure, LONGEST)
+            return f"check id {sure}{_whose(self.by_check)}"
         if self.checks.named:
-            several = ", ".join(sorted(self.checks.named))
+            several = short(", ".join(sorted(self.checks.named)), LONGEST)
             return f"check id not certain (its condition names {several}){_whose(self.named)}"
         return "check id -"
 
@@ -246,4 +251,4 @@ def _object(value: object) -> Json:
 
 def _text(labels: Json, name: str) -> str:
     value = labels.get(name)
-    return value.strip().lower() if isinstance(value, str) else ""
+    return short(value.strip().lower(), LONGEST) if isinstance(value, str) else ""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestrator.core.errors import BadEvent, Unknown
 from orchestrator.core.ids import plain_id
+from orchestrator.core.limits import DEEPEST, TEXT, TOLD
 from orchestrator.core.model import (
     NOTHING,
     AlertClosed,
@@ -29,14 +29,22 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.policy import Service
+from orchestrator.core.reading import read_json
 from orchestrator.core.rules import LONGEST_FREEZE
+from orchestrator.core.shown import one_line, quoted, short
 from orchestrator.matching import Foreign, Match, Note, match
 
 MAX_BYTES = 1024 * 1024
 """Largest notification that is read. Pub/Sub allows 10 MB; a real one has a few KB."""
 
-MAX_DEPTH = 64
+MAX_DEPTH = DEEPEST
 """Deepest nesting that is read. A real notification has five levels."""
+
+LONGEST_TIME = 64
+"""Characters of a time; ISO 8601 takes 35 at most."""
+
+LONGEST_WORD = 128
+"""Characters of a name or word; the names of regions, services and rules have at most 63."""
 
 YEARS = (1970, 2200)
 """Times outside of these years are none."""
@@ -91,7 +99,12 @@ def unwrap(body: object, now: datetime) -> Message:
         raise BadEvent(_no_message(outer))
     identity = message.get("messageId") or message.get("message_id") or ""
     published = message.get("publishTime") or message.get("publish_time")
-    return Message(_data(message.get("data")), str(identity), _when(published) or now)
+    return Message(_data(message.get("data")), _identity(identity), _when(published) or now)
+
+
+def _identity(value: object) -> str:
+    """The message's id, which only tells one message from another."""
+    return short(value, TEXT) if isinstance(value, str) else quoted(value)
 
 
 def _no_message(outer: Json) -> str:
@@ -145,34 +158,9 @@ def _load(text: bytes | str, what: str, limit: int) -> object:
     if len(text) > limit:
         raise BadEvent(f"the {what} has {len(text)} bytes, more than {limit}")
     try:
-        value = json.loads(text, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise BadEvent(f"the {what} is nested deeper than {MAX_DEPTH}") from error
+        return read_json(text, limit)
     except ValueError as error:
-        raise BadEvent(f"the {what} is not JSON: {error}") from error
-    if _deeper(value, MAX_DEPTH):
-        raise BadEvent(f"the {what} is nested deeper than {MAX_DEPTH}")
-    return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _deeper(value: object, limit: int) -> bool:
-    """Whether the value is nested deeper than the limit, without recursion."""
-    level: list[object] = [value]
-    for _ in range(limit + 1):
-        below: list[object] = []
-        for item in level:
-            if isinstance(item, dict):
-                below += item.values()
-            elif isinstance(item, list):
-                below += item
-        if not below:
-            return False
-        level = below
-    return True
+        raise BadEvent(f"the {what} is not JSON: {short(str(error), TOLD)}") from error
 
 
 # --- the notification ----------------------------------------------------------------------------
@@ -188,18 +176,20 @@ def parse_alert(
     """
     notification = _object(_load(message.data, "notification", MAX_BYTES))
     given = notification.get("version")
-    version = "1" if given is None else str(given).strip().lower()
+    version = "1" if given is None else _word(given)
     if version == "test":
         return Ignored("a test of the notification channel")
     if version.split(".")[0] != "1":
-        raise BadEvent(f"notification version {version!r} is not known; 1.x is")
+        raise BadEvent(f"notification version {quoted(given)} is not known; 1.x is")
     incident = notification.get("incident")
     if not isinstance(incident, dict):
         raise BadEvent("the notification has no `incident` object")
     opened = _opened(incident.get("state"))
     matched = match(incident, services)
     if isinstance(matched, Foreign):
-        return Ignored(f"it is for service {matched.service!r}, which is not ours", stranger=True)
+        return Ignored(
+            f"it is for service {quoted(matched.service)}, which is not ours", stranger=True
+        )
     started = _when(incident.get("started_at"))
     key = _incident_id(incident, started, message)
     began = min(started or message.published, message.published)
@@ -215,12 +205,12 @@ def parse_alert(
 
 def _opened(state: object) -> bool:
     """Whether the incident is open. Acknowledged it still is: somebody has seen it."""
-    match str(state).strip().lower():
+    match _word(state):
         case "open" | "acknowledged":
             return True
         case "closed":
             return False
-    raise BadEvent(f"incident.state is {state!r}; it must be open, acknowledged or closed")
+    raise BadEvent(f"incident.state is {quoted(state)}; it must be open, acknowledged or closed")
 
 
 def _incident_id(incident: Json, started: datetime | None, message: Message) -> str:
@@ -233,23 +223,20 @@ def _incident_id(incident: Json, started: datetime | None, message: Message) -> 
     parts = [str(incident.get("policy_name")), str(incident.get("condition_name")), host]
     parts.append(str(labels))
     parts.append(started.isoformat() if started else f"{message.id} {message.published}")
-    text = _encodable("\n".join(parts))
-    return "derived-" + hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _encodable(text: str) -> str:
-    """The text without lone surrogates, which JSON may carry and UTF-8 may not."""
-    return text.encode("utf-8", "replace").decode()
+    text = "\n".join(parts).encode("utf-8", "replace")  # JSON may carry lone surrogates
+    return "derived-" + hashlib.sha256(text).hexdigest()[:16]
 
 
 def _when(value: object) -> datetime | None:
     """A time from epoch seconds or milliseconds, as number or text, or ISO 8601; else None."""
     if isinstance(value, bool) or value in (None, "", 0, "0"):
         return None
+    if not isinstance(value, str | int | float) or len(told := str(value)) > LONGEST_TIME:
+        return None
     try:
-        number = float(str(value))
+        number = float(told)
     except ValueError:
-        return _iso(str(value))
+        return _iso(told)
     try:
         seconds = number / 1000 if number >= _MILLISECONDS else number
         return _believed(datetime.fromtimestamp(seconds, UTC))
@@ -284,7 +271,7 @@ def parse_control(message: Message, services: Mapping[str, Service]) -> tuple[Ad
         return tuple(Addressed(name, Tick()) for name in services)
     if kind == "command":
         return _commands(control, services, message.published)
-    raise BadEvent(f"control message of kind {kind!r} is not known; tick and command are")
+    raise BadEvent(f"control message of kind {quoted(kind)} is not known; tick and command are")
 
 
 def _commands(
@@ -292,13 +279,13 @@ def _commands(
 ) -> tuple[Addressed, ...]:
     named = control.get("service")
     if named is not None and (not isinstance(named, str) or named not in services):
-        raise Unknown(f"command for service {named!r}; configured: {', '.join(services)}")
+        raise Unknown(f"command for service {quoted(named)}; configured: {', '.join(services)}")
     command = _command(control, published)
     among = [named] if isinstance(named, str) else list(services)
     if command.region:
         among = [name for name in among if command.region in services[name].names]
     if not among:
-        raise Unknown(f"command for region {command.region!r}, which no service has")
+        raise Unknown(f"command for region {quoted(command.region)}, which no service has")
     if named is None and command.wish in {Wish.FAILOVER, Wish.FAILBACK}:
         raise BadEvent(f"a {command.wish} is for one service: name it")
     return tuple(Addressed(name, command) for name in among)
@@ -306,10 +293,12 @@ def _commands(
 
 def _command(control: Json, published: datetime) -> Command:
     try:
-        wish = Wish(str(control.get("verb")))
+        wish = Wish(_name(control.get("verb")))
     except ValueError as error:
         known = ", ".join(Wish)
-        raise BadEvent(f"command verb {control.get('verb')!r} is not known: {known}") from error
+        raise BadEvent(
+            f"command verb {quoted(control.get('verb'))} is not known: {known}"
+        ) from error
     issued = _when(control.get("issued_at"))
     _said(control, "id")  # it must be there
     identity, actor = plain_id(str(control["id"]).strip()), _said(control, "actor")
@@ -318,7 +307,7 @@ def _command(control: Json, published: datetime) -> Command:
     until = _when(control.get("until"))
     if wish is Wish.FREEZE and (until is None or not issued < until <= issued + LONGEST_FREEZE):
         raise BadEvent(f"a freeze needs an `until` within {LONGEST_FREEZE.days} days of its issue")
-    region = control.get("to") or control.get("region") or ""
+    region = _name(control.get("to") or control.get("region"))
     if wish in {Wish.FAILOVER, Wish.EVACUATE} and not region:
         raise BadEvent(f"a {wish} needs a region: `to` or `region`")
     return Command(
@@ -327,10 +316,10 @@ def _command(control: Json, published: datetime) -> Command:
         actor=actor,
         reason=_said(control, "reason"),
         issued_at=issued,
-        region=str(region),
+        region=region,
         until=until,
         now=control.get("now") is True,
-        override=str(control.get("override") or ""),
+        override=_name(control.get("override")),
         published=published,
     )
 
@@ -340,7 +329,7 @@ def _said(control: Json, name: str) -> str:
     value = control.get(name)
     if not isinstance(value, str) or not value.strip():
         raise BadEvent(f"the command has no `{name}`")
-    return _encodable(" ".join(value.split())[:256])
+    return one_line(value, TEXT)
 
 
 # --- small readers -------------------------------------------------------------------------------
@@ -353,3 +342,16 @@ def _object(value: object) -> Json:
 def _text(labels: Json, name: str) -> str:
     value = labels.get(name)
     return value.strip().lower() if isinstance(value, str) else ""
+
+
+def _word(value: object) -> str:
+    """A word in lower case; of anything that is no text or number, nothing that is known."""
+    told = value if isinstance(value, str) else quoted(value)
+    return told[:LONGEST_WORD].strip().lower()
+
+
+def _name(value: object) -> str:
+    """A name of ours that was given, or what it is instead; empty for none."""
+    if isinstance(value, str):
+        return one_line(value, LONGEST_WORD)
+    return quoted(value) if value else ""

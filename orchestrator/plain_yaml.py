@@ -21,9 +21,14 @@ from typing import Any
 import yaml
 
 from orchestrator.core.errors import BadConfig, Found, Problem
+from orchestrator.core.limits import PROBLEMS
+from orchestrator.core.shown import masked, short, shown
 
 LONGEST = 256 * 1024
 """Bytes of a file that is read. A service takes about 2 KB."""
+
+DEEPEST = 32
+"""Nesting of a file that is read; ours has eight levels."""
 
 _UNREADABLE = (
     yaml.YAMLError,
@@ -49,7 +54,7 @@ _WORDS = frozenset(
 """Words, and nothing at all, that mean the same to every reader."""
 
 _PERHAPS_A_NUMBER = re.compile(
-    r"[-+]?([0-9_]+\.?[0-9_]*|\.[0-9_]+)([eEpP][-+]?[0-9_]+)?|[-+]?0[xXoObB][0-9a-fA-F_]+"
+    r"[-+]?([0-9_]+(\.[0-9_]*)?|\.[0-9_]+)([eEpP][-+]?[0-9_]+)?|[-+]?0[xXoObB][0-9a-fA-F_]+"
 )
 _PERHAPS_A_TIME = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?", re.DOTALL)
 _TRUTHS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
@@ -57,6 +62,10 @@ _PERHAPS_A_WORD = _TRUTHS | {"null", "~", ".inf", "+.inf", "-.inf", ".nan", "=",
 
 _MERGE = "<<"
 _PLACEHOLDER = "${"
+_TOO_DEEP = f"nested deeper than {DEEPEST} levels"
+_WIDEST = 200
+"""Characters of a line of the library's error that are shown."""
+
 _SHOWN = 60
 """Characters of a scalar that are shown."""
 
@@ -89,11 +98,21 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
     found: list[Found] = []
     try:
         found += _ambiguous(text)
+        if any(told is _TOO_DEEP for _, told in found):
+            raise yaml.YAMLError(_TOO_DEEP)  # told beside what was found before it
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
-        known = [Problem(".".join(map(str, steps)) or "(file)", told) for steps, told in found]
-        raise BadConfig(source, [*known, Problem("(file)", f"not YAML: {error}")]) from error
+        known = [_problem(*one) for one in found[:PROBLEMS] if one[1] is not _TOO_DEEP]
+        raise BadConfig(source, [*known, Problem("(file)", _why(error))]) from error
     return raw, found
+
+
+def _problem(steps: tuple[object, ...], told: str) -> Problem:
+    return Problem(short(".".join(map(str, steps)), _WIDEST) or "(file)", told)
+
+
+def _why(error: Exception) -> str:
+    return "\n".join(short(line, _WIDEST) for line in f"not YAML: {error}".split("\n"))
 
 
 @dataclass(slots=True)
@@ -121,8 +140,10 @@ def _as_key(event: yaml.NodeEvent) -> object:
     """A key as the file's data have it: an unquoted `no` is False there."""
     if not isinstance(event, yaml.ScalarEvent):
         return "?"
-    if not event.implicit[0] or event.value in {_MERGE, "="}:
-        return str(event.value)
+    value = str(event.value)
+    is_text = _RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == _TEXT
+    if is_text or not event.implicit[0] or value in {_MERGE, "="}:
+        return value
     try:
         return yaml.safe_load(event.value)
     except _UNREADABLE:
@@ -144,6 +165,9 @@ def _ambiguous(text: str) -> Iterator[Found]:
         if told:
             yield steps, told
         if isinstance(event, yaml.CollectionStartEvent):
+            if len(frames) == DEEPEST:
+                yield steps[:DEEPEST], _TOO_DEEP
+                return
             frames.append(_Frame(steps, isinstance(event, yaml.MappingStartEvent)))
 
 
@@ -185,5 +209,4 @@ def _differs(value: str) -> str:
 
 
 def _shown(value: str) -> str:
-    masked = re.sub(r"://\S*@", "://***@", value)  # a password
-    return json.dumps(masked[:_SHOWN], ensure_ascii=False)
+    return json.dumps(shown(masked(value)[:_SHOWN]), ensure_ascii=False)

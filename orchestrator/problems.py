@@ -7,7 +7,6 @@ the file has them. Never raises, whatever the file holds.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -16,14 +15,25 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.core.errors import Found, Problem
+from orchestrator.core.limits import PROBLEMS
+from orchestrator.core.shown import masked, short
 from orchestrator.fields import Field, every, said
 from orchestrator.schema import FileModel
 
 _LONG = 100
 """Characters of a wrong value that are shown."""
 
-_SECRET = re.compile(r"://\S*@")
-"""A name and password in a URL, which no message repeats."""
+MOST = PROBLEMS
+"""Problems that are told at once."""
+
+SORTED = 300
+"""Problems among which these are the first ones of the file."""
+
+LONGEST = 300
+"""Characters of a path that are shown."""
+
+LONGEST_TEXT = 2000
+"""Characters of a problem's line that are shown."""
 
 _ALIKE = 0.7
 """How alike a misspelt key must be to the one that it is taken for, of 1 (difflib's ratio)."""
@@ -35,15 +45,31 @@ _ONLY_ELSEWHERE = frozenset(
 
 
 def told(error: ValidationError, raw: object) -> list[Found]:
-    """The library's errors in our words. raw: what the file holds."""
-    found = [_told(one, raw) for one in error.errors(include_url=False)]
+    """The library's errors in our words, the first `SORTED` of them. raw: what the file holds."""
+    found = [_told(one, raw) for one in error.errors(include_url=False)[:SORTED]]
     return [one for one in found if one]
 
 
-def in_order(raw: object, found: Iterable[Found]) -> list[Problem]:
-    """The problems in the order of the file; what is missing stands at the end of its mapping."""
-    ordered = sorted(dict.fromkeys(found), key=lambda one: _position(raw, one[0]))
-    return [Problem(_path(raw, steps), text) for steps, text in ordered]
+def in_order(raw: object, found: Iterable[Found], more: int = 0) -> list[Problem]:
+    """The problems in the order of the file; what is missing stands at the end of its mapping.
+
+    At most `MOST` of them, and one that says how many more there are. more: how many there are
+    beside those found.
+    """
+    file = _Index()
+    ordered = sorted(dict.fromkeys(found), key=lambda one: file.position(raw, one[0]))
+    more += len(ordered) - MOST
+    problems = [
+        Problem(short(file.path(raw, steps), LONGEST), _lines(text))
+        for steps, text in ordered[:MOST]
+    ]
+    if more > 0:
+        problems.append(Problem("(file)", f"{more} more problems; fix these first"))
+    return problems
+
+
+def _lines(text: str) -> str:
+    return "\n".join(short(line, LONGEST_TEXT) for line in text.split("\n"))
 
 
 def shown(value: object) -> str:
@@ -55,7 +81,7 @@ def shown(value: object) -> str:
         case "" | None:
             return "empty"
         case str() | bytes():
-            text = repr(_SECRET.sub("://***@", value) if isinstance(value, str) else value)
+            text = repr(masked(value) if isinstance(value, str) else value)
             return text if len(text) <= _LONG else f"{text[:_LONG]}..."
         case date():
             return f"the date {value}"
@@ -171,23 +197,35 @@ def _unknown(key: str, model: type[BaseModel] | None, parent: Mapping[object, ob
     return f"not known here; known are {', '.join(known)}"
 
 
-def _path(raw: object, steps: Iterable[object]) -> str:
-    """The path as the file writes it; the library gives a key such as `no` as 0."""
-    words: list[str] = []
-    for step in steps:
-        words.append(str(next((said(key) for key in _object(raw) if key == step), step)))
-        raw = _at(raw, (step,))
-    return ".".join(words) or "(file)"
+class _Index:
+    """Where each key of the file stands in its mapping, looked up once for each mapping."""
 
+    def __init__(self) -> None:
+        self._known: dict[int, dict[object, tuple[int, object]]] = {}
 
-def _position(raw: object, steps: Iterable[object]) -> tuple[int, ...]:
-    """Where a path is in the file, as the number of each of its steps."""
-    position: list[int] = []
-    for step in steps:
-        keys = list(range(len(raw)) if isinstance(raw, list) else _object(raw))
-        position.append(keys.index(step) if step in keys else len(keys))
-        raw = _at(raw, (step,))
-    return tuple(position)
+    def path(self, raw: object, steps: Iterable[object]) -> str:
+        """The path as the file writes it; the library gives a key such as `no` as 0."""
+        words: list[str] = []
+        for step in steps:
+            known = None if isinstance(raw, list) else self._keys(raw).get(step)
+            words.append(str(said(known[1]) if known else step))
+            raw = _at(raw, (step,))
+        return ".".join(words) or "(file)"
+
+    def position(self, raw: object, steps: Iterable[object]) -> tuple[int, ...]:
+        """Where a path is in the file, as the number of each of its steps."""
+        position: list[int] = []
+        for step in steps:
+            keys = self._keys(raw)
+            position.append(keys[step][0] if step in keys else len(keys))
+            raw = _at(raw, (step,))
+        return tuple(position)
+
+    def _keys(self, raw: object) -> dict[object, tuple[int, object]]:
+        if id(raw) not in self._known:
+            keys = range(len(raw)) if isinstance(raw, list) else list(_object(raw))
+            self._known[id(raw)] = {key: (number, key) for number, key in enumerate(keys)}
+        return self._known[id(raw)]
 
 
 def _at(raw: Any, steps: Iterable[object]) -> object:  # any YAML

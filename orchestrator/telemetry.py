@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from orchestrator.core.shown import visible
+
 LONGEST = 4000
 """Characters of a message that are logged; a message may quote what came in from outside."""
 
@@ -21,11 +23,15 @@ _lock = threading.Lock()
 
 
 def log(severity: str, message: str, **fields: object) -> None:
-    """Write one line. severity: DEBUG, INFO, NOTICE, WARNING, ERROR or CRITICAL."""
+    """Write one line. severity: DEBUG, INFO, NOTICE, WARNING, ERROR or CRITICAL.
+
+    What no JSON reader takes (a lone surrogate, NaN) would cost the line its severity, and so a
+    page; it is written as an escape or a text.
+    """
     line: dict[str, object] = {"severity": severity, "message": message[:LONGEST], **fields}
     if _trace.get():
         line["logging.googleapis.com/trace"] = _trace.get()
-    text = json.dumps(line, default=str)
+    text = json.dumps(visible(line))
     with _lock:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

@@ -117,7 +117,10 @@ _NOT_METADATA = r"(?!169\.254\.|\[fe80:|metadata\.goog(le\.internal)?([:/?#]|$))
 
 def _health_url(value: str) -> str:
     _reached(value)
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError as error:  # in brackets stands no address
+        raise ValueError(f"write {_HEALTH_URL_KIND.write}") from error
     if parts.path == "/healthz/primary":
         raise ValueError("/healthz/primary tells the role, not the health; use /healthz or /health")
     if (parts.hostname or "").endswith(".run.app") and parts.path.endswith("z"):

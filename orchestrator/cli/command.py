@@ -26,10 +26,12 @@ from orchestrator.cli.session import Session, actor, meant, side_by_side
 from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Kind, NoStore, Unavailable
 from orchestrator.core.ground import orphaned
+from orchestrator.core.limits import TEXT
 from orchestrator.core.model import FAMILIES, Command, Json, Tick, Wish
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
+from orchestrator.core.shown import one_line
 from orchestrator.core.traffic import traffic
 from orchestrator.core.traffic import view as traffic_view
 from orchestrator.flow.observe import read_routing, read_state
@@ -102,8 +104,8 @@ def _made(order: Order, looked: Looked, world: World) -> Command:
     return Command(
         id=world.context.new_id(),
         wish=order.wish,
-        actor=actor(),
-        reason=order.reason.strip() or "(preview)",
+        actor=one_line(actor(), TEXT),
+        reason=one_line(order.reason, TEXT) or "(preview)",
         issued_at=issued,
         region=order.region,
         until=issued + order.until if order.until is not None else None,

@@ -52,7 +52,7 @@ def _show_any(session: Session, file: Path, found: Result | FailoverError) -> No
         _show(session, file, found)
         return
     session.say(f"{file}: cannot be run", "bold red")
-    session.note(f"  {found}", "red")
+    session.note_error(found, "  ")
     session.say()
 
 

@@ -18,7 +18,7 @@ from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
 from orchestrator.core.switch import promise
 from orchestrator.flow.observe import read_routing, read_state
-from orchestrator.flow.record import journal_name
+from orchestrator.flow.record import journal_place
 from orchestrator.wiring import World
 
 PATIENCE = 90.0
@@ -109,9 +109,8 @@ class Follower:
     def _look_for_failure(self, state: State | None) -> None:
         """Note an invocation that was given this command and failed, as the journal has it."""
         place = {"epoch": state.epoch if state else 0, "at": stamp_time(self._made.given.at)}
-        name = journal_name("", {**place, "id": ""}).removeprefix("journal//")
+        within = journal_place(place)
         try:
-            within = name.removesuffix(".json")
             found = failures(self._session, self._service.name, self._world, 5, within)
         except FailoverError:
             return  # it is only an explanation, and the document tells what came of the command

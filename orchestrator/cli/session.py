@@ -24,6 +24,7 @@ from orchestrator.cli.table import lines
 from orchestrator.config import Config, load
 from orchestrator.core.errors import BadConfig, FailoverError, Problem
 from orchestrator.core.policy import Service
+from orchestrator.core.shown import shown
 from orchestrator.wiring import Wiring, World
 
 T = TypeVar("T")
@@ -108,11 +109,11 @@ class Session:
 
     def answer(self, value: object, *, one_line: bool = False) -> None:
         """One JSON value on stdout."""
-        click.echo(json.dumps(value, indent=None if one_line else 2, default=str))
+        click.echo(_json(value, None if one_line else 2))
 
     def say(self, text: str = "", style: str = "") -> None:
         """One line on stdout; a line is never broken, so that it can be pasted and searched."""
-        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(shown(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
         """A table on stdout, under its title if it has one."""
@@ -123,7 +124,13 @@ class Session:
 
     def note(self, text: str, style: str = "dim") -> None:
         """One line beside the answer, on stderr."""
-        self._notes.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+        self._notes.print(shown(text), style=style, highlight=False, markup=False, soft_wrap=True)
+
+    def note_error(self, error: FailoverError, before: str = "") -> None:
+        """An error on stderr; the problems of a file stand on a line each."""
+        lines = str(error).split("\n") if isinstance(error, BadConfig) else [str(error)]
+        for number, line in enumerate(lines):
+            self.note(line if number else before + line, "red")
 
     def log(self, severity: str, message: str, **fields: object) -> None:
         """What the flow says while it works. fields: for machines; left out here."""
@@ -136,7 +143,7 @@ class Session:
         if self.as_json:
             self.answer({"error": error_view(error, advice)})
             return
-        self.note(f"{type(error).__name__}: {error}", "red")
+        self.note_error(error, f"{type(error).__name__}: ")
         if advice:
             self.note(advice, "")
 
@@ -171,6 +178,11 @@ def _outcome(ask: Callable[[], T]) -> T | FailoverError:
         return ask()
     except FailoverError as error:
         return error
+
+
+def _json(value: object, indent: int | None) -> str:
+    """The value in JSON. Its own escapes leave one control character, which they hold for text."""
+    return json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f")
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -1,6 +1,7 @@
 """Tables for people: as columns where they fit, a block a row where they do not.
 
-Nothing in a cell is taken for markup, no word is broken, and no line ends in blanks.
+Nothing in a cell is taken for markup or obeyed by the terminal. No word is broken, and no line ends
+in blanks.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from orchestrator.core.shown import shown
 
 _BESIDE = 3
 """Columns of the terminal between two columns of a table."""
@@ -30,7 +33,7 @@ def style_of(text: str) -> str:
 
 def lines(console: Console, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> list[str]:
     """The lines to print on this console, colours included where it has them."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[shown(str(cell)) for cell in row] for row in rows]
     widths = [max(map(_longest_word, column)) for column in zip(columns, *cells, strict=True)]
     needed = sum(widths) + _BESIDE * len(widths)
     screen = console if console.is_terminal else _pipe(max(needed, console.width))

@@ -12,7 +12,6 @@ others serve.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,11 +31,12 @@ from orchestrator.core.reading import (
     count,
     mapping,
     maybe,
-    no_constant,
+    read_json,
     read_time,
     strict,
     text,
 )
+from orchestrator.core.shown import quoted
 
 SHOWN = 120
 """Characters that are shown of an endpoint that may not be used."""
@@ -116,8 +116,8 @@ def read_document(data: bytes, allow: Allow = never) -> Document:
     if len(data) > READ:
         raise Corrupt(f"{len(data)} bytes, more than {READ}: that is no region document")
     try:
-        document = json.loads(data, parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_json(data, READ)
+    except ValueError as error:
         raise Corrupt(f"not JSON: {error}") from error
     where = "(document)"
     try:
@@ -136,7 +136,7 @@ def read_document(data: bytes, allow: Allow = never) -> Document:
         raise Corrupt(f"regions: {len(found)} of them, more than {MOST_REGIONS}")
     names = [entry.name for entry, _ in found]
     if primary not in names:
-        raise Corrupt(f"primary: {primary!r} is not one of the regions ({', '.join(names)})")
+        raise Corrupt(f"primary: {quoted(primary)} is not one of the regions ({', '.join(names)})")
     refused = {entry.name: why for entry, why in found if why}
     regions = {entry.name: entry for entry, why in found if not why}
     if not regions:
@@ -150,7 +150,7 @@ def _region(name: str, value: object, allow: Allow) -> tuple[RegionEntry, str]:
     fields = strict(value)
     healthy = fields.get("healthy")
     if not isinstance(healthy, bool):
-        raise TypeError(f"{name}.healthy: {healthy!r} is neither true nor false")
+        raise TypeError(f"{quoted(name)}.healthy: {quoted(healthy)} is neither true nor false")
     fenced_until = maybe(fields.get("fenced_until"), read_time)
     endpoint, stated = fields.get("endpoint"), fields.get("aws_region")
     if not isinstance(endpoint, str):

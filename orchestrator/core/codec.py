@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from orchestrator.core.invariants import refuse_contradictions
-from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, is_ahead
+from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, READ, is_ahead
 from orchestrator.core.model import (
     NOTHING,
     Doubt,
@@ -46,8 +46,8 @@ from orchestrator.core.reading import (
     mapping,
     maybe,
     member,
-    no_constant,
     number,
+    read_json,
     read_time,
     sequence,
     stamp_time,
@@ -56,8 +56,13 @@ from orchestrator.core.reading import (
     text,
     texts,
 )
+from orchestrator.core.shown import quoted
 
 SCHEMA = 1
+
+LONGEST = 4 * READ
+"""Bytes of a document that the orchestrator reads: it must see one that has grown too long for
+applications, to say so and to make it shorter."""
 
 T = TypeVar("T")
 
@@ -76,7 +81,10 @@ def encode(state: State) -> bytes:
         "service": state.service,
         "revision": state.revision,
         "epoch": state.epoch,
-        "config": {**mapping(raw.get("config")), **_stamp(state.stamp)},
+        "config": {
+            **mapping(raw.get("config")),
+            **_stamp(state.stamp, mapping(raw.get("config"))),
+        },
         "primary": state.primary,
         "writer": state.writer,
         "updated_at": stamped(state.updated_at),
@@ -115,9 +123,15 @@ def encode(state: State) -> bytes:
     return json.dumps(document, indent=1).encode()
 
 
-def _stamp(stamp: Stamp) -> Json:
-    """`routing_of` binds the routing digest to its configuration, as `routing_epoch` below."""
-    told = {"serial": stamp.serial, "digest": stamp.digest, "mode": stamp.mode}
+def _stamp(stamp: Stamp, known: Json) -> Json:
+    """`routing_of` binds the routing digest to its configuration, as `routing_epoch` below.
+
+    A document of an older version does not tell the mode of its configuration, and what is assumed
+    for it is not written down: an active-active one would contradict itself then.
+    """
+    told: dict[str, object] = {"serial": stamp.serial, "digest": stamp.digest}
+    if "mode" in known or known.get("digest") != stamp.digest:
+        told["mode"] = stamp.mode
     if not stamp.routing_digest:
         return told
     return {**told, "routing_digest": stamp.routing_digest, "routing_of": stamp.digest}
@@ -257,8 +271,8 @@ def decode(data: bytes, service: str, times: Sequence[float] = ()) -> State:
     times: what is known of the time, in seconds since 1970; then no revision may lie far ahead.
     """
     try:
-        document = json.loads(data, parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_json(data, LONGEST)
+    except ValueError as error:
         raise Corrupt(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise Corrupt("not a JSON object")
@@ -266,9 +280,9 @@ def decode(data: bytes, service: str, times: Sequence[float] = ()) -> State:
     if isinstance(schema, int) and schema > SCHEMA:
         raise NewerSchema(f"schema {schema}; this version reads {SCHEMA}")
     if schema != SCHEMA:
-        raise Corrupt(f"schema: {schema!r} is not {SCHEMA}")
+        raise Corrupt(f"schema: {quoted(schema)} is not {SCHEMA}")
     if document.get("service") != service:
-        raise Corrupt(f"service: {document.get('service')!r} is not {service!r}")
+        raise Corrupt(f"service: {quoted(document.get('service'))} is not {service!r}")
     state = _decode(document)
     if times and is_ahead(state.revision, *times):
         raise Corrupt(f"revision: {state.revision} lies more than {AHEAD.days} days ahead")
@@ -502,7 +516,7 @@ def _lenient_time(value: object) -> datetime | None:
     """For people only: None for anything unreadable."""
     try:
         return read_time(value)
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -34,12 +34,12 @@ This module reads and writes the mark. It does not decide and does not compare.
 
 from __future__ import annotations
 
-import json
 import re
 
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
+from orchestrator.core.reading import read_json
 
 MAX_DESCRIPTION = 2048
 """Characters that the API keeps of a description (reference of backendServices)."""
@@ -49,6 +49,8 @@ FROZEN_DIGITS = 10
 
 FROZEN = len(" frozen=") + FROZEN_DIGITS
 """Characters that are kept free for it, so that a freeze cuts nothing."""
+
+_JOINS = re.compile(r"[A-Za-z0-9=-]{2}| [A-Za-z0-9=-]|[A-Za-z0-9=-] ")
 
 _MARK = re.compile(
     r"failover epoch=(\d{1,18}) service=([a-z0-9-]{1,63}) rev=(\d{1,20})(?!\d)"
@@ -100,16 +102,33 @@ def read_frozen(description: str, service: str) -> int:
 
 def bare(description: str, service: str) -> str:
     """The description without this service's marks: what people and controllers have written."""
+    while True:  # what stood around a mark may form another
+        after = _without_marks(description, service)
+        if after == description:
+            return after.strip()
+        description = after
+
+
+def _without_marks(description: str, service: str) -> str:
     mark = rf"failover epoch=\d{{1,18}} service={re.escape(service)} rev=\d{{1,20}}"
     mark += r"(?: frozen=\d{1,10})?"
     member = rf'"failover-{re.escape(service)}"\s*:\s*"({mark})?( frozen=[0-9]{{1,10}})?"'
     for around in (rf"{member},", rf",\s*{member}", rf"{member}\s*,", member):
-        description = re.sub(around, "", description)
-    while True:  # what stood around a mark may form another
-        after = _MARK.sub(lambda found: "" if found[2] == service else found[0], description)
-        if after == description:
-            return after.strip()
-        description = after
+        description = re.sub(around, _gap, description)
+    return _MARK.sub(lambda found: _gap(found) if found[2] == service else found[0], description)
+
+
+def _gap(removed: re.Match[str]) -> str:
+    """What is left where a mark was, so that the text around it does not join.
+
+    Two halves of another service's mark could become that mark, in which one blank stands between
+    two words and never two.
+    """
+    before = removed.string[: removed.start()][-1:]
+    after = removed.string[removed.end() :][:1]
+    if not _JOINS.fullmatch(before + after):
+        return ""
+    return " " if " " in before + after else "  "
 
 
 def write_mark(description: str, service: str, pair: Pair, frozen: int = 0) -> str:
@@ -136,7 +155,8 @@ def _fitted(mark: str, text: str) -> str:
 
     Raises UnsafePlan when the marks of all services do not fit.
     """
-    whole = f"{mark} {text}".strip()
+    gap = "  " if text.startswith("frozen=") else " "  # people's text, and not the mark's
+    whole = f"{mark}{gap}{text}".strip()
     if len(whole) <= MAX_DESCRIPTION:
         return whole
     marks = " ".join([mark, *(found[0] for found in _MARK.finditer(text))])
@@ -146,7 +166,17 @@ def _fitted(mark: str, text: str) -> str:
             f"the description has no room for the marks of all services ({len(marks)} characters of"
             f" {MAX_DESCRIPTION}): nothing is sent. Give each service a backend service of its own",
         )
-    return f"{marks} {_MARK.sub('', text).strip()}".strip()[:MAX_DESCRIPTION].strip()
+    room = MAX_DESCRIPTION - len(marks) - len(gap)
+    return f"{marks}{gap}{_cut(text, room)}".strip()
+
+
+def _cut(text: str, room: int) -> str:
+    """The beginning of people's text, without a mark: none stood there, and the cut makes none."""
+    while (after := _MARK.sub(_gap, text)) != text:
+        text = after
+    cut = text.strip()[: max(0, room)]
+    made = _MARK.search(cut)
+    return cut[: made.start()] if made else cut
 
 
 def is_cut(description: str, service: str, pair: Pair) -> bool:
@@ -160,7 +190,7 @@ def json_object(text: str) -> dict[str, object] | None:
     if not text.startswith("{"):
         return None
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = read_json(text, MAX_DESCRIPTION)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -11,15 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core.incidents import TICK_PREFIX
+from orchestrator.core.limits import READ
 from orchestrator.core.model import NOTHING, Incident, IncidentState, Json, State, Status
-from orchestrator.core.reading import Corrupt, strict
+from orchestrator.core.reading import Corrupt, read_json, strict
 
 
 def decode_flat(data: bytes) -> Mapping[str, Json]:
     """The older format, `{region: {endpoint, healthy}}`. Raises Corrupt."""
     try:
-        return {name: strict(entry) for name, entry in strict(json.loads(data)).items()}
-    except (TypeError, ValueError, RecursionError) as error:
+        return {name: strict(entry) for name, entry in strict(read_json(data, READ)).items()}
+    except (TypeError, ValueError) as error:
         raise Corrupt(str(error)) from error
 
 

@@ -1,4 +1,4 @@
-"""Ids from outside, in a form that names objects, stands in a line and has a bounded length."""
+"""Ids from outside, and names of objects: of safe letters and a bounded length."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ import re
 from orchestrator.core.limits import ID
 
 _PLAIN = re.compile(rf"[A-Za-z0-9._:-]{{1,{ID}}}")
+
+
+_PART = r"[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,199}"
+_OBJECT = re.compile(rf"{_PART}(/{_PART}){{0,9}}")
+
+
+def is_object_name(name: str) -> bool:
+    """Whether an object may have this name: parts of a safe alphabet, none of them hidden or `..`.
+
+    Every store refuses to write another: in a folder it could lie outside of it.
+    """
+    return _OBJECT.fullmatch(name) is not None
 
 
 def plain_id(given: str) -> str:

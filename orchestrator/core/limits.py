@@ -14,6 +14,12 @@ WRITTEN = 256 * 1024
 READ = 1024 * 1024
 """Bytes; the largest document that a reader takes."""
 
+DEEPEST = 64
+"""Nesting of JSON that is read. A document has five levels, and so has a notification."""
+
+VALUES = 60_000
+"""Values of one JSON text that is read. The largest document that we write has 12,000."""
+
 MOST_REGIONS = 40
 """Regions of one service. AWS has fewer."""
 
@@ -39,8 +45,18 @@ INCIDENT_BYTES = 160 * 1024
 COMMANDS = 200
 """Ids of commands kept in the document, the newest ones."""
 
+TEXT = 256
+"""Characters of a text that a person gives: actor and reason of a command."""
+
+TOLD = 1000
+"""Characters that are kept of an error's or a reason's text, which may quote what came in."""
+
 ID = 64
 """Characters of an incident's or command's id. A longer one is replaced by its hash."""
+
+
+PROBLEMS = 100
+"""Problems of one configuration file that are told at once."""
 
 
 def is_ahead(revision: int, *times: float) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 
 from orchestrator.core.codec import SCHEMA
+from orchestrator.core.limits import READ
 from orchestrator.core.model import State
-from orchestrator.core.reading import count, mapping, no_constant, stamped
+from orchestrator.core.reading import count, mapping, read_json, stamped
 
 
 def public_view(state: State) -> bytes:
@@ -37,7 +38,6 @@ def public_view(state: State) -> bytes:
 def public_revision(view: bytes) -> int | None:
     """The revision of what lies in a mirror, None for what is no such document at all."""
     try:
-        document = json.loads(view, parse_constant=no_constant)
-        return count(mapping(document).get("revision"))
-    except (ValueError, TypeError, RecursionError):
+        return count(mapping(read_json(view, READ)).get("revision"))
+    except (ValueError, TypeError):
         return None

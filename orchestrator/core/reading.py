@@ -5,13 +5,16 @@ TypeError and ValueError say what is wrong with the value; the caller knows the 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from orchestrator.core.limits import DEEPEST, VALUES
 from orchestrator.core.model import NOTHING, Json
+from orchestrator.core.shown import quoted
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -45,10 +48,18 @@ def stamp_time(at: datetime) -> str:
 
 def read_time(value: object) -> datetime:
     """The inverse of `stamp_time`. Raises ValueError on anything but an aware time."""
-    at = datetime.fromisoformat(str(value))
+    if not isinstance(value, str):
+        raise ValueError(f"{quoted(value)} is no time")
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{quoted(value)} is no time") from error
     if at.tzinfo is None:
-        raise ValueError(f"{value!r} has no time zone")
-    return at.astimezone(UTC)
+        raise ValueError(f"{quoted(value)} has no time zone")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{quoted(value)} lies beyond the calendar") from error
 
 
 def mapping(value: object) -> Json:
@@ -59,21 +70,21 @@ def mapping(value: object) -> Json:
 def strict(value: object) -> Json:
     """The value, which must be an object."""
     if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is not an object")
+        raise TypeError(f"{quoted(value)} is not an object")
     return value
 
 
 def sequence(value: object) -> list[object]:
     """The value, which must be an array."""
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not an array")
+        raise TypeError(f"{quoted(value)} is not an array")
     return value
 
 
 def text(value: object) -> str:
     """The value, which must be a string."""
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
+        raise TypeError(f"{quoted(value)} is not a string")
     return value
 
 
@@ -89,28 +100,80 @@ def member(value: object, kind: type[E]) -> E:
         return kind(given)
     except ValueError as error:
         known = ", ".join(kind)
-        raise UnknownWord(f"{given!r} is not known to this version ({known})") from error
+        raise UnknownWord(f"{quoted(given)} is not known to this version ({known})") from error
 
 
 def count(value: object) -> int:
     """The value, which must be a whole number of at least 0."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{value!r} is not a whole number of at least 0")
+        raise TypeError(f"{quoted(value)} is not a whole number of at least 0")
     return value
 
 
 def number(value: object) -> float:
     """The value, which must be a finite number."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not a number")
+        raise TypeError(f"{quoted(value)} is not a number")
     if not math.isfinite(value):
-        raise ValueError(f"{value!r} is not finite")
+        raise ValueError(f"{quoted(value)} is not finite")
     return float(value)
+
+
+def read_json(data: bytes | str, longest: int) -> object:
+    """The JSON value that this is, bounded before it is read. Raises ValueError, saying why not.
+
+    longest: bytes, or characters of a text. Refused as well: more values than any of ours has,
+    nesting deeper than that, NaN, infinities, and numbers so large that they would become one. What
+    is read can be written again, and is read the same then.
+    """
+    if len(data) > longest:
+        raise ValueError(f"it has {len(data)} bytes, more than {longest}")
+    opened, commas = _opened(data)
+    if opened + commas > VALUES:
+        raise ValueError(f"it has more than {VALUES} values")
+    try:
+        value = json.loads(data, parse_constant=no_constant, parse_float=finite)
+    except RecursionError as error:
+        raise ValueError(f"it is nested deeper than {DEEPEST}") from error
+    if opened > DEEPEST and is_deeper(value, DEEPEST):
+        raise ValueError(f"it is nested deeper than {DEEPEST}")
+    return value
+
+
+def _opened(data: bytes | str) -> tuple[int, int]:
+    """How many brackets there are, and how many commas: no fewer than it has values."""
+    if isinstance(data, bytes):
+        return data.count(b"[") + data.count(b"{"), data.count(b",")
+    return data.count("[") + data.count("{"), data.count(",")
+
+
+def is_deeper(value: object, limit: int) -> bool:
+    """Whether the value is nested deeper than the limit, without recursion."""
+    level = [value]
+    for _ in range(limit + 1):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += [one for one in item.values() if isinstance(one, dict | list)]
+            elif isinstance(item, list):
+                below += [one for one in item if isinstance(one, dict | list)]
+        if not below:
+            return False
+        level = below
+    return True
 
 
 def no_constant(name: str) -> object:
     """Refuse what JSON does not know: NaN and the infinities."""
     raise ValueError(f"{name} is not JSON")
+
+
+def finite(digits: str) -> float:
+    """The number, unless it is so large that it would be read as an infinity."""
+    found = float(digits)
+    if math.isinf(found):
+        raise ValueError(f"{digits[:40]} is larger than any number")
+    return found
 
 
 def maybe(value: object, convert: Callable[[object], T]) -> T | None:

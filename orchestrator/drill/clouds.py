@@ -44,6 +44,11 @@ class Bucket:
         self.world.fail_if_gone("the state bucket")
         return self.world.kept.get(name)
 
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Of the objects. Raises Unavailable while the bucket is gone."""
+        self.world.fail_if_gone("the state bucket")
+        return self.world.kept.names(prefix)
+
     def put(self, name: str, data: bytes, generation: int) -> int:
         """Replace this generation; what was to happen before a commit happens first."""
         if name == f"{self.world.service.name}.json":

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from orchestrator.core import reading
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.ids import plain_id
 from orchestrator.core.model import Json
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
+from orchestrator.flow.spared import spared
 
 DECISION = "failover.decision"
 """Type of the event of a decision; its outcome follows, as in `failover.decision.moved`."""
@@ -41,7 +42,7 @@ def decision(service: Service, made: Json, context: Context) -> bool:
     key = f"event {made['id']}"
     if key in context.memory.recorded:
         return True
-    kind = f"{DECISION}.{made['outcome']}"
+    kind = f"{DECISION}.{plain_id(str(made['outcome']))}"
     announced = _publish(service, str(made["id"]), kind, str(made["at"]), made, context)
     if announced:
         context.memory.recorded.add(key)
@@ -106,13 +107,6 @@ def _publish(  # an event's parts, and the world
     if context.events is None:
         return True
     event = cloud_event(service, identity, kind, time, data)
-    try:
-        context.events.publish(json.dumps(event).encode(), attributes(event))
-    except FailoverError as error:
-        context.log(
-            "ERROR",
-            f"event {identity} not published; the failover itself is not affected: {error}",
-            service=service.name,
-        )
-        return False
-    return True
+    topic, body = context.events, json.dumps(event).encode()
+    what = f"event {identity} not published"
+    return spared(what, lambda: topic.publish(body, attributes(event)), context, service.name)

@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 
 from orchestrator.core import codec, reading
 from orchestrator.core.errors import FailoverError, NoStore, Orphaned, StateLost
+from orchestrator.core.limits import TOLD
 from orchestrator.core.model import Command, Json, Signal, State
 from orchestrator.core.policy import Service
 from orchestrator.core.restore import highest_epoch
+from orchestrator.core.shown import short
 from orchestrator.flow import record
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import document_name
+from orchestrator.flow.spared import spared
 
 FAILED = "failed"
 """The outcome of such an entry."""
@@ -26,12 +29,15 @@ FAILED = "failed"
 PREFIX = "failed-"
 """How the id of such an entry begins."""
 
-TEXT_CHARACTERS = 1000
-"""How much of an error's text is kept."""
-
 
 def keep(service: Service, signal: Signal, error: FailoverError, context: Context) -> None:
     """Keep one failed invocation, once. Raises nothing."""
+    spared(
+        "failure not kept", lambda: _keep(service, signal, error, context), context, service.name
+    )
+
+
+def _keep(service: Service, signal: Signal, error: FailoverError, context: Context) -> None:
     now = context.now()
     since, identity = _condition(service, signal, error, now)
     if identity in context.memory.recorded:
@@ -89,7 +95,7 @@ def _entry(
             "type": type(error).__name__,
             "cloud": error.cloud,
             "kind": error.kind,
-            "text": str(error)[:TEXT_CHARACTERS],
+            "text": short(str(error), TOLD),
         },
         "command": command.id if command else None,
         "recorded": bool(command and state and command.id in state.commands),

@@ -12,6 +12,7 @@ from datetime import datetime
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import State, Stored
 from orchestrator.flow.context import Context
+from orchestrator.flow.spared import spared
 from orchestrator.ports import Gauge
 
 
@@ -22,11 +23,18 @@ def emit(stored: Stored, context: Context) -> None:
     """
     if context.gauges is None or stored.state is None:
         return
+    service = stored.state.service
+    spared("gauges not written", lambda: _write(stored.state, context), context, service)
+
+
+def _write(state: State | None, context: Context) -> None:
+    if context.gauges is None or state is None:
+        return
     now = context.now()
     try:
-        context.gauges.write(of(stored.state, now), now)
+        context.gauges.write(of(state, now), now)
     except FailoverError as error:
-        context.log("INFO", f"gauges not written: {error}", service=stored.state.service)
+        context.log("INFO", f"gauges not written: {error}", service=state.service)
 
 
 def of(state: State, now: datetime) -> tuple[Gauge, ...]:

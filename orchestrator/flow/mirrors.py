@@ -12,12 +12,15 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.limits import TOLD
 from orchestrator.core.model import Decision, Page, Signal, State, Stored, Tick
 from orchestrator.core.policy import Service, Standby
 from orchestrator.core.public import public_view
+from orchestrator.core.shown import short
 from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state
+from orchestrator.flow.spared import spared
 from orchestrator.ports import Mirror
 
 BOUND = 5.0
@@ -49,6 +52,10 @@ def publish(service: Service, stored: Stored | None, context: Context) -> None:
 
     stored: the document as we have it, for when it cannot be read again.
     """
+    spared("mirrors not written", lambda: _publish(service, stored, context), context, service.name)
+
+
+def _publish(service: Service, stored: Stored | None, context: Context) -> None:
     state = _committed(service.name, stored, context)
     if state is None:
         return
@@ -104,8 +111,9 @@ def _tell(
     said = str(error) if isinstance(error, FailoverError) else f"{type(error).__name__}: {error}"
     context.log(
         "ERROR",
-        f"mirror {mirror.name} not written: {said}. Applications that read the document there go"
-        " by an older one; the failover itself is not affected, and the next tick tries again",
+        f"mirror {mirror.name} not written: {short(said, TOLD)}. Applications that read the"
+        " document there go by an older one; the failover itself is not affected, and the next tick"
+        " tries again",
         service=service.name,
         mirror=mirror.name,
     )

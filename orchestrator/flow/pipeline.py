@@ -58,6 +58,7 @@ from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
 from orchestrator.flow.observe import observe
+from orchestrator.flow.spared import spared
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
         if isinstance(error, StateLost):
             stateless.act(service, signal, context)
         if error.page:
-            paging.page_error(service, error, context, ticking=isinstance(signal, Tick))
+            _page_error(service, signal, error, context)
         if context.mirrors and not isinstance(error, StateLost):
             mirrors.publish(service, None, context)  # the intent may have been committed
         failed.keep(service, signal, error, context)
@@ -281,8 +282,23 @@ def _is_unfinished(state: State, routing: Routing, service: Service) -> bool:
         return True
 
 
+def _page_error(service: Service, signal: Signal, error: FailoverError, context: Context) -> None:
+    ticking = isinstance(signal, Tick)
+
+    def page() -> None:
+        paging.page_error(service, error, context, ticking=ticking)
+
+    spared("page not sent", page, context, service.name)
+
+
 def _tell_phase(service: Service, signal: Signal, done: Converged, context: Context) -> None:
     """Say in the document and the log how far the shift of the document's epoch came."""
+    spared(
+        "phase not written", lambda: _phase(service, signal, done, context), context, service.name
+    )
+
+
+def _phase(service: Service, signal: Signal, done: Converged, context: Context) -> None:
     match done.error:
         case UnsafePlan() as unsafe:
             context.log("ERROR", str(unsafe), service=service.name, rule=unsafe.rule)
@@ -299,21 +315,31 @@ def _record(
     service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
     """Say, announce and keep what happened. Raises nothing."""
-    decision = intent.decision
-    _say(service, signal, intent, done, context)
-    _warn_of_unclaimed(service, intent, context)
+    parts = {
+        "outcome not logged": lambda: _say(service, signal, intent, done, context),
+        "warning not logged": lambda: _warn_of_unclaimed(service, intent, context),
+        "page not sent": lambda: _page(service, signal, intent, done, context),
+        "drift not announced": lambda: _announce_drift(service, intent, done, context),
+        "journal not written": lambda: _journal(service, signal, intent, done, context),
+    }
     if isinstance(signal, Tick):
-        _warn_of_silence(service, intent, context)
-    _page(service, signal, intent, done, context)
+        parts["silent probes not named"] = lambda: _warn_of_silence(service, intent, context)
+        parts["late records not written"] = lambda: _catch_up(service, intent, done, context)
+    if _has_flat_file(signal, intent.decision, context):
+        parts["flat file not written"] = lambda: record.flat_file(service.name, context)
+    for what, do in parts.items():
+        spared(what, do, context, service.name)
+
+
+def _announce_drift(service: Service, intent: Intent, done: Converged, context: Context) -> None:
     for repair in done.repairs:
         announce.drift(service, repair, intent.at, context)
-    _journal(service, signal, intent, done, context)
-    if isinstance(signal, Tick):
-        seen = view(traffic(done.routing, service, done.stored.state))
-        verified = seen if done.verified else None
-        record.catch_up(service, done.stored, intent.at, context, verified=verified)
-    if _has_flat_file(signal, decision, context):
-        record.flat_file(service.name, context)
+
+
+def _catch_up(service: Service, intent: Intent, done: Converged, context: Context) -> None:
+    """Record what a crash left out."""
+    verified = view(traffic(done.routing, service, done.stored.state)) if done.verified else None
+    record.catch_up(service, done.stored, intent.at, context, verified=verified)
 
 
 def _page(

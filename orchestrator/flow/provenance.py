@@ -74,7 +74,8 @@ def _is_made(service: str, epoch: int, context: Context) -> bool:
 
     Raises Unavailable and Corrupt where that is unknown.
     """
-    names = context.objects.names(record.journal_prefix(service, epoch))[:FIRST]
+    prefix = record.journal_folder(service) + record.epoch_prefix(epoch)
+    names = context.objects.names(prefix)[:FIRST]
     made = record.maker((_entry(name, context) for name in names), epoch)
     return made is not None or not _reaches_below(service, epoch, context)
 

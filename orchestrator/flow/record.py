@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import flat, reading
-from orchestrator.core.errors import BadEvent, Conflict, FailoverError, Unavailable
+from orchestrator.core.errors import BadEvent, Conflict, Unavailable
 from orchestrator.core.ground import shares
+from orchestrator.core.ids import plain_id
+from orchestrator.core.limits import EPOCHS, TOLD
 from orchestrator.core.model import (
     NOTHING,
     AlertClosed,
@@ -33,18 +35,16 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan, Verb, carrying, seen_pair
 from orchestrator.core.policy import Lever, Service, Standby
+from orchestrator.core.shown import short, shown
 from orchestrator.core.traffic import traffic, view
 from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import FLAT_FILE, read_state
+from orchestrator.flow.spared import spared
 
 POISON_BYTES = 4096
 """How much of an unreadable message the journal keeps."""
-
-
-REASON_CHARACTERS = 1000
-"""How much of a refusal's reason it keeps; a reason may quote the message."""
 
 
 LATE = timedelta(hours=1)
@@ -81,11 +81,11 @@ def given(signal: Signal) -> Json:
 
 
 def reason(value: Reason) -> Json:
-    """A reason as data."""
+    """A reason as data. Its value may quote what came from outside."""
     return {
         "rule": value.rule,
         "passed": value.passed,
-        "value": value.value,
+        "value": shown(value.value),
         "limit": value.limit,
         "region": value.region,
         "cause": value.cause,
@@ -142,7 +142,7 @@ def entry(
         else None,
         "health": {name: region.status for name, region in state.regions.items()},
         "reasons": [reason(value) for value in decision.reasons],
-        "page": decision.page,
+        "page": shown(decision.page),
     }
 
 
@@ -160,7 +160,11 @@ def publish(service: Service, made: Json, context: Context, became: Json = NOTHI
     whole = {"service": service.name, **made, "phase": None, "shifted": [], **became}
     announced = announce.decision(service, whole, context)
     created: list[bool] = []
-    kept = _try("journal", context, lambda: created.append(_journal(service.name, whole, context)))
+
+    def journal() -> None:
+        created.append(_journal(service.name, whole, context))
+
+    kept = spared("journal not written", journal, context, service.name)
     if announced and kept:
         context.memory.recorded.add(str(made["id"]))
     return created != [False]
@@ -172,13 +176,25 @@ def keep(service: Service, made: Json, context: Context) -> bool:
     Gives whether it is certain that the journal has it.
     """
     whole = {"service": service.name, **made}
-    return _try("journal", context, lambda: _journal(service.name, whole, context))
+    return spared(
+        "journal not written", lambda: _journal(service.name, whole, context), context, service.name
+    )
 
 
 def journal_name(service: str, made: Json) -> str:
-    """The name of a decision's journal object: sorted, they stand in the order of their epochs."""
-    time = str(made["at"]).replace("-", "").replace(":", "")
-    return f"{journal_prefix(service, made['epoch'])}{time}-{made['id']}.json"
+    """The name of a decision's journal object: sorted, they stand in the order of their epochs.
+
+    It has the letters of names alone, whatever the entry says, which may come from a document.
+    """
+    identity = plain_id(reading.text(made["id"]))
+    return f"{journal_folder(service)}{journal_place(made)}{identity}.json"
+
+
+def journal_place(made: Json) -> str:
+    """How the name begins below the service's folder: by the epoch and the time."""
+    at = reading.stamp_time(reading.read_time(made["at"]))
+    time = at.replace("-", "").replace(":", "")
+    return f"{epoch_prefix(reading.count(made['epoch']))}{time}-"
 
 
 def journal_folder(service: str) -> str:
@@ -186,9 +202,9 @@ def journal_folder(service: str) -> str:
     return f"journal/{service}/"
 
 
-def journal_prefix(service: str, epoch: object) -> str:
-    """What the names of one epoch's journal objects begin with."""
-    return f"{journal_folder(service)}{epoch!s:0>8}-"
+def epoch_prefix(epoch: int) -> str:
+    """What the names of one epoch's journal objects begin with in that folder."""
+    return f"{epoch:>08}-"
 
 
 def maker(entries: Iterable[Json], epoch: int) -> Json | None:
@@ -203,6 +219,8 @@ def catch_up(
     """Record what the history has and the journal has not: what an instance died before doing.
 
     The history is the last hour's; what this process knows to be recorded is not asked for again.
+    An entry that is none (it has no id, or a field of another type) is left out.
+
     verified: who gets traffic, where the routing was read and is as the document's epoch desires.
     """
     state = stored.state
@@ -217,9 +235,15 @@ def catch_up(
 def _is_late(made: Json, now: datetime) -> bool:
     try:
         at = reading.read_time(made["at"])
-        return isinstance(made["epoch"], int) and timedelta(0) <= now - at <= LATE
-    except (KeyError, ValueError, OverflowError):
+        whole = reading.text(made["id"]) and reading.text(made["outcome"])
+        return bool(whole) and _epoch(made) < EPOCHS and timedelta(0) <= now - at <= LATE
+    except (KeyError, TypeError, ValueError, OverflowError):
         return False
+
+
+def _epoch(made: Json) -> int:
+    """An entry's epoch. Raises TypeError."""
+    return reading.count(made["epoch"])
 
 
 def _record_late(service: Service, made: Json, became: Json, context: Context) -> None:
@@ -244,12 +268,16 @@ def poison(data: bytes, error: BadEvent, context: Context) -> None:
     digest = hashlib.sha256(data).hexdigest()
     kept = {
         "sha256": digest,
-        "reason": str(error)[:REASON_CHARACTERS],
+        "reason": short(str(error), TOLD),
         "bytes": len(data),
         "first": data[:POISON_BYTES].decode("utf-8", "replace"),
     }
     body = json.dumps(kept, indent=1).encode()
-    _try("journal", context, lambda: _create(f"journal/_poison/{digest}.json", body, context))
+    spared(
+        "journal not written",
+        lambda: _create(f"journal/_poison/{digest}.json", body, context),
+        context,
+    )
 
 
 def phase(stored: Stored, to: Phase, context: Context) -> None:
@@ -301,7 +329,7 @@ def flat_file(service: str, context: Context) -> None:
     The state is read after the file, and the file is replaced only if nobody replaced it since; so
     what is written is never older than what was there.
     """
-    _try("flat file", context, lambda: _flat_file(service, context))
+    spared("flat file not written", lambda: _flat_file(service, context), context, service)
 
 
 def _flat_file(service: str, context: Context) -> None:
@@ -313,7 +341,7 @@ def _flat_file(service: str, context: Context) -> None:
             return
         data, generation = got
         after = flat.encode_flat(state, flat.decode_flat(data))
-        if json.loads(after) == json.loads(data):
+        if flat.decode_flat(after) == flat.decode_flat(data):
             return
         try:
             context.objects.put(FLAT_FILE, after, generation)
@@ -327,14 +355,5 @@ def _create(name: str, data: bytes, context: Context) -> bool:
     try:
         context.objects.put(name, data, 0)
     except Conflict:
-        return False
-    return True
-
-
-def _try(what: str, context: Context, write: Callable[[], object]) -> bool:
-    try:
-        write()
-    except (FailoverError, reading.Corrupt) as error:
-        context.log("ERROR", f"{what} not written; the failover itself is not affected: {error}")
         return False
     return True

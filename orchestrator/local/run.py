@@ -17,8 +17,10 @@ from typing import Any, cast
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.core.shown import shown
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE, Lever, Mode
 from orchestrator.local.customer import Customer
@@ -50,7 +52,7 @@ class Story:
     def say(self, text: str, style: str = "") -> None:
         """One line with the seconds since the beginning."""
         at = f"{time.monotonic() - self._begin:6.1f} s"
-        self._console.print(f"[dim]{at}[/]  {text}", style=style, highlight=False)
+        self._console.print(f"[dim]{at}[/]  {plain(text)}", style=style, highlight=False)
 
     def calm(self, region: str | None) -> None:
         """Wait until users are served again, by this region if one is named."""
@@ -151,11 +153,17 @@ class Story:
             self._console.print(f"            {_reason(reason)}", highlight=False)
 
 
+def plain(value: object) -> str:
+    """Text from outside as the screen shows it: no markup, and nothing that a terminal obeys."""
+    return escape(shown(str(value)))
+
+
 def _reason(reason: dict[str, Any]) -> str:
     mark = "[green]pass[/]" if reason["passed"] else "[yellow]no  [/]"
-    region = f" {reason['region']}" if reason["region"] else ""
-    limit = f" [dim](limit {reason['limit']})[/]" if reason["limit"] else ""
-    return f"{mark} {reason['rule']}{region}: {reason['value']}{limit}"
+    told = {name: plain(value) for name, value in reason.items()}
+    region = f" {told['region']}" if reason["region"] else ""
+    limit = f" [dim](limit {told['limit']})[/]" if reason["limit"] else ""
+    return f"{mark} {told['rule']}{region}: {told['value']}{limit}"
 
 
 def _users(samples: Sequence[Sample]) -> Table:
@@ -167,7 +175,7 @@ def _users(samples: Sequence[Sample]) -> Table:
         table.add_row(
             f"{part.first - first:.1f} s",
             f"{part.last - first:.1f} s",
-            part.region or "nobody",
+            plain(part.region or "nobody"),
             str(part.count),
             f"[red]{part.errors}[/]" if part.errors else "0",
         )
@@ -179,7 +187,7 @@ def _shares(samples: Sequence[Sample]) -> Table:
     table.add_column("region")
     table.add_column("served", justify="right")
     for region, count in sorted(served(samples).items()):
-        table.add_row(region, str(count))
+        table.add_row(plain(region), str(count))
     return table
 
 
@@ -215,10 +223,10 @@ def tell(world: World, console: Console, mode: Mode) -> bool:
     console.print(_times(found, samples[0].started))
     service = world.backend_service()
     document = world.document()
-    console.print(f"load balancer: {service['description']}", highlight=False)
+    console.print(f"load balancer: {plain(service['description'])}", highlight=False)
     console.print(
-        f"document:      epoch={document['epoch']} primary={document['primary']}"
-        f" phase={document['shift']['phase']}",
+        f"document:      epoch={plain(document['epoch'])} primary={plain(document['primary'])}"
+        f" phase={plain(document['shift']['phase'])}",
         highlight=False,
     )
     console.print(
@@ -255,10 +263,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with World(lever=lever, mode=mode, pace=PACE, pubsub_emulator=emulator, data=True) as world:
             served_again = tell(world, console, mode)
     except EmulatorMissing as error:
-        console.print(f"[bold red]{error}[/]", highlight=False)
+        console.print(f"[bold red]{plain(error)}[/]", highlight=False)
         return 2
     except TimeoutError as error:
-        console.print(f"[bold red]The users were not served again:[/] {error}")
+        console.print(f"[bold red]The users were not served again:[/] {plain(error)}")
         return 1
     return 0 if served_again else 1
 

@@ -121,11 +121,62 @@ def test_names_have_folders_and_stand_for_themselves(objects: Objects) -> None:
         "journal/x/y.json",
         "journal/x/z.json",
         "journal/y.json",
-        "journal/_poison/a b+c%2F.json",
+        "journal/_poison/a:b.c_d-e.json",
     )
     made = {name: objects.put(name, name.encode(), 0) for name in names}
     for name in names:
         assert objects.get(name) == (name.encode(), made[name])
+
+
+NO_NAMES = (
+    "",
+    "/etc/passwd",
+    "../outside.json",
+    "journal/checkout/../../../outside.json",
+    "journal/checkout/..",
+    "journal//x.json",
+    "./x.json",
+    ".generations/checkout.json",
+    "journal/.lock",
+    "journal/a b+c%2F.json",
+    "journal/\x00.json",
+    "journal/\x1b]0;x\x07.json",
+    "journal/\ud800.json",
+    "journal/\u202e.json",
+    "journal/sch\u00f6n.json",
+    "journal/x.json\n",
+    "C:\\x.json",
+    "a/" * 40 + "x.json",
+    "x" * 300,
+)
+
+
+@pytest.mark.parametrize("name", NO_NAMES, ids=range(len(NO_NAMES)))
+def test_no_store_writes_what_is_no_name_of_ours(objects: Objects, name: str) -> None:
+    """A name may be made of what a document says; in a folder it could lie outside of it."""
+    with pytest.raises(Unavailable, match="names no object of ours"):
+        objects.put(name, b"{}", 0)
+    assert objects.put("checkout.json", b"{}", 0)
+
+
+@pytest.mark.parametrize("name", [n for n in NO_NAMES if ".." in n or n.startswith("/")])
+def test_a_folder_reads_nothing_outside_of_itself(tmp_path: Path, name: str) -> None:
+    (tmp_path / "outside.json").write_text("{}")
+    folder = FileObjects(tmp_path / "state")
+    for ask in (folder.get, folder.versions, lambda named: folder.version(named, 1)):
+        with pytest.raises(Unavailable, match="names no object of ours"):
+            ask(name)
+
+
+@pytest.mark.parametrize("counter", ['{"generation": Infinity, "sha256": ""}', "[" * 100_000, "7"])
+def test_a_counter_that_is_none_counts_as_a_change_by_hand(tmp_path: Path, counter: str) -> None:
+    folder = FileObjects(tmp_path)
+    folder.put("checkout.json", b"{}", 0)
+    (tmp_path / ".generations" / "checkout.json").write_text(counter)
+    got = folder.get("checkout.json")
+    assert got == (b"{}", 1)
+    (tmp_path / ".versions" / "checkout.json" / "\u00b2").write_text("no version")
+    assert folder.versions("checkout.json")
 
 
 def test_one_objects_writes_leave_the_others_alone(objects: Objects) -> None:

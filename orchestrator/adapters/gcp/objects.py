@@ -16,6 +16,7 @@ from google.api_core import exceptions as google
 from google.cloud.storage import Client
 
 from orchestrator.adapters.gcp.kinds import kind_of
+from orchestrator.adapters.names import must_name_an_object
 from orchestrator.adapters.server_clock import ServerClock
 from orchestrator.core.errors import Cloud, Conflict, FailoverError, Kind, NoStore, Unavailable
 from orchestrator.ports import Version
@@ -86,6 +87,7 @@ class GcsObjects:
 
     def put(self, name: str, data: bytes, generation: int) -> int:
         """Replace exactly this generation, in one request. Raises Conflict or Unavailable."""
+        must_name_an_object(name)
         blob = self._bucket.blob(self._prefix + name)
         try:
             blob.upload_from_string(

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator.adapters.names import must_name_an_object, no_object_name
 from orchestrator.core.errors import Conflict, Unavailable
 from orchestrator.ports import Version
 
@@ -37,10 +38,11 @@ class FileObjects:
     def get(self, name: str) -> tuple[bytes, int] | None:
         """The object's bytes and generation, or None. Raises Unavailable."""
         with self._locked():
-            return self._read(name)
+            return self._read(self._inside(name))
 
     def put(self, name: str, data: bytes, generation: int) -> int:
         """Replace exactly this generation. Raises Conflict, or Unavailable when nothing is sure."""
+        must_name_an_object(name)
         with self._locked():
             found = self._read(name)
             at = found[1] if found else 0
@@ -65,7 +67,7 @@ class FileObjects:
     def versions(self, name: str) -> tuple[Version, ...]:
         """Every kept version, the live one too, newest first. Raises Unavailable."""
         with self._locked():
-            live = self._read(name)
+            live = self._read(self._inside(name))
             if live is not None:
                 self._keep(name, live[1], live[0])
             found = [_version(path) for path in self._kept(name)]
@@ -81,7 +83,7 @@ class FileObjects:
         """The bytes of one version, None when it is not kept. Raises Unavailable."""
         with self._locked():
             try:
-                return (self._versions(name) / str(generation)).read_bytes()
+                return (self._versions(self._inside(name)) / str(int(generation))).read_bytes()
             except FileNotFoundError:
                 return None
 
@@ -96,7 +98,9 @@ class FileObjects:
 
     def _kept(self, name: str) -> list[Path]:
         folder = self._versions(name)
-        return [path for path in folder.iterdir() if path.name.isdigit()] if folder.exists() else []
+        return (
+            [path for path in folder.iterdir() if _is_counter(path.name)] if folder.exists() else []
+        )
 
     def _versions(self, name: str) -> Path:
         return self._folder / ".versions" / name
@@ -120,8 +124,15 @@ class FileObjects:
         try:
             counter = json.loads(self._counter(name).read_bytes())
             return int(counter["generation"]), str(counter["sha256"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return 0, ""
+
+    def _inside(self, name: str) -> str:
+        """The name, which must lie below the folder. Raises Unavailable."""
+        parts = name.split("/")
+        if not name.isprintable() or any(part in {"", ".", ".."} for part in parts):
+            raise no_object_name(name)
+        return name
 
     def _path(self, name: str) -> Path:
         return self._folder / name
@@ -155,6 +166,10 @@ class FileObjects:
                 page=True,
                 rule="state-folder",
             ) from error
+
+
+def _is_counter(name: str) -> bool:
+    return name.isascii() and name.isdigit()
 
 
 def _version(path: Path) -> Version:

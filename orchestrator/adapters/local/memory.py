@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime
 
+from orchestrator.adapters.names import must_name_an_object
 from orchestrator.core.errors import Conflict
 from orchestrator.ports import Version
 
@@ -27,7 +28,8 @@ class MemoryObjects:
             return self._objects.get(name)
 
     def put(self, name: str, data: bytes, generation: int) -> int:
-        """Replace exactly this generation; raises Conflict when it is another."""
+        """Replace exactly this generation; raises Conflict when it is another, or Unavailable."""
+        must_name_an_object(name)
         with self._lock:
             at = self._objects.get(name, (b"", 0))[1]
             if at != generation:
