@@ -46,6 +46,7 @@ def services() -> dict[str, Service]:
     search["traffic"]["backend_service"] = "search"
     search["regions"]["ap-south-1"] = search["regions"].pop("eu-west-1")
     for name, region in search["regions"].items():
+        region["endpoint"] = f"dynamodb.{name}.amazonaws.com"
         region["health_url"] = f"https://{name}.search.example.com:8443/health"
         region["check_id"] = f"search-{name}"
         region["backend"] = group(name).replace("checkout", "search")
