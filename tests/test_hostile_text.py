@@ -178,10 +178,15 @@ def test_nothing_that_is_kept_of_a_message_hides_or_is_long(
     assert entry.alert(sent({"incident": unknown}), function) == "poison"
     assert entry.alert(sent(text.encode("utf-8", "surrogatepass")), function) == "poison"
     now = function.world().context.now()
-    told = {"kind": "command", "id": text, "actor": text, "reason": f"r{text}", "override": text}
-    told |= {"verb": "failover", "to": "us-east-1", "service": "checkout"}
-    command = {**told, "now": True, "issued_at": now.isoformat()}
-    assert entry.control(sent(command), function) in {
+    told: dict[str, Any] = {"kind": "command", "id": text, "actor": text, "reason": f"r{text}"}
+    told |= {
+        "override": text,
+        "verb": "failover",
+        "to": "us-east-1",
+        "service": "checkout",
+        "now": True,
+    }
+    assert entry.control(sent({**told, "issued_at": now.isoformat()}), function) in {
         "held",
         "moved",
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from orchestrator.cli import sentences
 from orchestrator.cli.session import Session
 from orchestrator.cli.views import signal_view
-from orchestrator.parse import Ignored, Message, parse_alert, unwrap
+from orchestrator.core.reading import read_json
+from orchestrator.parse import MAX_BYTES, Ignored, Message, parse_alert, unwrap
 from orchestrator.wiring import now
 
 
@@ -17,7 +17,7 @@ def message_of(file: Path) -> Message:
     data = file.read_bytes()
     at = now()
     try:
-        raw = json.loads(data)
+        raw = read_json(data, 2 * MAX_BYTES)
     except ValueError:
         return Message(data, file.name, at)
     wrapped = isinstance(raw, dict) and ("message" in raw or "specversion" in raw)

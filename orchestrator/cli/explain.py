@@ -6,7 +6,6 @@ With an id, of a decision or of an incident, it tells everything that is recorde
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
@@ -19,7 +18,9 @@ from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import orphaned
 from orchestrator.core.ids import plain_id
 from orchestrator.core.incidents import proof_needed
+from orchestrator.core.limits import READ
 from orchestrator.core.model import (
+    NOTHING,
     Incident,
     IncidentState,
     Json,
@@ -34,7 +35,7 @@ from orchestrator.core.model import (
 from orchestrator.core.paging import key
 from orchestrator.core.plan import desired
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import stamp_time, stamped
+from orchestrator.core.reading import mapping, read_json, stamp_time, stamped
 from orchestrator.core.traffic import told, traffic
 from orchestrator.flow.observe import observe, read_state
 from orchestrator.flow.preview import Preview, preview
@@ -406,13 +407,21 @@ def _failed_since(
     return [entry for entry in found if str(entry.get("failed_at")) > since]
 
 
+def _kept(data: bytes) -> Json:
+    """What the journal keeps of one message; nothing where it is no JSON."""
+    try:
+        return mapping(read_json(data, READ))
+    except ValueError:
+        return NOTHING
+
+
 def _poison(
     service: Service, world: World, identity: str, state: State | None, entries: list[Json]
 ) -> Json:
     """The unreadable message that speaks of this id; raises NotRecorded when there is none."""
     for name in world.archive.names("journal/_poison/"):
         got = world.context.objects.get(name)
-        found = json.loads(got[0]) if got else {}
+        found = _kept(got[0]) if got else {}
         if identity in str(found.get("first", "")) or identity == found.get("sha256"):
             came = (
                 f"A message that speaks of {identity} came and could not be taken: it was"

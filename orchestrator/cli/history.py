@@ -5,7 +5,6 @@ What an invocation that failed was given is in the journal alone, and is read fr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 
@@ -13,8 +12,10 @@ from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.limits import READ
 from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
+from orchestrator.core.reading import read_json
 from orchestrator.flow.failed import PREFIX
 from orchestrator.flow.observe import read_state
 from orchestrator.wiring import World
@@ -98,7 +99,7 @@ def _failed(session: Session, service: Service, world: World, limit: int) -> lis
 
 def stood_out(entry: Json) -> list[str]:
     """The rules that refused a decision, or that it passed over: what the table shows of them."""
-    held = entry.get("outcome") in {"held", "abandoned"}
+    held = str(entry.get("outcome")) in {"held", "abandoned"}
     told = [_stood_out(reason, held=held) for reason in gates.reasons(entry)]
     return list(dict.fromkeys(word for word in told if word))
 
@@ -162,7 +163,7 @@ def _dash(identity: str) -> str:
 
 def _entry(session: Session, name: str, data: bytes) -> Json | None:
     try:
-        found = json.loads(data)
+        found = read_json(data, READ)
     except ValueError as error:
         session.note(f"{name} is no JSON and left out: {error}", "yellow")
         return None

@@ -52,7 +52,7 @@ def remedies(entry: Json, service: str = "") -> list[str]:
 
     service: whose decision it is, where the entry does not say.
     """
-    if entry.get("outcome") not in {"held", "abandoned"}:
+    if str(entry.get("outcome")) not in {"held", "abandoned"}:
         return []
     found = entry.get("reasons")
     reasons = [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from orchestrator.cli.session import Session, actor
+from orchestrator.core.codec import LONGEST
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
+from orchestrator.core.reading import read_json
 from orchestrator.flow.observe import document_name
 from orchestrator.flow.restore import Kept, Restoration, carry_out, kept_versions, prepare
 from orchestrator.wiring import World
@@ -28,7 +28,7 @@ def show(session: Session, name: str | None, *, versions: bool, generation: int 
     if data is None:
         raise _none(service, generation)
     try:
-        session.answer(json.loads(data))
+        session.answer(read_json(data, LONGEST))
     except ValueError as error:
         _show_rubbish(session, data, error)
         return False
@@ -53,7 +53,8 @@ def _show_rubbish(session: Session, data: bytes, error: ValueError) -> None:
         session.answer({"error": {"kind": "Corrupt", "message": str(error), "bytes": text}})
         return
     session.note(f"corrupt, shown as it is: {error}", "red")
-    session.say(text)
+    for line in text.split("\n"):
+        session.say(line)
 
 
 def _bytes(service: Service, world: World, generation: int | None) -> bytes | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from orchestrator.core.invariants import refuse_contradictions
-from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, READ, is_ahead
+from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, INCIDENTS_READ, READ, is_ahead
 from orchestrator.core.model import (
     NOTHING,
     Doubt,
@@ -299,9 +299,7 @@ def _decode(document: Json) -> State:
         primary=read("primary", text),
         regions=read("regions", lambda v: {k: _read_region(r) for k, r in strict(v).items()}),
         routing=read("routing", lambda v: {k: number(s) for k, s in strict(v).items()}),
-        incidents=read(
-            "incidents", lambda v: {k: _read_incident(k, i) for k, i in strict(v).items()}, {}
-        ),
+        incidents=read("incidents", _read_incidents, {}),
         shift=read("shift", lambda v: _read_shift(strict(v)) if v else None, None),
         restore=read("restore", lambda v: {k: strict(s) for k, s in strict(v).items()}, {}),
         retired=read("retired", texts, ()),
@@ -383,6 +381,13 @@ def _read_region(value: object) -> RegionState:
         attached=bool(entry.get("attached", False)),
         leave=maybe(entry.get("leave"), lambda value: member(value, Leave)),
     )
+
+
+def _read_incidents(value: object) -> Mapping[str, Incident]:
+    found = strict(value)
+    if len(found) > INCIDENTS_READ:
+        raise ValueError(f"{len(found)} of them, more than {INCIDENTS_READ}")
+    return {key: _read_incident(key, incident) for key, incident in found.items()}
 
 
 def _read_incident(key: str, value: object) -> Incident:

@@ -44,6 +44,9 @@ from orchestrator.core.reading import read_json
 MAX_DESCRIPTION = 2048
 """Characters that the API keeps of a description (reference of backendServices)."""
 
+MAX_READ = 32 * MAX_DESCRIPTION
+"""Characters of a description that are searched for marks; no API keeps as many."""
+
 FROZEN_DIGITS = 10
 """Digits of the end of a freeze, in seconds since 1970: until the year 2286."""
 
@@ -66,7 +69,7 @@ def read_mark(description: str, service: str) -> Pair:
     """
     pairs = [
         Pair(int(found[1]), int(found[3]))
-        for found in _MARK.finditer(description)
+        for found in _MARK.finditer(description, 0, MAX_READ)
         if found[2] == service and int(found[1]) < EPOCHS
     ]
     return max(pairs, default=NO_PAIR)
@@ -96,7 +99,7 @@ def read_frozen(description: str, service: str) -> int:
 
     Readers of an older form do not look at it, and keep it as people's text.
     """
-    found = _MARK.finditer(description)
+    found = _MARK.finditer(description, 0, MAX_READ)
     return max((int(mark[4]) for mark in found if mark[2] == service and mark[4]), default=0)
 
 

@@ -17,8 +17,11 @@ READ = 1024 * 1024
 DEEPEST = 64
 """Nesting of JSON that is read. A document has five levels, and so has a notification."""
 
-VALUES = 60_000
-"""Values of one JSON text that is read. The largest document that we write has 12,000."""
+VALUES = 40_000
+"""Values of one JSON text that is read. The fullest document that we write has 8,200."""
+
+DIGITS = 400
+"""Digits of a whole number that is read. The largest number with a fraction has 309."""
 
 MOST_REGIONS = 40
 """Regions of one service. AWS has fewer."""
@@ -38,6 +41,10 @@ HISTORY = 20
 
 INCIDENTS = 500
 """Incidents kept in the document."""
+
+INCIDENTS_READ = 4000
+"""Incidents of a document that is read. Older versions, which bounded none, wrote 300 bytes for
+each: with more than these the document was too long for every application."""
 
 INCIDENT_BYTES = 160 * 1024
 """Bytes that all incidents may take in it: 500 of the usual kind take 150 KiB."""

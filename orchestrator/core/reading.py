@@ -12,16 +12,22 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from orchestrator.core.limits import DEEPEST, VALUES
+from orchestrator.core.limits import DEEPEST, DIGITS, TOLD, VALUES
 from orchestrator.core.model import NOTHING, Json
-from orchestrator.core.shown import quoted
+from orchestrator.core.shown import quoted, short
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 
 class Corrupt(ValueError):
-    """The document cannot be read; the text says where."""
+    """The document cannot be read; the text says where.
+
+    The text may quote the document: it is short, and hides nothing.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(short(text, TOLD))
 
 
 class NewerSchema(Corrupt):
@@ -90,7 +96,8 @@ def text(value: object) -> str:
 
 def texts(value: object) -> tuple[str, ...]:
     """The value, which must be an array of strings."""
-    return tuple(text(item) for item in sequence(value))
+    items = sequence(value)
+    return tuple([text(item) for item in items]) if items else ()
 
 
 def member(value: object, kind: type[E]) -> E:
@@ -132,7 +139,7 @@ def read_json(data: bytes | str, longest: int) -> object:
     if opened + commas > VALUES:
         raise ValueError(f"it has more than {VALUES} values")
     try:
-        value = json.loads(data, parse_constant=no_constant, parse_float=finite)
+        value = json.loads(data, parse_constant=no_constant, parse_float=finite, parse_int=whole)
     except RecursionError as error:
         raise ValueError(f"it is nested deeper than {DEEPEST}") from error
     if opened > DEEPEST and is_deeper(value, DEEPEST):
@@ -166,6 +173,13 @@ def is_deeper(value: object, limit: int) -> bool:
 def no_constant(name: str) -> object:
     """Refuse what JSON does not know: NaN and the infinities."""
     raise ValueError(f"{name} is not JSON")
+
+
+def whole(digits: str) -> int:
+    """The number, unless it has more digits than any number that can be calculated with."""
+    if len(digits) > DIGITS:
+        raise ValueError(f"{digits[:40]}... has {len(digits)} digits")
+    return int(digits)
 
 
 def finite(digits: str) -> float:

@@ -33,7 +33,7 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def shown(text: str) -> str:
     """The text in one line, each hidden character as its escape."""
-    return HIDDEN.sub(_escape, text)
+    return text.translate(_ESCAPES) if HIDDEN.search(text) else text
 
 
 def short(text: str, longest: int) -> str:
@@ -101,11 +101,21 @@ def visible(value: object) -> object:
             return shown(str(value))
 
 
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
-    if character in _SHORT:
-        return _SHORT[character]
-    code = ord(character)
+def _escape(code: int) -> str:
+    if chr(code) in _SHORT:
+        return _SHORT[chr(code)]
     if code < 0x100:  # noqa: PLR2004  # two digits
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004  # four digits
+
+
+class _Escapes(dict[int, str | None]):
+    """The escape of each hidden character, made when it is first met; others stay."""
+
+    def __missing__(self, code: int) -> str:
+        made = _escape(code) if HIDDEN.match(chr(code)) else chr(code)
+        self[code] = made
+        return made
+
+
+_ESCAPES = _Escapes()

@@ -16,6 +16,7 @@ from orchestrator.core.ids import plain_id
 from orchestrator.core.model import Json
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
+from orchestrator.core.shown import shown
 from orchestrator.flow.context import Context
 from orchestrator.flow.spared import spared
 
@@ -60,7 +61,7 @@ def page(service: Service, due: Due, command: str, context: Context) -> None:
     digest = hashlib.sha256(named.encode()).hexdigest()[:16]
     data = {
         "service": service.name,
-        "page": made.text,
+        "page": shown(made.text),
         "rule": made.rule,
         "regions": list(made.regions),
         "decision": entry.decision,

@@ -147,3 +147,22 @@ def test_an_error_of_a_library_is_shown_in_one_line(desk: Desk) -> None:
     found = desk.run("status")
     assert found.exit_code == 1
     assert not HIDDEN.search(found.output.replace("\n", ""))
+
+
+@pytest.mark.parametrize("verb", ["status", "explain", "history", "state show"])
+def test_a_decision_with_fields_of_other_types_is_told_and_not_a_fault(
+    desk: Desk, verb: str
+) -> None:
+    """As somebody with access to the bucket may write them, in the document and the journal."""
+    desk.alert("primary-down.json")
+    document = desk.document
+    odd = [{name: value for name in document["history"][0]} for value in (7, {}, [[]], None)]
+    document["history"] = [*document["history"], *odd, {}]
+    (desk.state / "checkout.json").write_text(json.dumps(document))
+    for number, entry in enumerate([*odd, {}, [], "[" * 100_000]):
+        text = entry if isinstance(entry, str) else json.dumps(entry)
+        name = f"00000001-20261123T050000Z-failed-{number}.json"
+        (desk.state / "journal" / "checkout" / name).write_text(text)
+    for more in ([], ["--json"]):
+        found = desk.run(*verb.split(), "checkout", *more)
+        assert "fault of failoverctl" not in found.output
