@@ -35,6 +35,9 @@ from orchestrator.matching import Foreign, Match, Note, match
 MAX_BYTES = 1024 * 1024
 """Largest notification that is read. Pub/Sub allows 10 MB; a real one has a few KB."""
 
+MAX_ENVELOPE = 16 * MAX_BYTES
+"""Largest envelope that the subscription's name is looked for in: Pub/Sub's 10 MB in base64."""
+
 MAX_DEPTH = 64
 """Deepest nesting that is read. A real notification has five levels."""
 
@@ -92,6 +95,28 @@ def unwrap(body: object, now: datetime) -> Message:
     identity = message.get("messageId") or message.get("message_id") or ""
     published = message.get("publishTime") or message.get("publish_time")
     return Message(_data(message.get("data")), str(identity), _when(published) or now)
+
+
+def subscription_of(body: object) -> str:
+    """The subscription that an envelope says it comes from; empty where it says none.
+
+    For an envelope in any of the forms that `unwrap` takes, and also around a message that is too
+    large to be read. Raises nothing.
+    """
+    try:
+        outer = _object(_peeked(body))
+        if "specversion" in outer:
+            outer = _structured(outer)
+    except (BadEvent, ValueError, RecursionError):
+        return ""
+    found = outer.get("subscription")
+    return found if isinstance(found, str) else ""
+
+
+def _peeked(body: object) -> object:
+    if not isinstance(body, bytes | str):
+        return body
+    return json.loads(body) if len(body) <= MAX_ENVELOPE else None
 
 
 def _no_message(outer: Json) -> str:

@@ -170,6 +170,13 @@ class Mirror(Protocol):
         """The revision of what lies there, None for nothing. Raises Unavailable."""
 
 
+class Signatures(Protocol):
+    """Who can say whether Google signed a token."""
+
+    def signed(self, token: str) -> bool:
+        """Whether Google signed it, and it is valid now. Raises Unavailable: not known."""
+
+
 class Log(Protocol):
     """One structured line."""
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -40,13 +40,18 @@ if TYPE_CHECKING:
         Log,
         Mirror,
         Objects,
+        Signatures,
         Store,
         Topic,
         Traffic,
     )
+    from orchestrator.push import Expectation
     from orchestrator.schema import MirrorsModel, SsmMirrorModel
 
 COMPUTE = "https://compute.googleapis.com"
+CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
+"""Google's certificates for the tokens that it signs, as PEM by their ids."""
+
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 EMULATORS = tuple(
     f"{cloud}_EMULATOR_HOST" for cloud in ("STORAGE", "PUBSUB", "COMPUTE", "DNS", "MONITORING")
@@ -112,7 +117,8 @@ class Wiring:
 
     environ: the process's environment. dated: the time is the state store's or the Compute API's
     as soon as one of them has answered. A function's own clock is right; a laptop's may not be.
-    memory: what the process has paged for, whatever configuration it reads.
+    memory: what the process has paged for, whatever configuration it reads. certificates: where
+    Google's are.
     """
 
     def __init__(
@@ -122,8 +128,10 @@ class Wiring:
         log: Log = telemetry.log,
         *,
         dated: bool = False,
+        certificates: str = CERTIFICATES,
     ) -> None:
         self._dated = dated
+        self._certificates = certificates
         self._environ = environ
         self._log = log
         self._root = root
@@ -131,7 +139,31 @@ class Wiring:
         self._world: World | None = None
         self._credentials: Credentials | None = None
         self._local = threading.local()
+        self._said_open = False
         self.memory = Memory()
+
+    def expectation(self) -> Expectation | None:
+        """Whose pushes are taken; None: everybody's, which is said once. Raises BadConfig."""
+        from orchestrator import push  # not before the first event
+
+        found = push.expected(self._environ)
+        with self._lock:
+            says = found is None and not self._said_open
+            self._said_open = self._said_open or says
+        if says:
+            self._log(
+                "WARNING",
+                f"{push.IDENTITY} is not set: a message is taken from whoever reaches this"
+                " function. That is right on a laptop only",
+            )
+        return found
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        """Google's certificates; nothing is fetched before the first token with a signature."""
+        from orchestrator.adapters.gcp.certificates import GoogleCertificates  # only where needed
+
+        return GoogleCertificates(self._certificates)
 
     def world(self) -> World:
         """The world, built now if it was not. Raises BadConfig or Unavailable."""
