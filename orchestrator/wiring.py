@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.ports import (
+        Access,
         Archive,
         Checks,
         Dated,
@@ -78,7 +79,8 @@ class World:
     """The configuration and everything that the flow needs to act on it.
 
     archive: what the state folder keeps beside the live objects. control: where a tick is asked
-    for, if anywhere. machine: this machine's own clock, whatever the servers' is. All for tools.
+    for, if anywhere. machine: this machine's own clock, whatever the servers' is. access: who may
+    do what there; None with the state in a folder, where nobody is kept out. All for tools.
     """
 
     config: Config
@@ -86,6 +88,7 @@ class World:
     archive: Archive
     control: Topic | None
     machine: Callable[[], datetime] = now
+    access: Access | None = None
 
 
 def _bare(emulator: str | None) -> str | None:
@@ -206,7 +209,7 @@ class Wiring:
             memory=Memory(pages=self.memory.pages, lock=self.memory.lock),
         )
         control = self._topic(config.project, config.topics.control)
-        return World(config, context, objects, control)
+        return World(config, context, objects, control, access=self._access(config))
 
     def _read(self, source: str) -> str:
         if source.startswith("gs://"):
@@ -293,6 +296,23 @@ class Wiring:
         emulator = self._emulator("MONITORING_EMULATOR_HOST")
         credentials = partial(self._identity, emulator)
         return CustomMetrics(config.project, instance, credentials, _bare(emulator))
+
+    def _access(self, config: Config) -> Access | None:
+        """The policies of what the file names. What is emulated has none."""
+        parts = urlsplit(config.state)
+        if parts.scheme != "gs":
+            return None
+        from orchestrator.adapters.gcp.access import Api, IamPolicies  # for tools alone
+
+        emulated = {
+            Api.STORAGE: self._emulator("STORAGE_EMULATOR_HOST"),
+            Api.PUBSUB: self._emulator("PUBSUB_EMULATOR_HOST"),
+        }
+        without = {api for api, host in emulated.items() if host}
+        if any(map(self._emulator, EMULATORS)):
+            without |= {Api.RUN, Api.PROJECTS}
+        session = partial(self._new_session, None)  # whatever emulator a thread's own is for
+        return IamPolicies(config.project, parts.netloc, session, without)
 
     # --- mirrors
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from orchestrator.cli.advice import advice_on
+from orchestrator.cli.check_access import access
 from orchestrator.cli.check_balancer import balancer
 from orchestrator.cli.check_failover import could_take_over
 from orchestrator.cli.check_lag import lag
@@ -47,6 +48,7 @@ def check(session: Session, name: str | None, *, apply: bool, adopt: bool = Fals
         asked[service.name] = partial(_service, service, world, make)
         asked[f"{service.name}, permissions"] = partial(_permissions, service, world)
         asked[f"{service.name}, mirrors"] = partial(mirrors, service, world.context)
+    asked["(all), access"] = partial(access, world)
     found = []
     for findings in side_by_side(asked).values():
         if isinstance(findings, FailoverError):
