@@ -6,12 +6,12 @@ file, it is refused at load. Pure; values only, as the file or the core has them
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from orchestrator.core.errors import Found
+from orchestrator.core.secrets import masked
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -64,9 +64,8 @@ def shared(services: Object) -> Iterator[Found]:
 
 def _also(path: tuple[object, ...], given: str, places: list[tuple[object, ...]]) -> str:
     others = [f"{other[3]} of {other[1]}" for other in places if other != path]
-    masked = re.sub(r"://\S*@", "://***@", given)
     return (
-        f"{masked} is {' and '.join(others)}'s too: an alert or a probe would speak of both;"
+        f"{masked(given)} is {' and '.join(others)}'s too: an alert or a probe would speak of both;"
         " write the region's own"
     )
 

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from orchestrator.core.errors import BadConfig, Found, Problem
+from orchestrator.core.secrets import masked
 
 LONGEST = 256 * 1024
 """Bytes of a file that is read. A service takes about 2 KB."""
@@ -72,7 +73,7 @@ class _UniqueKeys(_SafeLoader):  # type: ignore[misc]  # chosen at run time
             twice = [key for key, count in Counter(plain).items() if count > 1]
             if twice:
                 line = node.start_mark.line + 1
-                text = f"{twice[0]!r} stands twice, in the mapping at line {line}"
+                text = f"{masked(twice[0])!r} stands twice, in the mapping at line {line}"
                 raise yaml.MarkedYAMLError(problem=text)
         return dict(super().construct_mapping(node, deep=deep))
 
@@ -92,8 +93,19 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
         known = [Problem(".".join(map(str, steps)) or "(file)", told) for steps, told in found]
-        raise BadConfig(source, [*known, Problem("(file)", f"not YAML: {error}")]) from error
+        # The error quotes the file, which may hold a password, and it would be told with this one.
+        raise BadConfig(source, [*known, Problem("(file)", f"not YAML: {_fault(error)}")]) from None
     return raw, found
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong and where, without the line itself."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return type(error).__name__
+    mark = error.problem_mark or error.context_mark
+    where = f", at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    about = ", ".join(filter(None, (error.context, error.problem)))
+    return f"{masked(about)}{where}"
 
 
 @dataclass(slots=True)
@@ -185,5 +197,4 @@ def _differs(value: str) -> str:
 
 
 def _shown(value: str) -> str:
-    masked = re.sub(r"://\S*@", "://***@", value)  # a password
-    return json.dumps(masked[:_SHOWN], ensure_ascii=False)
+    return json.dumps(masked(value)[:_SHOWN], ensure_ascii=False)

@@ -7,7 +7,6 @@ the file has them. Never raises, whatever the file holds.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -16,14 +15,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.core.errors import Found, Problem
+from orchestrator.core.secrets import masked
 from orchestrator.fields import Field, every, said
 from orchestrator.schema import FileModel
 
 _LONG = 100
 """Characters of a wrong value that are shown."""
-
-_SECRET = re.compile(r"://\S*@")
-"""A name and password in a URL, which no message repeats."""
 
 _ALIKE = 0.7
 """How alike a misspelt key must be to the one that it is taken for, of 1 (difflib's ratio)."""
@@ -55,7 +52,7 @@ def shown(value: object) -> str:
         case "" | None:
             return "empty"
         case str() | bytes():
-            text = repr(_SECRET.sub("://***@", value) if isinstance(value, str) else value)
+            text = repr(masked(value) if isinstance(value, str) else value)
             return text if len(text) <= _LONG else f"{text[:_LONG]}..."
         case date():
             return f"the date {value}"
@@ -63,6 +60,13 @@ def shown(value: object) -> str:
             return "a number too long to show"
         case _:
             return said(value)
+
+
+def _it_is(steps: tuple[object, ...], given: object) -> str:
+    """What stands there, unless it may be a password, in whatever spelling."""
+    if "redis" in steps and isinstance(given, str | bytes) and given:
+        return "; what stands there is not repeated, because it may hold a password"
+    return f"; it is {shown(given)}"
 
 
 def _told(error: ErrorDetails, raw: object) -> Found | None:
@@ -83,9 +87,9 @@ def _told(error: ErrorDetails, raw: object) -> Found | None:
         case "literal_error" if sentence := _not_yet(place.field, given):
             text = sentence
         case "value_error":
-            text = f"{error['ctx']['error']}; it is {shown(given)}"
+            text = f"{error['ctx']['error']}{_it_is(place.steps, given)}"
         case _:
-            text = f"write {place.write}; it is {shown(given)}"
+            text = f"write {place.write}{_it_is(place.steps, given)}"
             if place.is_key and not isinstance(given, str):
                 text += ", as YAML reads it: put it in quotes"
     return place.steps, text
@@ -175,7 +179,7 @@ def _path(raw: object, steps: Iterable[object]) -> str:
     """The path as the file writes it; the library gives a key such as `no` as 0."""
     words: list[str] = []
     for step in steps:
-        words.append(str(next((said(key) for key in _object(raw) if key == step), step)))
+        words.append(masked(str(next((said(k) for k in _object(raw) if k == step), step))))
         raw = _at(raw, (step,))
     return ".".join(words) or "(file)"
 

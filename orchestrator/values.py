@@ -236,8 +236,8 @@ _REDIS_KIND = Kind(
 def _redis(value: str) -> str:
     try:
         url = read_redis_url(value)
-    except ValueError as error:
-        raise ValueError(f"write {_REDIS_KIND.write}") from error
+    except ValueError:
+        raise ValueError(f"write {_REDIS_KIND.write}") from None
     if url.password is not None or url.options.keys() - {"password_env"}:
         raise ValueError(f"write {_REDIS_KIND.write}")
     return value

@@ -326,7 +326,8 @@ class Wiring:
                 url = read_redis_url(text)
                 variable = url.options.get("password_env", "FAILOVER_REDIS_PASSWORD")
                 password = self._environ.get(variable)
-                yield RedisMirror(url, wanted.redis.key, password, variable)
+                whence = variable if password is not None else ""  # no name: it may be a password
+                yield RedisMirror(url, wanted.redis.key, password, whence)
         if wanted.ssm:
             from orchestrator.adapters.mirrors.ssm import SsmMirror  # only where configured
 

@@ -26,6 +26,7 @@ from orchestrator.core.model import Observed, State, Tick, Verdict
 from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Confirm, Service
 from orchestrator.core.second import NOT_ASKED
+from orchestrator.core.secrets import masked
 from orchestrator.evidence import hosts
 from orchestrator.flow.adopt import adopt as adopt_routing
 from orchestrator.flow.observe import observe
@@ -221,7 +222,7 @@ def _health(service: Service, observed: Observed) -> Iterator[Finding]:
             yield Finding(service.name, "health", Level.WARN, detail, text)
             continue
         said = probe.detail if probe else "nothing"
-        detail = f"{region.name}: {region.health_url} says {said}"
+        detail = f"{region.name}: {masked(region.health_url)} says {said}"
         if probe and probe.verdict is Verdict.HEALTHY:
             yield Finding(service.name, "health", Level.OK, detail)
             continue
