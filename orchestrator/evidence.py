@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from orchestrator.core.errors import Found
+from orchestrator.core.hosts import Place, place_of
 from orchestrator.core.secrets import masked
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -99,11 +100,10 @@ def on_loopback(services: Object) -> Iterator[Found]:
 
 def _is_loopback(url: str) -> bool:
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
+        host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    named = host == "localhost" or host.endswith(".localhost")
-    return named or host in {"::1", "::", "0.0.0.0"} or host.startswith("127.")  # noqa: S104  # compared, never bound
+    return place_of(host) is Place.LOOPBACK
 
 
 def _object(value: object) -> Object:

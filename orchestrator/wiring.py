@@ -263,7 +263,9 @@ class Wiring:
         from orchestrator.adapters.probe import HttpProber  # lazily, as all
 
         token = self._token() if config.probe.auth == "oidc" else None
-        return HttpProber(config.probe.timeout.total_seconds(), config.probe.attempts, token)
+        here = config.state.startswith("file:") or any(map(self._emulator, EMULATORS))
+        timeout = config.probe.timeout.total_seconds()
+        return HttpProber(timeout, config.probe.attempts, token, allows_loopback=here)
 
     def _topic(self, project: str, name: str | None) -> Topic | None:
         """The topic of this name, or None: without a name nothing is published."""
