@@ -21,7 +21,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _OLD = ipaddress.ip_network("::/96")
 _HERE = ipaddress.ip_network("0.0.0.0/8")
 _PARTS = 4
-_BYTE = 256
+_BITS = 8
+"""Bits of each of the four numbers of an IPv4 address."""
 
 
 class Place(StrEnum):
@@ -64,9 +65,9 @@ def _number(name: str) -> int | None:
         return None
     *first, last = known
     room = _PARTS - len(first)
-    if any(part >= _BYTE for part in first) or last >= _BYTE**room:
+    if any(part >> _BITS for part in first) or last >> _BITS * room:
         return None
-    front = sum(part * _BYTE ** (_PARTS - 1 - at) for at, part in enumerate(first))
+    front = sum(part << _BITS * (_PARTS - 1 - at) for at, part in enumerate(first))
     return front + last
 
 
