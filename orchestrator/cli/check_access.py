@@ -156,6 +156,11 @@ def _judged(what: str, gate: Gate, grants: Collection[Grant], expected: Collecti
     if others:
         do = f"Only {', '.join(expected)} has to: remove {_list(others)}"
         return Finding(ALL, what, Level.WARN, everyone, do)
+    missing = [one for one in expected if not any(x.startswith(f"{one} ") for x in sorted_.named)]
+    if missing:
+        detail = f"{everyone}; {_list(missing)}, which pushes, is not among them"
+        do = "Grant it roles/run.invoker, unless it inherits that: else no push arrives"
+        return Finding(ALL, what, Level.WARN, detail, do)
     return Finding(ALL, what, Level.OK, everyone)
 
 
@@ -266,8 +271,14 @@ def _project(found: Access) -> list[Finding]:
     return [_inherited(verb, gate, grants, custom) for verb, gate in gates.items()]
 
 
+def _gives(grant: Grant, gate: Gate) -> bool:
+    """Whether a role of the project gives it; for everybody, any role that nobody knows counts."""
+    unknown = not grant.role.startswith("roles/")
+    return grant.role in gate.inherited or (unknown and not PUBLIC.isdisjoint(grant.members))
+
+
 def _inherited(verb: str, gate: Gate, grants: Grants, custom: int) -> Finding:
-    giving = [one for one in grants if one.role in gate.inherited and one.members]
+    giving = [one for one in grants if _gives(one, gate) and one.members]
     judged = _judged(f"who may {verb} by the project's policy", gate, giving, ())
     unread = f"; {custom} custom roles are not looked into" if custom else ""
     detail = f"{judged.detail}{unread}. Grants of a folder or an organization are not read"

@@ -11,6 +11,7 @@ from orchestrator.cli.check_access import access
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.core.errors import Kind, Unavailable
 from orchestrator.ports import Grant, Pushing
+from orchestrator.schema import TopicsModel
 from tests.cli.desk import Desk
 from tests.cli.seat import Seat
 from tests.fakes import FakeAccess
@@ -130,6 +131,31 @@ def test_an_invoker_beside_the_subscriptions_own_identity_is_a_warning(world: Fa
     granted.append(Grant("roles/run.invoker", ("serviceAccount:ci@laptop",)))
     one = found(world)[ROW[FUNCTION]]
     assert (one.level, "serviceAccount:ci@laptop" in one.do) == (Level.WARN, True)
+
+
+def test_a_pushing_identity_that_may_not_call_is_a_warning(world: FakeAccess) -> None:
+    world.bindings[FUNCTION] = []
+    one = found(world)[ROW[FUNCTION]]
+    assert (one.level, f"{PUSH}, which pushes, is not among them" in one.detail) == (
+        Level.WARN,
+        True,
+    )
+
+
+def test_one_identity_for_both_topics_is_a_warning(world: FakeAccess) -> None:
+    """What pushes alerts could give commands."""
+    assert "one identity for each topic" not in found(world)
+    control = Pushing("projects/laptop/subscriptions/failover-control", URL, PUSH)
+    world.doors["failover-control"] = [control]
+    config = replace(Seat().world().config, topics=TopicsModel(control="failover-control"))
+    findings = access(replace(Seat().world(), config=config, access=world))
+    (one,) = [each for each in findings if each.what == "one identity for each topic"]
+    assert (one.level, PUSH in one.detail) == (Level.WARN, True)
+
+
+def test_everybody_with_a_role_of_the_project_that_nobody_knows_fails(world: FakeAccess) -> None:
+    world.bindings["project"] = [Grant("projects/laptop/roles/mine", ("allAuthenticatedUsers",))]
+    assert found(world)[ROW["project"]].level is Level.FAIL
 
 
 @pytest.mark.parametrize("what", ABLE)
