@@ -92,10 +92,16 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
         found += _ambiguous(text)
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
-        known = [Problem(".".join(map(str, steps)) or "(file)", told) for steps, told in found]
+        known = [
+            Problem(masked(".".join(map(str, steps))) or "(file)", told) for steps, told in found
+        ]
         # The error quotes the file, which may hold a password, and it would be told with this one.
         raise BadConfig(source, [*known, Problem("(file)", f"not YAML: {_fault(error)}")]) from None
     return raw, found
+
+
+def _path(steps: tuple[object, ...]) -> str:
+    return masked(".".join(map(str, steps)))
 
 
 def _fault(error: Exception) -> str:

@@ -214,6 +214,9 @@ class Access(Protocol):
     def on_function(self, service: str) -> Grants | None:
         """The policy of a Cloud Run service, by its whole name."""
 
+    def is_open(self, service: str) -> bool:
+        """Whether Cloud Run asks nobody who calls this service, whatever its policy says."""
+
     def on_project(self) -> Grants | None:
         """The project's policy, which all of them inherit; not the folder's, not the company's."""
 

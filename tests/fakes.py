@@ -480,6 +480,7 @@ def lab(**overrides: Any) -> Lab:  # any JSON
 class FakeAccess:
     """Policies that a test sets, by what they are of. refused: those that may not be read.
 
+    opened: services that ask nobody who calls.
     bindings: `topic NAME`, `bucket`, `function NAME` or `project`. None in place of a policy: no
     IAM is there. doors: push subscriptions by topic. services: whole names by URL.
     """
@@ -489,6 +490,7 @@ class FakeAccess:
         self.doors: dict[str, list[Pushing] | None] = {}
         self.services: dict[str, str] = {}
         self.refused: dict[str, Unavailable] = {}
+        self.opened: set[str] = set()
 
     def on_topic(self, topic: str) -> Grants | None:
         """What was set."""
@@ -505,6 +507,11 @@ class FakeAccess:
     def on_project(self) -> Grants | None:
         """What was set."""
         return self._policy("project")
+
+    def is_open(self, service: str) -> bool:
+        """What was set."""
+        self._may(f"open {service}")
+        return service in self.opened
 
     def pushing(self, topic: str) -> tuple[Pushing, ...] | None:
         """What was set."""

@@ -140,7 +140,7 @@ def test_a_password_anywhere_in_the_file_is_not_repeated(
     "line",
     [
         f'urls: ["redis://:{SECRET}@host]',
-        f"urls: [redis://:{SECRET}@host, *{SECRET}",
+        f"urls: [redis://:{SECRET}@host, *a",
         f"urls: redis: //:{SECRET}@host: x",
         f"\turls: redis://:{SECRET}@host",
         f"redis://:{SECRET}@host: 1\nredis://:{SECRET}@host: 2",
@@ -150,7 +150,7 @@ def test_a_password_anywhere_in_the_file_is_not_repeated(
 def test_a_line_that_is_no_yaml_is_named_by_its_number_and_not_quoted(line: str) -> None:
     with pytest.raises(BadConfig, match="not YAML") as refused:
         load(line, "failover.yaml")
-    assert SECRET not in as_raised(refused.value).replace(f"*{SECRET}", "")
+    assert SECRET not in as_raised(refused.value)
 
 
 def test_check_repeats_no_password_of_the_file(tmp_path: Path) -> None:

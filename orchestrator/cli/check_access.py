@@ -231,6 +231,8 @@ def _door(what: str, pushing: Pushing, found: Access) -> Finding:
     if not service:
         detail = f"unknown: no Cloud Run service of this project answers at {pushing.url}"
         return Finding(ALL, what, Level.WARN, detail, "See who may call it by hand")
+    if one := _opened(what, service, found):
+        return one
     expected = (f"serviceAccount:{pushing.identity}",)
     return _policy(what, INVOKE, partial(found.on_function, service), expected)
 
@@ -249,6 +251,22 @@ def _apart(alerts: str, control: str | None, found: Access) -> list[Finding]:
     do = "Give each its own, so that what pushes alerts cannot give commands"
     detail = f"{', '.join(both)} pushes alerts and commands"
     return [Finding(ALL, what, Level.WARN, detail, do)]
+
+
+def _opened(what: str, service: str, found: Access) -> Finding | None:
+    """A finding where Cloud Run asks nobody who calls, or where that is not known."""
+    try:
+        if not found.is_open(service):
+            return None
+    except FailoverError as error:
+        return _unknown(what, error)
+    _, project, _, region, _, name = service.split("/")
+    do = (
+        f"`gcloud run services update {name} --project={project} --region={region}"
+        " --invoker-iam-check`"
+    )
+    detail = "everybody: Cloud Run's check of its callers is switched off (invokerIamDisabled)"
+    return Finding(ALL, what, Level.FAIL, detail, do)
 
 
 # --- what all of them inherit --------------------------------------------------------------------

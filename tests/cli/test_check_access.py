@@ -133,6 +133,18 @@ def test_an_invoker_beside_the_subscriptions_own_identity_is_a_warning(world: Fa
     assert (one.level, "serviceAccount:ci@laptop" in one.do) == (Level.WARN, True)
 
 
+def test_a_function_whose_callers_are_not_checked_fails_however_closed_its_policy_is(
+    world: FakeAccess,
+) -> None:
+    """Anybody could then send a token with a removed signature."""
+    world.opened.add(SERVICE)
+    one = found(world)[ROW[FUNCTION]]
+    assert (one.level, "--invoker-iam-check" in one.do) == (Level.FAIL, True)
+    world.refused[f"open {SERVICE}"] = Unavailable("x is missing", kind=Kind.PERMISSION)
+    one = found(world)[ROW[FUNCTION]]
+    assert (one.level, one.detail) == (Level.WARN, "unknown: x is missing")
+
+
 def test_a_pushing_identity_that_may_not_call_is_a_warning(world: FakeAccess) -> None:
     world.bindings[FUNCTION] = []
     one = found(world)[ROW[FUNCTION]]

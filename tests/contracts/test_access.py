@@ -54,6 +54,7 @@ class Made:
 
     access: Access
     grant: Callable[[str], None]
+    open: Callable[[], None]
     refuse: Callable[[str], None]
 
 
@@ -65,7 +66,10 @@ def _fake(_: ExitStack) -> Made:
     def refuse(what: str) -> None:
         made.refused[what] = Unavailable(f"{PERMISSIONS[what]} is missing", kind=Kind.PERMISSION)
 
-    return Made(made, lambda what: made.bindings.update({what: list(GRANTED)}), refuse)
+    def grant(what: str) -> None:
+        made.bindings[what] = list(GRANTED)
+
+    return Made(made, grant, lambda: made.opened.add(SERVICE), refuse)
 
 
 class Google:
@@ -74,6 +78,7 @@ class Google:
     def __init__(self) -> None:
         self.policies: dict[tuple[str, str], dict[str, Any]] = {}
         self.refused: set[tuple[str, str]] = set()
+        self.service: dict[str, Any] = {"name": SERVICE}
         self.station = Station(self.answer)
 
     def answer(self, asked: Asked) -> Said:
@@ -87,6 +92,8 @@ class Google:
             return _page("subscriptions", names, "nextPageToken", query)
         if path.startswith("/v1/projects/laptop/subscriptions/"):
             return _json(_subscription(f"{path.removeprefix('/v1/')}"))
+        if path == f"/v2/{SERVICE}":
+            return _json(self.service)
         if path.endswith("/locations/-/services"):
             return _page("items", [_knative("other"), _knative("failover-alerts")], "", query)
         versioned = b"requestedPolicyVersion" in asked.body or "PolicyVersion=3" in query
@@ -140,6 +147,7 @@ def _api(life: ExitStack) -> Made:
     return Made(
         made,
         lambda what: google.policies.update({WHERE[what]: {"bindings": bindings}}),
+        lambda: google.service.update(invokerIamDisabled=True),
         lambda what: google.refused.add(WHERE[what]),
     )
 
@@ -165,6 +173,12 @@ def test_a_policy_that_may_not_be_read_is_an_error_that_names_the_permission(
     with pytest.raises(Unavailable, match=PERMISSIONS[what]) as caught:
         READ[what](made.access)
     assert caught.value.kind is Kind.PERMISSION
+
+
+def test_a_service_that_asks_nobody_who_calls_is_told_from_one_that_does(made: Made) -> None:
+    assert not made.access.is_open(SERVICE)
+    made.open()
+    assert made.access.is_open(SERVICE)
 
 
 def test_the_push_subscriptions_of_a_topic_are_found_and_not_the_others(made: Made) -> None:
@@ -194,6 +208,7 @@ def test_what_is_emulated_has_no_policy_and_is_not_asked() -> None:
     assert [read(access) for read in READ.values()] == [None] * 4
     assert access.pushing("alerts") is None
     assert access.behind(URL) == ""
+    assert not access.is_open(SERVICE)
 
 
 @pytest.mark.parametrize(

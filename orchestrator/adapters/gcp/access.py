@@ -87,6 +87,13 @@ class IamPolicies:
         query = {"options.requestedPolicyVersion": VERSION}
         return self._policy(Api.RUN, path, "run.services.getIamPolicy", query)
 
+    def is_open(self, service: str) -> bool:
+        """By the service's own switch, which takes the check away whatever its policy says."""
+        if Api.RUN in self._without:
+            return False
+        found = self._asked(Api.RUN, "GET", f"v2/{service}", "run.services.get")
+        return found.get("invokerIamDisabled", False) is not False
+
     def on_project(self) -> Grants | None:
         """By `projects.getIamPolicy`, which is a POST."""
         if Api.PROJECTS in self._without:
