@@ -100,10 +100,6 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
     return raw, found
 
 
-def _path(steps: tuple[object, ...]) -> str:
-    return masked(".".join(map(str, steps)))
-
-
 def _fault(error: Exception) -> str:
     """What is wrong and where, without the line itself."""
     if not isinstance(error, yaml.MarkedYAMLError):
