@@ -40,12 +40,16 @@ def _answer(event: Any, kind: str) -> ResponseReturnValue:  # as above
     if method != "POST":
         return "this function takes Pub/Sub messages by POST\n", 405, {"Allow": "POST"}
     from orchestrator import entry, telemetry  # not before the first event
+    from orchestrator.core.errors import Forbidden  # as above
 
     headers = getattr(event, "headers", {})
     trace = headers.get("traceparent") or headers.get("X-Cloud-Trace-Context") or ""
     body = event.get_data() if hasattr(event, "get_data") else event.data
     with telemetry.traced(trace, os.environ.get("GOOGLE_CLOUD_PROJECT", "")):
-        return f"{getattr(entry, kind)(body, _wired())}\n"
+        try:
+            return f"{getattr(entry, kind)(body, _wired(), headers)}\n"
+        except Forbidden:  # logged, and a human is paged; the caller is told nothing of it
+            return "forbidden\n", 403
 
 
 def _wired() -> Any:  # orchestrator.wiring is not imported before the first event

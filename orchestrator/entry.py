@@ -1,17 +1,28 @@
 """What the function answers: one request in, acknowledged or given back for redelivery.
 
 2xx for everything that is handled: moved, refused by a rule, a duplicate, a test, poison. An
-exception, and so 5xx, only for what a redelivery can cure.
+exception, and so 5xx, only for what a redelivery can cure; `Forbidden`, and so 403, for a request
+that is not the deployment's own push (`orchestrator.push`), which is found out before all else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from orchestrator import telemetry
-from orchestrator.core.errors import BadEvent, FailoverError, Outdated, StateLost, Unknown
+from orchestrator import push, telemetry
+from orchestrator.core.errors import (
+    BadEvent,
+    FailoverError,
+    Forbidden,
+    Outdated,
+    StateLost,
+    Unavailable,
+    Unknown,
+)
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Tick
 from orchestrator.core.paging import page_of
@@ -25,27 +36,58 @@ from orchestrator.wiring import Wiring, World, now
 TICK_LIFE = timedelta(minutes=2)
 """A tick that is older is acknowledged without work: failed ones would pile up for days."""
 
+UNKNOWN_SIGNER = timedelta(minutes=2)
+"""How long Google's certificates may be out of reach before it pages: redeliveries try again."""
+
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
+
 Parser = Callable[[Message, Mapping[str, Service]], tuple[Addressed, ...] | Ignored]
 
 
-def alert(body: object, wiring: Wiring) -> str:
-    """Handle one message of the alerts topic; say in a word what became of it."""
-    return _take(body, wiring, parse_alert)
+def alert(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
+    """Handle one message of the alerts topic; say in a word what became of it.
+
+    headers: of the request. Raises Forbidden for one that is not the deployment's own push.
+    """
+    return _take(body, wiring, headers, parse_alert)
 
 
-def control(body: object, wiring: Wiring) -> str:
-    """Handle one message of the control topic; say in a word what became of it."""
-    return _take(body, wiring, parse_control)
+def control(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
+    """Handle one message of the control topic; say in a word what became of it. As `alert`."""
+    return _take(body, wiring, headers, parse_control)
 
 
-def _take(body: object, wiring: Wiring, parser: Parser) -> str:
+def _take(body: object, wiring: Wiring, headers: Headers, parser: Parser) -> str:
     try:
+        _admit(body, wiring, headers)
         return _handle(body, _world(wiring), parser)
+    except Forbidden as refusal:
+        telemetry.log("WARNING", str(refusal), rule=refusal.rule)
+        raise
     except FailoverError as error:
         if isinstance(error, Outdated):
             wiring.forget()
         telemetry.log("ERROR", f"{error}. Answered 5xx: the message will be redelivered")
         raise
+
+
+def _admit(body: object, wiring: Wiring, headers: Headers) -> None:
+    """Return if the request may be handled; what it means has not been looked at until then."""
+    try:
+        expectation = wiring.expectation()
+        if expectation is not None:
+            push.admit(expectation, headers, body, now(), wiring.signatures.signed)
+    except FailoverError as error:
+        grace = UNKNOWN_SIGNER if isinstance(error, Unavailable) else timedelta(0)
+        _alarm(error, wiring, grace)
+        raise
+
+
+def _alarm(error: FailoverError, wiring: Wiring, grace: timedelta = timedelta(0)) -> None:
+    """Page where no service is known that could."""
+    page = replace(page_of(error), grace=grace)
+    paging.alarm(page, wiring.memory, telemetry.log, now())
 
 
 def _world(wiring: Wiring) -> World:
@@ -54,7 +96,7 @@ def _world(wiring: Wiring) -> World:
         return wiring.world()
     except FailoverError as error:
         if error.page:
-            paging.alarm(page_of(error), wiring.memory, telemetry.log, now())
+            _alarm(error, wiring)
         raise
 
 

@@ -12,7 +12,9 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from orchestrator.core.errors import Found
-from orchestrator.core.shown import masked, short
+from orchestrator.core.hosts import Place, place_of
+from orchestrator.core.secrets import masked
+from orchestrator.core.shown import short
 
 MOST = 3
 """Regions that are named beside one that shares their evidence."""
@@ -108,11 +110,10 @@ def on_loopback(services: Object) -> Iterator[Found]:
 
 def _is_loopback(url: str) -> bool:
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
+        host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    named = host == "localhost" or host.endswith(".localhost")
-    return named or host in {"::1", "::", "0.0.0.0"} or host.startswith("127.")  # noqa: S104  # compared, never bound
+    return place_of(host) is Place.LOOPBACK
 
 
 def _object(value: object) -> Object:

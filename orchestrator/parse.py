@@ -37,6 +37,9 @@ from orchestrator.matching import Foreign, Match, Note, match
 MAX_BYTES = 1024 * 1024
 """Largest notification that is read. Pub/Sub allows 10 MB; a real one has a few KB."""
 
+MAX_ENVELOPE = 16 * MAX_BYTES
+"""Largest envelope that the subscription's name is looked for in: Pub/Sub's 10 MB in base64."""
+
 MAX_DEPTH = DEEPEST
 """Deepest nesting that is read. A real notification has five levels."""
 
@@ -105,6 +108,28 @@ def unwrap(body: object, now: datetime) -> Message:
 def _identity(value: object) -> str:
     """The message's id, which only tells one message from another."""
     return short(value, TEXT) if isinstance(value, str) else quoted(value)
+
+
+def subscription_of(body: object) -> str:
+    """The subscription that an envelope says it comes from; empty where it says none.
+
+    For an envelope in any of the forms that `unwrap` takes, and also around a message that is too
+    large to be read. Raises nothing.
+    """
+    try:
+        outer = _object(_peeked(body))
+        if "specversion" in outer:
+            outer = _structured(outer)
+    except (BadEvent, ValueError, RecursionError):
+        return ""
+    found = outer.get("subscription")
+    return found if isinstance(found, str) else ""
+
+
+def _peeked(body: object) -> object:
+    if not isinstance(body, bytes | str):
+        return body
+    return read_json(body, MAX_ENVELOPE)
 
 
 def _no_message(outer: Json) -> str:

@@ -22,7 +22,8 @@ import yaml
 
 from orchestrator.core.errors import BadConfig, Found, Problem
 from orchestrator.core.limits import PROBLEMS
-from orchestrator.core.shown import masked, short, shown
+from orchestrator.core.secrets import masked
+from orchestrator.core.shown import short, shown
 
 LONGEST = 256 * 1024
 """Bytes of a file that is read. A service takes about 2 KB."""
@@ -81,7 +82,7 @@ class _UniqueKeys(_SafeLoader):  # type: ignore[misc]  # chosen at run time
             twice = [key for key, count in Counter(plain).items() if count > 1]
             if twice:
                 line = node.start_mark.line + 1
-                text = f"{twice[0]!r} stands twice, in the mapping at line {line}"
+                text = f"{masked(twice[0])!r} stands twice, in the mapping at line {line}"
                 raise yaml.MarkedYAMLError(problem=text)
         return dict(super().construct_mapping(node, deep=deep))
 
@@ -103,16 +104,24 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
         known = [_problem(*one) for one in found[:PROBLEMS] if one[1] is not _TOO_DEEP]
-        raise BadConfig(source, [*known, Problem("(file)", _why(error))]) from error
+        # The error quotes the file, which may hold a password, and it would be told with this one.
+        raise BadConfig(source, [*known, Problem("(file)", _why(error))]) from None
     return raw, found
 
 
 def _problem(steps: tuple[object, ...], told: str) -> Problem:
-    return Problem(short(".".join(map(str, steps)), _WIDEST) or "(file)", told)
+    return Problem(short(masked(".".join(map(str, steps))), _WIDEST) or "(file)", told)
 
 
 def _why(error: Exception) -> str:
-    return "\n".join(short(line, _WIDEST) for line in f"not YAML: {error}".split("\n"))
+    """What is wrong and where, without the line itself."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        plain = isinstance(error, yaml.YAMLError) and error.args == (_TOO_DEEP,)
+        return f"not YAML: {_TOO_DEEP if plain else type(error).__name__}"
+    mark = error.problem_mark or error.context_mark
+    where = f", at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    about = ", ".join(filter(None, (error.context, error.problem)))
+    return f"not YAML: {short(masked(about), _WIDEST)}{where}"
 
 
 @dataclass(slots=True)

@@ -181,6 +181,63 @@ class Mirror(Protocol):
         """The revision of what lies there, None for nothing. Raises Unavailable."""
 
 
+class Signatures(Protocol):
+    """Who can say whether Google signed a token."""
+
+    def signed(self, token: str) -> bool:
+        """Whether Google signed it, and it is valid now. Raises Unavailable: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One binding of an IAM policy. condition: its expression; empty: it always holds."""
+
+    role: str
+    members: tuple[str, ...]
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushing:
+    """A push subscription of a topic. identity: whose token it sends; empty: it sends none."""
+
+    name: str
+    url: str
+    identity: str
+
+
+Grants = tuple[Grant, ...]
+
+
+class Access(Protocol):
+    """IAM policies, as far as these credentials may read them. For tools, never for the pipeline.
+
+    None in place of a policy: there is no IAM there, as with an emulator. Everything raises
+    Unavailable, which names the permission that is missing where that is why.
+    """
+
+    def on_topic(self, topic: str) -> Grants | None:
+        """The policy of a topic of the project, by its short name."""
+
+    def on_bucket(self) -> Grants | None:
+        """The policy of the bucket that the state is in."""
+
+    def on_function(self, service: str) -> Grants | None:
+        """The policy of a Cloud Run service, by its whole name."""
+
+    def is_open(self, service: str) -> bool:
+        """Whether Cloud Run asks nobody who calls this service, whatever its policy says."""
+
+    def on_project(self) -> Grants | None:
+        """The project's policy, which all of them inherit; not the folder's, not the company's."""
+
+    def pushing(self, topic: str) -> tuple[Pushing, ...] | None:
+        """The push subscriptions of a topic, by its short name."""
+
+    def behind(self, url: str) -> str:
+        """The whole name of the Cloud Run service at this URL; empty: none of the project's."""
+
+
 class Log(Protocol):
     """One structured line."""
 

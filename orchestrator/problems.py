@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.core.errors import Found, Problem
 from orchestrator.core.limits import PROBLEMS
-from orchestrator.core.shown import masked, short
+from orchestrator.core.secrets import masked
+from orchestrator.core.shown import short
 from orchestrator.fields import Field, every, said
 from orchestrator.schema import FileModel
 
@@ -91,6 +92,13 @@ def shown(value: object) -> str:
             return said(value)
 
 
+def _it_is(steps: tuple[object, ...], given: object) -> str:
+    """What stands there, unless it may be a password, in whatever spelling."""
+    if "redis" in steps and isinstance(given, str | bytes) and given:
+        return "; what stands there is not repeated, because it may hold a password"
+    return f"; it is {shown(given)}"
+
+
 def _told(error: ErrorDetails, raw: object) -> Found | None:
     """One error in our words; None for what another of them tells better."""
     place = _Place(error["loc"])
@@ -109,9 +117,9 @@ def _told(error: ErrorDetails, raw: object) -> Found | None:
         case "literal_error" if sentence := _not_yet(place.field, given):
             text = sentence
         case "value_error":
-            text = f"{error['ctx']['error']}; it is {shown(given)}"
+            text = f"{error['ctx']['error']}{_it_is(place.steps, given)}"
         case _:
-            text = f"write {place.write}; it is {shown(given)}"
+            text = f"write {place.write}{_it_is(place.steps, given)}"
             if place.is_key and not isinstance(given, str):
                 text += ", as YAML reads it: put it in quotes"
     return place.steps, text
@@ -208,7 +216,7 @@ class _Index:
         words: list[str] = []
         for step in steps:
             known = None if isinstance(raw, list) else self._keys(raw).get(step)
-            words.append(str(said(known[1]) if known else step))
+            words.append(masked(str(said(known[1]) if known else step)))
             raw = _at(raw, (step,))
         return ".".join(words) or "(file)"
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from orchestrator.core.endpoints import origin_of
+from orchestrator.core.hosts import Place, place_of
 from orchestrator.core.plan import group_path, is_regional
 from orchestrator.core.redis_url import read_redis_url
 
@@ -112,7 +113,7 @@ _HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _REACHED = re.compile(rf"https?://{_HOST}(:(?P<port>[0-9]+))?([/?#][!-~]*)?", re.IGNORECASE)
 _HIGHEST_PORT = 65535
 _NOT_METADATA = r"(?!169\.254\.|\[fe80:|metadata\.goog(le\.internal)?([:/?#]|$))"
-"""No host that answers for the machine that asks, whichever region it is in."""
+"""For editors, the plainest spellings of the hosts that `place_of` refuses."""
 
 
 def _health_url(value: str) -> str:
@@ -141,7 +142,7 @@ def _reached(value: str) -> None:
         raise ValueError(f"write a port from 1 to {_HIGHEST_PORT}, or none")
     if not found:
         raise ValueError(f"write {_HEALTH_URL_KIND.write}")
-    if re.match(_NOT_METADATA, where.lower()) is None:
+    if place_of(found[1]) is Place.LINK_LOCAL:
         raise ValueError("write the region's own host: this one answers for whoever asks")
 
 
@@ -266,8 +267,8 @@ _REDIS_KIND = Kind(
 def _redis(value: str) -> str:
     try:
         url = read_redis_url(value)
-    except ValueError as error:
-        raise ValueError(f"write {_REDIS_KIND.write}") from error
+    except ValueError:
+        raise ValueError(f"write {_REDIS_KIND.write}") from None
     if url.password is not None or url.options.keys() - {"password_env"}:
         raise ValueError(f"write {_REDIS_KIND.write}")
     return value

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.ports import (
+        Access,
         Archive,
         Checks,
         Dated,
@@ -40,13 +41,18 @@ if TYPE_CHECKING:
         Log,
         Mirror,
         Objects,
+        Signatures,
         Store,
         Topic,
         Traffic,
     )
+    from orchestrator.push import Expectation
     from orchestrator.schema import MirrorsModel, SsmMirrorModel
 
 COMPUTE = "https://compute.googleapis.com"
+CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
+"""Google's certificates for the tokens that it signs, as PEM by their ids."""
+
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 EMULATORS = tuple(
     f"{cloud}_EMULATOR_HOST" for cloud in ("STORAGE", "PUBSUB", "COMPUTE", "DNS", "MONITORING")
@@ -73,7 +79,8 @@ class World:
     """The configuration and everything that the flow needs to act on it.
 
     archive: what the state folder keeps beside the live objects. control: where a tick is asked
-    for, if anywhere. machine: this machine's own clock, whatever the servers' is. All for tools.
+    for, if anywhere. machine: this machine's own clock, whatever the servers' is. access: who may
+    do what there; None with the state in a folder, where nobody is kept out. All for tools.
     """
 
     config: Config
@@ -81,6 +88,7 @@ class World:
     archive: Archive
     control: Topic | None
     machine: Callable[[], datetime] = now
+    access: Access | None = None
 
 
 def _bare(emulator: str | None) -> str | None:
@@ -112,7 +120,8 @@ class Wiring:
 
     environ: the process's environment. dated: the time is the state store's or the Compute API's
     as soon as one of them has answered. A function's own clock is right; a laptop's may not be.
-    memory: what the process has paged for, whatever configuration it reads.
+    memory: what the process has paged for, whatever configuration it reads. certificates: where
+    Google's are.
     """
 
     def __init__(
@@ -122,8 +131,10 @@ class Wiring:
         log: Log = telemetry.log,
         *,
         dated: bool = False,
+        certificates: str = CERTIFICATES,
     ) -> None:
         self._dated = dated
+        self._certificates = certificates
         self._environ = environ
         self._log = log
         self._root = root
@@ -131,7 +142,31 @@ class Wiring:
         self._world: World | None = None
         self._credentials: Credentials | None = None
         self._local = threading.local()
+        self._said_open = False
         self.memory = Memory()
+
+    def expectation(self) -> Expectation | None:
+        """Whose pushes are taken; None: everybody's, which is said once. Raises BadConfig."""
+        from orchestrator import push  # not before the first event
+
+        found = push.expected(self._environ)
+        with self._lock:
+            says = found is None and not self._said_open
+            self._said_open = self._said_open or says
+        if says:
+            self._log(
+                "WARNING",
+                f"{push.IDENTITY} is not set: a message is taken from whoever reaches this"
+                " function. That is right on a laptop only",
+            )
+        return found
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        """Google's certificates; nothing is fetched before the first token with a signature."""
+        from orchestrator.adapters.gcp.certificates import GoogleCertificates  # only where needed
+
+        return GoogleCertificates(self._certificates)
 
     def world(self) -> World:
         """The world, built now if it was not. Raises BadConfig or Unavailable."""
@@ -174,7 +209,7 @@ class Wiring:
             memory=Memory(pages=self.memory.pages, lock=self.memory.lock),
         )
         control = self._topic(config.project, config.topics.control)
-        return World(config, context, objects, control)
+        return World(config, context, objects, control, access=self._access(config))
 
     def _read(self, source: str) -> str:
         if source.startswith("gs://"):
@@ -228,7 +263,9 @@ class Wiring:
         from orchestrator.adapters.probe import HttpProber  # lazily, as all
 
         token = self._token() if config.probe.auth == "oidc" else None
-        return HttpProber(config.probe.timeout.total_seconds(), config.probe.attempts, token)
+        here = config.state.startswith("file:") or any(map(self._emulator, EMULATORS))
+        timeout = config.probe.timeout.total_seconds()
+        return HttpProber(timeout, config.probe.attempts, token, allows_loopback=here)
 
     def _topic(self, project: str, name: str | None) -> Topic | None:
         """The topic of this name, or None: without a name nothing is published."""
@@ -262,6 +299,23 @@ class Wiring:
         credentials = partial(self._identity, emulator)
         return CustomMetrics(config.project, instance, credentials, _bare(emulator))
 
+    def _access(self, config: Config) -> Access | None:
+        """The policies of what the file names. What is emulated has none."""
+        parts = urlsplit(config.state)
+        if parts.scheme != "gs":
+            return None
+        from orchestrator.adapters.gcp.access import Api, IamPolicies  # for tools alone
+
+        emulated = {
+            Api.STORAGE: self._emulator("STORAGE_EMULATOR_HOST"),
+            Api.PUBSUB: self._emulator("PUBSUB_EMULATOR_HOST"),
+        }
+        without = {api for api, host in emulated.items() if host}
+        if any(map(self._emulator, EMULATORS)):
+            without |= {Api.RUN, Api.PROJECTS}
+        session = partial(self._new_session, None)  # whatever emulator a thread's own is for
+        return IamPolicies(config.project, parts.netloc, session, without)
+
     # --- mirrors
 
     def _mirrors(self, wanted: MirrorsModel) -> Iterator[Mirror]:
@@ -274,7 +328,8 @@ class Wiring:
                 url = read_redis_url(text)
                 variable = url.options.get("password_env", "FAILOVER_REDIS_PASSWORD")
                 password = self._environ.get(variable)
-                yield RedisMirror(url, wanted.redis.key, password, variable)
+                whence = variable if password is not None else ""  # no name: it may be a password
+                yield RedisMirror(url, wanted.redis.key, password, whence)
         if wanted.ssm:
             from orchestrator.adapters.mirrors.ssm import SsmMirror  # only where configured
 

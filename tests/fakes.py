@@ -37,7 +37,7 @@ from orchestrator.core.policy import Region, Service
 from orchestrator.core.second import WINDOW, Sight, judge
 from orchestrator.flow.context import Context, Memory
 from orchestrator.flow.pipeline import Report, handle
-from orchestrator.ports import Gauge
+from orchestrator.ports import Gauge, Grant, Grants, Pushing
 
 START = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
@@ -485,3 +485,60 @@ def lab(**overrides: Any) -> Lab:  # any JSON
         for index, name in enumerate(made.names)
     ]
     return Lab(made, FakeTraffic(scaled))
+
+
+class FakeAccess:
+    """Policies that a test sets, by what they are of. refused: those that may not be read.
+
+    opened: services that ask nobody who calls.
+    bindings: `topic NAME`, `bucket`, `function NAME` or `project`. None in place of a policy: no
+    IAM is there. doors: push subscriptions by topic. services: whole names by URL.
+    """
+
+    def __init__(self) -> None:
+        self.bindings: dict[str, list[Grant] | None] = {}
+        self.doors: dict[str, list[Pushing] | None] = {}
+        self.services: dict[str, str] = {}
+        self.refused: dict[str, Unavailable] = {}
+        self.opened: set[str] = set()
+
+    def on_topic(self, topic: str) -> Grants | None:
+        """What was set."""
+        return self._policy(f"topic {topic}")
+
+    def on_bucket(self) -> Grants | None:
+        """What was set."""
+        return self._policy("bucket")
+
+    def on_function(self, service: str) -> Grants | None:
+        """What was set."""
+        return self._policy(f"function {service}")
+
+    def on_project(self) -> Grants | None:
+        """What was set."""
+        return self._policy("project")
+
+    def is_open(self, service: str) -> bool:
+        """What was set."""
+        self._may(f"open {service}")
+        return service in self.opened
+
+    def pushing(self, topic: str) -> tuple[Pushing, ...] | None:
+        """What was set."""
+        self._may(f"pushing {topic}")
+        found = self.doors.get(topic, [])
+        return None if found is None else tuple(found)
+
+    def behind(self, url: str) -> str:
+        """What was set."""
+        self._may("behind")
+        return self.services.get(url, "")
+
+    def _policy(self, what: str) -> Grants | None:
+        self._may(what)
+        found = self.bindings.get(what, [])
+        return None if found is None else tuple(found)
+
+    def _may(self, what: str) -> None:
+        if what in self.refused:
+            raise self.refused[what]

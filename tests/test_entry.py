@@ -182,7 +182,7 @@ def test_a_configuration_that_cannot_be_used_is_an_error_that_pages(
         entry.alert(
             message(alert(region="us-east-1")), Wiring({"FAILOVER_CONFIG": str(path)}, path)
         )
-    line, answer = map(json.loads, capsys.readouterr().out.splitlines())
+    _, line, answer = lines(capsys)  # the first says that nobody's token is asked for
     assert line["severity"] == "CRITICAL"
     assert line["page"] is True
     assert line["command"] == "failoverctl check"

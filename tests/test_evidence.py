@@ -85,6 +85,17 @@ def test_urls_that_ask_for_something_else_are_different(other: str) -> None:
     assert same_url("https://x.example.com/a") != same_url(other)
 
 
+METADATA = (
+    *("169.254.169.254.", "2852039166", "0xA9FEA9FE", "0251.0376.0251.0376", "169.254.43518"),
+    *("[::ffff:169.254.169.254]", "[::FFFF:A9FE:A9FE]", "[64:ff9b::169.254.169.254]", "[fe80::1]"),
+    *("metadata.google.internal.", "METADATA.GOOG", "metadata", "[fd20:ce::254]:80"),
+)
+HERE = (
+    *("127.0.0.1", "localhost:8080", "[::1]:80", "[::]", "a.localhost", "LOCALHOST.", "127.1"),
+    *("2130706433", "0x7f000001", "0177.0.0.1", "0", "0.0.0.0.", "[::ffff:127.0.0.1]"),
+)
+
+
 @pytest.mark.parametrize(
     ("url", "text"),
     [
@@ -97,6 +108,13 @@ def test_urls_that_ask_for_something_else_are_different(other: str) -> None:
         ("https://me:geheim@use4.example.com/healthz", "write it without user name and password"),
         ("http://169.254.169.254/healthz", "write the region's own host"),
         ("http://Metadata.Google.Internal/healthz", "write the region's own host"),
+        *((f"http://{host}/healthz", "write the region's own host") for host in METADATA),
+        ("http://169.254.169%2e254/healthz", "write a URL such as"),
+        ("http://metadata%2egoogle.internal/healthz", "write a URL such as"),
+        ("http://[fe80::1%25eth0]/healthz", "write a URL such as"),
+        ("http://use4.example.com%40169.254.169.254/healthz", "write a URL such as"),
+        ("http://use4.example.com@169.254.169.254/healthz", "write it without user name"),
+        ("http://169.254.169.254\\@use4.example.com/healthz", "write it without user name"),
         ("https://[fd00::3/healthz", "write a URL such as"),
         ("https://use4.example.com/health z", "write a URL such as"),
         ("https://use4.exämple.com/healthz", "write a URL such as"),
@@ -128,7 +146,7 @@ def test_an_identity_token_is_sent_over_https_only() -> None:
     read({**told(us_east_1={"health_url": "http://127.0.0.1:80/h"}), "probe": {"auth": "oidc"}})
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8080", "[::1]:80", "[::]", "a.localhost"])
+@pytest.mark.parametrize("host", HERE)
 def test_a_region_on_the_machine_that_asks_is_none_in_the_cloud(host: str) -> None:
     made = told(us_east_1={"health_url": f"http://{host}/healthz"})
     text = json.dumps({**made, "state": "gs://laptop-failover"})

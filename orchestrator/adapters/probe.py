@@ -37,6 +37,7 @@ from orchestrator.adapters.health_answer import (
     role_of,
 )
 from orchestrator.addresses import Address, Resolve, by_turns, connect, resolve
+from orchestrator.core.hosts import Place, place_of
 from orchestrator.core.model import NOTHING, Json, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 
@@ -48,6 +49,10 @@ NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 class _TooLate(Exception):
     """A try that came to run when its round was over."""
+
+
+class _NoRegion(Exception):
+    """The host's name leads to the machine that asks, or to its metadata server."""
 
 
 @dataclass(slots=True)
@@ -139,8 +144,10 @@ class HttpProber:
     """Implements `orchestrator.ports.Prober`.
 
     timeout: seconds for the whole round. token: gives an identity token for a URL's origin, or None
-    to send none. resolve: finds the addresses of a host. Each try has a thread of its own, so that
-    a region that hangs, even in the look-up of its name, takes nothing away from the others.
+    to send none. resolve: finds the addresses of a host. allows_loopback: whether a region may be
+    on this machine. A host whose name resolves to an address that is no region's says nothing, and
+    nothing is sent there. Each try has a thread of its own, so that a region that hangs, even in
+    the look-up of its name, takes nothing away from the others.
     """
 
     def __init__(
@@ -149,7 +156,10 @@ class HttpProber:
         attempts: int,
         token: Callable[[str], str] | None = None,
         resolve: Resolve = resolve,
+        *,
+        allows_loopback: bool = True,
     ) -> None:
+        self._refused = {Place.LINK_LOCAL} | (set() if allows_loopback else {Place.LOOPBACK})
         self._timeout = timeout
         self._attempts = attempts
         self._token = token
@@ -224,6 +234,8 @@ class HttpProber:
             self._get(one, until)
         except _TooLate:  # our own slowness: what the try before it came to stands
             one.fails(None)
+        except _NoRegion:
+            one.fails(Probe(Verdict.SILENT, "its name leads to no region's address"))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             one.fails(_failed(error))
 
@@ -260,7 +272,10 @@ class HttpProber:
         until: float,
     ) -> None:
         """Give the request a connection to one of the host's addresses, with TLS for https."""
-        found = one.finds(by_turns(self._resolve(request.host, request.port)))
+        there = self._resolve(request.host, request.port)
+        if any(place_of(str(one.place[0])) in self._refused for one in there):
+            raise _NoRegion
+        found = one.finds(by_turns(there))
         plain, address = connect(found, until, (NODELAY,))
         request.sock = plain
         one.uses[address] += 1

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from orchestrator.cli.advice import advice_on
+from orchestrator.cli.check_access import access
 from orchestrator.cli.check_balancer import balancer
 from orchestrator.cli.check_endpoints import endpoints
 from orchestrator.cli.check_failover import could_take_over
@@ -27,6 +28,7 @@ from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Confirm, Service
 from orchestrator.core.rules import unheard
 from orchestrator.core.second import NOT_ASKED
+from orchestrator.core.secrets import masked
 from orchestrator.evidence import hosts
 from orchestrator.flow.adopt import adopt as adopt_routing
 from orchestrator.flow.observe import observe
@@ -49,6 +51,7 @@ def check(session: Session, name: str | None, *, apply: bool, adopt: bool = Fals
         asked[service.name] = partial(_service, service, world, make)
         asked[f"{service.name}, permissions"] = partial(_permissions, service, world)
         asked[f"{service.name}, mirrors"] = partial(mirrors, service, world.context)
+    asked["(all), access"] = partial(access, world)
     found = []
     for findings in side_by_side(asked).values():
         if isinstance(findings, FailoverError):
@@ -223,7 +226,7 @@ def _health(service: Service, observed: Observed) -> Iterator[Finding]:
             yield Finding(service.name, "health", Level.WARN, detail, text)
             continue
         said = probe.detail if probe else "nothing"
-        detail = f"{region.name}: {region.health_url} says {said}"
+        detail = f"{region.name}: {masked(region.health_url)} says {said}"
         if probe and probe.verdict is Verdict.HEALTHY:
             yield Finding(service.name, "health", Level.OK, detail)
             continue

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from orchestrator.cli.finding import Finding, Level
 from orchestrator.core.model import Observed, Part, State
 from orchestrator.core.policy import Region, Service, Standby
+from orchestrator.core.secrets import masked
 
 
 def roles(service: Service, observed: Observed) -> Iterator[Finding]:
@@ -24,7 +25,9 @@ def roles(service: Service, observed: Observed) -> Iterator[Finding]:
 
 def _role(service: Service, region: Region, observed: Observed) -> Finding:
     said, state = observed.roles.get(region.name), observed.stored.state
-    detail = f"{region.name}: {region.role_url} says {said.detail if said else 'nothing'}"
+    detail = (
+        f"{region.name}: {masked(region.role_url or '')} says {said.detail if said else 'nothing'}"
+    )
     if said is None or said.part is Part.SILENT:
         text = (
             f"{region.name} cannot become the primary until it answers 200 or 503 there, with the"

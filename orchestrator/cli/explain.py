@@ -32,10 +32,10 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.paging import key
+from orchestrator.core.paging import AHEAD, key, publish_log
 from orchestrator.core.plan import desired
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import mapping, read_json, stamp_time, stamped
+from orchestrator.core.reading import mapping, read_json, read_time, stamp_time, stamped
 from orchestrator.core.traffic import told, traffic
 from orchestrator.flow.observe import observe, read_state
 from orchestrator.flow.preview import Preview, preview
@@ -315,6 +315,7 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
         lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
         lines += [*sentences.tell(entry, now, service.name, _doubted(state)), ""]
+    lines += [line for entry in mentioned[:1] for line in _publisher(service, entry, world)]
     if not mentioned and state and identity in state.commands:
         lines += [f"Command {identity} was handled, and changed nothing.", ""]
     if not lines:
@@ -325,6 +326,28 @@ def _one(session: Session, service: Service, world: World, identity: str) -> Jso
         "decisions": mentioned,
         "incidents": [_incident_view(incident)] if incident else [],
     }
+
+
+def _publisher(service: Service, entry: Json, world: World) -> list[str]:
+    """How to find out which account published a command; nothing of other decisions.
+
+    It was published before it was handled, and not longer before than a command is obeyed.
+    """
+    topic = world.config.topics.control
+    if not str(entry.get("signal", "")).startswith("command ") or topic is None:
+        return []
+    try:
+        handled = read_time(entry.get("failed_at") or entry.get("at"))
+        since = handled - service.policy.max_event_age - AHEAD
+    except (ValueError, OverflowError):
+        return []
+    command = publish_log(topic, world.config.project, since, handled + AHEAD)
+    told = (
+        "Who gave it is what the command claims. The audit log has the accounts that published to"
+        f" {topic} at that time, if data access logs are switched on for Pub/Sub. It does not have"
+        " the messages. A command that was given with --direct is not in it:"
+    )
+    return [told, f"  `{command}`", ""]
 
 
 def _state(service: Service, world: World) -> tuple[State | None, FailoverError | None]:

@@ -47,7 +47,7 @@ def history(session: Session, name: str | None, *, limit: int, journal: bool) ->
             entry.get("outcome"),
             _cell(entry.get("epoch")),
             _cell(entry.get("primary")),
-            _cell(entry.get("signal")),
+            sentences.signal(entry) if entry.get("signal") else "-",
             ", ".join(stood_out(entry)) or "-",
             entry.get("id"),
         )

@@ -13,6 +13,8 @@ from datetime import datetime
 from orchestrator.cli import failure_words
 from orchestrator.cli.gates import gates
 from orchestrator.cli.remedies import remedies
+from orchestrator.core import actors
+from orchestrator.core.actors import claimed
 from orchestrator.core.model import Incident, IncidentState, Json, Page, Paged, Status
 from orchestrator.core.paging import MARK_ROUNDS, MARK_WITHIN, key, reminder, standing
 from orchestrator.core.reading import read_time
@@ -212,9 +214,14 @@ def will_carry(remains: object, wanted: Sequence[str]) -> str:
     return f"{who} carries traffic{besides(seen.unclaimed, alone=not seen.regions)}"
 
 
+def signal(entry: Json) -> str:
+    """What came in, as it was recorded, with who gave it as claimed."""
+    return actors.words(str(entry.get("signal", "")))
+
+
 def cause(entry: Json) -> str:
     """What a decision was about, in the middle of a sentence."""
-    match str(entry.get("signal", "")).split():
+    match signal(entry).split():
         case ["command", identity, verb, *rest]:
             return f"command {identity} ({verb} {' '.join(rest)})"
         case words:
@@ -223,7 +230,7 @@ def cause(entry: Json) -> str:
 
 def came_in(entry: Json, doubted: Collection[str] = ()) -> str:
     """What a decision was about. doubted: ids of incidents whose region is in doubt."""
-    words = str(entry.get("signal", "")).split()
+    words = signal(entry).split()
     match words:
         case ["alert", identity, "open", region] if identity in doubted:
             return f"Cloud Monitoring opened incident {identity}, taken for {region}."
@@ -293,7 +300,8 @@ def under_way(view: Json, now: datetime) -> list[str]:
     freeze, switch, ramp = view.get("freeze"), view.get("switch"), view.get("ramp")
     if isinstance(freeze, dict) and not _is_past(freeze.get("until"), now):
         told.append(
-            f"FROZEN until {short(freeze.get('until'))} UTC by {freeze.get('actor')}:"
+            f"FROZEN until {short(freeze.get('until'))} UTC by"
+            f" {claimed(freeze.get('actor'))}:"
             f" {freeze.get('reason')}"
         )
     if isinstance(switch, dict):
@@ -395,8 +403,8 @@ def incident_sentence(incident: Incident, now: datetime) -> str:
         origin += ", opened by ticks that saw the region fail without any alert"
     if incident.set_aside:
         return (
-            f"{origin}: set aside, for {incident.set_aside} sent the traffic there in spite of it;"
-            " only a newer incident counts against the region."
+            f"{origin}: set aside, for {claimed(incident.set_aside)} sent the traffic there in"
+            " spite of it; only a newer incident counts against the region."
         )
     if incident.contradicted and incident.doubt:
         return (
@@ -438,7 +446,7 @@ def region_sentence(
     count = len(incidents)
     about = f"{count} incident{'' if count == 1 else 's'} known"
     meaning = {
-        Status.UP: f"up: {chosen} chose it, and it has not proven well since"
+        Status.UP: f"up: {claimed(chosen)} chose it, and it has not proven well since"
         if chosen
         else "up by the document, and its probe fails now"
         if failing

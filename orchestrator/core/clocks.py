@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from orchestrator.core.actors import claimed
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.model import Decision, Outcome, Page, Reason, State
 from orchestrator.core.rules import AHEAD, duration
@@ -30,7 +31,7 @@ def believed(state: State, now: datetime) -> tuple[State, tuple[Page, ...]]:
     state, opened = _opened(state, now)
     pages += opened
     if freeze and freeze.since > now + AHEAD:
-        text = f"the freeze of {freeze.actor} {_ahead(freeze.since, now)}: it is ended"
+        text = f"the freeze of {claimed(freeze.actor)} {_ahead(freeze.since, now)}: it is ended"
         pages.append(Page(RULE, f"{text}, and automation may move again"))
         state = replace(state, freeze=None)
     return _clamped(state, now), tuple(pages)

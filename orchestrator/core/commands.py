@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core import attached, rules
+from orchestrator.core.actors import claimed
 from orchestrator.core.choice import NOT_PROBED, Scene, nowhere
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
@@ -148,14 +149,16 @@ def _standing(state: State, now: datetime) -> Freeze | None:
 
 def _replaced(state: State, now: datetime) -> str:
     freeze = _standing(state, now)
-    return f"; replaces the freeze of {freeze.actor} until {freeze.until:{AT}}" if freeze else ""
+    if freeze is None:
+        return ""
+    return f"; replaces the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}}"
 
 
 def _thawing(state: State, now: datetime) -> str:
     freeze = _standing(state, now)
     if freeze is None:
         return "nothing was frozen"
-    return f"the freeze of {freeze.actor} until {freeze.until:{AT}} is ended"
+    return f"the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}} is ended"
 
 
 def _silenced(state: State, command: Command, now: datetime) -> str:

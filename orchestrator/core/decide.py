@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import attached, leftover, misplaced, rules
+from orchestrator.core.actors import claimed
 from orchestrator.core.carried import carries
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
 from orchestrator.core.clocks import believed, given_up
@@ -256,7 +257,7 @@ def _thawed(state: State, signal: Signal, now: datetime) -> tuple[State, tuple[R
     """The state without a freeze that has had its time; ticks take it away."""
     if not isinstance(signal, Tick) or state.freeze is None or state.freeze.until > now:
         return state, ()
-    value = f"the freeze of {state.freeze.actor} has ended: {state.freeze.reason}"
+    value = f"the freeze of {claimed(state.freeze.actor)} has ended: {state.freeze.reason}"
     return replace(state, freeze=None), (Reason("freeze", True, value),)
 
 

@@ -4,6 +4,7 @@
     ├── BadConfig      fix the configuration file; nothing was read or moved
     ├── BadEvent       acknowledge and journal the message; it will never become readable
     │   └── Unknown    the same, unless a newer file is known to exist: that one may know it
+    ├── Forbidden      answer 403: the request is not the deployment's own push; nothing was read
     ├── UnsafePlan     do nothing; only a human may override, by the name of the rule
     ├── Conflict       somebody else wrote first: read again and decide again
     ├── Unavailable    a dependency did not answer: try again, then have the message redelivered
@@ -115,6 +116,25 @@ class BadEvent(FailoverError):
 
 class Unknown(BadEvent):
     """The message names a service, region, host or check that this configuration does not have."""
+
+
+class Forbidden(FailoverError):
+    """A request that does not come from the deployment's own push subscription.
+
+    condition: what differs, in a word; each is a condition that pages by itself.
+    """
+
+    page = True
+    kind = Kind.PERMISSION
+
+    def __init__(self, condition: str, text: str) -> None:
+        self.rule = f"push-{condition}"
+        super().__init__(
+            f"a request to this function was refused with 403, because {text}. Nothing was read for"
+            " it and no traffic moved. Either somebody else reaches this function, or its own push"
+            " subscription was changed: then no message of that topic is heard until subscription"
+            " and function are deployed alike"
+        )
 
 
 class UnsafePlan(FailoverError):

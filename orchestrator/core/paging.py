@@ -275,6 +275,21 @@ def audit_log(resource: str, service: Service) -> str:
     )
 
 
+def publish_log(topic: str, project: str, since: datetime, until: datetime) -> str:
+    """The command that lists which accounts published to a topic between two times.
+
+    Pub/Sub writes this log only where data access logs are switched on, and without the messages.
+    """
+    return (
+        'gcloud logging read \'logName:"cloudaudit.googleapis.com%2Fdata_access" AND'
+        ' protoPayload.methodName="google.pubsub.v1.Publisher.Publish" AND'
+        f' protoPayload.resourceName="projects/{project}/topics/{topic}" AND'
+        f' timestamp>="{since:%Y-%m-%dT%H:%M:%SZ}" AND timestamp<="{until:%Y-%m-%dT%H:%M:%SZ}"\''
+        f" --project={project} --format='table(timestamp,"
+        "protoPayload.authenticationInfo.principalEmail,protoPayload.requestMetadata.callerIp)'"
+    )
+
+
 def contradicted(state: State, now: datetime) -> tuple[Page, ...]:
     """A page for each region whose alert stays open although the second signal contradicts it."""
     found: dict[str, Incident] = {}

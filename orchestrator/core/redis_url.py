@@ -17,15 +17,19 @@ _PORT = 6379
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """One server and its database. password: never shown, not even in a traceback's repr."""
+    """One server and its database.
+
+    username, password and options are never shown, not even in a traceback's repr: a password may
+    have been written in the place of any of them.
+    """
 
     host: str
     port: int = _PORT
     db: int = 0
     is_tls: bool = False
-    username: str | None = None
+    username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     @property
     def shown(self) -> str:
@@ -44,15 +48,18 @@ def read_redis_url(url: str) -> RedisUrl:
         parts = urlsplit(url)
         port = parts.port or _PORT
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError as error:
-        raise ValueError("write redis://HOST:PORT/DB or rediss://HOST:PORT/DB") from error
+    except ValueError:  # it would be told with this one, and repeats a part of the URL
+        raise ValueError("write redis://HOST:PORT/DB or rediss://HOST:PORT/DB") from None
+    if "@" in f"{parts.path}{parts.query}":  # what stands before it may be a part of a password
+        raise ValueError("write %40, %2F, %3F and %23 for any @, /, ? and # in name and password")
     db = parts.path.strip("/") or "0"
-    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or parts.fragment:
+    host = parts.hostname or "%"
+    if parts.scheme not in {"redis", "rediss"} or "%" in host or parts.fragment:
         raise ValueError("write redis://HOST:PORT/DB or rediss://HOST:PORT/DB")
     if not (db.isascii() and db.isdigit()):
         raise ValueError("write the database as a whole number, as in redis://HOST:6379/0")
     return RedisUrl(
-        host=parts.hostname,
+        host=host,
         port=port,
         db=int(db),
         is_tls=parts.scheme == "rediss",

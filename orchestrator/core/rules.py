@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from orchestrator.core.actors import claimed
 from orchestrator.core.model import (
     Cause,
     Command,
@@ -318,7 +319,8 @@ def freeze(frozen: Freeze | None, now: datetime) -> Reason | None:
     """Nobody has frozen automation; None when there is nothing to say."""
     if frozen is None or frozen.until <= now:
         return None
-    value = f"frozen by {frozen.actor} until {frozen.until:%Y-%m-%d %H:%M:%S} UTC: {frozen.reason}"
+    until = f"{frozen.until:%Y-%m-%d %H:%M:%S} UTC"
+    value = f"frozen by {claimed(frozen.actor)} until {until}: {frozen.reason}"
     return Reason("freeze", False, value, "not frozen")
 
 
@@ -390,7 +392,8 @@ def command(
         at = handled[wish.id].isoformat(timespec="seconds")
         return Reason("command", False, f"{wish.id} was handled at {at}", limit)
     side = "ago" if wish.issued_at <= now else "ahead of our clock"
-    value = f"{wish.wish} by {wish.actor}, issued {_whole(abs(now - wish.issued_at))} {side}"
+    age = f"{_whole(abs(now - wish.issued_at))} {side}"
+    value = f"{wish.wish} by {claimed(wish.actor)}, issued {age}"
     if newest is not None and wish.given < newest:
         value += f", before command {newest.id}, which was obeyed and stands"
         return Reason("command", False, value, limit)

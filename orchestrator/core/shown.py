@@ -41,19 +41,6 @@ def short(text: str, longest: int) -> str:
     return shown(text[:longest])[:longest]
 
 
-def masked(text: str) -> str:
-    """The text without the name and password of any URL in it."""
-    return _URL.sub(_mask, text)
-
-
-_URL = re.compile(r"://(\S*)")
-
-
-def _mask(found: re.Match[str]) -> str:
-    secret, at, rest = found[1].rpartition("@")
-    return f"://***@{rest}" if at else f"://{secret}{rest}"
-
-
 def one_line(text: str, longest: int) -> str:
     """A text that a person gave, its words with one blank between them, in at most so many."""
     return short(" ".join(text[: 2 * longest].split()), longest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core.actors import claimed
 from orchestrator.core.choice import NOT_PROBED, Scene
 from orchestrator.core.model import Command, Leave, Outcome, Reason, State, Status, Verdict
 
@@ -48,7 +49,7 @@ def left_by_hand(scene: Scene, state: State, left: Iterable[str], to: str) -> St
 def overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
     """The gates, with the refusal of the one rule that the human named taken back, by name."""
     return tuple(
-        replace(gate, passed=True, value=f"{gate.value}; overridden by {command.actor}")
+        replace(gate, passed=True, value=f"{gate.value}; overridden by {claimed(command.actor)}")
         if not gate.passed and gate.rule == command.override
         else gate
         for gate in gates

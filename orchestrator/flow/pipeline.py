@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import leftover, rules
+from orchestrator.core import actors, leftover, rules
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
@@ -447,7 +447,7 @@ def _say(
     seen = told(traffic(done.routing, service, done.stored.state or state), state.routing)
     context.log(
         severity,
-        f"{service.name}: {record.describe(signal)} -> {decision.outcome};"
+        f"{service.name}: {actors.words(record.describe(signal))} -> {decision.outcome};"
         f" {seen} (epoch {state.epoch})",
         service=service.name,
         epoch=state.epoch,

@@ -19,7 +19,7 @@ from orchestrator.client.document import read_document
 from orchestrator.condition import checks_of
 from orchestrator.config import load
 from orchestrator.core.codec import decode
-from orchestrator.core.endpoints import is_usable
+from orchestrator.core.endpoints import origin_of
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.fence import read_mark
 from orchestrator.core.flat import decode_flat
@@ -75,7 +75,7 @@ READERS: Mapping[str, Reader] = {
     "health URL": _text(_health_url),
     "group": _text(_group),
     "redis URL": _text(read_redis_url),
-    "endpoint": _text(is_usable),
+    "endpoint": _text(origin_of),
     "URL": _text(same_url),
 }
 

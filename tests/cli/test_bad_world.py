@@ -56,6 +56,16 @@ def _run(world: World, *arguments: str) -> Result:
     return CliRunner().invoke(cli, [*arguments], env=environment(world))
 
 
+def test_check_says_that_an_emulator_takes_whoever_reaches_it(world: World) -> None:
+    """What it says of this world is true of it: there is no IAM, and nothing is found closed."""
+    findings = json.loads(_run(world, "check", "--json").stdout)["findings"]
+    found = [one for one in findings if one["what"].startswith("who may")]
+    assert len(found) >= 5
+    assert {(one["level"], "an emulator has no IAM" in one["detail"]) for one in found} == {
+        ("ok", True)
+    }
+
+
 def test_without_rights_every_verb_says_so_and_what_to_do(world: World) -> None:
     _fault(world, kind="status", status=403, reason="forbidden", message="Required compute.get")
     for verb in LOOKING:

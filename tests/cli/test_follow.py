@@ -135,19 +135,19 @@ def test_a_direct_command_that_is_recorded_and_not_finished_says_not_to_repeat_i
 ENDINGS: dict[str, tuple[Callable[[Seat], object], str]] = {
     "a freeze": (
         lambda seat: seat.lab.freeze(),
-        "(freeze by alice: a drill); the traffic stays with us-east-1",
+        "(freeze by alice (as claimed): a drill); the traffic stays with us-east-1",
     ),
     "another target": (
         lambda seat: seat.lab.command("failover", EUROPE, now=True),
-        "(failover eu-west-1 by alice: a drill); the document now wants eu-west-1 to carry it",
+        "by alice (as claimed): a drill); the document now wants eu-west-1 to carry it",
     ),
     "another switch": (
         lambda seat: seat.lab.command("failover", EUROPE),
-        "(failover eu-west-1 by alice: a drill); the traffic stays with us-east-1",
+        "(failover eu-west-1 by alice (as claimed): a drill); the traffic stays with us-east-1",
     ),
     "the present primary": (
         lambda seat: seat.lab.command("failover", EAST),
-        "(failover us-east-1 by alice: a drill); the traffic stays with us-east-1",
+        "(failover us-east-1 by alice (as claimed): a drill); the traffic stays with us-east-1",
     ),
     "a necessary move": (
         lambda seat: seat.dies(EAST, WEST),

@@ -90,7 +90,7 @@ def test_without_the_state_the_log_names_the_command() -> None:
     fails(world, command(), objects=Gone())
     assert failed(world) == []
     (line,) = [line for line in world.lines if line.get("command") == "c1"]
-    assert "command c1 failover us-west-2 by alice: a drill failed" in line["message"]
+    assert "command c1 failover us-west-2 by alice (as claimed): a drill failed" in line["message"]
 
 
 def test_a_journal_that_cannot_be_written_changes_no_answer_and_is_tried_again() -> None:

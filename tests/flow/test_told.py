@@ -114,14 +114,14 @@ def test_freeze_and_unfreeze_say_what_they_did() -> None:
     assert told(world.freeze(hours=2), "freeze") == ["frozen until 2026-11-23 07:00:00 UTC"]
     (value,) = told(world.freeze(hours=1), "freeze")
     assert value == (
-        "frozen until 2026-11-23 06:00:00 UTC; replaces the freeze of alice until"
+        "frozen until 2026-11-23 06:00:00 UTC; replaces the freeze of alice (as claimed) until"
         " 2026-11-23 07:00:00 UTC"
     )
     early = world.clock.at - timedelta(minutes=1)
     (value,) = told(world.command("unfreeze", issued_at=early), "command")
     assert "which was obeyed and stands" in value
     (value,) = told(world.command("unfreeze"), "unfreeze")
-    assert value == "the freeze of alice until 2026-11-23 06:00:00 UTC is ended"
+    assert value == "the freeze of alice (as claimed) until 2026-11-23 06:00:00 UTC is ended"
 
 
 def test_ack_says_how_many_moves_it_acknowledged() -> None:

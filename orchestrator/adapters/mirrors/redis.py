@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import Cloud, Unavailable
 from orchestrator.core.redis_url import RedisUrl
+from orchestrator.core.secrets import repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,8 +93,8 @@ class RedisMirror:
         try:
             _, scripts = self._client()
             answer: bytes | int = scripts[script](keys=[self._key_of(service)], args=arguments)
-        except (RedisError, OSError) as error:
-            raise self._unavailable(error) from error
+        except (RedisError, OSError, ValueError) as error:
+            raise self._unavailable(error) from None if self._is_told_by(error) else error
         return answer
 
     def revision(self, service: str) -> int | None:
@@ -103,8 +104,8 @@ class RedisMirror:
         try:
             client, _ = self._client()
             there, document = client.hmget(self._key_of(service), ["revision", "document"])
-        except (RedisError, OSError) as error:
-            raise self._unavailable(error) from error
+        except (RedisError, OSError, ValueError) as error:
+            raise self._unavailable(error) from None if self._is_told_by(error) else error
         if document is None or not isinstance(there, bytes) or not _REVISION.fullmatch(there):
             return None
         return int(there)
@@ -141,10 +142,19 @@ class RedisMirror:
             protocol=2,  # every server and every proxy before one speaks it
         )
 
+    def _is_told_by(self, error: Exception) -> bool:
+        """Whether the error repeats name or password, as a server's answer may."""
+        secrets = (self._password, self._url.password, self._url.username)
+        chain = (error, error.__cause__, error.__context__)
+        return any(repeats(str(one), secrets) for one in chain if one is not None)
+
     def _unavailable(self, error: Exception) -> Unavailable:
         from redis import exceptions as redis  # as above
 
-        text = f"{self.name}: {type(error).__name__}: {str(error)[:300].rstrip('.')}"
+        said = f": {str(error)[:300].rstrip('.')}"
+        if self._is_told_by(error):
+            said = " (what it says repeats name or password, and is left out)"
+        text = f"{self.name}: {type(error).__name__}{said}"
         if isinstance(error, redis.AuthenticationError | redis.NoPermissionError):
             whence = f" (of the variable {self._password_from})" if self._password_from else ""
             text += f". See to the user and the password{whence}; it needs HMGET, HSET and EVALSHA"

@@ -7,7 +7,8 @@ foreign errors become SourceUnavailable; a source remembers nothing of the docum
 from __future__ import annotations
 
 import os
-from urllib.parse import SplitResult, unquote, urlsplit
+import re
+from urllib.parse import SplitResult, unquote
 
 from orchestrator.client.source import Source
 from orchestrator.client.sources.bounded import WHOLE
@@ -17,6 +18,7 @@ from orchestrator.client.sources.http import HttpSource
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.sources.ssm import SsmSource
 from orchestrator.core.redis_url import read_redis_url
+from orchestrator.core.secrets import split
 
 __all__ = ["FileSource", "GcsSource", "HttpSource", "RedisSource", "SsmSource", "source"]
 
@@ -36,7 +38,7 @@ def source(url: str, *, seconds: float = WHOLE) -> Source:
     Redis's password is the URL's own, else that of the environment variable which `password_env`
     in the URL names, else of `FAILOVER_REDIS_PASSWORD`. Raises ValueError for anything else.
     """
-    parts = urlsplit(url)
+    parts = split(url)
     match parts.scheme:
         case "gs":
             return _gcs(parts, seconds)
@@ -49,30 +51,28 @@ def source(url: str, *, seconds: float = WHOLE) -> Source:
         case "redis" | "rediss":
             return _redis(url, seconds)
         case _:
-            raise ValueError(f"no source of the document begins with {parts.scheme!r}: use {FORMS}")
+            raise ValueError(f"no source of the document begins as this URL does: use {FORMS}")
 
 
 def _gcs(parts: SplitResult, seconds: float) -> GcsSource:
     name = parts.path.removeprefix("/") + (f"?{parts.query}" if parts.query else "")
-    if not parts.netloc or not name or name.endswith("/"):
-        raise ValueError(f"gs://{parts.netloc}{parts.path}: write gs://BUCKET/SERVICE.json")
+    is_bucket = re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", parts.netloc)
+    if not is_bucket or not name or name.endswith("/"):
+        raise ValueError("write gs://BUCKET/SERVICE.json")
     return GcsSource(parts.netloc, name, seconds=seconds)
 
 
 def _file(parts: SplitResult, seconds: float) -> FileSource:
     if parts.netloc not in {"", "localhost"} or not parts.path.strip("/"):
-        raise ValueError(
-            f"file://{parts.netloc}{parts.path}: write file:///some/folder/SERVICE.json, with three"
-            " slashes"
-        )
+        raise ValueError("write file:///some/folder/SERVICE.json, with three slashes")
     return FileSource(unquote(parts.path), seconds=seconds)
 
 
 def _ssm(parts: SplitResult, seconds: float) -> SsmSource:
-    if not parts.netloc or not parts.path.strip("/"):
+    if not parts.netloc.replace("-", "").isalnum() or not parts.path.strip("/"):
         raise ValueError(
-            f"ssm://{parts.netloc}{parts.path}: write ssm://REGION/NAME, as"
-            " ssm://us-east-1/failover/checkout for the parameter /failover/checkout"
+            "write ssm://REGION/NAME, as ssm://us-east-1/failover/checkout for the parameter"
+            " /failover/checkout, without any credentials"
         )
     return SsmSource(unquote(parts.path), parts.netloc, seconds=seconds)
 
@@ -83,15 +83,15 @@ def _redis(url: str, seconds: float) -> RedisSource:
     key = options.pop("key", "")
     variable = options.pop("password_env", None)
     if options or not key:
-        known = f"; {', '.join(options)} is not known" if options else ""
+        more = ": it has an option that is not known" if options else ""
         raise ValueError(
-            f"{found.shown}: write redis://HOST:6379/0?key=failover:SERVICE, and if need be"
-            f" &password_env=VARIABLE{known}"
+            "write redis://HOST:6379/0?key=failover:SERVICE, and if need be &password_env=VARIABLE"
+            f"{more}. The URL is not repeated, because it may hold a password"
         )
     if variable is not None and variable not in os.environ:
         raise ValueError(
-            f"{found.shown}: its password is to be in the environment variable {variable}, which is"
-            " not set"
+            f"{found.shown}: the environment variable that password_env names is not set. Its name"
+            " is not repeated, because a password may have been written in its place"
         )
     password = found.password or os.environ.get(variable or PASSWORD) or None
     return RedisSource(found, key, password=password, seconds=seconds)

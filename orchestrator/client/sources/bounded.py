@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.core.limits import READ as READ_LIMIT
+from orchestrator.core.secrets import repeats
 
 T = TypeVar("T")
 
@@ -32,6 +33,9 @@ WHOLE = 3.0
 
 LARGEST = READ_LIMIT
 """Bytes of a document; a real one has a few thousand."""
+
+_CHAIN = 20
+"""Causes of an error that are looked at, each the next one's."""
 
 _LEFT_BEHIND = 4
 """Looks that may hang at once; after that none is begun until one of them has ended."""
@@ -122,7 +126,26 @@ class PerProcess(Generic[T]):
         self.drop()
 
 
-def told(error: BaseException) -> str:
-    """A library's error in one line, not too long."""
-    lines = str(error).strip().splitlines() or [""]
+def told(error: BaseException, secrets: Iterable[str | None] = ()) -> str:
+    """A library's error in one line, not too long.
+
+    secrets: what it must not repeat; the name of its class is told alone where it does.
+    """
+    text = str(error).strip()
+    if repeats(text, secrets):
+        return f"{type(error).__name__} (what it says repeats a secret, and is left out)"
+    lines = text.splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:300]}"
+
+
+def cause(error: BaseException, secrets: Iterable[str | None]) -> BaseException | None:
+    """What an error of ours is raised from: not from one that repeats a secret, because a
+    traceback tells it too."""
+    found: BaseException | None = error
+    for _ in range(_CHAIN):
+        if found is None:
+            return error
+        if repeats(str(found), secrets):
+            return None
+        found = found.__cause__ or found.__context__
+    return None

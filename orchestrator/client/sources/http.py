@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
@@ -24,8 +25,10 @@ from orchestrator.client.sources.bounded import (
     WHOLE,
     Bounded,
     PerProcess,
+    cause,
     told,
 )
+from orchestrator.core.secrets import split
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -51,18 +54,19 @@ class HttpSource:
         cafile: str | None = None,
         seconds: float = WHOLE,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        parts = split(url)
+        host, port = _place(parts)
+        if "@" in url:
             raise ValueError(
-                f"{self._shown(url)!r}: write a URL such as https://host/checkout.json"
+                "a name and password in the URL are not sent; give headers={'Authorization': ...}."
+                " Write any other @ as %40. The URL is not repeated, because it may hold a password"
             )
-        if parts.username or parts.password:
-            raise ValueError(
-                f"{self._shown(url)}: a name and password in the URL are not sent; give"
-                " headers={'Authorization': ...}"
-            )
-        self._name = self._shown(url)
-        self._host, self._port = parts.hostname, parts.port
+        if parts.scheme not in {"http", "https"} or not host or "%" in host:
+            raise ValueError("write a URL such as https://host/checkout.json")
+        self._name = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        self._query = parts.query
+        self._secrets = _words(parts.query)
+        self._host, self._port = host, port
         self._is_tls = parts.scheme == "https"
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = headers
@@ -88,9 +92,9 @@ class HttpSource:
         except SourceUnavailable:
             connection.close()
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # all of it is told, but for secrets
             connection.close()
-            raise SourceUnavailable(told(error)) from error
+            raise SourceUnavailable(told(error, self._secrets)) from cause(error, self._secrets)
 
     def _sent(self, connection: HTTPConnection, known: str | None) -> HTTPResponse:
         """The answer's head. A connection that the server has closed is made anew, once."""
@@ -107,6 +111,7 @@ class HttpSource:
 
     def _request(self, connection: HTTPConnection, known: str | None) -> HTTPResponse:
         given = self._headers() if callable(self._headers) else self._headers
+        self._secrets = _words(self._query, *map(str, (given or {}).values()))
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(given or {})}
         if known and not known.startswith(_HASH):
             headers["If-None-Match"] = known
@@ -153,10 +158,18 @@ class HttpSource:
         trust = ssl.create_default_context(cafile=self._cafile)
         return SharingTlsConnection(self._host, self._port, ssl_context=trust)
 
-    @staticmethod
-    def _shown(url: str) -> str:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+def _words(*texts: str) -> tuple[str, ...]:
+    """What no message repeats of a query and of headers: each value, and each part of it."""
+    return (*texts, *(word for text in texts for word in re.split("[&= ]", text)))
+
+
+def _place(parts: SplitResult) -> tuple[str, int | None]:
+    """Host and port; no host where the port is none."""
+    try:
+        return parts.hostname or "", parts.port
+    except ValueError:  # it would be told with ours, and repeats a part of the URL
+        return "", None
 
 
 def _end(connection: HTTPConnection) -> None:

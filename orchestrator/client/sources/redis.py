@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, told
+from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, cause, told
 from orchestrator.core.redis_url import RedisUrl
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class RedisSource:
         self._url = url
         self._key = key
         self._password = password or url.password
+        self._secrets = (self._password, url.password, url.username)
         self._cafile = cafile
         self._client = PerProcess(self._made, lambda client: client.close())
         self._bounded = Bounded(seconds)
@@ -61,11 +62,12 @@ class RedisSource:
             revision, body = client.hmget(self._key, ["revision", "document"])
         except (redis.AuthenticationError, redis.NoPermissionError) as error:
             raise SourceUnavailable(
-                f"not permitted ({told(error)}): see to the name and password; the user needs HGET"
-                " and HMGET on the key"
-            ) from error
-        except (redis.RedisError, OSError) as error:
-            raise SourceUnavailable(told(error)) from error
+                f"not permitted ({told(error, self._secrets)}): see to the name and password; the"
+                " user needs HGET and HMGET on the key"
+            ) from cause(error, self._secrets)
+        except (redis.RedisError, OSError, ValueError) as error:
+            text = told(error, self._secrets)
+            raise SourceUnavailable(text) from cause(error, self._secrets)
         if not isinstance(revision, bytes) or not isinstance(body, bytes):
             raise SourceUnavailable(
                 "there is no such hash with `revision` and `document`: no orchestrator mirrors to"
