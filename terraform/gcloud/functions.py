@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 
 from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import Line, Step, Title, flags, pairs
+from terraform.gcloud.step import Line, Step, Title, Words, flags, pairs
 
 KINDS = {"alert": ("on_alert", "alerts"), "control": ("on_control", "control")}
 """Entry point and topic, by the kind of function."""
@@ -167,9 +167,9 @@ def _job(settings: Settings, region: str, topic: str) -> Step:
     )
 
 
-def _member(settings: Settings, use: str, role: str) -> tuple[str, ...]:
+def _member(settings: Settings, use: str, role: str) -> Words:
     return flags(member=f"serviceAccount:{settings.account(use)}", role=role)
 
 
-def _label() -> tuple[str, ...]:
+def _label() -> Words:
     return flags(update_labels="component=region-failover")

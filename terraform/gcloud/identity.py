@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import Line, Step, Title, flags
+from terraform.gcloud.step import Line, Replace, Step, Title, Variable, Words, flags
 
 APIS = (
     "artifactregistry", "cloudbuild", "cloudfunctions", "cloudscheduler", "compute", "iam",
@@ -46,13 +46,13 @@ STATE = (
 )  # fmt: skip
 
 
-def steps(settings: Settings) -> Iterator[Step | Title | Line]:
+def steps(settings: Settings) -> Iterator[Step | Title | Line | Replace]:
     """APIs, the project's number, accounts, roles and the grants on the project."""
     project = settings.project
     yield Title("APIs, and the project's number")
     yield Step(("services", "enable", *(f"{api}.googleapis.com" for api in APIS), *_in(project)))
-    number = flags(format="value(projectNumber)")
-    yield Step(("projects", "describe", project, *number), into="number")
+    number, asked = Variable("number"), flags(format="value(projectNumber)")
+    yield Step(("projects", "describe", project, *asked), into=number)
     yield Title("identities: none has a key")
     for use, what in ACCOUNTS.items():
         yield _account(settings, use, what)
@@ -68,8 +68,8 @@ def steps(settings: Settings) -> Iterator[Step | Title | Line]:
     yield Title("what builds the function may do")
     yield _grant(settings, "builder", "roles/artifactregistry.writer")
     yield _grant(settings, "builder", "roles/logging.logWriter")
-    yield Line(f'sed "s/@NUMBER@/${{number}}/" {settings.folder}/source_copies.json.in '
-               f"> {settings.folder}/source_copies.json")  # fmt: skip
+    copies = f"{settings.folder}/source_copies.json"
+    yield Replace("@NUMBER@", number, f"{copies}.in", copies)
     yield _grant(settings, "builder", "roles/storage.objectViewer", "source_copies")
 
 
@@ -96,7 +96,9 @@ def monitor(settings: Settings) -> tuple[str, ...]:
 def files(settings: Settings) -> dict[str, str]:
     """The conditions of the grants."""
     root = f"projects/{settings.project}/global/backendServices/"
-    only = " || ".join(f'resource.name == "{root}{name}"' for name in settings.backend_services)
+    only = " || ".join(
+        f"resource.name == {_literal(root + name)}" for name in settings.backend_services
+    )
     copies = 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-@NUMBER@-")'
     prefix = settings.role_prefix
     return {
@@ -109,6 +111,11 @@ def files(settings: Settings) -> dict[str, str]:
             copies,
         ),
     }
+
+
+def _literal(text: str) -> str:
+    """A text as an expression has it, in which quotes end nothing."""
+    return json.dumps(text)
 
 
 def _condition(title: str, description: str, expression: str) -> str:
@@ -142,5 +149,5 @@ def _grant(settings: Settings, use: str, role: str, condition: str = "") -> Step
     return Step(("projects", "add-iam-policy-binding", settings.project, *member, *given, *quiet))
 
 
-def _in(project: str) -> tuple[str, ...]:
+def _in(project: str) -> Words:
     return flags(project=project)

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 from terraform.gcloud.functions import KINDS
 from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import Line, Step, Title, flags
+from terraform.gcloud.step import Line, Step, Title, Variable, Word, Words, flags, word
 
-AGENT = "serviceAccount:service-${number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+NUMBER = Variable("number")
+"""The project's number, which the script asks for first."""
+
+AGENT = word("serviceAccount:service-", NUMBER, "@gcp-sa-pubsub.iam.gserviceaccount.com")
+URI = Variable("uri")
 LABELS = "component=region-failover"
 
 
@@ -56,15 +60,15 @@ def _push(settings: Settings, kind: str, region: str) -> Iterator[Step]:
     name = f"{settings.name}-{kind}-{region}"
     where = flags(gen2=True, region=region, project=settings.project)
     function = ("functions", "describe", f"{settings.name}-{kind}", *where)
-    yield Step((*function, "--format=value(serviceConfig.uri)"), into="uri")
+    yield Step((*function, "--format=value(serviceConfig.uri)"), into=URI)
     given = flags(
         topic=settings.topics[KINDS[kind][1]],
         ack_deadline=600,
         message_retention_duration="86400s",
         expiration_period="never",
-        push_endpoint="${uri}",
+        push_endpoint=URI,
         push_auth_service_account=settings.account("invoker"),
-        push_auth_token_audience="${uri}",  # noqa: S106  # whom a token is for, none itself
+        push_auth_token_audience=URI,  # whom a token is for, none itself
         min_retry_delay="10s",
         max_retry_delay="600s",
         dead_letter_topic=dead_letters(settings),
@@ -75,17 +79,17 @@ def _push(settings: Settings, kind: str, region: str) -> Iterator[Step]:
     yield _grant(settings, "subscriptions", name, AGENT, "roles/pubsub.subscriber")
 
 
-def _once(settings: Settings, kind: str, name: str, *given: str) -> Step:
+def _once(settings: Settings, kind: str, name: str, *given: str | Word) -> Step:
     return Step(
         ("pubsub", kind, "create", name, *_in(settings), *given),
         look=("pubsub", kind, "describe", name, *_in(settings)),
     )
 
 
-def _grant(settings: Settings, kind: str, name: str, member: str, role: str) -> Step:
+def _grant(settings: Settings, kind: str, name: str, member: str | Word, role: str) -> Step:
     given = flags(member=member, role=role, format="none")
     return Step(("pubsub", kind, "add-iam-policy-binding", name, *_in(settings), *given))
 
 
-def _in(settings: Settings) -> tuple[str, ...]:
+def _in(settings: Settings) -> Words:
     return flags(project=settings.project)

@@ -1,7 +1,12 @@
-"""What is installed: failover.yaml's answers and the few that are given on the command line."""
+"""What is installed: failover.yaml's answers and the few that are given on the command line.
+
+The file is loaded as the function loads it, so what the function refuses is refused here. What is
+given on the command line has patterns of its own, those of modules/orchestrator/variables.tf.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +15,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+
+from orchestrator.config import load as checked
+from orchestrator.core.errors import BadConfig
+from orchestrator.wiring import EMULATORS
+
+NAME = r"[a-z]([a-z0-9-]{0,15}[a-z0-9])?"
+"""A prefix of names: with what is appended it must still fit the name of a service account."""
+
+REGION = r"[a-z]+-[a-z]+[0-9]+"
+EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 
 ALERTS = "dynamodb-failover-alerts"
 """The alerts topic where failover.yaml names none."""
@@ -72,7 +87,7 @@ class Settings:
     @property
     def source_bucket(self) -> str:
         """The bucket of the source archives."""
-        return f"{self.project}-{self.name}-source"
+        return f"{re.sub('[.:]', '-', self.project)}-{self.name}-source"
 
     @property
     def role_prefix(self) -> str:
@@ -121,7 +136,9 @@ class Settings:
 
     def account(self, use: str) -> str:
         """The email of one of our service accounts."""
-        return f"{self.name}-{use}@{self.project}.iam.gserviceaccount.com"
+        domain, _, project = self.project.rpartition(":")
+        within = f"{project}.{domain}" if domain else project
+        return f"{self.name}-{use}@{within}.iam.gserviceaccount.com"
 
     def _regions(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         for service, content in self.config["services"].items():
@@ -130,10 +147,13 @@ class Settings:
 
 
 def load(path: Path) -> Mapping[str, Any]:
-    """The content of failover.yaml; what the function itself refuses is not looked for here."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or found.get("version") != 1 or not found.get("services"):
-        raise SystemExit(f"{path}: this is no failover.yaml of version 1")
-    if not re.match(r"gs://[a-z0-9]", str(found.get("state"))):
+    """The content of failover.yaml. Raises SystemExit with every problem of the file."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        checked(text, str(path), emulated=any(map(os.environ.get, EMULATORS)))
+    except BadConfig as error:
+        raise SystemExit(f"Nothing was written. {error}") from error
+    found: Mapping[str, Any] = yaml.safe_load(text)
+    if not str(found["state"]).startswith("gs://"):
         raise SystemExit(f"{path}: state must be gs://BUCKET; file:// is for a laptop")
     return found

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.local.serving import environment
 from orchestrator.local.world import World
@@ -244,6 +245,21 @@ def test_gcloud_makes_everything_once_and_then_brings_it_up_to_date(deployer: De
         assert json.loads(policy)["notificationChannels"] == ["projects/p/things/12345"]
         assert 'check_id=\\"12345\\"' in policy or "check_id" not in policy
         assert "@" not in policy
+
+
+@pytest.mark.world
+def test_a_command_in_the_file_is_never_run_by_a_deployment(deployer: Deployer) -> None:
+    """Not even by one that is forced, while nobody is asked."""
+    mark = deployer.bin / "an-attack-was-run"
+    config = yaml.safe_load(deployer.world.config.read_text(encoding="utf-8"))
+    config["topics"] = {"alerts": f"$(touch {mark})", "control": f"`touch {mark}`"}
+    attacked = deployer.bin / "attacked.yaml"
+    attacked.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    done = deployer.run("gcloud", *GCLOUD, YES="1", FORCE="1", CONFIG=str(attacked))
+    assert done.returncode != 0
+    assert "topics.alerts: write a topic's name" in done.stderr
+    assert deployer.called("gcloud") == []
+    assert not mark.exists()
 
 
 def _said(calls: list[list[str]], verb: str) -> list[str]:

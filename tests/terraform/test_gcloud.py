@@ -19,7 +19,7 @@ from orchestrator.local.gcloud import Gcloud, installed
 from terraform.gcloud import __main__ as program
 from terraform.gcloud import policies
 from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import Step, Words
+from terraform.gcloud.step import Step, Word, Words
 from tests.terraform.runner import Plan
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
@@ -58,8 +58,9 @@ def having(commands: Iterable[Words], *verb: str) -> list[dict[str, str]]:
     found = []
     for words in commands:
         if words[: len(verb)] == verb:
-            rest = [word for word in words[len(verb) :] if not word.startswith("--")]
-            pairs = (word[2:].partition("=") for word in words if word.startswith("--"))
+            texts = [str(word) for word in words]
+            rest = [word for word in texts[len(verb) :] if not word.startswith("--")]
+            pairs = (word[2:].partition("=") for word in texts if word.startswith("--"))
             found.append({"": " ".join(rest), **{name: value for name, _, value in pairs}})
     return found
 
@@ -322,7 +323,8 @@ def test_every_command_is_one_that_gcloud_knows(
 
 def _checkable(words: Words) -> str:
     """With something in the place of what the shell fills in; quoted as gcloud's check reads it."""
-    filled = [re.sub(r"\$\{[a-z]+\}|\$\(filled [^)]+\)", "x", word) for word in words]
+    parts = [word.parts if isinstance(word, Word) else (word,) for word in words]
+    filled = ["".join(one if isinstance(one, str) else "x" for one in each) for each in parts]
     return shlex.join(["gcloud", *filled])
 
 

@@ -9,8 +9,8 @@ variable "emails" {
   default     = []
 
   validation {
-    condition     = alltrue([for email in var.emails : can(regex("^[^@ ]+@[^@ ]+$", email))])
-    error_message = "These are no addresses."
+    condition     = alltrue([for email in var.emails : can(regex("^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+$", email))])
+    error_message = "Write addresses, such as oncall@example.com."
   }
 }
 
@@ -50,6 +50,11 @@ variable "name" {
   description = "Prefix of the names of what is made here."
   type        = string
   default     = "failover"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,15}[a-z0-9])?$", var.name))
+    error_message = "Small letters, digits and -, 17 at most: with what is appended it must still fit the name of a service account."
+  }
 }
 
 variable "notification_channels" {
@@ -66,6 +71,11 @@ variable "notification_channels" {
 variable "project" {
   description = "Project of the policies."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.project))
+    error_message = "Write the project's id, such as my-project, not its number."
+  }
 }
 
 variable "subscriptions" {

@@ -43,7 +43,7 @@ locals {
 
   only_these = join(" || ", [
     for name in sort(var.backend_services) :
-    "resource.name == \"projects/${var.project}/global/backendServices/${name}\""
+    "resource.name == ${jsonencode("projects/${var.project}/global/backendServices/${name}")}"
   ])
 
   role_prefix = replace(var.name, "-", "_")
@@ -185,7 +185,7 @@ resource "google_pubsub_topic_iam_member" "runtime" {
 resource "google_storage_bucket" "source" {
   #checkov:skip=CKV_GCP_62: Usage logs of a bucket that holds copies of this repository would tell nobody anything.
   project                     = var.project
-  name                        = "${var.project}-${var.name}-source"
+  name                        = "${replace(var.project, "/[.:]/", "-")}-${var.name}-source"
   location                    = upper(var.location)
   force_destroy               = true # copies of the repository only
   labels                      = var.labels

@@ -12,11 +12,22 @@ variable "backend_services" {
     condition     = length(var.backend_services) > 0
     error_message = "At least one, or there is nothing to move."
   }
+
+  # They stand in the condition of a grant: a quote in one would begin another expression.
+  validation {
+    condition     = alltrue([for name in var.backend_services : can(regex("^[a-z][a-z0-9-]{0,62}$", name))])
+    error_message = "Write names in lower-case letters, digits and hyphens, beginning with a letter, at most 63 characters."
+  }
 }
 
 variable "control_topic" {
   description = "Full name of the control topic, `projects/P/topics/T`, on which the ticks go."
   type        = string
+
+  validation {
+    condition     = can(regex("^projects/[a-z0-9.:-]+/topics/[A-Za-z][A-Za-z0-9._~+-]{2,254}$", var.control_topic))
+    error_message = "Write projects/P/topics/T."
+  }
 }
 
 variable "cpu" {
@@ -84,11 +95,21 @@ variable "name" {
 variable "project" {
   description = "Project of the functions."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.project))
+    error_message = "Write the project's id, such as my-project, not its number."
+  }
 }
 
 variable "project_number" {
   description = "Its number: buckets of Google's own are named after it."
   type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]+$", var.project_number))
+    error_message = "Write digits."
+  }
 }
 
 variable "publishes_to" {

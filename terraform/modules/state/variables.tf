@@ -1,6 +1,11 @@
 variable "bucket" {
   description = "Name of the bucket: the host of `state` in failover.yaml."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.bucket))
+    error_message = "Write the bucket's name in small letters, digits and . _ -."
+  }
 }
 
 variable "force_destroy" {
@@ -41,6 +46,11 @@ variable "name" {
   description = "Prefix of the names of what is made here."
   type        = string
   default     = "failover"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,15}[a-z0-9])?$", var.name))
+    error_message = "Small letters, digits and -, 17 at most: with what is appended it must still fit the name of a service account."
+  }
 }
 
 variable "old_version_days" {
@@ -60,14 +70,19 @@ variable "prefix" {
   default     = ""
 
   validation {
-    condition     = var.prefix == "" || (endswith(var.prefix, "/") && !startswith(var.prefix, "/"))
-    error_message = "Write `folder/`, or nothing."
+    condition     = can(regex("^([A-Za-z0-9._=-]+/)*$", var.prefix))
+    error_message = "Write `folder/`, of letters, digits and . _ = -, or nothing."
   }
 }
 
 variable "project" {
   description = "Project of the bucket."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.project))
+    error_message = "Write the project's id, such as my-project, not its number."
+  }
 }
 
 variable "readers" {
