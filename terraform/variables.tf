@@ -92,6 +92,12 @@ variable "config" {
   }
 }
 
+variable "data_access_logs" {
+  description = "Whether Google records who publishes to topics and who writes objects: data access logs (DATA_WRITE) of Pub/Sub and Cloud Storage. They are the project's, for all of its topics and buckets, cost 0.50 USD per GiB beyond 50 GiB a month (about 1 to 2 KiB a publish or write), and take the place of what stands there for these two services. false: leave them as they are."
+  type        = bool
+  default     = true
+}
+
 variable "functions" {
   description = "Size of the functions, their Python, and how many alert functions per region are kept warm (about 10 USD a month each, see docs/deploy.md)."
   type = object({
@@ -180,8 +186,24 @@ variable "source_archive" {
   default     = null
 }
 
+variable "state_reader_services" {
+  description = "Services whose document a member of state_readers may read, by the member's name there. One that is not named here may read the document of every service."
+  type        = map(set(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.state_reader_services) : contains(keys(var.state_readers), name)])
+    error_message = "Write names of state_readers."
+  }
+
+  validation {
+    condition     = alltrue([for services in values(var.state_reader_services) : alltrue([for service in services : can(yamldecode(file(var.config)).services[service])])])
+    error_message = "Write names of services in failover.yaml."
+  }
+}
+
 variable "state_readers" {
-  description = "Members that may read the state document: the applications, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own."
+  description = "Members that may read the state document and nothing else of the bucket: the applications, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own."
   type        = map(string)
   default     = {}
 

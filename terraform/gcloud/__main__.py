@@ -10,24 +10,24 @@ from pathlib import Path
 
 from terraform.gcloud import functions, identity, messaging, monitoring
 from terraform.gcloud.settings import EMAIL, NAME, REGION, Settings, load
-from terraform.gcloud.step import Line, Replace, Step, Title, shell
+from terraform.gcloud.step import AnyStep, shell
 
 HEAD = """\
 #!/bin/sh
 # Written by `make deploy-gcloud`, and written anew by the next one. The installation that Terraform
-# makes, but for the dashboard and readers of the state. What is there already is left as it is;
-# functions, roles and alert policies are brought up to date.
+# makes, but for the dashboard, readers of the state and data access logs. What is there already is
+# left as it is. Functions, their callers, push endpoints, roles and alert policies are updated.
 set -eu"""
 FEWEST = 2
 
 
-def steps(settings: Settings) -> Iterator[Step | Title | Line | Replace]:
+def steps(settings: Settings) -> Iterator[AnyStep]:
     """The whole installation, in an order in which everything is there when it is needed."""
     yield from identity.steps(settings)
     yield from functions.buckets(settings)
     yield from messaging.topics(settings)
+    yield from messaging.agents(settings)
     yield from functions.functions(settings)
-    yield from messaging.subscriptions(settings)
     yield from functions.clock(settings)
     yield from monitoring.steps(settings)
 

@@ -11,10 +11,20 @@ from urllib.parse import urlsplit
 
 from terraform.gcloud import policies
 from terraform.gcloud.function_policies import ours
-from terraform.gcloud.messaging import NUMBER
 from terraform.gcloud.policy import LABELS
-from terraform.gcloud.settings import Check, Settings
-from terraform.gcloud.step import Filled, Line, Step, Title, Variable, Words, flags, pairs, word
+from terraform.gcloud.settings import NUMBER, Check, Settings
+from terraform.gcloud.step import (
+    AnyStep,
+    Filled,
+    Line,
+    Step,
+    Title,
+    Variable,
+    Words,
+    flags,
+    pairs,
+    word,
+)
 
 MONITORING = word(
     "serviceAccount:service-",
@@ -33,7 +43,7 @@ _FILLED = r"""filled() {
 }"""
 
 
-def steps(settings: Settings) -> Iterator[Step | Title | Line]:
+def steps(settings: Settings) -> Iterator[AnyStep]:
     """All of it; after the topics and the functions."""
     yield from _channels(settings)
     yield Title("what Monitoring publishes, and what people are told")
@@ -77,7 +87,7 @@ def metric(settings: Settings, field: str) -> dict[str, object]:
     }
 
 
-def _channels(settings: Settings) -> Iterator[Step | Title | Line]:
+def _channels(settings: Settings) -> Iterator[AnyStep]:
     yield Title("channels: the alerts topic, and people")
     path = f"projects/{settings.project}/topics/{settings.topics['alerts']}"
     yield _channel(settings, "alerts topic", "pubsub", {"topic": path}, Variable("topic"))

@@ -19,6 +19,7 @@ import yaml
 from orchestrator.config import load as checked
 from orchestrator.core.errors import BadConfig
 from orchestrator.wiring import EMULATORS
+from terraform.gcloud.step import Variable, Word, word
 
 NAME = r"[a-z]([a-z0-9-]{0,15}[a-z0-9])?"
 """A prefix of names: with what is appended it must still fit the name of a service account."""
@@ -26,8 +27,26 @@ NAME = r"[a-z]([a-z0-9-]{0,15}[a-z0-9])?"
 REGION = r"[a-z]+-[a-z]+[0-9]+"
 EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 
+NUMBER = Variable("number")
+"""The project's number, which the script asks for first."""
+
 ALERTS = "dynamodb-failover-alerts"
 """The alerts topic where failover.yaml names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of function: its entry point, its topic, and the account that pushes to it."""
+
+    entry_point: str
+    topic: str
+    account: str
+
+
+KINDS = {
+    "alert": Kind("on_alert", "alerts", "invoker"),
+    "control": Kind("on_control", "control", "push-control"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +152,22 @@ class Settings:
     def gauges(self) -> bool:
         """Whether the functions write gauges."""
         return self.config.get("gauges") is True
+
+    def function(self, kind: str) -> str:
+        """The name of the functions of a kind, the same in every region."""
+        return f"{self.name}-{kind}"
+
+    def subscription(self, kind: str, region: str) -> str:
+        """The name of the one subscription that pushes to a function."""
+        return f"{self.function(kind)}-{region}"
+
+    def url(self, kind: str, region: str) -> Word:
+        """A function's URL as Cloud Run derives it from names, known before the function is."""
+        return word(f"https://{self.function(kind)}-", NUMBER, f".{region}.run.app")
+
+    def repository(self, region: str) -> str:
+        """The full name of the repository of a region's images."""
+        return f"projects/{self.project}/locations/{region}/repositories/{self.name}-functions"
 
     def account(self, use: str) -> str:
         """The email of one of our service accounts."""

@@ -86,6 +86,13 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """What an older version made and this one does not want. It may be gone already."""
+
+    drop: Words
+
+
+@dataclass(frozen=True, slots=True)
 class Title:
     """A line for the reader of the script. Raises ValueError for more than one line."""
 
@@ -112,6 +119,9 @@ class Replace:
     by: Variable
     source: str
     target: str
+
+
+AnyStep = Step | Gone | Title | Line | Replace
 
 
 def flags(**values: object) -> Words:
@@ -147,7 +157,7 @@ def command(words: Words) -> str:
     return " \\\n    ".join([" ".join(quoted[:first]), *quoted[first:]])
 
 
-def shell(step: Step | Title | Line | Replace) -> str:
+def shell(step: AnyStep) -> str:
     """A step in shell."""
     match step:
         case Title(text):
@@ -157,6 +167,10 @@ def shell(step: Step | Title | Line | Replace) -> str:
         case Replace(mark, by, source, target):
             edit = f"{shlex.quote(f's|{mark}|')}{_part(by)}{shlex.quote('|g')}"
             return f"sed -e {edit} -- {shlex.quote(source)} > {shlex.quote(target)}"
+        case Gone(drop):
+            return (
+                f"{command(drop)} ||\n    echo 'It was not there, so there is nothing to remove.'"
+            )
         case Step():
             return _made(step) if step.into is None else _kept(step, step.into.name)
 

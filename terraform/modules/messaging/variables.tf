@@ -33,14 +33,6 @@ variable "endpoints" {
   }
 }
 
-variable "invoker" {
-  description = "Service account whose identity token the pushes carry: its email and full name."
-  type = object({
-    email = string
-    name  = string
-  })
-}
-
 variable "labels" {
   description = "Labels of topics, subscriptions and policies."
   type        = map(string)
@@ -129,6 +121,19 @@ variable "project_number" {
   validation {
     condition     = can(regex("^[0-9]+$", var.project_number))
     error_message = "Write digits."
+  }
+}
+
+variable "pushers" {
+  description = "Service accounts whose identity tokens the pushes carry, by the use of the topic (alerts or control): email and full name of each."
+  type = map(object({
+    email = string
+    name  = string
+  }))
+
+  validation {
+    condition     = length(setintersection(keys(var.pushers), ["alerts", "control"])) == 2 && length(distinct([for account in var.pushers : account.name])) == length(var.pushers)
+    error_message = "One account for alerts and another for control: by it a function knows which topic a push is from."
   }
 }
 

@@ -1,3 +1,9 @@
+variable "data_access_logs" {
+  description = "Whether Google records who publishes to topics and who writes objects (DATA_WRITE of Pub/Sub and Cloud Storage), in the whole project. It takes the place of what stands there for these two services."
+  type        = bool
+  default     = true
+}
+
 variable "dead_letter_subscription" {
   description = "Name of the subscription that holds what was given up."
   type        = string
@@ -22,6 +28,16 @@ variable "freeze_hours" {
   validation {
     condition     = var.freeze_hours >= 1 && var.freeze_hours <= 23
     error_message = "From 1 to 23: Monitoring looks back a day at most."
+  }
+}
+
+variable "function_account" {
+  description = "Email of the account as which the functions run."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9.@-]+$", var.function_account))
+    error_message = "Write the account's email."
   }
 }
 

@@ -23,11 +23,6 @@ variable "backend_services" {
 variable "control_topic" {
   description = "Full name of the control topic, `projects/P/topics/T`, on which the ticks go."
   type        = string
-
-  validation {
-    condition     = can(regex("^projects/[a-z0-9.:-]+/topics/[A-Za-z][A-Za-z0-9._~+-]{2,254}$", var.control_topic))
-    error_message = "Write projects/P/topics/T."
-  }
 }
 
 variable "cpu" {

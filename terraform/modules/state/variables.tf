@@ -85,14 +85,31 @@ variable "project" {
   }
 }
 
+variable "reader_services" {
+  description = "Services whose document a reader may read, by the reader's name. One that is not named may read the document of every service."
+  type        = map(set(string))
+  default     = {}
+}
+
 variable "readers" {
-  description = "Members that may read the document, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own: the applications."
+  description = "Members that may read the documents and nothing else, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own: the applications."
   type        = map(string)
   default     = {}
 
   validation {
     condition     = length(setintersection(values(var.readers), ["allUsers", "allAuthenticatedUsers"])) == 0
     error_message = "The document is not for the public."
+  }
+}
+
+variable "services" {
+  description = "The services of failover.yaml: each has a document."
+  type        = set(string)
+
+  # They stand in the condition of a grant: a quote in one would begin another expression.
+  validation {
+    condition     = alltrue([for name in var.services : can(regex("^[a-z][a-z0-9-]{0,62}$", name))])
+    error_message = "Write names in lower-case letters, digits and hyphens, beginning with a letter, at most 63 characters."
   }
 }
 
