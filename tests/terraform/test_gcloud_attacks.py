@@ -32,6 +32,7 @@ ATTACKS = {
     "a variable": "${number}",
     "a variable's own command": f"${{number:-$(touch {MARK})}}",
     "a filled file": f"$(filled x; touch {MARK})",
+    "a filled file, or else a command": f"$(filled x || touch {MARK})",
     "another command": f"x; touch {MARK}",
     "a pipe": f"x | touch {MARK} &",
     "another expression": 'x" || resource.name != "',
