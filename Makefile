@@ -8,7 +8,7 @@ FUNCTION = .venv-function
 LOCK     = .venv-lock
 FUZZ     = .venv-fuzz
 CHECKOV  = .venv-checkov
-SCANNER  = checkov==3.3.30
+AUDIT    = .venv-audit
 OTHERS   = .venv-3.*
 
 ALERT = examples/alerts/primary-down.json
@@ -35,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all check scan fuzz fmt docs lock invoke bench-cold bench-client bench-lost bench-readers package deploy deploy-gcloud clean
+.PHONY: help setup run test test-long test-all check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-lost bench-readers package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -63,11 +63,17 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tes
 	@$(MAKE) --no-print-directory scan
 	$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH)
 
-scan: $(CHECKOV)/.installed-$(SCANNER) ## look for insecure settings in terraform/ (checkov)
+scan: $(CHECKOV)/.installed ## look for insecure settings in terraform/ (checkov)
 	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi
 
 fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader against inputs that nobody would write (ARGS='--seconds 600 --jobs 2')
 	@PYTHONPATH=.:$(FUZZ) $(VENV)/bin/python -m tests.fuzz $(ARGS)
+
+audit: $(AUDIT)/.installed ## ask for advisories about every pinned version (ARGS='-s pypi')
+	@if [ -e $< ]; then $(AUDIT)/bin/python tests/tools/audit.py $(PINS) -- -s osv $(ARGS); fi
+
+PINS = requirements.txt orchestrator/adapters/mirrors/requirements.txt orchestrator/local/requirements.txt \
+	tests/requirements.txt tests/fuzz/requirements.txt tests/tools/checkov.txt tests/tools/pip-audit.txt tests/tools/pip-tools.txt
 
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .
@@ -90,11 +96,21 @@ lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with 
 		--extra local --extra cli --extra dev --constraint orchestrator/local/requirements.txt \
 		--output-file tests/requirements.txt pyproject.toml
 	$(COMPILE) --extra fuzz --output-file tests/fuzz/requirements.txt pyproject.toml
+	@set -e; for tool in checkov pip-audit pip-tools; do \
+		set -x; $(COMPILE) --allow-unsafe --output-file tests/tools/$$tool.txt tests/tools/$$tool.in; { set +x; } 2>/dev/null; \
+	done
 	@rm -rf region_failover_orchestrator.egg-info
 
 COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(LOCK)/bin/pip-compile --quiet --generate-hashes --strip-extras \
 	--unsafe-package region-failover-orchestrator --unsafe-package setuptools \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(ARGS)
+
+tf-lock: ## Terraform's lock files for Linux and macOS, with the registry's hashes (needs the registry)
+	@set -e; for folder in terraform terraform/examples/*/; do \
+		echo "+ terraform -chdir=$$folder providers lock"; \
+		terraform "-chdir=$$folder" providers lock -platform=linux_amd64 -platform=linux_arm64 \
+			-platform=darwin_amd64 -platform=darwin_arm64; \
+	done
 
 invoke: $(RUN)/.installed ## one alert to the function under functions-framework, by curl (ALERT=file STATE=folder)
 	@PYTHON=$(RUN)/bin/python STATE='$(STATE)' sh examples/invoke.sh '$(ALERT)'
@@ -123,7 +139,7 @@ deploy-gcloud: $(RUN)/.installed ## the same by gcloud (ARGS='--region R1 --regi
 DEPLOY = CONFIG='$(CONFIG)' DRY_RUN='$(DRY_RUN)' FORCE='$(FORCE)' YES='$(YES)' PYTHON=$(RUN)/bin/python sh terraform/deploy.sh
 
 clean: ## remove what the other verbs made
-	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(FUZZ) $(CHECKOV) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(FUZZ) $(CHECKOV) $(AUDIT) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -150,18 +166,23 @@ $(FUZZ)/.installed: tests/fuzz/requirements.txt | $(VENV)/.installed
 		|| echo 'Atheris has no wheel for this Python: the other engines do it alone.' >&2
 	@touch $@
 
-$(LOCK)/.installed: Makefile
+$(LOCK)/.installed: tests/tools/pip-tools.txt
 	@command -v $(LOCK_PYTHON) >/dev/null || { echo 'make lock needs $(LOCK_PYTHON) (LOCK_PYTHON=...).' >&2; exit 1; }
 	@$(LOCK_PYTHON) -m venv --clear $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
-	@touch $@
+	@$(install)
 
-# Not among the tests' packages: it brings a hundred of its own, and asks for other versions of ours.
-$(CHECKOV)/.installed-$(SCANNER):
+# Tools with environments of their own: they bring a hundred packages, and ask for other versions of ours.
+$(CHECKOV)/.installed: tests/tools/checkov.txt
 	@$(make_venv)
-	@if $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-input $(SCANNER) >/dev/null 2>&1; \
-	then touch $@; \
-	else echo '$(SCANNER) cannot be installed here: terraform/ was not scanned for insecure settings.' >&2; fi
+	@$(install_if_there) || echo 'checkov cannot be installed here: terraform/ was not scanned for insecure settings.' >&2
+
+$(AUDIT)/.installed: tests/tools/pip-audit.txt
+	@$(make_venv)
+	@$(install_if_there) || echo 'pip-audit cannot be installed here: no advisories could be had, so nothing is known of the pins.' >&2
+
+define install_if_there
+{ $(@D)/bin/python $(INSTALL) -r $< >$(@D)/install.log 2>&1 && touch $@; }
+endef
 
 define make_venv
 python='$(PYTHON)'; \

@@ -30,6 +30,7 @@ from orchestrator.values import (
     RoleArn,
     StateUrl,
     StoreRegions,
+    TopicName,
 )
 
 
@@ -360,17 +361,17 @@ class ServiceModel(_Model):
 class TopicsModel(_Model):
     """The Pub/Sub topics, by name, in `project`."""
 
-    alerts: str = Field(
+    alerts: TopicName = Field(
         "dynamodb-failover-alerts",
         description="The topic that Cloud Monitoring's notification channel publishes alerts to.",
     )
-    control: str | None = Field(
+    control: TopicName | None = Field(
         None,
         description="The topic of ticks, one a minute. Without ticks nothing finishes what a crash"
         " left, repairs drift, proves recovery or finds lost notifications.",
         examples=["failover-control"],
     )
-    events: str | None = Field(
+    events: TopicName | None = Field(
         None,
         description="The topic that what was decided is published to. Left out, nothing is.",
         examples=["failover-events"],

@@ -148,7 +148,17 @@ def _reached(value: str) -> None:
 
 _PROJECT = r"([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 
-_BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/.*)?"
+_BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?"
+"""A bucket and folders in it. Their names stand in conditions of grants, so they hold no quotes."""
+
+_TOPIC = r"(?!goog)[A-Za-z][A-Za-z0-9._~+-]{2,254}"
+"""Google's rule for ids, but for `%`: the name stands in URLs, where that sign has a meaning."""
+
+_TOPIC_KIND = Kind(
+    "topic name",
+    "a topic's name, such as failover-control: 3 to 255 letters, digits and . _ ~ + -, beginning"
+    " with a letter and not with goog",
+)
 _STATE_KIND = Kind("gs:// or file:/// URL", "gs://BUCKET or file:///some/folder")
 
 
@@ -157,7 +167,18 @@ def _state(value: str) -> str:
         return value
     if value.startswith("file:///") and len(value) > len("file:///"):
         return value
+    if value.startswith("gs://"):
+        raise ValueError(
+            "write gs://BUCKET or gs://BUCKET/FOLDER: of letters, digits and . _ = -, the bucket's"
+            " letters small"
+        )
     raise ValueError(f"write {_STATE_KIND.write}")
+
+
+def _topic(value: str) -> str:
+    if not re.fullmatch(_TOPIC, value):
+        raise ValueError(f"write {_TOPIC_KIND.write}")
+    return value
 
 
 def _text(pattern: str) -> WithJsonSchema:
@@ -239,6 +260,7 @@ Project = Annotated[
     Field(pattern=f"^{_PROJECT}$"),
     Kind("project id", "the project's id, such as my-project, not its number"),
 ]
+TopicName = Annotated[str, AfterValidator(_topic), _text(f"^{_TOPIC}$"), _TOPIC_KIND]
 MIRRORED = "{service}"
 """What stands for the service's name in a mirror's parameter or key."""
 

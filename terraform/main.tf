@@ -115,7 +115,9 @@ module "state" {
   old_version_days  = var.bucket.old_version_days
   prefix            = local.path == "" ? "" : "${local.path}/"
   project           = local.project
+  reader_services   = var.state_reader_services
   readers           = var.state_readers
+  services          = keys(local.services)
   soft_delete_days  = var.bucket.soft_delete_days
   turbo_replication = var.bucket.turbo_replication
   writers           = { function = module.orchestrator.runtime.member }
@@ -125,13 +127,13 @@ module "messaging" {
   source = "./modules/messaging"
 
   endpoints             = module.orchestrator.endpoints
-  invoker               = module.orchestrator.invoker
   labels                = local.labels
   max_delivery_attempts = var.max_delivery_attempts
   name                  = var.name
   notification_channels = module.observability.channels
   project               = local.project
   project_number        = data.google_project.this.number
+  pushers               = module.orchestrator.pushers
   topics                = local.topics
 }
 
@@ -162,9 +164,11 @@ module "alerting" {
 module "observability" {
   source = "./modules/observability"
 
+  data_access_logs         = var.data_access_logs
   dead_letter_subscription = module.messaging.dead_letter_subscription
   emails                   = var.notification_emails
   freeze_hours             = var.reminders.freeze_hours
+  function_account         = module.orchestrator.runtime.email
   functions                = module.orchestrator.functions
   gauges                   = local.gauges
   labels                   = local.labels

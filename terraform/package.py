@@ -8,7 +8,8 @@
 in as failover.yaml, whatever its name. Where it has `mirrors`, the requirements that bring their
 libraries go in as requirements.txt. Times, order and permissions are fixed; nothing depends on the
 clock, the umask, the locale or the folder. (Compression is zlib's: another implementation of
-it makes another file of the same content.) Prints path, size and sha256. Standard library only.
+it makes another file of the same content.) Beside it goes its bill of materials, function.sbom.json
+(sbom.py). Prints path, size and sha256 of both. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +29,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from terraform import sbom  # noqa: E402  # run as a file, its folder is what Python knows
+
 CONFIG = "failover.yaml"
 PLAIN, MIRRORED = "requirements.txt", "orchestrator/adapters/mirrors/requirements.txt"
 _MIRRORS = re.compile(r"""^["']?mirrors["']?[ \t]*:|^\s*\{(?s:.)*"mirrors"[ \t]*:""", re.MULTILINE)
@@ -134,16 +141,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--config", type=Path, default=ROOT / CONFIG)
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "function.zip")
     wished = parser.parse_args(arguments)
-    data = archive(content(ROOT, wished.config.read_bytes()))
+    packed = content(ROOT, wished.config.read_bytes())
+    data = archive(packed)
     if len(data) > LARGEST:
         sys.stderr.write(f"{len(data)} bytes, more than {LARGEST}: see .gcloudignore\n")
         return 1
     wished.output.parent.mkdir(parents=True, exist_ok=True)
-    wished.output.write_bytes(data)
+    materials = sbom.bill(packed[PLAIN].decode("utf-8"), _digest(data), version(ROOT))
+    made = {wished.output: data, wished.output.with_suffix(".sbom.json"): materials}
+    for path, written in made.items():
+        path.write_bytes(written)
     for line in _uncommitted():
         sys.stderr.write(f"not as committed: {line}\n")
-    sys.stdout.write(f"{wished.output}  {len(data)} bytes  sha256 {_digest(data)}\n")
+    for path, written in made.items():
+        sys.stdout.write(f"{path}  {len(written)} bytes  sha256 {_digest(written)}\n")
     return 0
+
+
+def version(root: Path) -> str:
+    """Our own version, as pyproject.toml says it."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
 
 
 def _uncommitted() -> list[str]:

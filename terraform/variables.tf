@@ -52,6 +52,50 @@ variable "config" {
     condition     = try(yamldecode(file(var.config)).topics.control, null) != null
     error_message = "failover.yaml: topics.control is missing: without it there are no ticks, and nothing finishes what a crash left."
   }
+
+  # The same rules as the function's (orchestrator/values.py). These texts become names, filters and
+  # conditions of grants, in which a quote would begin another expression.
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", yamldecode(file(var.config)).project))
+    error_message = "failover.yaml: project: write the project's id, such as my-project, not its number."
+  }
+
+  validation {
+    condition     = can(regex("^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?$", yamldecode(file(var.config)).state))
+    error_message = "failover.yaml: state: write gs://BUCKET or gs://BUCKET/FOLDER: of letters, digits and . _ = -, the bucket's letters small."
+  }
+
+  validation {
+    condition = alltrue([
+      for topic in values(try(yamldecode(file(var.config)).topics, {})) :
+      can(regex("^[A-Za-z][A-Za-z0-9._~+-]{2,254}$", topic)) && !startswith(topic, "goog") if topic != null
+    ])
+    error_message = "failover.yaml: topics: write names of 3 to 255 letters, digits and . _ ~ + -, beginning with a letter and not with goog."
+  }
+
+  validation {
+    condition = alltrue([
+      for name in flatten([
+        for service, content in try(yamldecode(file(var.config)).services, {}) :
+        [service, try(content.traffic.backend_service, "-")]
+      ]) : can(regex("^[a-z][a-z0-9-]{0,62}$", name))
+    ])
+    error_message = "failover.yaml: write names of services and backend services in lower-case letters, digits and hyphens, beginning with a letter, at most 63 characters."
+  }
+
+  validation {
+    condition = alltrue([
+      for region in flatten([for content in values(try(yamldecode(file(var.config)).services, {})) : keys(try(content.regions, {}))]) :
+      can(regex("^[a-z0-9][a-z0-9-]{0,62}$", region))
+    ])
+    error_message = "failover.yaml: write names of regions in lower-case letters, digits and hyphens, such as us-east-1, at most 63 characters."
+  }
+}
+
+variable "data_access_logs" {
+  description = "Whether Google records who publishes to topics and who writes objects: data access logs (DATA_WRITE) of Pub/Sub and Cloud Storage. They are the project's, for all of its topics and buckets, cost 0.50 USD per GiB beyond 50 GiB a month (about 1 to 2 KiB a publish or write), and take the place of what stands there for these two services. false: leave them as they are."
+  type        = bool
+  default     = true
 }
 
 variable "functions" {
@@ -82,6 +126,11 @@ variable "name" {
   description = "Prefix of the names of what is made here. Another one allows a second orchestrator in the project."
   type        = string
   default     = "failover"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,15}[a-z0-9])?$", var.name))
+    error_message = "Small letters, digits and -, 17 at most: with what is appended it must still fit the name of a service account."
+  }
 }
 
 variable "notification_channels" {
@@ -94,6 +143,11 @@ variable "notification_emails" {
   description = "Addresses for which notification channels are made: who is paged. These or notification_channels must be given."
   type        = set(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for email in var.notification_emails : can(regex("^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+$", email))])
+    error_message = "Write addresses, such as oncall@example.com."
+  }
 }
 
 variable "orchestrator_regions" {
@@ -103,6 +157,11 @@ variable "orchestrator_regions" {
   validation {
     condition     = length(distinct(var.orchestrator_regions)) >= 2
     error_message = "At least two regions: the orchestrator may live in the region that dies."
+  }
+
+  validation {
+    condition     = alltrue([for region in var.orchestrator_regions : can(regex("^[a-z]+-[a-z]+[0-9]+$", region))])
+    error_message = "Write Google Cloud regions, such as us-central1."
   }
 }
 
@@ -127,8 +186,29 @@ variable "source_archive" {
   default     = null
 }
 
+variable "state_reader_services" {
+  description = "Services whose document a member of state_readers may read, by the member's name there. One that is not named here may read the document of every service."
+  type        = map(set(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.state_reader_services) : contains(keys(var.state_readers), name)])
+    error_message = "Write names of state_readers."
+  }
+
+  validation {
+    condition     = alltrue([for services in values(var.state_reader_services) : alltrue([for service in services : can(yamldecode(file(var.config)).services[service])])])
+    error_message = "Write names of services in failover.yaml."
+  }
+}
+
 variable "state_readers" {
-  description = "Members that may read the state document: the applications, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own."
+  description = "Members that may read the state document and nothing else of the bucket: the applications, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for member in values(var.state_readers) : can(regex("^[A-Za-z]+:[A-Za-z0-9._%+@:/*-]+$", member))])
+    error_message = "Write members such as serviceAccount:app@my-project.iam.gserviceaccount.com; the public is none."
+  }
 }

@@ -6,5 +6,6 @@
 It reads failover.yaml and writes `deploy.sh` and the JSON files that it names; it runs nothing. A
 second run of the script makes what is missing and brings functions, roles and alert policies up to
 date; what else exists is left as it is. Names, sizes and texts are compared with a plan of
-Terraform's by tests/terraform/test_gcloud.py. Standard library and PyYAML only.
+Terraform's by tests/terraform/test_gcloud.py. A text from the file or from the command line reaches
+the shell in quotes only (`terraform.gcloud.step`), and both are checked before anything is written.
 """

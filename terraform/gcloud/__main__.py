@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from terraform.gcloud import functions, identity, messaging, monitoring
-from terraform.gcloud.settings import Settings, load
-from terraform.gcloud.step import Line, Step, Title, shell
+from terraform.gcloud.settings import EMAIL, NAME, REGION, Settings, load
+from terraform.gcloud.step import AnyStep, shell
 
 HEAD = """\
 #!/bin/sh
 # Written by `make deploy-gcloud`, and written anew by the next one. The installation that Terraform
-# makes, but for the dashboard and readers of the state. What is there already is left as it is;
-# functions, roles and alert policies are brought up to date.
+# makes, but for the dashboard, readers of the state and data access logs. What is there already is
+# left as it is. Functions, their callers, push endpoints, roles and alert policies are updated.
 set -eu"""
 FEWEST = 2
 
 
-def steps(settings: Settings) -> Iterator[Step | Title | Line]:
+def steps(settings: Settings) -> Iterator[AnyStep]:
     """The whole installation, in an order in which everything is there when it is needed."""
     yield from identity.steps(settings)
     yield from functions.buckets(settings)
     yield from messaging.topics(settings)
+    yield from messaging.agents(settings)
     yield from functions.functions(settings)
-    yield from messaging.subscriptions(settings)
     yield from functions.clock(settings)
     yield from monitoring.steps(settings)
 
@@ -40,15 +41,31 @@ def files(settings: Settings) -> dict[str, str]:
     }
 
 
+def _argument(pattern: str, what: str) -> Callable[[str], str]:
+    """A reader of an argument, which refuses a text that is not `what`."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"write {what}; it is {text!r}")
+        return text
+
+    return read
+
+
+_NAME = _argument(NAME, "small letters, digits and -, 17 at most")
+_REGION = _argument(REGION, "a Google Cloud region, such as us-central1")
+_EMAIL = _argument(EMAIL, "an address, such as oncall@example.com")
+
+
 def settings_of(arguments: list[str]) -> Settings:
     """The settings of a command line. Raises SystemExit, saying why."""
     parser = argparse.ArgumentParser("make deploy-gcloud ARGS=...")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--archive", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--name", default="failover", help="prefix of all names")
-    parser.add_argument("--region", action="append", default=[], help="of the orchestrator; twice")
-    parser.add_argument("--email", action="append", default=[], help="who is paged")
+    parser.add_argument("--name", type=_NAME, default="failover", help="prefix of all names")
+    parser.add_argument("--region", type=_REGION, action="append", default=[], help="twice or more")
+    parser.add_argument("--email", type=_EMAIL, action="append", default=[], help="who is paged")
     given = parser.parse_args(arguments)
     if len(set(given.region)) < FEWEST:
         parser.error("name two regions or more: the orchestrator may live in the one that dies")

@@ -29,6 +29,52 @@ LINES = {
 }  # fmt: skip
 """Fields of the function's log lines that people are told of."""
 
+FOREIGN = (
+    "affinityCookieTtlSec", "cdnPolicy", "circuitBreakers", "compressionMode",
+    "connectionDraining", "connectionTrackingPolicy", "consistentHash", "customMetrics",
+    "customRequestHeaders", "customResponseHeaders", "edgeSecurityPolicy", "enableCDN",
+    "externalManagedMigrationState", "externalManagedMigrationTestingPercentage", "failoverPolicy",
+    "haPolicy", "healthChecks", "iap", "ipAddressSelectionPolicy", "loadBalancingScheme",
+    "localityLbPolicies", "localityLbPolicy", "logConfig", "maxStreamDuration", "metadatas",
+    "name", "network", "networkPassThroughLbTrafficPolicy", "orchestrationInfo",
+    "outlierDetection", "params", "port", "portName", "protocol", "securityPolicy",
+    "securitySettings", "serviceBindings", "serviceLbPolicy", "sessionAffinity",
+    "strongSessionAffinityCookie", "subsetting", "timeoutSec", "tlsSettings",
+)  # fmt: skip
+"""Fields of a backend service beside what the function writes and what only Google writes."""
+
+
+def foreign(settings: Settings) -> Policy:
+    """A change of a backend service as the function, that the function never makes."""
+    account = settings.account("function")
+    fields = (f"protoPayload.request.{field}:*" for field in FOREIGN)
+    patch = 'NOT protoPayload.methodName="v1.compute.backendServices.patch"'
+    condition = {
+        "filter": joined(
+            'log_id("cloudaudit.googleapis.com/activity")',
+            'resource.type="gce_backend_service"',
+            f'protoPayload.authenticationInfo.principalEmail="{account}"',
+            f"({' OR '.join((patch, *fields))})",
+        ),
+        "labelExtractors": {
+            "method": "EXTRACT(protoPayload.methodName)",
+            "resource": "EXTRACT(protoPayload.resourceName)",
+        },
+    }
+    name = "a backend service changed as the function, in a field that it never writes"
+    return {
+        **policy(settings, "a change that is not the orchestrator's", "CRITICAL"),
+        "conditions": [named(name, "conditionMatchedLog", condition)],
+        "alertStrategy": {"autoClose": "3600s", "notificationRateLimit": {"period": "300s"}},
+        **text(
+            f"The account {account} has changed a field of a backend service that the orchestrator"
+            " never writes. Somebody else acts with its identity. Read the audit log entry, disable"
+            f" the account (`gcloud iam service-accounts disable {account}"
+            f" --project={settings.project}`; no failover happens then), and put the backend"
+            " service right."
+        ),
+    }
+
 
 def line(settings: Settings, field: str) -> Policy:
     """A line in the function's log."""

@@ -7,24 +7,26 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import Line, Step, Title, flags, pairs
-
-KINDS = {"alert": ("on_alert", "alerts"), "control": ("on_control", "control")}
-"""Entry point and topic, by the kind of function."""
+from terraform.gcloud import messaging
+from terraform.gcloud.settings import KINDS, Settings
+from terraform.gcloud.step import AnyStep, Gone, Line, Step, Title, Word, Words, flags, pairs
 
 LOCATION = "US"
 TICK = {"kind": "tick"}
 
 
-def buckets(settings: Settings) -> Iterator[Step | Title | Line]:
+def buckets(settings: Settings) -> Iterator[AnyStep]:
     """The bucket of the state and that of the sources."""
     yield Title("the state bucket")
     yield _bucket(settings, settings.bucket, soft_delete_duration="7d")
     kept = flags(versioning=True, lifecycle_file=f"{settings.folder}/state_lifecycle.json")
     yield Step(("storage", "buckets", "update", f"gs://{settings.bucket}", *kept, *_label()))
-    role = f"projects/{settings.project}/roles/{settings.role_prefix}_state"
-    yield _may(settings, settings.bucket, "function", role)
+    root = f"projects/{settings.project}/roles/{settings.role_prefix}"
+    yield _may(settings, settings.bucket, "function", f"{root}_journal", "journal")
+    yield _may(settings, settings.bucket, "function", f"{root}_state", "documents")
+    whole = _member(settings, "function", f"{root}_state")
+    verb = ("storage", "buckets", "remove-iam-policy-binding", f"gs://{settings.bucket}")
+    yield Gone((*verb, *whole, "--condition=None", "--format=none"))
     yield Title("the source archive")
     yield _bucket(settings, settings.source_bucket)
     kept = flags(versioning=True, lifecycle_file=f"{settings.folder}/source_lifecycle.json")
@@ -33,30 +35,26 @@ def buckets(settings: Settings) -> Iterator[Step | Title | Line]:
     yield Step(("storage", "cp", str(settings.archive), _source(settings)))
 
 
-def functions(settings: Settings) -> Iterator[Step | Title | Line]:
-    """In every region one for alerts and one for control, and who may call them."""
+def functions(settings: Settings) -> Iterator[AnyStep]:
+    """In every region one for alerts and one for control, each with its subscription and invoker.
+
+    One after the other, the subscription first: Cloud Run takes its token already, and the function
+    that is built meanwhile will ask for it. So alerts are taken all the time, and ticks in all
+    regions but the one that is being built.
+    """
     yield Title("the functions (grants take effect within a minute or so)")
     yield Line("sleep 60")
     for kind in KINDS:
         for region in settings.regions:
+            yield from messaging.push(settings, kind, region)
             yield _function(settings, kind, region)
-            name = f"{settings.name}-{kind}"
-            where = (*flags(region=region, project=settings.project),)
-            caller = _member(settings, "invoker", "roles/run.invoker")
-            yield Step(
-                (
-                    "run",
-                    "services",
-                    "add-iam-policy-binding",
-                    name,
-                    *where,
-                    *caller,
-                    "--format=none",
-                )
-            )
+            where = flags(region=region, project=settings.project)
+            file = f"{settings.folder}/invoker_{kind}.json"
+            verb = ("run", "services", "set-iam-policy", settings.function(kind), file)
+            yield Step((*verb, *where, "--quiet", "--format=none"))
 
 
-def clock(settings: Settings) -> Iterator[Step | Title | Line]:
+def clock(settings: Settings) -> Iterator[AnyStep]:
     """A tick a minute, from every region."""
     yield Title("the clock")
     topic = settings.topics["control"]
@@ -73,7 +71,7 @@ def clock(settings: Settings) -> Iterator[Step | Title | Line]:
 
 
 def files(settings: Settings) -> dict[str, str]:
-    """The lifecycles of the buckets."""
+    """The lifecycles of the buckets, and all who may call the functions."""
     journal = [f"{settings.prefix}journal/"]
     state: list[dict[str, object]] = [
         {"age": 400, "matchesPrefix": journal},
@@ -83,7 +81,14 @@ def files(settings: Settings) -> dict[str, str]:
     return {
         "state_lifecycle.json": _lifecycle(state),
         "source_lifecycle.json": _lifecycle([{"daysSinceNoncurrentTime": 90}]),
+        **{f"invoker_{kind}.json": _invoker(settings, kind) for kind in KINDS},
     }
+
+
+def _invoker(settings: Settings, kind: str) -> str:
+    """A whole policy: nobody else may call."""
+    member = f"serviceAccount:{settings.account(KINDS[kind].account)}"
+    return json.dumps({"bindings": [{"role": "roles/run.invoker", "members": [member]}]}, indent=2)
 
 
 def _lifecycle(conditions: list[dict[str, object]]) -> str:
@@ -106,9 +111,11 @@ def _bucket(settings: Settings, name: str, **more: object) -> Step:
     )
 
 
-def _may(settings: Settings, bucket: str, use: str, role: str) -> Step:
+def _may(settings: Settings, bucket: str, use: str, role: str, condition: str = "") -> Step:
     verb = ("storage", "buckets", "add-iam-policy-binding", f"gs://{bucket}")
-    return Step((*verb, *_member(settings, use, role), "--format=none"))
+    file = f"{settings.folder}/{condition}.json" if condition else None
+    given = (*_member(settings, use, role), *flags(condition_from_file=file))
+    return Step((*verb, *given, "--format=none"))
 
 
 def _source(settings: Settings) -> str:
@@ -118,19 +125,28 @@ def _source(settings: Settings) -> str:
 
 def _function(settings: Settings, kind: str, region: str) -> Step:
     builder = f"projects/{settings.project}/serviceAccounts/{settings.account('builder')}"
-    environment = {"FAILOVER_INSTANCE": region, "GOOGLE_CLOUD_PROJECT": settings.project}
+    project, subscription = settings.project, settings.subscription(kind, region)
+    environment: dict[str, str | Word] = {
+        "FAILOVER_INSTANCE": region,
+        "FAILOVER_PUSH_AUDIENCE": settings.url(kind, region),
+        "FAILOVER_PUSH_IAM": "closed",
+        "FAILOVER_PUSH_IDENTITY": settings.account(KINDS[kind].account),
+        "FAILOVER_PUSH_SUBSCRIPTION": f"projects/{project}/subscriptions/{subscription}",
+        "GOOGLE_CLOUD_PROJECT": project,
+    }
     given = flags(
         gen2=True,
         project=settings.project,
         region=region,
         runtime="python313",
         source=_source(settings),
-        entry_point=KINDS[kind][0],
+        entry_point=KINDS[kind].entry_point,
         trigger_http=True,
         no_allow_unauthenticated=True,
         ingress_settings="internal-only",
         run_service_account=settings.account("function"),
         build_service_account=builder,
+        docker_repository=settings.repository(region),
         cpu=1,
         memory="512Mi",
         timeout="540s",
@@ -140,7 +156,7 @@ def _function(settings: Settings, kind: str, region: str) -> Step:
         set_env_vars=pairs(environment),
         update_labels="component=region-failover",
     )
-    return Step(("functions", "deploy", f"{settings.name}-{kind}", *given, "--quiet"))
+    return Step(("functions", "deploy", settings.function(kind), *given, "--quiet"))
 
 
 def _job(settings: Settings, region: str, topic: str) -> Step:
@@ -167,9 +183,9 @@ def _job(settings: Settings, region: str, topic: str) -> Step:
     )
 
 
-def _member(settings: Settings, use: str, role: str) -> tuple[str, ...]:
+def _member(settings: Settings, use: str, role: str) -> Words:
     return flags(member=f"serviceAccount:{settings.account(use)}", role=role)
 
 
-def _label() -> tuple[str, ...]:
+def _label() -> Words:
     return flags(update_labels="component=region-failover")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import Line, Step, Title, flags
+from terraform.gcloud.step import AnyStep, Gone, Replace, Step, Title, Variable, Words, flags
 
 APIS = (
     "artifactregistry", "cloudbuild", "cloudfunctions", "cloudscheduler", "compute", "iam",
@@ -16,7 +16,8 @@ APIS = (
 
 ACCOUNTS = {
     "function": "the functions",
-    "invoker": "Pub/Sub calls the functions as this",
+    "invoker": "Pub/Sub pushes alerts as this",
+    "push-control": "Pub/Sub pushes ticks and commands as this",
     "scheduler": "Cloud Scheduler publishes ticks as this",
     "builder": "builds the functions",
 }
@@ -44,15 +45,16 @@ STATE = (
     "storage.objects.create", "storage.objects.delete",
     "storage.objects.get", "storage.objects.list",
 )  # fmt: skip
+JOURNAL = ("storage.objects.create", "storage.objects.get", "storage.objects.list")
 
 
-def steps(settings: Settings) -> Iterator[Step | Title | Line]:
+def steps(settings: Settings) -> Iterator[AnyStep]:
     """APIs, the project's number, accounts, roles and the grants on the project."""
     project = settings.project
     yield Title("APIs, and the project's number")
     yield Step(("services", "enable", *(f"{api}.googleapis.com" for api in APIS), *_in(project)))
-    number = flags(format="value(projectNumber)")
-    yield Step(("projects", "describe", project, *number), into="number")
+    number, asked = Variable("number"), flags(format="value(projectNumber)")
+    yield Step(("projects", "describe", project, *asked), into=number)
     yield Title("identities: none has a key")
     for use, what in ACCOUNTS.items():
         yield _account(settings, use, what)
@@ -66,11 +68,16 @@ def steps(settings: Settings) -> Iterator[Step | Title | Line]:
         yield _grant(settings, "function",
                      f"projects/{project}/roles/{settings.role_prefix}_monitor")  # fmt: skip
     yield Title("what builds the function may do")
-    yield _grant(settings, "builder", "roles/artifactregistry.writer")
+    for region in settings.regions:
+        yield from _images(settings, region)
     yield _grant(settings, "builder", "roles/logging.logWriter")
-    yield Line(f'sed "s/@NUMBER@/${{number}}/" {settings.folder}/source_copies.json.in '
-               f"> {settings.folder}/source_copies.json")  # fmt: skip
+    copies = f"{settings.folder}/source_copies.json"
+    yield Replace("@NUMBER@", number, f"{copies}.in", copies)
     yield _grant(settings, "builder", "roles/storage.objectViewer", "source_copies")
+    yield Title("what older versions gave the builder: every image of the project")
+    verb, role = ("projects", "remove-iam-policy-binding", project), "roles/artifactregistry.writer"
+    builder = flags(member=f"serviceAccount:{settings.account('builder')}", role=role)
+    yield Gone((*verb, *builder, "--condition=None", "--format=none"))
 
 
 def roles(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -81,6 +88,7 @@ def roles(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
     made = {
         f"{prefix}_route": ("Failover orchestrator: backend services", ROUTE),
         f"{prefix}_attach": ("Failover orchestrator: groups", tuple(sorted(attach))),
+        f"{prefix}_journal": ("Failover orchestrator: journal", JOURNAL),
         f"{prefix}_state": ("Failover orchestrator: state", STATE),
     }
     if asked := monitor(settings):
@@ -96,8 +104,12 @@ def monitor(settings: Settings) -> tuple[str, ...]:
 def files(settings: Settings) -> dict[str, str]:
     """The conditions of the grants."""
     root = f"projects/{settings.project}/global/backendServices/"
-    only = " || ".join(f'resource.name == "{root}{name}"' for name in settings.backend_services)
-    copies = 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-@NUMBER@-")'
+    only = " || ".join(
+        f"resource.name == {_literal(root + name)}" for name in settings.backend_services
+    )
+    sources = "projects/_/buckets/gcf-v2-sources-@NUMBER@-"
+    copies = [f"{sources}{region}/" for region in sorted(settings.regions)]
+    journal = f"projects/_/buckets/{settings.bucket}/objects/{settings.prefix}journal/"
     prefix = settings.role_prefix
     return {
         "backend_services.json": _condition(
@@ -105,15 +117,43 @@ def files(settings: Settings) -> dict[str, str]:
         ),
         "source_copies.json.in": _condition(
             f"{prefix}_source_copies",
-            "Only the copies of sources that Cloud Functions makes.",
-            copies,
+            "Only the copies of sources that Cloud Functions makes in our regions.",
+            " || ".join(map(_begins, copies)),
+        ),
+        "journal.json": _condition(
+            f"{prefix}_journal", "The journal: to be added to.", _begins(journal)
+        ),
+        "documents.json": _condition(
+            f"{prefix}_documents", "Everything but the journal.", f"!{_begins(journal)}"
         ),
     }
+
+
+def _begins(name: str) -> str:
+    return f"resource.name.startsWith({_literal(name)})"
+
+
+def _literal(text: str) -> str:
+    """A text as an expression has it, in which quotes end nothing."""
+    return json.dumps(text)
 
 
 def _condition(title: str, description: str, expression: str) -> str:
     made = {"title": title, "description": description, "expression": expression}
     return json.dumps(made, indent=2)
+
+
+def _images(settings: Settings, region: str) -> Iterator[AnyStep]:
+    """A repository of our own: Cloud Functions' has the images of every function of the project."""
+    name, where = f"{settings.name}-functions", flags(location=region, project=settings.project)
+    text = flags(description="Images of the failover orchestrator's functions.")
+    kind = flags(repository_format="docker", labels="component=region-failover")
+    verb = ("artifacts", "repositories")
+    yield Step((*verb, "create", name, *where, *kind, *text),
+               look=(*verb, "describe", name, *where))  # fmt: skip
+    role = "roles/artifactregistry.writer"
+    member = flags(member=f"serviceAccount:{settings.account('builder')}", role=role)
+    yield Step((*verb, "add-iam-policy-binding", name, *where, *member, "--format=none"))
 
 
 def _account(settings: Settings, use: str, what: str) -> Step:
@@ -142,5 +182,5 @@ def _grant(settings: Settings, use: str, role: str, condition: str = "") -> Step
     return Step(("projects", "add-iam-policy-binding", settings.project, *member, *given, *quiet))
 
 
-def _in(project: str) -> tuple[str, ...]:
+def _in(project: str) -> Words:
     return flags(project=project)

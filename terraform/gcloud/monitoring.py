@@ -12,11 +12,24 @@ from urllib.parse import urlsplit
 from terraform.gcloud import policies
 from terraform.gcloud.function_policies import ours
 from terraform.gcloud.policy import LABELS
-from terraform.gcloud.settings import Check, Settings
-from terraform.gcloud.step import Line, Step, Title, flags, pairs
+from terraform.gcloud.settings import NUMBER, Check, Settings
+from terraform.gcloud.step import (
+    AnyStep,
+    Filled,
+    Line,
+    Step,
+    Title,
+    Variable,
+    Words,
+    flags,
+    pairs,
+    word,
+)
 
-MONITORING = (
-    "serviceAccount:service-${number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+MONITORING = word(
+    "serviceAccount:service-",
+    NUMBER,
+    "@gcp-sa-monitoring-notification.iam.gserviceaccount.com",
 )
 METRICS = {
     "page": "Log lines that call a human.",
@@ -26,11 +39,11 @@ METRICS = {
 
 _FILLED = r"""filled() {
     sed -e "s|@CHECK@|${check:-}|g" -e "s|@TOPIC@|${topic:-}|g" \
-        -e "s|\"@PEOPLE@\"|${people:-}|g" "$1"
+        -e "s|\"@PEOPLE@\"|${people:-}|g" -- "$1"
 }"""
 
 
-def steps(settings: Settings) -> Iterator[Step | Title | Line]:
+def steps(settings: Settings) -> Iterator[AnyStep]:
     """All of it; after the topics and the functions."""
     yield from _channels(settings)
     yield Title("what Monitoring publishes, and what people are told")
@@ -74,20 +87,22 @@ def metric(settings: Settings, field: str) -> dict[str, object]:
     }
 
 
-def _channels(settings: Settings) -> Iterator[Step | Title | Line]:
+def _channels(settings: Settings) -> Iterator[AnyStep]:
     yield Title("channels: the alerts topic, and people")
     path = f"projects/{settings.project}/topics/{settings.topics['alerts']}"
-    yield _channel(settings, "alerts topic", "pubsub", {"topic": path}, "topic")
+    yield _channel(settings, "alerts topic", "pubsub", {"topic": path}, Variable("topic"))
     grant = ("pubsub", "topics", "add-iam-policy-binding", settings.topics["alerts"])
     role = flags(member=MONITORING, role="roles/pubsub.publisher", format="none")
     yield Step((*grant, *_in(settings), *role))
     yield Line("people=")
     for email in settings.emails:
-        yield _channel(settings, email, "email", {"email_address": email}, "channel")
+        yield _channel(settings, email, "email", {"email_address": email}, Variable("channel"))
         yield Line('people="${people:+$people,}\\"${channel}\\""')
 
 
-def _channel(settings: Settings, title: str, kind: str, labels: dict[str, str], into: str) -> Step:
+def _channel(
+    settings: Settings, title: str, kind: str, labels: dict[str, str], into: Variable
+) -> Step:
     verb = ("beta", "monitoring", "channels")
     given = flags(
         display_name=f"{settings.name}: {title}",
@@ -132,7 +147,7 @@ def _uptime(settings: Settings, check: Check) -> Step:
             *flags(filter=f'displayName="{title}"'),
             *name,
         ),
-        into="check",
+        into=Variable("check"),
     )
 
 
@@ -150,15 +165,16 @@ def _metric(settings: Settings, field: str) -> Step:
 def _policy(settings: Settings, name: str) -> Step:
     verb = ("alpha", "monitoring", "policies")
     title = str(policies.all_policies(settings)[name]["displayName"])
-    content = flags(policy=f"$(filled {settings.folder}/policy_{name}.json)")
+    policy = Variable("policy")
+    content = flags(policy=Filled(f"{settings.folder}/policy_{name}.json"))
     found = flags(filter=f'displayName="{title}"', format="value(name)")
     return Step(
         (*verb, "create", *_in(settings), *content, "--format=value(name)"),
         look=(*verb, "list", *_in(settings), *found),
-        change=(*verb, "update", "${policy}", *_in(settings), *content, "--format=value(name)"),
-        into="policy",
+        change=(*verb, "update", word(policy), *_in(settings), *content, "--format=value(name)"),
+        into=policy,
     )
 
 
-def _in(settings: Settings) -> tuple[str, ...]:
+def _in(settings: Settings) -> Words:
     return flags(project=settings.project)

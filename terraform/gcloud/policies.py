@@ -20,6 +20,7 @@ def all_policies(settings: Settings) -> dict[str, Policy]:
         found[f"line-{name}"] = function_policies.line(settings, name)
     for place in settings.regions:
         found[f"tick-{place}"] = function_policies.tick(settings, place)
+    found["foreign"] = function_policies.foreign(settings)
     found["dead-letter"] = function_policies.dead_letter(settings)
     found["backlog"] = function_policies.backlog(settings)
     found["page"] = function_policies.paged(settings)

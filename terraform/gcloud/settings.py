@@ -1,7 +1,12 @@
-"""What is installed: failover.yaml's answers and the few that are given on the command line."""
+"""What is installed: failover.yaml's answers and the few that are given on the command line.
+
+The file is loaded as the function loads it, so what the function refuses is refused here. What is
+given on the command line has patterns of its own, those of modules/orchestrator/variables.tf.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +16,37 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from orchestrator.config import load as checked
+from orchestrator.core.errors import BadConfig
+from orchestrator.wiring import EMULATORS
+from terraform.gcloud.step import Variable, Word, word
+
+NAME = r"[a-z]([a-z0-9-]{0,15}[a-z0-9])?"
+"""A prefix of names: with what is appended it must still fit the name of a service account."""
+
+REGION = r"[a-z]+-[a-z]+[0-9]+"
+EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+
+NUMBER = Variable("number")
+"""The project's number, which the script asks for first."""
+
 ALERTS = "dynamodb-failover-alerts"
 """The alerts topic where failover.yaml names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of function: its entry point, its topic, and the account that pushes to it."""
+
+    entry_point: str
+    topic: str
+    account: str
+
+
+KINDS = {
+    "alert": Kind("on_alert", "alerts", "invoker"),
+    "control": Kind("on_control", "control", "push-control"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +106,7 @@ class Settings:
     @property
     def source_bucket(self) -> str:
         """The bucket of the source archives."""
-        return f"{self.project}-{self.name}-source"
+        return f"{re.sub('[.:]', '-', self.project)}-{self.name}-source"
 
     @property
     def role_prefix(self) -> str:
@@ -119,9 +153,27 @@ class Settings:
         """Whether the functions write gauges."""
         return self.config.get("gauges") is True
 
+    def function(self, kind: str) -> str:
+        """The name of the functions of a kind, the same in every region."""
+        return f"{self.name}-{kind}"
+
+    def subscription(self, kind: str, region: str) -> str:
+        """The name of the one subscription that pushes to a function."""
+        return f"{self.function(kind)}-{region}"
+
+    def url(self, kind: str, region: str) -> Word:
+        """A function's URL as Cloud Run derives it from names, known before the function is."""
+        return word(f"https://{self.function(kind)}-", NUMBER, f".{region}.run.app")
+
+    def repository(self, region: str) -> str:
+        """The full name of the repository of a region's images."""
+        return f"projects/{self.project}/locations/{region}/repositories/{self.name}-functions"
+
     def account(self, use: str) -> str:
         """The email of one of our service accounts."""
-        return f"{self.name}-{use}@{self.project}.iam.gserviceaccount.com"
+        domain, _, project = self.project.rpartition(":")
+        within = f"{project}.{domain}" if domain else project
+        return f"{self.name}-{use}@{within}.iam.gserviceaccount.com"
 
     def _regions(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         for service, content in self.config["services"].items():
@@ -130,10 +182,13 @@ class Settings:
 
 
 def load(path: Path) -> Mapping[str, Any]:
-    """The content of failover.yaml; what the function itself refuses is not looked for here."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or found.get("version") != 1 or not found.get("services"):
-        raise SystemExit(f"{path}: this is no failover.yaml of version 1")
-    if not re.match(r"gs://[a-z0-9]", str(found.get("state"))):
+    """The content of failover.yaml. Raises SystemExit with every problem of the file."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        checked(text, str(path), emulated=any(map(os.environ.get, EMULATORS)))
+    except BadConfig as error:
+        raise SystemExit(f"Nothing was written. {error}") from error
+    found: Mapping[str, Any] = yaml.safe_load(text)
+    if not str(found["state"]).startswith("gs://"):
         raise SystemExit(f"{path}: state must be gs://BUCKET; file:// is for a laptop")
     return found

@@ -1,6 +1,8 @@
 """Steps of the script, and how they are written for a shell.
 
-A word may hold `${variable}`, which the shell fills in; every other sign stands for itself.
+A word is a text, which the shell takes as it stands, whatever is in it, or a `Word`, which has
+variables of the script among its texts. What is a variable is said by its type. No text is ever
+searched for one, so nothing that a file or an argument holds can become one.
 """
 
 from __future__ import annotations
@@ -10,9 +12,57 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-Words = tuple[str, ...]
+_NAME = re.compile(r"[a-z_]+")
 
-_VARIABLE = re.compile(r"(\$\{[a-z_]+\}|\$\(filled [^)]+\))")
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of the script. Raises ValueError for a name that is none."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        """Check the name: it is the one text that the shell does not get in quotes."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"this is no name of a variable: {self.name!r}")
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return f"${{{self.name}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What the script's function `filled` prints of a file."""
+
+    file: str
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return f"$(filled {self.file})"
+
+
+Part = str | Variable | Filled
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Texts and variables that make one word together."""
+
+    parts: tuple[Part, ...]
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return "".join(map(str, self.parts))
+
+
+Words = tuple[str | Word, ...]
+
+
+def word(*parts: Part | Word) -> Word:
+    """One word of these parts."""
+    split = (one.parts if isinstance(one, Word) else (one,) for one in parts)
+    return Word(tuple(part for parts in split for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +77,7 @@ class Step:
     make: Words
     look: Words = ()
     change: Words = ()
-    into: str = ""
+    into: Variable | None = None
 
     @property
     def commands(self) -> Iterator[Words]:
@@ -36,31 +86,64 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """What an older version made and this one does not want. It may be gone already."""
+
+    drop: Words
+
+
+@dataclass(frozen=True, slots=True)
 class Title:
-    """A line for whoever reads the script."""
+    """A line for the reader of the script. Raises ValueError for more than one line."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Check that it ends where the comment ends."""
+        if not self.text.isprintable():
+            raise ValueError(f"a title is one line: {self.text!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of shell as it is: for lines of ours, never for a text from outside."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of shell as it is."""
+class Replace:
+    """A file written from another one, a mark in it replaced by a variable."""
 
-    text: str
+    mark: str
+    by: Variable
+    source: str
+    target: str
+
+
+AnyStep = Step | Gone | Title | Line | Replace
 
 
 def flags(**values: object) -> Words:
     """`ack_deadline=600` as `--ack-deadline=600`; True gives the bare flag, None nothing."""
-    return tuple(
-        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
-        for name, value in values.items()
-        if value is not None
-    )
+    return tuple(_flag(name, value) for name, value in values.items() if value is not None)
 
 
-def pairs(values: Mapping[str, str]) -> str | None:
+def _flag(name: str, value: object) -> str | Word:
+    flag = f"--{name.replace('_', '-')}"
+    if value is True:
+        return flag
+    if isinstance(value, Variable | Filled | Word):
+        return word(f"{flag}=", value)
+    return f"{flag}={value}"
+
+
+def pairs(values: Mapping[str, str | Word]) -> Word | None:
     """A map as gcloud takes it; None where there is nothing."""
-    return ",".join(f"{key}={value}" for key, value in values.items()) or None
+    if not values:
+        return None
+    each = [word(f"{key}=", value) for key, value in values.items()]
+    return word(each[0], *(part for one in each[1:] for part in (",", one)))
 
 
 def command(words: Words) -> str:
@@ -69,45 +152,66 @@ def command(words: Words) -> str:
     whole = " ".join(quoted)
     if len(whole) <= 100:  # noqa: PLR2004  # columns
         return whole
-    is_flag = (i for i, word in enumerate(quoted) if word.startswith(("--", "'--", '"--')))
+    is_flag = (i for i, word in enumerate(quoted) if word.startswith(("--", "'--")))
     first = next(is_flag, len(quoted))
     return " \\\n    ".join([" ".join(quoted[:first]), *quoted[first:]])
 
 
-def shell(step: Step | Title | Line) -> str:
+def shell(step: AnyStep) -> str:
     """A step in shell."""
     match step:
         case Title(text):
             return f"\n# --- {text}\n"
         case Line(text):
             return text
-        case Step(make, (), (), ""):
-            return command(make)
-        case Step(make, (), (), into):
-            return f"{into}=$({command(make)})"
-        case Step(make, look, change, ""):
-            return _either(f"{command(look)} >/dev/null 2>&1", command(make), change)
-        case Step(make, look, change, into):
-            looked = f'{into}=$({command(look)})\n[ -n "${{{into}}}" ]'
-            return _either(looked, f"{into}=$({command(make)})", change)
+        case Replace(mark, by, source, target):
+            edit = f"{shlex.quote(f's|{mark}|')}{_part(by)}{shlex.quote('|g')}"
+            return f"sed -e {edit} -- {shlex.quote(source)} > {shlex.quote(target)}"
+        case Gone(drop):
+            return (
+                f"{command(drop)} ||\n    echo 'It was not there, so there is nothing to remove.'"
+            )
+        case Step():
+            return _made(step) if step.into is None else _kept(step, step.into.name)
 
 
-def _either(there: str, make: str, change: Words) -> str:
-    """there: shell whose last line says whether it is there."""
-    before, line_end, test = there.rpartition("\n")
+def _made(step: Step) -> str:
+    make = command(step.make)
+    return (
+        _either(f"{command(step.look)} >/dev/null 2>&1", make, step.change) if step.look else make
+    )
+
+
+def _kept(step: Step, name: str) -> str:
+    """name: of the variable that takes what is printed."""
+    make = f"{name}=$({command(step.make)})"
+    if not step.look:
+        return make
+    looked, test = f"{name}=$({command(step.look)})", f'[ -n "${{{name}}}" ]'
+    return f"{looked}\n{_either(test, make, step.change)}"
+
+
+def _either(test: str, make: str, change: Words) -> str:
+    """test: shell that says whether it is there."""
     if not change:
-        return f"{before}{line_end}{test} ||\n    {_deeper(make)}"
+        return f"{test} ||\n    {_deeper(make)}"
     then, otherwise = _deeper(command(change)), _deeper(make)
-    return f"{before}{line_end}if {test}; then\n    {then}\nelse\n    {otherwise}\nfi"
+    return f"if {test}; then\n    {then}\nelse\n    {otherwise}\nfi"
 
 
 def _deeper(text: str) -> str:
     return text.replace("\n", "\n    ")
 
 
-def _quoted(word: str) -> str:
-    if not _VARIABLE.search(word):
-        return shlex.quote(word)
-    parts = _VARIABLE.split(word)
-    safe = [p if i % 2 else re.sub(r'([\\"`$])', r"\\\1", p) for i, p in enumerate(parts)]
-    return '"' + "".join(safe) + '"'
+def _quoted(word: str | Word) -> str:
+    return shlex.quote(word) if isinstance(word, str) else "".join(map(_part, word.parts))
+
+
+def _part(part: Part) -> str:
+    match part:
+        case Variable(name):
+            return f'"${{{name}}}"'
+        case Filled(file):
+            return f'"$(filled {shlex.quote(file)})"'
+        case str():
+            return shlex.quote(part) if part else ""

@@ -24,7 +24,7 @@ NEEDED = ("terraform", "orchestrator", "examples")
 PREDEFINED = {"roles/pubsub.publisher": {"pubsub.topics.publish"}}
 """What Google's own roles give; one that is not here fails the tests."""
 
-FILES = ("main.py", "requirements.txt", "failover.yaml", ".gcloudignore")
+FILES = ("main.py", "requirements.txt", "pyproject.toml", "failover.yaml", ".gcloudignore")
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.local.serving import environment
 from orchestrator.local.world import World
@@ -238,12 +240,27 @@ def test_gcloud_makes_everything_once_and_then_brings_it_up_to_date(deployer: De
     assert _said(second, "create") == ["beta services identity create"], "nothing is made twice"
     updated = _said(second, "update")
     policies = len(list((deployer.root / "dist" / "gcloud").glob("policy_*.json")))
-    assert updated.count("iam roles update") == 3
+    assert updated.count("iam roles update") == 4
     assert updated.count("alpha monitoring policies update") == policies
     for policy in (word[9:] for words in first + second for word in words if _is_policy(word)):
         assert json.loads(policy)["notificationChannels"] == ["projects/p/things/12345"]
         assert 'check_id=\\"12345\\"' in policy or "check_id" not in policy
-        assert "@" not in policy
+        assert not re.search("@[A-Z]+@", policy)
+
+
+@pytest.mark.world
+def test_a_command_in_the_file_is_never_run_by_a_deployment(deployer: Deployer) -> None:
+    """Not even by one that is forced, while nobody is asked."""
+    mark = deployer.bin / "an-attack-was-run"
+    config = yaml.safe_load(deployer.world.config.read_text(encoding="utf-8"))
+    config["topics"] = {"alerts": f"$(touch {mark})", "control": f"`touch {mark}`"}
+    attacked = deployer.bin / "attacked.yaml"
+    attacked.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    done = deployer.run("gcloud", *GCLOUD, YES="1", FORCE="1", CONFIG=str(attacked))
+    assert done.returncode != 0
+    assert "topics.alerts: write a topic's name" in done.stderr
+    assert deployer.called("gcloud") == []
+    assert not mark.exists()
 
 
 def _said(calls: list[list[str]], verb: str) -> list[str]:

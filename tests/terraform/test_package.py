@@ -78,7 +78,7 @@ def test_the_archive_holds_the_function_and_is_small(tmp_path: Path) -> None:
     ]
     assert zipfile.ZipFile(path).read("failover.yaml") == b"version: 1\n"
     assert path.stat().st_size < 350_000
-    assert told.split() == [
+    assert told.split()[:5] == [
         str(path), str(path.stat().st_size), "bytes", "sha256", package._digest(path.read_bytes()),
     ]  # fmt: skip
 

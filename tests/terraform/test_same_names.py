@@ -18,6 +18,7 @@ from orchestrator.adapters.gcp.gauges import CustomMetrics
 from orchestrator.adapters.gcp.traffic import OPERATION_DEADLINE
 from orchestrator.config import Config, load
 from orchestrator.core.model import AlertOpened, Tick
+from orchestrator.flow.record import journal_name
 from orchestrator.local.child import ROOT
 from orchestrator.parse import Message, parse_alert, parse_control
 from orchestrator.schema import RegionModel, TopicsModel
@@ -73,10 +74,29 @@ def test_a_function_takes_the_topic_that_its_entry_point_reads(plan: Plan) -> No
 
 
 def test_environment_variables_are_some_that_the_code_reads(plan: Plan) -> None:
-    code = (ROOT / "main.py").read_text() + (ROOT / "orchestrator" / "wiring.py").read_text()
+    """What the function compares a push with, all of it or nothing."""
+    rooms = (ROOT / "main.py", *(ROOT / "orchestrator").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in rooms)
     for function in _functions(plan):
-        for name in function["service_config"][0]["environment_variables"]:
-            assert f'"{name}"' in code
+        names = set(function["service_config"][0]["environment_variables"])
+        gate = {name for name in names if name.startswith("FAILOVER_PUSH_")}
+        unread = {name for name in names if f'"{name}"' not in code}
+        assert unread in (set(), gate)
+
+
+def test_a_function_is_told_the_one_subscription_that_pushes_to_it(plan: Plan) -> None:
+    """And the audience of its tokens, which is where they are pushed to."""
+    pushes = plan.resources("google_pubsub_subscription")
+    for address, function in plan.resources("google_cloudfunctions2_function").items():
+        key = address.split('"')[1]
+        push = pushes[f'module.messaging.google_pubsub_subscription.push["{key}"]']
+        told = function["service_config"][0]["environment_variables"]
+        name = f"projects/{push['project']}/subscriptions/{push['name']}"
+        [config] = push["push_config"]
+        assert told["FAILOVER_PUSH_SUBSCRIPTION"] == name
+        assert told["FAILOVER_PUSH_AUDIENCE"] == config["oidc_token"][0]["audience"]
+        assert told["FAILOVER_PUSH_AUDIENCE"] == config["push_endpoint"]
+        assert told["FAILOVER_PUSH_IAM"] == "closed"
 
 
 def test_an_invocation_may_take_longer_than_an_operation_and_less_than_pubsub_waits(
@@ -175,6 +195,38 @@ def test_the_state_bucket_and_its_journal_are_where_the_code_writes(plan: Plan) 
     assert state == f"gs://{bucket['name']}/prod"
     assert prefixes == {"prod/journal/"}
     assert 'f"journal/' in (ROOT / "orchestrator" / "flow" / "record.py").read_text()
+
+
+def _may(plan: Plan, permission: str, name: str) -> bool:
+    """Whether the function may do this with an object, by its roles and their conditions."""
+    roles = plan.resources("google_project_iam_custom_role")
+    grants = plan.resources("google_storage_bucket_iam_member")
+    root = "projects/_/buckets/my-project-failover/objects/prod/"
+    for address, grant in grants.items():
+        if not address.startswith("module.state."):
+            continue
+        kind = address.partition("iam_member.")[2].partition("[")[0]
+        [made] = [one for where, one in roles.items() if where.endswith(f"custom_role.{kind}")]
+        [condition] = grant["condition"]
+        found = re.fullmatch(r'(!?)resource\.name\.startsWith\("(.+)"\)', condition["expression"])
+        assert found
+        holds = (root + name).startswith(found[2]) is not bool(found[1])
+        if holds and permission in made["permissions"]:
+            return True
+    return False
+
+
+def test_who_has_the_functions_identity_can_neither_overwrite_nor_delete_the_journal(
+    plan: Plan,
+) -> None:
+    """By the names that the code gives; an overwrite takes `delete`."""
+    entry = journal_name("checkout", {"epoch": 7, "at": "2026-11-23T05:00:00Z", "id": "x"})
+    for name in (entry, "journal/_poison/0123.json"):
+        assert _may(plan, "storage.objects.create", name)
+        assert _may(plan, "storage.objects.get", name)
+        assert not _may(plan, "storage.objects.delete", name)
+    for name in ("checkout.json", "dynamodb_regions.json"):
+        assert _may(plan, "storage.objects.delete", name), "or no document could be replaced"
 
 
 def test_the_gauge_that_is_missed_is_one_that_the_code_writes(plan: Plan) -> None:

@@ -79,6 +79,23 @@ def test_what_the_orchestrator_writes_is_ignored_by_terraform(example: str) -> N
     assert "ignore_changes = [backend, description]" in block
 
 
+def test_an_upgrade_keeps_the_account_of_alerts_and_its_place_among_the_callers() -> None:
+    """No plan without an older state can show it, so the text is looked at.
+
+    A new account would be made after the old one is gone. The old grant, destroyed after the
+    binding is written, would take the account out of it.
+    """
+    text = (ROOT / "terraform/modules/orchestrator/main.tf").read_text(encoding="utf-8")
+    plain = " ".join(text.split())
+    moved = "moved { from = google_service_account.invoker to = google_service_account.push"
+    assert f'{moved}["alert"] }}' in plain
+    assert (
+        "removed { from = google_cloud_run_v2_service_iam_member.invoker"
+        " lifecycle { destroy = false } }"
+    ) in plain
+    assert 'topic = "alerts", account = "invoker"' in plain
+
+
 # what is broken: the module, its file, the text that is there, what stands there instead, the verb
 # that must fail, and what it must say
 BROKEN = {

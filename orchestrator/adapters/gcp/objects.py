@@ -86,7 +86,11 @@ class GcsObjects:
             raise self._translated(error, name) from error
 
     def put(self, name: str, data: bytes, generation: int) -> int:
-        """Replace exactly this generation, in one request. Raises Conflict or Unavailable."""
+        """Replace exactly this generation, in one request. Raises Conflict or Unavailable.
+
+        Generation 0 creates. Who may create and not overwrite, as in the journal, can be told 403
+        of an object that is there, where others are told 412. It is there, so this is a Conflict.
+        """
         must_name_an_object(name)
         blob = self._bucket.blob(self._prefix + name)
         try:
@@ -98,8 +102,23 @@ class GcsObjects:
                 retry=None,
             )
             return int(blob.generation)
+        except google.Forbidden as error:
+            if generation == 0 and self._lies(name):
+                raise Conflict(f"{self._url(name)} is there already") from error
+            raise self._translated(error, name) from error
         except Exception as error:
             raise self._translated(error, name) from error
+
+    def _lies(self, name: str) -> bool:
+        """Whether it is certain that the object is there."""
+        try:
+            blob = self._bucket.blob(self._prefix + name)
+            return bool(blob.exists(timeout=TIMEOUT, retry=None))
+        except Exception:  # noqa: BLE001  # the caller has the error that counts
+            return False
+
+    def _url(self, name: str) -> str:
+        return f"gs://{self._bucket.name}/{self._prefix}{name}"
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Names of the objects that begin with `prefix`, sorted. Raises Unavailable."""
@@ -222,7 +241,7 @@ class GcsObjects:
 
     def _translated(self, error: Exception, name: str) -> Exception:
         """Every foreign error as one of ours. A write that raised Unavailable may have happened."""
-        where = f"gs://{self._bucket.name}/{self._prefix}{name}"
+        where = self._url(name)
         match error:
             case FailoverError():
                 return error

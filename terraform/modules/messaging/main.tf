@@ -49,7 +49,7 @@ resource "google_pubsub_subscription" "push" {
     push_endpoint = each.value.uri
 
     oidc_token {
-      service_account_email = var.invoker.email
+      service_account_email = var.pushers[each.value.topic].email
       audience              = each.value.uri
     }
   }
@@ -63,15 +63,24 @@ resource "google_pubsub_subscription" "push" {
     dead_letter_topic     = google_pubsub_topic.dead_letter.id
     max_delivery_attempts = var.max_delivery_attempts
   }
+
+  depends_on = [google_service_account_iam_member.token]
 }
 
-# A project made before April 2021 does not give this to Pub/Sub by itself. On one account only.
+# A project made before April 2021 does not give this to Pub/Sub by itself. On these accounts only.
 resource "google_service_account_iam_member" "token" {
-  service_account_id = var.invoker.name
+  for_each = var.pushers
+
+  service_account_id = each.value.name
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.agent
 
   depends_on = [google_pubsub_topic.this] # the agent exists once the API has been used
+}
+
+moved {
+  from = google_service_account_iam_member.token
+  to   = google_service_account_iam_member.token["alerts"]
 }
 
 # --- dead letters -------------------------------------------------------------------------------------

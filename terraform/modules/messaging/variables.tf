@@ -33,14 +33,6 @@ variable "endpoints" {
   }
 }
 
-variable "invoker" {
-  description = "Service account whose identity token the pushes carry: its email and full name."
-  type = object({
-    email = string
-    name  = string
-  })
-}
-
 variable "labels" {
   description = "Labels of topics, subscriptions and policies."
   type        = map(string)
@@ -100,6 +92,11 @@ variable "name" {
   description = "Prefix of the names of what is made here."
   type        = string
   default     = "failover"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,15}[a-z0-9])?$", var.name))
+    error_message = "Small letters, digits and -, 17 at most: with what is appended it must still fit the name of a service account."
+  }
 }
 
 variable "notification_channels" {
@@ -110,11 +107,34 @@ variable "notification_channels" {
 variable "project" {
   description = "Project of the topics."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.project))
+    error_message = "Write the project's id, such as my-project, not its number."
+  }
 }
 
 variable "project_number" {
   description = "Its number: Google's own service agents are named after it."
   type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]+$", var.project_number))
+    error_message = "Write digits."
+  }
+}
+
+variable "pushers" {
+  description = "Service accounts whose identity tokens the pushes carry, by the use of the topic (alerts or control): email and full name of each."
+  type = map(object({
+    email = string
+    name  = string
+  }))
+
+  validation {
+    condition     = length(setintersection(keys(var.pushers), ["alerts", "control"])) == 2 && length(distinct([for account in var.pushers : account.name])) == length(var.pushers)
+    error_message = "One account for alerts and another for control: by it a function knows which topic a push is from."
+  }
 }
 
 variable "retention" {
@@ -135,4 +155,12 @@ variable "topics" {
     control = string
     events  = optional(string)
   })
+
+  validation {
+    condition = alltrue([
+      for topic in values(var.topics) :
+      can(regex("^[A-Za-z][A-Za-z0-9._~+-]{2,254}$", topic)) && !startswith(topic, "goog") if topic != null
+    ])
+    error_message = "Write names of 3 to 255 letters, digits and . _ ~ + -, beginning with a letter and not with goog."
+  }
 }

@@ -28,6 +28,25 @@ locals {
       text     = "The load balancer is not as the document says, after two attempts. The next tick tries again; if this comes again, something else writes to the backend service."
     }
   }
+
+  # What a backend service has beside what the function writes (backends, description, fingerprint) and what
+  # only Google writes.
+  foreign_fields = [
+    "affinityCookieTtlSec", "cdnPolicy", "circuitBreakers", "compressionMode",
+    "connectionDraining", "connectionTrackingPolicy", "consistentHash", "customMetrics",
+    "customRequestHeaders", "customResponseHeaders", "edgeSecurityPolicy", "enableCDN",
+    "externalManagedMigrationState", "externalManagedMigrationTestingPercentage", "failoverPolicy",
+    "haPolicy", "healthChecks", "iap", "ipAddressSelectionPolicy", "loadBalancingScheme",
+    "localityLbPolicies", "localityLbPolicy", "logConfig", "maxStreamDuration", "metadatas",
+    "name", "network", "networkPassThroughLbTrafficPolicy", "orchestrationInfo",
+    "outlierDetection", "params", "port", "portName", "protocol", "securityPolicy",
+    "securitySettings", "serviceBindings", "serviceLbPolicy", "sessionAffinity",
+    "strongSessionAffinityCookie", "subsetting", "timeoutSec", "tlsSettings",
+  ]
+  foreign = join(" OR ", concat(
+    ["NOT protoPayload.methodName=\"v1.compute.backendServices.patch\""],
+    [for field in local.foreign_fields : "protoPayload.request.${field}:*"],
+  ))
 }
 
 resource "google_project_service" "this" {
@@ -89,7 +108,67 @@ resource "google_monitoring_alert_policy" "line" {
   depends_on = [google_project_service.this]
 }
 
-# The line above reaches people at once, and by Google's limit at most 20 times a day for all services
+# The function's identity may change every field of a backend service, because IAM knows no permission for
+# some of them. It writes three. A request of its with another field, or of another kind than a patch, is
+# not the function's: somebody else has its identity. What it writes into `backends` this cannot judge: the
+# ticks do.
+resource "google_monitoring_alert_policy" "foreign" {
+  project               = var.project
+  display_name          = "${var.name}: a change that is not the orchestrator's"
+  combiner              = "OR"
+  severity              = "CRITICAL"
+  notification_channels = local.channels
+  user_labels           = var.labels
+
+  conditions {
+    display_name = "a backend service changed as the function, in a field that it never writes"
+
+    condition_matched_log {
+      filter = join(" AND ", [
+        "log_id(\"cloudaudit.googleapis.com/activity\")",
+        "resource.type=\"gce_backend_service\"",
+        "protoPayload.authenticationInfo.principalEmail=\"${var.function_account}\"",
+        "(${local.foreign})",
+      ])
+      label_extractors = {
+        method   = "EXTRACT(protoPayload.methodName)"
+        resource = "EXTRACT(protoPayload.resourceName)"
+      }
+    }
+  }
+
+  alert_strategy {
+    auto_close = "3600s"
+
+    notification_rate_limit {
+      period = "300s"
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The account ${var.function_account} has changed a field of a backend service that the orchestrator never writes. Somebody else acts with its identity. Read the audit log entry, disable the account (`gcloud iam service-accounts disable ${var.function_account} --project=${var.project}`; no failover happens then), and put the backend service right."
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# Who publishes to a topic, and who writes to the bucket: else nobody can say afterwards whose an alert, a
+# command or a document was. Reads are not recorded: applications read the document every few seconds.
+resource "google_project_iam_audit_config" "data" {
+  for_each = toset(var.data_access_logs ? ["pubsub.googleapis.com", "storage.googleapis.com"] : [])
+
+  project = var.project
+  service = each.key
+
+  audit_log_config {
+    log_type = "DATA_WRITE"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# A line in the log (the policies `line`) reaches people at once, and by Google's limit at most 20 times a day for all services
 # together. This one has no such limit: it is an incident for each service, a few minutes later, so a
 # page of one service is never lost among those of another.
 resource "google_logging_metric" "page" {

@@ -1,3 +1,9 @@
+variable "data_access_logs" {
+  description = "Whether Google records who publishes to topics and who writes objects (DATA_WRITE of Pub/Sub and Cloud Storage), in the whole project. It takes the place of what stands there for these two services."
+  type        = bool
+  default     = true
+}
+
 variable "dead_letter_subscription" {
   description = "Name of the subscription that holds what was given up."
   type        = string
@@ -9,8 +15,8 @@ variable "emails" {
   default     = []
 
   validation {
-    condition     = alltrue([for email in var.emails : can(regex("^[^@ ]+@[^@ ]+$", email))])
-    error_message = "These are no addresses."
+    condition     = alltrue([for email in var.emails : can(regex("^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+$", email))])
+    error_message = "Write addresses, such as oncall@example.com."
   }
 }
 
@@ -22,6 +28,16 @@ variable "freeze_hours" {
   validation {
     condition     = var.freeze_hours >= 1 && var.freeze_hours <= 23
     error_message = "From 1 to 23: Monitoring looks back a day at most."
+  }
+}
+
+variable "function_account" {
+  description = "Email of the account as which the functions run."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9.@-]+$", var.function_account))
+    error_message = "Write the account's email."
   }
 }
 
@@ -50,6 +66,11 @@ variable "name" {
   description = "Prefix of the names of what is made here."
   type        = string
   default     = "failover"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,15}[a-z0-9])?$", var.name))
+    error_message = "Small letters, digits and -, 17 at most: with what is appended it must still fit the name of a service account."
+  }
 }
 
 variable "notification_channels" {
@@ -66,6 +87,11 @@ variable "notification_channels" {
 variable "project" {
   description = "Project of the policies."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.project))
+    error_message = "Write the project's id, such as my-project, not its number."
+  }
 }
 
 variable "subscriptions" {

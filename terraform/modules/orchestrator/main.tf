@@ -2,10 +2,10 @@
 # and the clock that ticks.
 
 locals {
-  # Entry points of main.py, and the topic that each takes.
+  # Entry points of main.py, the topic that each takes, and the account as which Pub/Sub pushes it.
   entry_points = {
-    alert   = { entry_point = "on_alert", topic = "alerts" }
-    control = { entry_point = "on_control", topic = "control" }
+    alert   = { entry_point = "on_alert", topic = "alerts", account = "invoker", pushes = "alerts" }
+    control = { entry_point = "on_control", topic = "control", account = "push-control", pushes = "ticks and commands" }
   }
 
   functions = {
@@ -14,6 +14,11 @@ locals {
       kind        = pair[0]
       region      = pair[1]
       topic       = local.entry_points[pair[0]].topic
+
+      # The one subscription that pushes to it (modules/messaging), and its URL as Cloud Run derives it
+      # from names: known before the function is, so that it can be told whom its tokens are for.
+      subscription = "projects/${var.project}/subscriptions/${var.name}-${pair[0]}-${pair[1]}"
+      url          = "https://${var.name}-${pair[0]}-${var.project_number}.${pair[1]}.run.app"
     }
   }
 
@@ -43,7 +48,12 @@ locals {
 
   only_these = join(" || ", [
     for name in sort(var.backend_services) :
-    "resource.name == \"projects/${var.project}/global/backendServices/${name}\""
+    "resource.name == ${jsonencode("projects/${var.project}/global/backendServices/${name}")}"
+  ])
+
+  only_copies = join(" || ", [
+    for region in sort(var.regions) :
+    "resource.name.startsWith(${jsonencode("projects/_/buckets/gcf-v2-sources-${var.project_number}-${region}/")})"
   ])
 
   role_prefix = replace(var.name, "-", "_")
@@ -78,12 +88,21 @@ resource "google_service_account" "runtime" {
   depends_on = [google_project_service.this]
 }
 
-resource "google_service_account" "invoker" {
+# One for each topic, so that a function knows which topic a push is from.
+resource "google_service_account" "push" {
+  for_each = local.entry_points
+
   project      = var.project
-  account_id   = "${var.name}-invoker"
-  display_name = "Failover orchestrator: Pub/Sub calls the functions as this"
+  account_id   = "${var.name}-${each.value.account}"
+  display_name = "Failover orchestrator: Pub/Sub pushes ${each.value.pushes} as this"
 
   depends_on = [google_project_service.this]
+}
+
+# It used to push both topics and goes on pushing alerts, so that no alert waits for an upgrade.
+moved {
+  from = google_service_account.invoker
+  to   = google_service_account.push["alert"]
 }
 
 resource "google_service_account" "scheduler" {
@@ -185,7 +204,7 @@ resource "google_pubsub_topic_iam_member" "runtime" {
 resource "google_storage_bucket" "source" {
   #checkov:skip=CKV_GCP_62: Usage logs of a bucket that holds copies of this repository would tell nobody anything.
   project                     = var.project
-  name                        = "${var.project}-${var.name}-source"
+  name                        = "${replace(var.project, "/[.:]/", "-")}-${var.name}-source"
   location                    = upper(var.location)
   force_destroy               = true # copies of the repository only
   labels                      = var.labels
@@ -221,7 +240,7 @@ resource "google_storage_bucket_iam_member" "builder" {
 }
 
 # Cloud Functions copies the archive into a bucket of its own in each region, and the build reads it there.
-# That bucket is made by the first deployment, so the grant is on the project, for such buckets alone.
+# That bucket is made by the first deployment, so the grant is on the project, for these buckets alone.
 resource "google_project_iam_member" "builder_copies" {
   project = var.project
   role    = "roles/storage.objectViewer"
@@ -229,14 +248,40 @@ resource "google_project_iam_member" "builder_copies" {
 
   condition {
     title       = "${local.role_prefix}_source_copies"
-    description = "Only the copies of sources that Cloud Functions makes."
-    expression  = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${var.project_number}-\")"
+    description = "Only the copies of sources that Cloud Functions makes in our regions."
+    expression  = local.only_copies
   }
 }
 
-# On the project, because the repository for the images is made by the first build.
+# The images. A repository of our own and not Cloud Functions' `gcf-artifacts`, which holds the images of
+# every function of the project: whoever may write there may replace them.
+resource "google_artifact_registry_repository" "images" {
+  #checkov:skip=CKV_GCP_84: The images hold this repository's code and no secrets, and a key of one's own that is disabled would stop new instances from starting when a failover is due.
+  for_each = toset(var.regions)
+
+  project       = var.project
+  location      = each.key
+  repository_id = "${var.name}-functions"
+  description   = "Images of the failover orchestrator's functions."
+  format        = "DOCKER"
+  labels        = var.labels
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_artifact_registry_repository_iam_member" "builder" {
+  for_each = google_artifact_registry_repository.images
+
+  project    = var.project
+  location   = each.value.location
+  repository = each.value.repository_id
+  role       = "roles/artifactregistry.writer"
+  member     = google_service_account.builder.member
+}
+
+# Logs know no narrower place than the project.
 resource "google_project_iam_member" "builder" {
-  for_each = toset(["roles/artifactregistry.writer", "roles/logging.logWriter"])
+  for_each = toset(["roles/logging.logWriter"])
 
   project = var.project
   role    = each.key
@@ -247,7 +292,12 @@ resource "google_project_iam_member" "builder" {
 resource "time_sleep" "grants" {
   create_duration = "60s"
 
+  triggers = {
+    repositories = join(",", [for region in sort(var.regions) : "${region}/${var.name}-functions"])
+  }
+
   depends_on = [
+    google_artifact_registry_repository_iam_member.builder,
     google_project_iam_member.builder,
     google_project_iam_member.builder_copies,
     google_storage_bucket_iam_member.builder,
@@ -268,6 +318,8 @@ resource "google_cloudfunctions2_function" "this" {
     entry_point     = each.value.entry_point
     service_account = google_service_account.builder.id
 
+    docker_repository = google_artifact_registry_repository.images[each.value.region].id
+
     source {
       storage_source {
         bucket = google_storage_bucket.source.name
@@ -285,30 +337,62 @@ resource "google_cloudfunctions2_function" "this" {
     max_instance_count               = var.max_instances
     max_instance_request_concurrency = tonumber(var.cpu) < 1 ? 1 : 10
 
-    # Two gates. The network: Pub/Sub's pushes from the same project to the run.app URL count as
-    # internal, the internet does not. And IAM: only the invoker may call.
+    # Three gates. The network: Pub/Sub's pushes from the same project to the run.app URL count as
+    # internal, the internet does not. IAM: only the one account may call. And the function itself
+    # compares the token and the subscription with what is named below.
     ingress_settings               = "ALLOW_INTERNAL_ONLY"
     all_traffic_on_latest_revision = true
 
     # No FAILOVER_CONFIG: failover.yaml lies beside main.py in the archive, so that code and
     # configuration are always of one deployment and reading it needs nothing that may be down.
     environment_variables = {
-      FAILOVER_INSTANCE    = each.value.region # the functions' names are the same in every region
-      GOOGLE_CLOUD_PROJECT = var.project
+      FAILOVER_INSTANCE          = each.value.region # the functions' names are the same in every region
+      FAILOVER_PUSH_AUDIENCE     = each.value.url
+      FAILOVER_PUSH_IAM          = "closed" # said by whoever writes the invokers below
+      FAILOVER_PUSH_IDENTITY     = google_service_account.push[each.value.kind].email
+      FAILOVER_PUSH_SUBSCRIPTION = each.value.subscription
+      GOOGLE_CLOUD_PROJECT       = var.project
     }
   }
 
   depends_on = [time_sleep.grants]
 }
 
-resource "google_cloud_run_v2_service_iam_member" "invoker" {
+# All who may call, and nobody else: what somebody adds by hand is taken away by the next apply.
+resource "google_cloud_run_v2_service_iam_binding" "invoker" {
   for_each = google_cloudfunctions2_function.this
 
   project  = var.project
   location = each.value.location
   name     = each.value.name # a function's Cloud Run service has the function's name
   role     = "roles/run.invoker"
-  member   = google_service_account.invoker.member
+  members  = [google_service_account.push[local.functions[each.key].kind].member]
+}
+
+# The grant that stood in its place. It is forgotten and not destroyed: to destroy it after the binding
+# is written would take the invoker out of the binding.
+removed {
+  from = google_cloud_run_v2_service_iam_member.invoker
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+# Cloud Run lists the URLs under which it serves a function, and takes each of them for an audience.
+data "google_cloud_run_v2_service" "this" {
+  for_each = google_cloudfunctions2_function.this
+
+  project  = var.project
+  location = each.value.location
+  name     = each.value.name
+
+  lifecycle {
+    postcondition {
+      condition     = contains(self.urls, local.functions[each.key].url)
+      error_message = "${each.key} has the URLs ${join(", ", self.urls)}, and not ${local.functions[each.key].url}, to which Pub/Sub pushes: no message reaches it, and no failover happens by it. Is its default URL disabled?"
+    }
+  }
 }
 
 # --- the clock ----------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 output "endpoints" {
   description = "Where each function takes its messages, and of which topic, by `kind-region`."
   value = {
-    for key, function in google_cloudfunctions2_function.this : key => {
-      topic = local.functions[key].topic
-      uri   = function.service_config[0].uri
+    for key, function in local.functions : key => {
+      topic = function.topic
+      uri   = function.url # by name and not by reference: a subscription is brought up to date before the builds
     }
   }
 }
@@ -19,20 +19,22 @@ output "functions" {
   }
 }
 
-output "invoker" {
-  description = "Email and full name of the account as which Pub/Sub calls the functions."
-  value = {
-    email = google_service_account.invoker.email
-    name  = google_service_account.invoker.name
-  }
-}
-
 output "permissions" {
   description = "What the function may do on the project, by role; what it may do in the bucket is the state module's."
   value = {
     attach  = sort(local.attach_permissions)
     monitor = sort(local.monitor_permissions)
     route   = sort(google_project_iam_custom_role.route.permissions)
+  }
+}
+
+output "pushers" {
+  description = "Email and full name of the account as which Pub/Sub pushes each topic, by the topic's use."
+  value = {
+    for kind, account in google_service_account.push : local.entry_points[kind].topic => {
+      email = account.email
+      name  = account.name
+    }
   }
 }
 

@@ -12,6 +12,12 @@ variable "backend_services" {
     condition     = length(var.backend_services) > 0
     error_message = "At least one, or there is nothing to move."
   }
+
+  # They stand in the condition of a grant: a quote in one would begin another expression.
+  validation {
+    condition     = alltrue([for name in var.backend_services : can(regex("^[a-z][a-z0-9-]{0,62}$", name))])
+    error_message = "Write names in lower-case letters, digits and hyphens, beginning with a letter, at most 63 characters."
+  }
 }
 
 variable "control_topic" {
@@ -84,11 +90,21 @@ variable "name" {
 variable "project" {
   description = "Project of the functions."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.project))
+    error_message = "Write the project's id, such as my-project, not its number."
+  }
 }
 
 variable "project_number" {
   description = "Its number: buckets of Google's own are named after it."
   type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]+$", var.project_number))
+    error_message = "Write digits."
+  }
 }
 
 variable "publishes_to" {

@@ -1,6 +1,11 @@
 variable "bucket" {
   description = "Name of the bucket: the host of `state` in failover.yaml."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.bucket))
+    error_message = "Write the bucket's name in small letters, digits and . _ -."
+  }
 }
 
 variable "force_destroy" {
@@ -41,6 +46,11 @@ variable "name" {
   description = "Prefix of the names of what is made here."
   type        = string
   default     = "failover"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,15}[a-z0-9])?$", var.name))
+    error_message = "Small letters, digits and -, 17 at most: with what is appended it must still fit the name of a service account."
+  }
 }
 
 variable "old_version_days" {
@@ -60,24 +70,46 @@ variable "prefix" {
   default     = ""
 
   validation {
-    condition     = var.prefix == "" || (endswith(var.prefix, "/") && !startswith(var.prefix, "/"))
-    error_message = "Write `folder/`, or nothing."
+    condition     = can(regex("^([A-Za-z0-9._=-]+/)*$", var.prefix))
+    error_message = "Write `folder/`, of letters, digits and . _ = -, or nothing."
   }
 }
 
 variable "project" {
   description = "Project of the bucket."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.project))
+    error_message = "Write the project's id, such as my-project, not its number."
+  }
+}
+
+variable "reader_services" {
+  description = "Services whose document a reader may read, by the reader's name. One that is not named may read the document of every service."
+  type        = map(set(string))
+  default     = {}
 }
 
 variable "readers" {
-  description = "Members that may read the document, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own: the applications."
+  description = "Members that may read the documents and nothing else, such as `serviceAccount:app@my-project.iam.gserviceaccount.com`, by a name of their own: the applications."
   type        = map(string)
   default     = {}
 
   validation {
     condition     = length(setintersection(values(var.readers), ["allUsers", "allAuthenticatedUsers"])) == 0
     error_message = "The document is not for the public."
+  }
+}
+
+variable "services" {
+  description = "The services of failover.yaml: each has a document."
+  type        = set(string)
+
+  # They stand in the condition of a grant: a quote in one would begin another expression.
+  validation {
+    condition     = alltrue([for name in var.services : can(regex("^[a-z][a-z0-9-]{0,62}$", name))])
+    error_message = "Write names in lower-case letters, digits and hyphens, beginning with a letter, at most 63 characters."
   }
 }
 

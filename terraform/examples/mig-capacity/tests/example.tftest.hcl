@@ -2,6 +2,21 @@ mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
   }
+
+  mock_data "google_cloud_run_v2_service" {
+    defaults = {
+      urls = [
+        "https://failover-alert-123456789012.northamerica-northeast1.run.app",
+        "https://failover-alert-123456789012.us-central1.run.app",
+        "https://failover-control-123456789012.northamerica-northeast1.run.app",
+        "https://failover-control-123456789012.us-central1.run.app",
+      ]
+    }
+  }
+
+  mock_resource "google_service_account" {
+    defaults = { member = "serviceAccount:somebody@my-project.iam.gserviceaccount.com" }
+  }
 }
 
 mock_provider "time" {}

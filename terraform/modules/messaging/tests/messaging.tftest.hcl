@@ -7,14 +7,20 @@ variables {
     control-us-central1 = { topic = "control", uri = "https://failover-control-abc-uc.a.run.app" }
     control-us-east1    = { topic = "control", uri = "https://failover-control-abc-ue.a.run.app" }
   }
-  invoker = {
-    email = "failover-invoker@my-project.iam.gserviceaccount.com"
-    name  = "projects/my-project/serviceAccounts/failover-invoker@my-project.iam.gserviceaccount.com"
-  }
   notification_channels = ["projects/my-project/notificationChannels/1"]
   project               = "my-project"
   project_number        = "123456789012"
-  topics                = { alerts = "dynamodb-failover-alerts", control = "failover-control" }
+  pushers = {
+    alerts = {
+      email = "failover-invoker@my-project.iam.gserviceaccount.com"
+      name  = "projects/my-project/serviceAccounts/failover-invoker@my-project.iam.gserviceaccount.com"
+    }
+    control = {
+      email = "failover-push-control@my-project.iam.gserviceaccount.com"
+      name  = "projects/my-project/serviceAccounts/failover-push-control@my-project.iam.gserviceaccount.com"
+    }
+  }
+  topics = { alerts = "dynamodb-failover-alerts", control = "failover-control" }
 }
 
 run "every_function_is_pushed_to_with_a_token_and_back_off" {
@@ -25,10 +31,10 @@ run "every_function_is_pushed_to_with_a_token_and_back_off" {
       for key, push in google_pubsub_subscription.push :
       push.push_config[0].push_endpoint == var.endpoints[key].uri &&
       push.push_config[0].oidc_token[0].audience == var.endpoints[key].uri &&
-      push.push_config[0].oidc_token[0].service_account_email == var.invoker.email &&
+      push.push_config[0].oidc_token[0].service_account_email == var.pushers[var.endpoints[key].topic].email &&
       push.topic == google_pubsub_topic.this[var.endpoints[key].topic].id
     ]) && length(google_pubsub_subscription.push) == length(var.endpoints)
-    error_message = "as the invoker, to its own URL, from its own topic"
+    error_message = "as its topic's account, to its own URL, from its own topic"
   }
 
   assert {
@@ -118,4 +124,17 @@ run "without_an_events_topic_there_is_none" {
     condition     = keys(google_pubsub_topic.this) == ["alerts", "control"]
     error_message = "two topics"
   }
+}
+
+run "one_account_for_both_topics_is_refused" {
+  command = plan
+
+  variables {
+    pushers = {
+      alerts  = { email = "a@my-project.iam.gserviceaccount.com", name = "projects/my-project/serviceAccounts/a" }
+      control = { email = "a@my-project.iam.gserviceaccount.com", name = "projects/my-project/serviceAccounts/a" }
+    }
+  }
+
+  expect_failures = [var.pushers]
 }

@@ -3,6 +3,7 @@ mock_provider "google" {}
 variables {
   dead_letter_subscription = "failover-dead-letter"
   emails                   = ["oncall@example.com"]
+  function_account         = "failover-function@my-project.iam.gserviceaccount.com"
   functions = {
     alert-us-central1   = { kind = "alert", name = "failover-alert", region = "us-central1" }
     alert-us-east1      = { kind = "alert", name = "failover-alert", region = "us-east1" }
@@ -120,4 +121,53 @@ run "nobody_to_tell_is_refused" {
   }
 
   expect_failures = [var.notification_channels]
+}
+
+run "a_change_that_the_function_never_makes_is_told" {
+  command = apply
+
+  assert {
+    condition = alltrue([
+      for part in [
+        "resource.type=\"gce_backend_service\"",
+        "protoPayload.authenticationInfo.principalEmail=\"failover-function@my-project.iam.gserviceaccount.com\"",
+        "NOT protoPayload.methodName=\"v1.compute.backendServices.patch\" OR ",
+        "protoPayload.request.securityPolicy:*",
+        "protoPayload.request.iap:*",
+      ] : strcontains(google_monitoring_alert_policy.foreign.conditions[0].condition_matched_log[0].filter, part)
+    ])
+    error_message = "another field, or another kind of request, under our identity"
+  }
+
+  assert {
+    condition = alltrue([
+      for field in ["backends", "description", "fingerprint"] :
+      !strcontains(google_monitoring_alert_policy.foreign.conditions[0].condition_matched_log[0].filter, "request.${field}:")
+    ])
+    error_message = "what the function does write is no news"
+  }
+}
+
+run "writes_and_publishes_are_recorded_unless_somebody_says_no" {
+  command = apply
+
+  assert {
+    condition = keys(google_project_iam_audit_config.data) == ["pubsub.googleapis.com", "storage.googleapis.com"] && alltrue([
+      for config in google_project_iam_audit_config.data : [for log in config.audit_log_config : log.log_type] == ["DATA_WRITE"]
+    ])
+    error_message = "writes, not reads: applications read every few seconds"
+  }
+}
+
+run "no_data_access_logs_where_they_are_not_wanted" {
+  command = plan
+
+  variables {
+    data_access_logs = false
+  }
+
+  assert {
+    condition     = length(google_project_iam_audit_config.data) == 0
+    error_message = "what stands there is left as it is"
+  }
 }

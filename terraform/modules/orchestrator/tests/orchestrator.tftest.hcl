@@ -5,6 +5,17 @@ mock_provider "google" {
       name   = "projects/my-project/serviceAccounts/somebody@my-project.iam.gserviceaccount.com"
     }
   }
+
+  mock_data "google_cloud_run_v2_service" {
+    defaults = {
+      urls = [
+        "https://failover-alert-123456789012.us-central1.run.app",
+        "https://failover-alert-123456789012.us-east1.run.app",
+        "https://failover-control-123456789012.us-central1.run.app",
+        "https://failover-control-123456789012.us-east1.run.app",
+      ]
+    }
+  }
 }
 
 override_resource {
@@ -13,8 +24,13 @@ override_resource {
 }
 
 override_resource {
-  target = google_service_account.invoker
+  target = google_service_account.push["alert"]
   values = { email = "failover-invoker@example.com", member = "serviceAccount:failover-invoker@example.com" }
+}
+
+override_resource {
+  target = google_service_account.push["control"]
+  values = { email = "failover-push-control@example.com", member = "serviceAccount:failover-push-control@example.com" }
 }
 
 override_resource {
@@ -59,9 +75,16 @@ run "two_functions_in_each_of_two_regions" {
   assert {
     condition = alltrue([
       for function in google_cloudfunctions2_function.this :
-      function.service_config[0].environment_variables == tomap({ FAILOVER_INSTANCE = function.location, GOOGLE_CLOUD_PROJECT = "my-project" })
+      function.service_config[0].environment_variables == tomap({
+        FAILOVER_INSTANCE          = function.location
+        FAILOVER_PUSH_AUDIENCE     = "https://${function.name}-123456789012.${function.location}.run.app"
+        FAILOVER_PUSH_IAM          = "closed"
+        FAILOVER_PUSH_IDENTITY     = function.name == "failover-alert" ? "failover-invoker@example.com" : "failover-push-control@example.com"
+        FAILOVER_PUSH_SUBSCRIPTION = "projects/my-project/subscriptions/${function.name}-${function.location}"
+        GOOGLE_CLOUD_PROJECT       = "my-project"
+      })
     ])
-    error_message = "its region tells a function from that of the same name elsewhere"
+    error_message = "its region tells a function from that of the same name elsewhere, and it knows who pushes to it"
   }
 
   assert {
@@ -74,13 +97,15 @@ run "two_functions_in_each_of_two_regions" {
 
   assert {
     condition = (
-      length(google_cloud_run_v2_service_iam_member.invoker) == 4 &&
+      length(google_cloud_run_v2_service_iam_binding.invoker) == 4 &&
       alltrue([
-        for grant in google_cloud_run_v2_service_iam_member.invoker :
-        grant.role == "roles/run.invoker" && grant.member == "serviceAccount:failover-invoker@example.com"
+        for key, grant in google_cloud_run_v2_service_iam_binding.invoker :
+        grant.role == "roles/run.invoker" && grant.members == toset([
+          startswith(key, "alert-") ? "serviceAccount:failover-invoker@example.com" : "serviceAccount:failover-push-control@example.com"
+        ])
       ])
     )
-    error_message = "only the invoker may call"
+    error_message = "only the account that pushes its topic may call, and nobody else"
   }
 }
 
@@ -130,15 +155,44 @@ run "serverless_groups_need_no_more_than_this" {
   }
 }
 
-run "the_builder_reads_sources_and_nothing_else" {
+run "every_function_is_pushed_to_under_a_url_that_it_has" {
+  command = plan # the functions are there: the runs above have made them
+
+  override_data {
+    target = data.google_cloud_run_v2_service.this
+    values = { urls = ["https://failover-alert-abc-uc.a.run.app"] }
+  }
+
+  expect_failures = [data.google_cloud_run_v2_service.this]
+}
+
+run "the_builder_reads_sources_and_writes_images_and_nothing_else" {
   command = apply
 
   assert {
     condition = (
-      google_project_iam_member.builder_copies.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-\")" &&
+      google_project_iam_member.builder_copies.condition[0].expression == join(" || ", [
+        "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-us-central1/\")",
+        "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-123456789012-us-east1/\")",
+      ]) &&
       google_storage_bucket_iam_member.builder.bucket == google_storage_bucket.source.name
     )
     error_message = "on its own bucket and on the copies, not on the project's buckets"
+  }
+
+  assert {
+    condition = (
+      keys(google_project_iam_member.builder) == ["roles/logging.logWriter"] &&
+      alltrue([
+        for region, grant in google_artifact_registry_repository_iam_member.builder :
+        grant.role == "roles/artifactregistry.writer" && grant.location == region && grant.repository == "failover-functions"
+      ]) &&
+      alltrue([
+        for function in google_cloudfunctions2_function.this :
+        function.build_config[0].docker_repository == google_artifact_registry_repository.images[function.location].id
+      ])
+    )
+    error_message = "into a repository of our own in each region, not into every function's"
   }
 }
 
