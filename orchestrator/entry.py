@@ -27,7 +27,8 @@ from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Tick
 from orchestrator.core.paging import page_of
 from orchestrator.core.policy import Service
-from orchestrator.flow import paging, record
+from orchestrator.flow import paging, poison
+from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state
 from orchestrator.flow.pipeline import handle
 from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control, unwrap
@@ -110,8 +111,7 @@ def _handle(body: object, world: World, parser: Parser) -> str:
     except BadEvent as error:
         if isinstance(error, Unknown):
             _leave_to_newer(str(error), world)
-        telemetry.log("ERROR", f"poison, acknowledged and journaled: {error}", poison=True)
-        record.poison(data, error, context)
+        _tell_poison(data, error, context)
         return "poison"
     if _is_old_tick(addressed, message, context.now()):
         addressed = Ignored("a tick of some time ago; newer ones have come since")
@@ -124,6 +124,16 @@ def _handle(body: object, world: World, parser: Parser) -> str:
         if to.note:
             telemetry.log(to.note.severity, to.note.text, service=to.service)
     return _each(addressed, world)
+
+
+def _tell_poison(data: bytes, error: BadEvent, context: Context) -> None:
+    """Keep what cannot be read, and say so: loudly, but no louder for a flood of it."""
+    kept = poison.keep(data, error, context)
+    text = f"poison, acknowledged and {kept}: {error}"
+    if kept is poison.Kept.LEFT_OUT:
+        telemetry.log("WARNING", text)
+    else:
+        telemetry.log("ERROR", text, poison=True)
 
 
 def _leave_to_newer(what: str, world: World) -> None:

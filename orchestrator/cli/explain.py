@@ -37,6 +37,7 @@ from orchestrator.core.plan import desired
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import mapping, read_json, read_time, stamp_time, stamped
 from orchestrator.core.traffic import told, traffic
+from orchestrator.flow import poison
 from orchestrator.flow.observe import observe, read_state
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
@@ -60,6 +61,10 @@ _STYLES = {
     "RAMP:": "yellow",
 }
 """How a line with such a word looks."""
+
+
+POISON = 200
+"""Unreadable messages that are looked at for an id, the newest: each is a request."""
 
 
 class NotRecorded(FailoverError):
@@ -442,7 +447,8 @@ def _poison(
     service: Service, world: World, identity: str, state: State | None, entries: list[Json]
 ) -> Json:
     """The unreadable message that speaks of this id; raises NotRecorded when there is none."""
-    for name in world.archive.names("journal/_poison/"):
+    looked_at, more = poison.names(world.context.objects, POISON)
+    for name in looked_at:
         got = world.context.objects.get(name)
         found = _kept(got[0]) if got else {}
         if identity in str(found.get("first", "")) or identity == found.get("sha256"):
@@ -460,6 +466,7 @@ def _poison(
         " channel, or an alert for another service leaves no record; a copy changes nothing; a"
         " command that nobody has carried out yet has none either. What the function answered"
         " stands in its log"
+        f"{f'. {more} older unreadable messages were not looked at' if more else ''}"
     )
 
 

@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from orchestrator.core.invariants import refuse_contradictions
-from orchestrator.core.limits import AHEAD, EPOCHS, HISTORY, INCIDENTS_READ, READ, is_ahead
+from orchestrator.core.limits import (
+    AHEAD,
+    ARRIVALS,
+    EPOCHS,
+    HISTORY,
+    INCIDENTS_READ,
+    READ,
+    is_ahead,
+)
 from orchestrator.core.model import (
     NOTHING,
     Doubt,
@@ -119,6 +127,7 @@ def encode(state: State) -> bytes:
             key: {**mapping(pages.get(key)), **_paged(entry)} for key, entry in state.pages.items()
         },
         "repairs": [_repair(repair) for repair in state.repairs],
+        "arrivals": [stamp_time(at) for at in state.arrivals],
     }
     return json.dumps(document, indent=1).encode()
 
@@ -319,6 +328,7 @@ def _decode(document: Json) -> State:
         forgotten=read("forgotten", count, 0),
         pages=_read_pages(document.get("pages")),
         repairs=_read_repairs(document.get("repairs")),
+        arrivals=_read_arrivals(document.get("arrivals")),
         writer=str(document.get("writer") or ""),
         updated_at=_lenient_time(document.get("updated_at")),
         raw=document,
@@ -506,6 +516,12 @@ def _read_repairs(value: object) -> tuple[Repair, ...]:
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
     return tuple(found)
+
+
+def _read_arrivals(value: object) -> tuple[datetime, ...]:
+    """As pages: what cannot be read is forgotten."""
+    found = (_lenient_time(at) for at in (value if isinstance(value, list) else [])[-ARRIVALS:])
+    return tuple(at for at in found if at is not None)
 
 
 def _read_repair(entry: Json) -> Repair:

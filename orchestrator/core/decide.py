@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import attached, leftover, misplaced, rules
+from orchestrator.core import attached, flood, leftover, misplaced, rules
 from orchestrator.core.actors import claimed
 from orchestrator.core.carried import carries
 from orchestrator.core.choice import NOT_PROBED, Scene, choose
@@ -99,7 +99,8 @@ def decide(service: Service, observed: Observed, signal: Signal, now: datetime) 
     ground = stand(service, timely, observed, now)
     made = given_up(_decide(service, ground, observed, signal, now), pages)
     made = misplaced.told(made, misplaced.found(service, before))
-    return _complete(service, ground, made, observed.routing, signal)
+    whole = _complete(service, ground, made, observed.routing, signal)
+    return flood.told(service, before, whole, now)
 
 
 def _known(before: State, service: Service, command: Command, now: datetime) -> Decision:

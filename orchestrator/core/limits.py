@@ -49,6 +49,9 @@ each: with more than these the document was too long for every application."""
 INCIDENT_BYTES = 160 * 1024
 """Bytes that all incidents may take in it: 500 of the usual kind take 150 KiB."""
 
+ARRIVALS = 21
+"""Times of new incidents kept in the document: one more than a flood takes."""
+
 COMMANDS = 200
 """Ids of commands kept in the document, the newest ones."""
 

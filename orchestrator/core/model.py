@@ -368,8 +368,8 @@ class State:
     when each command of the last day was handled, by id. order: the newest command of each family
     that was obeyed; an older one that comes later is refused. forgotten: incidents that were
     dropped because there were too many. pages: conditions that people were paged for, by key.
-    repairs: of drift, newest last. raw: the document as read, so that fields unknown to this
-    version survive a rewrite.
+    repairs: of drift, newest last. arrivals: when the newest incidents were first heard of. raw:
+    the document as read, so that fields unknown to this version survive a rewrite.
     """
 
     service: str
@@ -399,6 +399,7 @@ class State:
     forgotten: int = 0
     pages: Mapping[str, Paged] = field(default_factory=dict)
     repairs: tuple[Repair, ...] = ()
+    arrivals: tuple[datetime, ...] = ()
     writer: str = ""
     updated_at: datetime | None = None
     raw: Json = field(default_factory=dict, compare=False, repr=False)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import actors, leftover, rules
+from orchestrator.core import actors, flood, leftover, rules
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
@@ -177,8 +177,8 @@ class Intent:
     """A decision that is durable.
 
     entry: as the history has it. at: when it was made. fresh: it made its epoch. routing, probes:
-    as read before that. new_groups: unclaimed ones with traffic that were not known before. due:
-    pages that its commit remembers.
+    as read before that. new_groups: unclaimed ones with traffic that were not known before.
+    floods: a flood of incidents has begun. due: pages that its commit remembers.
     """
 
     decision: Decision
@@ -189,6 +189,7 @@ class Intent:
     routing: Routing | None
     probes: Mapping[str, Probe]
     new_groups: tuple[str, ...]
+    floods: bool
     due: tuple[Due, ...] = ()
 
     @property
@@ -209,8 +210,9 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
     old = observed.stored.state
     fresh = decision.state.pair != (old.pair if old else NO_PAIR)
     new_groups = leftover.fresh(old, decision.state)
+    floods = flood.begins(old, decision.state, now)
     seen = observed.routing, observed.probes
-    intent = Intent(decision, made, observed.stored, now, fresh, *seen, new_groups)
+    intent = Intent(decision, made, observed.stored, now, fresh, *seen, new_groups, floods)
     return _committed(service, intent, context) if decision.changed else intent
 
 
@@ -318,6 +320,7 @@ def _record(
     parts = {
         "outcome not logged": lambda: _say(service, signal, intent, done, context),
         "warning not logged": lambda: _warn_of_unclaimed(service, intent, context),
+        "flood not named": lambda: _warn_of_flood(service, intent, context),
         "page not sent": lambda: _page(service, signal, intent, done, context),
         "drift not announced": lambda: _announce_drift(service, intent, done, context),
         "journal not written": lambda: _journal(service, signal, intent, done, context),
@@ -407,6 +410,12 @@ def _warn_of_clash(service: Service, stored: Stored, context: Context) -> None:
         " repairs no drift. Raise `serial` with every change of the file",
         service=service.name,
     )
+
+
+def _warn_of_flood(service: Service, intent: Intent, context: Context) -> None:
+    """Say once that a flood of new incidents has begun."""
+    if intent.floods:
+        context.log("WARNING", flood.warning(service), service=service.name)
 
 
 def _warn_of_silence(service: Service, intent: Intent, context: Context) -> None:

@@ -7,17 +7,16 @@ unrecorded and records it late.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import flat, reading
-from orchestrator.core.errors import BadEvent, Conflict, Unavailable
+from orchestrator.core.errors import Conflict, Unavailable
 from orchestrator.core.ground import shares
 from orchestrator.core.ids import plain_id
-from orchestrator.core.limits import EPOCHS, TOLD
+from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import (
     NOTHING,
     AlertClosed,
@@ -35,17 +34,13 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan, Verb, carrying, seen_pair
 from orchestrator.core.policy import Lever, Service, Standby
-from orchestrator.core.shown import short, shown
+from orchestrator.core.shown import shown
 from orchestrator.core.traffic import traffic, view
 from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import FLAT_FILE, read_state
 from orchestrator.flow.spared import spared
-
-POISON_BYTES = 4096
-"""How much of an unreadable message the journal keeps."""
-
 
 LATE = timedelta(hours=1)
 """Decisions that are older are recorded late no more: whoever listened has given up."""
@@ -261,23 +256,6 @@ def _record_late(service: Service, made: Json, became: Json, context: Context) -
 def _journal(service: str, whole: Json, context: Context) -> bool:
     data = json.dumps(whole, indent=1).encode()
     return _create(journal_name(service, whole), data, context)
-
-
-def poison(data: bytes, error: BadEvent, context: Context) -> None:
-    """Keep an unreadable message once by its content, with its reason and its first 4 KB."""
-    digest = hashlib.sha256(data).hexdigest()
-    kept = {
-        "sha256": digest,
-        "reason": short(str(error), TOLD),
-        "bytes": len(data),
-        "first": data[:POISON_BYTES].decode("utf-8", "replace"),
-    }
-    body = json.dumps(kept, indent=1).encode()
-    spared(
-        "journal not written",
-        lambda: _create(f"journal/_poison/{digest}.json", body, context),
-        context,
-    )
 
 
 def phase(stored: Stored, to: Phase, context: Context) -> None:

@@ -1,0 +1,133 @@
+"""Poison: messages that nobody can read, kept once by their content, so many a day.
+
+Whoever may publish chooses how many there are, and each would be an object for years. So one small
+object beside the documents, `_poison.json`, lists what was kept on the last days; it is replaced by
+compare-and-set, so that the bound holds for all instances together. Beyond it a message is still
+acknowledged and told in the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from enum import StrEnum
+
+from orchestrator.core import reading
+from orchestrator.core.errors import BadEvent, Conflict
+from orchestrator.core.limits import READ, TOLD
+from orchestrator.core.model import Page
+from orchestrator.core.shown import short
+from orchestrator.flow import paging
+from orchestrator.flow.context import Context
+from orchestrator.flow.spared import spared
+from orchestrator.ports import Objects
+
+FOLDER = "journal/_poison/"
+INDEX = "_poison.json"
+
+BYTES = 4096
+"""How much of an unreadable message is kept."""
+
+DAILY = 100
+"""Messages that are kept on one day, by UTC."""
+
+DAYS = 7
+"""Days whose messages are listed."""
+
+TRIES = 3
+"""Writes of the list that may lose against others before a message is left out."""
+
+Index = Mapping[str, tuple[str, ...]]
+
+
+class Kept(StrEnum):
+    """What became of a message. LEFT_OUT: the day's room is used up, or others were faster."""
+
+    KEPT = "kept in the journal"
+    LEFT_OUT = f"not kept: {DAILY} a day are"
+    UNKNOWN = "not kept: the state cannot be written"
+
+
+def keep(data: bytes, error: BadEvent, context: Context) -> Kept:
+    """Keep the message with its reason and its first 4 KB, if the day has room. Raises nothing."""
+    found = [Kept.UNKNOWN]
+    spared("poison not kept", lambda: found.append(_keep(data, error, context)), context)
+    return found[-1]
+
+
+def _keep(data: bytes, error: BadEvent, context: Context) -> Kept:
+    digest = hashlib.sha256(data).hexdigest()
+    if not _claim(digest, context):
+        return Kept.LEFT_OUT
+    kept = {
+        "sha256": digest,
+        "reason": short(str(error), TOLD),
+        "bytes": len(data),
+        "first": data[:BYTES].decode("utf-8", "replace"),
+    }
+    with suppress(Conflict):  # it is there
+        context.objects.put(name_of(digest), json.dumps(kept, indent=1).encode(), 0)
+    return Kept.KEPT
+
+
+def name_of(digest: str) -> str:
+    """The object that keeps the message with this SHA-256."""
+    return f"{FOLDER}{digest}.json"
+
+
+def _claim(digest: str, context: Context) -> bool:
+    """Whether the message has a place among the day's. Raises Unavailable."""
+    today = f"{context.now():%Y-%m-%d}"
+    for _ in range(TRIES):
+        listed, generation = _read(context.objects)
+        if any(digest in names for names in listed.values()):
+            return True
+        mine = listed.get(today, ())
+        if len(mine) >= DAILY:
+            return False
+        oldest = f"{context.now() - timedelta(days=DAYS):%Y-%m-%d}"
+        after = {day: names for day, names in listed.items() if day > oldest}
+        after[today] = (*mine, digest)
+        try:
+            context.objects.put(INDEX, json.dumps(after, indent=1).encode(), generation)
+        except Conflict:
+            continue
+        if len(after[today]) == DAILY:
+            _page(today, context)
+        return True
+    return False
+
+
+def _read(objects: Objects) -> tuple[Index, int]:
+    """The list and its generation; an unreadable one is begun again. Raises Unavailable."""
+    got = objects.get(INDEX)
+    if got is None:
+        return {}, 0
+    try:
+        days = reading.mapping(reading.read_json(got[0], READ))
+        return {day: reading.texts(names) for day, names in days.items()}, got[1]
+    except (ValueError, TypeError):
+        return {}, got[1]
+
+
+def _page(today: str, context: Context) -> None:
+    text = (
+        f"poison: {DAILY} messages of {today} could not be read. Each was acknowledged and changed"
+        " nothing. No more are kept today; the log has the reason of each. Alerts that are read are"
+        " not affected. Find who publishes them, and who may"
+    )
+    made = Page("poison", text, command="failoverctl check", once=True)
+    paging.alarm(made, context.memory, context.log, context.now())
+
+
+def names(objects: Objects, most: int) -> tuple[tuple[str, ...], int]:
+    """The newest kept messages' objects, and how many more there are. Raises Unavailable."""
+    listed, _ = _read(objects)
+    recent = [name_of(one) for day in sorted(listed, reverse=True) for one in listed[day][::-1]]
+    known = frozenset(recent)
+    older = [name for name in objects.names(FOLDER) if name not in known]
+    every = (*recent, *older)
+    return every[:most], max(0, len(every) - most)
