@@ -156,7 +156,7 @@ def test_a_decision_with_fields_of_other_types_is_told_and_not_a_fault(
     """As somebody with access to the bucket may write them, in the document and the journal."""
     desk.alert("primary-down.json")
     document = desk.document
-    odd = [{name: value for name in document["history"][0]} for value in (7, {}, [[]], None)]
+    odd: list[Any] = [dict.fromkeys(document["history"][0], value) for value in (7, {}, [[]], None)]
     document["history"] = [*document["history"], *odd, {}]
     (desk.state / "checkout.json").write_text(json.dumps(document))
     for number, entry in enumerate([*odd, {}, [], "[" * 100_000]):
