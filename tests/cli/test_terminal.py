@@ -156,8 +156,8 @@ def test_a_decision_with_fields_of_other_types_is_told_and_not_a_fault(
     """As somebody with access to the bucket may write them, in the document and the journal."""
     desk.alert("primary-down.json")
     document = desk.document
-    values: tuple[Any, ...] = (7, {}, [[]], None)  # any JSON
-    odd = [dict.fromkeys(document["history"][0], value) for value in values]
+    odd_values: tuple[Any, ...] = (7, {}, [[]], None)  # any JSON
+    odd = [dict.fromkeys(document["history"][0], value) for value in odd_values]
     document["history"] = [*document["history"], *odd, {}]
     (desk.state / "checkout.json").write_text(json.dumps(document))
     for number, entry in enumerate([*odd, {}, [], "[" * 100_000]):
