@@ -49,7 +49,7 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
 def _suspects(state: State, service: Service) -> tuple[int, ...]:
     """The epochs that the document speaks of and whose making its history does not have."""
     makers = [entry for entry in state.history if entry.get("epoch") != entry.get("epoch_before")]
-    made = {entry.get("epoch") for entry in makers}
+    made = {epoch for entry in makers if isinstance(epoch := entry.get("epoch"), int)}
     before = [entry.get("epoch_before") for entry in makers]
     marks = [mark.epoch for entry in makers if (mark := _adopted(entry, service))]
     told = [epoch for epoch in (state.epoch, *before, *marks) if isinstance(epoch, int) and epoch]
