@@ -12,9 +12,12 @@ QUICK, THOROUGH = 25, 100
 
 
 def register_profiles() -> None:
-    """Let Hypothesis know both profiles. The quick one holds unless pytest is told otherwise."""
-    settings.register_profile("thorough", max_examples=THOROUGH)
-    settings.register_profile("quick", max_examples=QUICK)
+    """Let Hypothesis know both profiles. The quick one holds unless pytest is told otherwise.
+
+    None has a deadline for an example: on a busy machine it would fail what is right.
+    """
+    settings.register_profile("thorough", max_examples=THOROUGH, deadline=None)
+    settings.register_profile("quick", max_examples=QUICK, deadline=None)
     settings.load_profile("quick")
 
 

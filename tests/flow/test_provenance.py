@@ -55,6 +55,21 @@ def test_an_epoch_that_a_hand_wrote_into_the_document_pages_once() -> None:
     assert "failoverctl state show checkout --versions" in said
 
 
+@pytest.mark.parametrize("odd", [[[]], {}, "2", None, 2.5])
+def test_an_odd_epoch_in_a_history_hides_no_forged_one_and_silences_no_page(odd: object) -> None:
+    """Who can write the document cannot have the look-up fail, and with it every page."""
+    world = moved()
+    forge(world, 2)
+    document = world.document
+    entry = {**document["history"][0], "epoch": odd, "epoch_before": 0}
+    world.replace_document({**document, "history": [entry, *document["history"]]})
+    world.down("eu-west-1", WEST, EAST)
+    world.tick(times=5)
+    assert len(paged(world)) == 1
+    assert [line["message"] for line in world.lines if "not sent" in str(line["message"])] == []
+    assert [line for line in world.lines if line.get("page") and line["rule"] != "epoch"]
+
+
 def test_another_instance_does_not_page_for_it_again() -> None:
     world = moved()
     forge(world, 2)
