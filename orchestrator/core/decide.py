@@ -230,7 +230,7 @@ def _unknown(state: State, ground: Ground) -> tuple[Reason, ...]:
 def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolution:
     routing, ceilings = set(scene.state.routing), scene.state.ceilings
     moves = set(wish.regions) != routing or wish.state.ceilings != ceilings
-    moves = moves or wish.outcome is Outcome.STANDBYS
+    moves = moves or wish.outcome in {Outcome.MOVED, Outcome.STANDBYS}  # or the first decision
     asked = wish.outcome not in {None, Outcome.OBEYED}
     regions = wish.regions if asked and moves and wish.regions else None
     reasons = (*before, *wish.reasons)

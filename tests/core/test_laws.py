@@ -8,12 +8,15 @@ the world is left with one region that is well, and must find it.
 
 What is promised, exactly: automation moves only to where at least one region is up and answers;
 while a region that carries traffic is down and stays, the decision names the rule that says so; and
-when a human has acknowledged and nothing is frozen, the region that is well carries the traffic.
+when a human has acknowledged and nothing is frozen, the region that is well carries the traffic. At
+epoch 0 automation leaves a load balancer that gives nobody traffic to people. There it is promised
+that a page names a command, and that the region is found by whoever gives it.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -31,6 +34,7 @@ from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.fence import read_mark
+from orchestrator.core.leftover import NOBODY
 from orchestrator.core.model import (
     NO_PAIR,
     AlertClosed,
@@ -486,8 +490,28 @@ class Histories(RuleBasedStateMachine):
         self.world.prober.answers[well] = CAUGHT_UP
         self.rest(2)
         self.send(self.wish(Wish.ACK, "", 0, "", now=False))
-        self.until(lambda: self.found(well) or not self.can_carry(well) or self.is_stuck())
+        self.until(lambda: self.is_over(well))
         self.until(self.at_rest)
+
+    def is_over(self, well: str) -> bool:
+        """Whether the region is found, or cannot be.
+
+        At epoch 0 what should carry the traffic and has none is left to a human, who does what the
+        page says. A primary that is down is left there as at any other epoch.
+        """
+        over = self.found(well) or not self.can_carry(well) or self.is_stuck()
+        if not over and self.world.state.epoch == 0 and well in self.world.state.routing:
+            self.as_the_page_says()
+        return over
+
+    def as_the_page_says(self) -> None:
+        """Give the command of the page that no configured region gets traffic, word for word."""
+        decision = preview(self.world.service, Tick(), self.world.context()).decision
+        for page in decision.pages:
+            if page.rule == NOBODY:
+                _, verb, _, *options = shlex.split(page.command)
+                where = options[options.index("--to") + 1] if "--to" in options else ""
+                self.send(self.wish(Wish(verb), where, 0, "", now="--now" in options))
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Ticks until it holds: an hour of proof, and what goes before, at most."""
