@@ -161,7 +161,7 @@ def _complete(
     service: Service, ground: Ground, made: Decision, routing: Routing | None, signal: Signal
 ) -> Decision:
     """The decision with what is to be remembered and paged of all traffic, claimed or not."""
-    state = leftover.remembered(service, ground.state, made.state, routing, signal)
+    state = leftover.remembered(service, ground.state, made, routing, signal)
     changed = made.changed or state != made.state
     known = {page.rule for page in made.pages}
     known |= {leftover.NOBODY} if "routing" in known else set()  # it says the same

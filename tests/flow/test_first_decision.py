@@ -116,3 +116,12 @@ def test_a_command_for_what_is_so_already_takes_no_epoch(
     assert made.command(*wish).decision.outcome is Outcome.OBEYED
     assert made.state.epoch == 0
     assert len(made.traffic.applied) == before
+
+
+def test_the_first_decision_pages_for_a_group_that_keeps_traffic_and_that_nobody_claims() -> None:
+    made = deployed()
+    stray = {"group": "projects/laptop/zones/us-east4-c/instanceGroups/k8s", "capacityScaler": 1.0}
+    made.traffic.resource["backends"].append(stray)
+    rules = {page.rule for page in made.command("failover", EAST).decision.pages}
+    assert "unclaimed" in rules
+    assert made.state.unclaimed == {stray["group"]: 1}
