@@ -9,8 +9,9 @@ the world is left with one region that is well, and must find it.
 What is promised, exactly: automation moves only to where at least one region is up and answers;
 while a region that carries traffic is down and stays, the decision names the rule that says so; and
 when a human has acknowledged and nothing is frozen, the region that is well carries the traffic. At
-epoch 0 automation leaves a load balancer that gives nobody traffic to people. There it is promised
-that a page names a command, and that the region is found by whoever gives it.
+epoch 0 automation leaves the load balancer to people, unless the primary is down. There it is
+promised that a page names a command where nobody has traffic, and that a command gives the region
+all of it.
 """
 
 from __future__ import annotations
@@ -496,22 +497,22 @@ class Histories(RuleBasedStateMachine):
     def is_over(self, well: str) -> bool:
         """Whether the region is found, or cannot be.
 
-        At epoch 0 what should carry the traffic and has none is left to a human, who does what the
-        page says. A primary that is down is left there as at any other epoch.
+        At epoch 0 the load balancer may have anything, and what should carry the traffic alone is
+        given it by a human. A primary that is down is left there as at any other epoch.
         """
         over = self.found(well) or not self.can_carry(well) or self.is_stuck()
         if not over and self.world.state.epoch == 0 and well in self.world.state.routing:
-            self.as_the_page_says()
+            self.first_decision(well)
         return over
 
-    def as_the_page_says(self) -> None:
-        """Give the command of the page that no configured region gets traffic, word for word."""
+    def first_decision(self, well: str) -> None:
+        """The command of the page that no region gets traffic, word for word; else a failover."""
         decision = preview(self.world.service, Tick(), self.world.context()).decision
-        for page in decision.pages:
-            if page.rule == NOBODY:
-                _, verb, _, *options = shlex.split(page.command)
-                where = options[options.index("--to") + 1] if "--to" in options else ""
-                self.send(self.wish(Wish(verb), where, 0, "", now="--now" in options))
+        command = next((page.command for page in decision.pages if page.rule == NOBODY), "")
+        command = command or f"failoverctl failover checkout --to {well}"
+        _, verb, _, *options = shlex.split(command)
+        where = options[options.index("--to") + 1] if "--to" in options else ""
+        self.send(self.wish(Wish(verb), where, 0, "", now="--now" in options))
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Ticks until it holds: an hour of proof, and what goes before, at most."""
