@@ -31,6 +31,7 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.paging import acknowledged, standing
+from orchestrator.core.plan import carrying
 from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
 from orchestrator.core.switch import begin
@@ -187,6 +188,8 @@ def _refused(scene: Scene, current: tuple[str, ...], *reasons: Reason) -> Wanted
 def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
     """Go to that region: gracefully while the one that is left lives, else at once."""
     if current == (to,):
+        if _is_undecided(scene, current):
+            return _first_decision(scene, current, command)
         state = _chosen(scene, to, command)
         value = f"{to} carries the traffic already"
         return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
@@ -201,6 +204,41 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
     if _drains(scene, command):
         state = to_be_drained(state, command.region, Leave.EVACUATED)
     return Wanted(state, (to,), Outcome.MOVED, gates)
+
+
+def _is_undecided(scene: Scene, current: tuple[str, ...]) -> bool:
+    """Whether the load balancer has at epoch 0 something else than the document says.
+
+    From epoch 1 on every shift puts such a difference right; at epoch 0 nothing is touched.
+    """
+    if scene.state.epoch or scene.routing is None:
+        return False
+    given, wanted = _given(scene), set(current)
+    return not given >= wanted if scene.service.standby is Standby.ATTACHED else given != wanted
+
+
+def _given(scene: Scene) -> set[str]:
+    """The regions that get traffic, as the load balancer was read."""
+    return set(carrying(scene.routing, scene.service)) if scene.routing else set()
+
+
+def _first_decision(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
+    """Have the load balancer do as the document says: whoever of these is well gets the traffic."""
+    gates = {name: _well(scene, name, command) for name in current}
+    regions = tuple(name for name, gate in gates.items() if gate.passed)
+    if not regions:
+        return _refused(scene, current, *gates.values())
+    for name in regions:
+        scene = replace(scene, state=_chosen(scene, name, command))
+    left = sorted(_given(scene) - set(regions))
+    state = left_by_hand(scene, scene.state, left, regions[0])
+    return Wanted(state, regions, Outcome.MOVED, tuple(gates.values()))
+
+
+def _well(scene: Scene, name: str, command: Command) -> Reason:
+    """Whether the region is up, answers its probe and has a backend; no override gives it one."""
+    gate = scene.well(name)
+    return overridden((gate,), command)[0] if scene.has_backend(name) else gate
 
 
 def _lag(scene: Scene, to: str, current: tuple[str, ...], command: Command) -> tuple[Reason, ...]:
@@ -263,6 +301,8 @@ def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) 
     if command.region not in current:
         if scene.service.standby is Standby.ATTACHED:
             return attached.evacuated(scene, current, command.region)
+        if _is_undecided(scene, current) and command.region in _given(scene):
+            return _first_decision(scene, current, command)
         value = f"{command.region} carries no traffic"
         return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
     gates: list[Reason] = []
@@ -300,6 +340,8 @@ def _evacuate_one(scene: Scene, current: tuple[str, ...], command: Command) -> W
 def _give_back(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
     missing = away(scene, current)
     if not missing:
+        if _is_undecided(scene, current):
+            return _first_decision(scene, current, command)
         value = "every region carries traffic already"
         return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
     gates: list[Reason] = []

@@ -162,7 +162,7 @@ def _complete(
     service: Service, ground: Ground, made: Decision, routing: Routing | None, signal: Signal
 ) -> Decision:
     """The decision with what is to be remembered and paged of all traffic, claimed or not."""
-    state = leftover.remembered(service, ground.state, made.state, routing, signal)
+    state = leftover.remembered(service, ground.state, made, routing, signal)
     changed = made.changed or state != made.state
     known = {page.rule for page in made.pages}
     known |= {leftover.NOBODY} if "routing" in known else set()  # it says the same
@@ -231,7 +231,7 @@ def _unknown(state: State, ground: Ground) -> tuple[Reason, ...]:
 def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolution:
     routing, ceilings = set(scene.state.routing), scene.state.ceilings
     moves = set(wish.regions) != routing or wish.state.ceilings != ceilings
-    moves = moves or wish.outcome is Outcome.STANDBYS
+    moves = moves or wish.outcome in {Outcome.MOVED, Outcome.STANDBYS}  # or the first decision
     asked = wish.outcome not in {None, Outcome.OBEYED}
     regions = wish.regions if asked and moves and wish.regions else None
     reasons = (*before, *wish.reasons)

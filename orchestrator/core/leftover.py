@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from orchestrator.core.model import Page, Routing, Signal, State, Tick
+from orchestrator.core.model import Decision, Outcome, Page, Routing, Signal, State, Tick
 from orchestrator.core.plan import carrying
 from orchestrator.core.policy import Mode, Service, Standby
 from orchestrator.core.traffic import Unclaimed, besides, unclaimed
@@ -23,14 +23,16 @@ NOBODY = "no_traffic"
 
 
 def remembered(
-    service: Service, stood: State, state: State, routing: Routing | None, signal: Signal
+    service: Service, stood: State, made: Decision, routing: Routing | None, signal: Signal
 ) -> State:
     """The state that knows the unclaimed backends that get traffic, each with the move's epoch.
 
     stood: the document before the decision. 0 stands for one that no move has left. Between moves
     only ticks look, so that a message that changes nothing writes nothing.
     """
-    moved = set(state.routing) != set(stood.routing) and state.epoch != stood.epoch
+    state = made.state
+    moved = set(state.routing) != set(stood.routing) or made.outcome is Outcome.MOVED
+    moved = moved and state.epoch != stood.epoch
     if not moved and (routing is None or not isinstance(signal, Tick)):
         return state
     known = state.unclaimed

@@ -8,12 +8,16 @@ the world is left with one region that is well, and must find it.
 
 What is promised, exactly: automation moves only to where at least one region is up and answers;
 while a region that carries traffic is down and stays, the decision names the rule that says so; and
-when a human has acknowledged and nothing is frozen, the region that is well carries the traffic.
+when a human has acknowledged and nothing is frozen, the region that is well carries the traffic. At
+epoch 0 automation leaves the load balancer to people, unless the primary is down. There it is
+promised that a page names a command where nobody has traffic, and that a command gives the region
+all of it.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -31,6 +35,7 @@ from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.fence import read_mark
+from orchestrator.core.leftover import NOBODY
 from orchestrator.core.model import (
     NO_PAIR,
     AlertClosed,
@@ -486,8 +491,28 @@ class Histories(RuleBasedStateMachine):
         self.world.prober.answers[well] = CAUGHT_UP
         self.rest(2)
         self.send(self.wish(Wish.ACK, "", 0, "", now=False))
-        self.until(lambda: self.found(well) or not self.can_carry(well) or self.is_stuck())
+        self.until(lambda: self.is_over(well))
         self.until(self.at_rest)
+
+    def is_over(self, well: str) -> bool:
+        """Whether the region is found, or cannot be.
+
+        At epoch 0 the load balancer may have anything, and what should carry the traffic alone is
+        given it by a human. A primary that is down is left there as at any other epoch.
+        """
+        over = self.found(well) or not self.can_carry(well) or self.is_stuck()
+        if not over and self.world.state.epoch == 0 and well in self.world.state.routing:
+            self.first_decision(well)
+        return over
+
+    def first_decision(self, well: str) -> None:
+        """The command of the page that no region gets traffic, word for word; else a failover."""
+        decision = preview(self.world.service, Tick(), self.world.context()).decision
+        command = next((page.command for page in decision.pages if page.rule == NOBODY), "")
+        command = command or f"failoverctl failover checkout --to {well}"
+        _, verb, _, *options = shlex.split(command)
+        where = options[options.index("--to") + 1] if "--to" in options else ""
+        self.send(self.wish(Wish(verb), where, 0, "", now="--now" in options))
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Ticks until it holds: an hour of proof, and what goes before, at most."""
@@ -522,10 +547,15 @@ class Histories(RuleBasedStateMachine):
         )
 
     def at_rest(self) -> bool:
-        """Whether ticks write nothing any more."""
-        before = len(self.objects.documents), len(self.world.traffic.applied)
+        """Whether ticks write nothing any more, except once that a page's condition still holds.
+
+        It is seen anew every five minutes, and these ticks may always be the ones that do so.
+        """
+        documents, applied = len(self.objects.documents), len(self.world.traffic.applied)
         self.rest(3)
-        return before == (len(self.objects.documents), len(self.world.traffic.applied))
+        last, *new = self.objects.documents[documents - 1 :]
+        same = all(lasting(data) == lasting(last) for data in new)
+        return same and len(new) <= 1 and applied == len(self.world.traffic.applied)
 
     def rest(self, minutes: int) -> None:
         """Ticks, a minute apart."""
@@ -657,6 +687,16 @@ def timely(made: Made) -> None:
     fences = [entry.fenced_until for entry in made.new.regions.values() if entry.fenced_until]
     assert all(until <= latest + made.policy.graceful.deadline for until in fences)
     assert all(move.at <= latest for move in made.new.moves)
+
+
+def lasting(data: bytes) -> dict[str, Any]:
+    """A document without who wrote it when, and without when its pages' conditions were seen."""
+    document: dict[str, Any] = json.loads(data)
+    pages = document.get("pages", {})
+    for one in (document, *pages.values()):
+        for key in ("updated_at", "revision", "writer", "seen"):
+            one.pop(key, None)
+    return document
 
 
 def is_down(state: State, name: str) -> bool:
