@@ -296,14 +296,14 @@ def flat_file(data: bytes) -> None:
 
 
 def client(data: bytes) -> None:
-    """An accepted document has a primary with an endpoint that can be used."""
+    """An accepted document has its primary among its regions, and only endpoints to be used."""
     try:
         found = read_document(data)
     except Corrupt as error:
         refused(error)
         return
-    assert found.primary in found.regions
-    assert len(found.regions) <= MOST_REGIONS
+    assert found.primary in found.names
+    assert len(found.names) <= MOST_REGIONS
     assert 0 <= found.revision < HIGHEST
     assert 0 <= found.epoch < EPOCHS
     for entry in found.regions.values():
