@@ -30,6 +30,7 @@ from orchestrator.core.model import (
     Json,
     Observed,
     Outcome,
+    Page,
     Phase,
     Probe,
     Routing,
@@ -352,13 +353,22 @@ def _page(
     paging.say(service, intent.due, context)
     seen = () if intent.decision.changed else intent.decision.pages
     unsafe = (page_of(done.error, service.name),) if isinstance(done.error, UnsafePlan) else ()
-    made = provenance.pages(service, done.stored, context) if isinstance(signal, Tick) else ()
+    made: list[Page] = []
+    if isinstance(signal, Tick):
+        spared(
+            "epochs not looked up", lambda: made.extend(_unmade(service, done, context)), context
+        )
     pages = (*seen, *unsafe, *done.pages, *made)
     if pages or done.drifted or isinstance(signal, Tick):
         repairs = done.drifted
         paging.page(
             service, pages, context, stored=done.stored, decision=intent.id, repairs=repairs
         )
+
+
+def _unmade(service: Service, done: Converged, context: Context) -> tuple[Page, ...]:
+    """The pages about epochs that nobody made."""
+    return provenance.pages(service, done.stored, context)
 
 
 def _journal(
