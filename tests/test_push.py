@@ -188,11 +188,12 @@ def test_a_removed_signature_is_believed_only_where_cloud_run_lets_nobody_else_t
     assert "FAILOVER_PUSH_IAM=closed" in lines(capsys)[0]["message"]
 
 
+@pytest.mark.parametrize("second", [stripped(email="mallory@evil.example"), "", " "])
 def test_a_second_token_that_cloud_run_checks_in_its_place_lets_nothing_through(
-    function: Function, tmp_path: Path
+    function: Function, tmp_path: Path, second: str
 ) -> None:
     """An invoker of another account sends its own token there, and a forged one where we look."""
-    other = {"X-Serverless-Authorization": stripped(email="mallory@evil.example")}
+    other = {"X-Serverless-Authorization": second}
     assert post(function(DEPLOYED), ALERT, stripped(), **other)[0] == 403
     assert not (tmp_path / "state").exists()
 

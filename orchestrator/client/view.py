@@ -8,10 +8,11 @@ Two rules keep it from going back. A document whose `revision` is lower than one
 ignored, for mirrors and caches lag. And only an answer that is not older than what is known counts
 as news: a mirror that lags does not make the knowledge look fresh.
 
-One rule bounds what a later source can do. If the knowledge is from it, and an earlier source says
-something lower for as long as `max_staleness`, the earlier one is right: whatever a mirror has was
-in the bucket before. Else who can write a mirror could shut the real document out. Such a source is
-not believed again until it says nothing higher than the others.
+One rule bounds what a later source can do. If the knowledge is from it, and an earlier source has
+not come to it within `max_staleness`, the earlier one is right: whatever a mirror has was in the
+bucket before. Else who can write a mirror could shut the real document out, also by a mirror that
+says something higher at every look. Such a source is not believed again until it says nothing
+higher than the others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -43,6 +45,14 @@ SPACING = 0.1
 
 MAX_STALENESS = 30.0
 """Seconds; the default of `policy.graceful.max_staleness`, which must not be shorter than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """What a later source had (its revision), and since when an earlier one has not come to it."""
+
+    revision: int
+    since: float
 
 
 class DocumentView:
@@ -81,7 +91,7 @@ class DocumentView:
         self._marks: dict[int, str] = {}
         self._documents: dict[int, Document] = {}
         self._from = 0  # the source that the knowledge is from
-        self._below: dict[int, float] = {}  # since when an earlier source has said something lower
+        self._below: dict[int, _Below] = {}  # by source: what it has not come to, and since when
         self._overruled: set[int] = set()
         self._troubles: dict[int, str] = {}
         self._told_stale = False
@@ -240,7 +250,7 @@ class DocumentView:
             if number < self._from:
                 self._take(document, number, source)
             return True
-        if self._is_right(number, began):
+        if self._is_right(number, document.revision, began):
             self._overrule(number, source, document, latest)
             return True
         what = f"it has revision {document.revision}, older than {latest.revision}, which was seen"
@@ -262,17 +272,20 @@ class DocumentView:
         self._confirmed = self._monotonic()
         self._take(document, number, source)
 
-    def _is_right(self, number: int, now: float) -> bool:
-        """Whether this source has said something lower for so long that the later one is wrong."""
-        if number >= self._from:
+    def _is_right(self, number: int, revision: int, now: float) -> bool:
+        """Whether this source has not come to what a later one had, for so long that the later one
+        is wrong."""
+        if number >= self._from or self._latest is None:
             return False
-        since = self._below.setdefault(number, now)
-        return now - since >= self.max_staleness
+        below = self._below.get(number)
+        if below is None or revision >= below.revision:  # it lags, and comes after
+            below = self._below[number] = _Below(self._latest.revision, now)
+        return now - below.since >= self.max_staleness
 
     def _take(self, document: Document, number: int, source: Source) -> None:
         before = self._latest
         self._latest, self._from = document, number
-        self._below.clear()
+        self._below = {one: below for one, below in self._below.items() if one < number}
         self._tell_refused(document, before.refused if before else {}, source)
         if before is None or before.primary != document.primary:
             _LOG.warning(

@@ -60,6 +60,9 @@ _MARK = re.compile(
     r"(?: frozen=(\d{1,10})(?!\d))?"
 )
 
+_CLAIM = re.compile(r"failover epoch=\d{17,} service=([a-z0-9-]{1,63}) rev=\d+")
+"""What is no mark, because its epoch has more digits than any epoch, and looks like one."""
+
 
 def read_mark(description: str, service: str) -> Pair:
     """The highest pair that the description carries for this service, wherever it stands in it.
@@ -76,9 +79,12 @@ def read_mark(description: str, service: str) -> Pair:
 
 
 def is_implausible(description: str, service: str) -> bool:
-    """Whether a mark of this service has an epoch that nobody can have made."""
-    marks = _MARK.finditer(description)
-    return any(found[2] == service and int(found[1]) >= EPOCHS for found in marks)
+    """Whether a mark of this service has an epoch that nobody can have made, however long."""
+    marks = _MARK.finditer(description, 0, MAX_READ)
+    claims = _CLAIM.finditer(description, 0, MAX_READ)
+    return any(found[2] == service and int(found[1]) >= EPOCHS for found in marks) or any(
+        found[1] == service for found in claims
+    )
 
 
 def next_epoch(*known: int) -> int:
@@ -118,6 +124,9 @@ def _without_marks(description: str, service: str) -> str:
     member = rf'"failover-{re.escape(service)}"\s*:\s*"({mark})?( frozen=[0-9]{{1,10}})?"'
     for around in (rf"{member},", rf",\s*{member}", rf"{member}\s*,", member):
         description = re.sub(around, _gap, description)
+    description = _CLAIM.sub(
+        lambda found: _gap(found) if found[1] == service else found[0], description
+    )
     return _MARK.sub(lambda found: _gap(found) if found[2] == service else found[0], description)
 
 

@@ -30,6 +30,7 @@ from orchestrator.core.model import (
     Json,
     Observed,
     Outcome,
+    Page,
     Phase,
     Probe,
     Routing,
@@ -39,7 +40,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.paging import Due, page_of
+from orchestrator.core.paging import ROLLOUT, Due, page_of
 from orchestrator.core.plan import Plan, plan, seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.traffic import told, traffic, unclaimed, view
@@ -59,6 +60,9 @@ from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
 from orchestrator.flow.observe import observe
 from orchestrator.flow.spared import spared
+
+CLIPPED = 40
+"""Characters of a digest that are shown; ours have fewer, and somebody else may write more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,13 +356,39 @@ def _page(
     paging.say(service, intent.due, context)
     seen = () if intent.decision.changed else intent.decision.pages
     unsafe = (page_of(done.error, service.name),) if isinstance(done.error, UnsafePlan) else ()
-    made = provenance.pages(service, done.stored, context) if isinstance(signal, Tick) else ()
+    made: list[Page] = []
+    if isinstance(signal, Tick):
+        made.extend(_clash(service, done.stored))
+        spared(
+            "epochs not looked up", lambda: made.extend(_unmade(service, done, context)), context
+        )
     pages = (*seen, *unsafe, *done.pages, *made)
     if pages or done.drifted or isinstance(signal, Tick):
         repairs = done.drifted
         paging.page(
             service, pages, context, stored=done.stored, decision=intent.id, repairs=repairs
         )
+
+
+def _clash(service: Service, stored: Stored) -> tuple[Page, ...]:
+    """The page about a document whose configuration is neither ours nor an older or newer one."""
+    state = stored.state
+    if state is None or standing(state.stamp, service.stamp) is not Standing.CLASH:
+        return ()
+    text = (
+        f"clash: the document of {service.name} was made with serial {state.stamp.serial} digest"
+        f" {state.stamp.digest[:CLIPPED]}, and this instance has that serial with digest"
+        f" {service.stamp.digest}. Until one has a higher serial, this instance repairs no drift"
+        " and puts back no endpoint of the document. If the file was changed, raise `serial` and"
+        " deploy it everywhere. If not, something other than the orchestrator wrote the document"
+    )
+    command = f"failoverctl check {service.name}"
+    return (Page("clash", text, command=command, grace=ROLLOUT),)
+
+
+def _unmade(service: Service, done: Converged, context: Context) -> tuple[Page, ...]:
+    """The pages about epochs that nobody made."""
+    return provenance.pages(service, done.stored, context)
 
 
 def _journal(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -39,6 +40,8 @@ DAYS = 7
 
 TRIES = 3
 """Writes of the list that may lose against others before a message is left out."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Index = Mapping[str, tuple[str, ...]]
 
@@ -108,9 +111,14 @@ def _read(objects: Objects) -> tuple[Index, int]:
         return {}, 0
     try:
         days = reading.mapping(reading.read_json(got[0], READ))
-        return {day: reading.texts(names) for day, names in days.items()}, got[1]
+        return {day: _digests(names) for day, names in days.items()}, got[1]
     except (ValueError, TypeError):
         return {}, got[1]
+
+
+def _digests(names: object) -> tuple[str, ...]:
+    """Those that are digests: each becomes a part of a name. Raises TypeError for no list."""
+    return tuple(name for name in reading.texts(names) if _DIGEST.fullmatch(name))
 
 
 def _page(today: str, context: Context) -> None:

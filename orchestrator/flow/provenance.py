@@ -2,8 +2,9 @@
 
 Every epoch is made by a decision, and that decision stands in the history (it was committed with
 the epoch) and in the journal. An epoch that neither of them knows was written by something else: a
-hand in the bucket, or a mark on the load balancer that no decision wrote. Nothing is undone because
-of it; a human is told once.
+hand in the bucket, or a mark on the load balancer that no decision wrote. So was a mark of an epoch
+that is known with a revision above its decision's, unless an older document was put back. Nothing
+is undone because of it; a human is told once.
 
 What cannot be read is unknown, and so is what the journal no longer reaches back to: it pages for
 neither.
@@ -11,12 +12,11 @@ neither.
 
 from __future__ import annotations
 
-import json
-
 from orchestrator.core import reading
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.limits import EPOCHS
+from orchestrator.core.limits import EPOCHS, READ
 from orchestrator.core.model import Json, Page, Pair, State, Stored
+from orchestrator.core.paging import audit_log
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.flow import record
 from orchestrator.flow.context import Context
@@ -27,6 +27,9 @@ FIRST = 10
 DIGITS = len(str(EPOCHS))
 
 RULE = "epoch"
+
+ADOPTS = "adopt"
+"""The rule of the reason of a decision that follows the mark on the load balancer."""
 
 
 def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...]:
@@ -43,7 +46,8 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
         what = f"{service.name}: who made its epochs is unknown: {error}"
         context.log("INFO", what, service=service.name)
     unmade = [epoch for epoch in _suspects(state, service) if not known.get(epoch, True)]
-    return tuple(_page(service, state, epoch) for epoch in unmade)
+    rivals = (_rival_page(service, state, rival) for rival in _rivals(state))
+    return (*(_page(service, state, epoch) for epoch in unmade), *rivals)
 
 
 def _suspects(state: State, service: Service) -> tuple[int, ...]:
@@ -61,12 +65,36 @@ def _adopted(maker: Json, service: Service) -> Pair | None:
 
     None for one that was written without the state, because such a move leaves no entry.
     """
-    mark, before = reading.mapping(maker.get("mark_before")), maker.get("epoch_before") or 0
-    epoch, rev = mark.get("epoch"), mark.get("rev")
-    if not (isinstance(epoch, int) and isinstance(rev, int) and isinstance(before, int)):
+    mark, before = _mark(maker), maker.get("epoch_before") or 0
+    if mark is None or not isinstance(before, int):
         return None
-    stateless = rev == 0 and service.policy.on_state_loss is OnStateLoss.ACT
-    return Pair(epoch, rev) if epoch > before and not stateless else None
+    stateless = mark.rev == 0 and service.policy.on_state_loss is OnStateLoss.ACT
+    return mark if mark.epoch > before and not stateless else None
+
+
+def _rivals(state: State) -> tuple[Pair, ...]:
+    """Pairs of the load balancer that were adopted beside the document's own decision of the epoch.
+
+    The document had that epoch by a decision of another revision. Its maker stands in history or
+    journal, and says nothing of this pair.
+    """
+    found = (_mark(entry) for entry in state.history if _is_rival(entry))
+    return tuple(dict.fromkeys(mark for mark in found if mark is not None))
+
+
+def _is_rival(entry: Json) -> bool:
+    mark = _mark(entry)
+    reasons = entry.get("reasons")
+    told = reasons if isinstance(reasons, list) else []
+    follows = any(reading.mapping(one).get("rule") == ADOPTS for one in told)
+    return bool(mark and follows and mark.epoch and mark.epoch == entry.get("epoch_before"))
+
+
+def _mark(entry: Json) -> Pair | None:
+    """The pair that the load balancer carried before this entry's decision."""
+    mark = reading.mapping(entry.get("mark_before"))
+    epoch, rev = mark.get("epoch"), mark.get("rev")
+    return Pair(epoch, rev) if isinstance(epoch, int) and isinstance(rev, int) else None
 
 
 def _is_made(service: str, epoch: int, context: Context) -> bool:
@@ -85,8 +113,8 @@ def _entry(name: str, context: Context) -> Json:
     if got is None:
         raise reading.Corrupt(f"{name}: it is gone")
     try:
-        return reading.strict(json.loads(got[0]))
-    except (ValueError, TypeError, RecursionError) as error:
+        return reading.strict(reading.read_json(got[0], READ))
+    except (ValueError, TypeError) as error:
         raise reading.Corrupt(f"{name}: {error}") from error
 
 
@@ -108,9 +136,28 @@ def _page(service: Service, state: State, epoch: int) -> Page:
     )
     text = (
         f"epoch: no entry of history or journal made epoch {epoch} of {service.name}, and {where}."
-        " Something other than the orchestrator wrote it. The traffic is as the document says"
+        " Something other than the orchestrator wrote it, unless the journal could not be written"
+        " at that time (its errors say so). The traffic is as the document says"
         f" ({', '.join(state.routing)}). Find who writes to the state bucket and to"
         f" {service.backend_service}, and whether this traffic is wanted"
     )
     command = f"failoverctl state show {service.name} --versions"
     return Page(RULE, text, command=command, once=True, resource=f"epoch {epoch}")
+
+
+def _rival_page(service: Service, state: State, rival: Pair) -> Page:
+    text = (
+        f"epoch: {service.backend_service} carried a mark of epoch {rival.epoch} (rev {rival.rev})"
+        " that is newer than the document's own decision of that epoch. Its traffic was adopted."
+        " Either somebody put an older document back by hand, or something other than the"
+        f" orchestrator wrote the mark. The traffic is as the document says"
+        f" ({', '.join(state.routing)}). Find who writes to {service.backend_service} and to the"
+        " state bucket, and whether this traffic is wanted"
+    )
+    return Page(
+        RULE,
+        text,
+        command=audit_log(service.backend_service, service),
+        once=True,
+        resource=f"epoch {rival.epoch} rev {rival.rev}",
+    )

@@ -31,12 +31,20 @@ def spared(what: str, do: Callable[[], object], context: Context, service: str =
     except Exception as error:  # noqa: BLE001  # nothing depends on this part, whatever ended it
         kind = type(error).__name__
         text = (
-            f"{what}, by a fault of the program ({kind}: {error}); the failover itself"
+            f"{what}, by a fault of the program ({kind}: {_words(error)}); the failover itself"
             " is not affected. Please report it"
         )
         _say(text, context, service, fault=kind)
         return False
     return True
+
+
+def _words(error: Exception) -> str:
+    """What the error says of itself; foreign ones may fail even in that."""
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001  # as above
+        return f"its text cannot be had: {type(another).__name__}"
 
 
 def _say(text: str, context: Context, service: str, **fields: object) -> None:

@@ -114,6 +114,36 @@ def test_a_mirror_that_is_ahead_is_overruled_by_the_first_sources_steady_word(
     assert after(view, time, 2) == 7
 
 
+def test_a_mirror_that_says_something_higher_at_every_look_is_overruled_all_the_same() -> None:
+    """Who can write a mirror wants the real document shut out for ever, one revision at a time."""
+    first, mirror = HeldSource(document(5)), HeldSource(document(9, WEST))
+    view, time = seen_by(first, mirror)
+    first.trouble = SourceUnavailable("gone")
+    assert after(view, time, 0) == 9
+    first.trouble = None
+    for revision in range(10, 24):
+        mirror.body = document(revision, WEST)
+        assert after(view, time, 2) == revision
+    for revision in range(24, 40):
+        mirror.body, first.body = document(revision, WEST), document(6)
+        after(view, time, 2)
+    assert view.latest is not None
+    assert (view.latest.revision, view.latest.primary) == (6, EAST)
+    assert not view.stale
+
+
+def test_a_source_that_lags_and_always_comes_after_overrules_nobody() -> None:
+    """Every change reaches the mirror first, and the first source ten seconds later."""
+    first, mirror = HeldSource(document(1)), HeldSource(document(6))
+    view, time = seen_by(first, mirror)
+    first.trouble = SourceUnavailable("gone")
+    after(view, time, 0)
+    first.trouble = None
+    for revision in range(7, 60):
+        mirror.body, first.body = document(revision), document(revision - 5)
+        assert after(view, time, 2) == revision
+
+
 def test_a_word_that_is_interrupted_is_not_steady() -> None:
     """A replica that lags and fails by turns takes nobody back."""
     first, mirror = HeldSource(document(5)), HeldSource(document(9, WEST))

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.fence import MAX_DESCRIPTION, bare, is_cut, read_mark, write_mark
+from orchestrator.core.fence import (
+    MAX_DESCRIPTION,
+    bare,
+    is_cut,
+    is_implausible,
+    read_mark,
+    write_mark,
+)
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
 
@@ -110,9 +117,14 @@ def test_pairs_are_ordered_by_epoch_then_revision(one: Pair, other: Pair) -> Non
     assert (one < other) == ((one.epoch, one.rev) < (other.epoch, other.rev))
 
 
-@pytest.mark.parametrize("epoch", [EPOCHS, 10**18 - 1])
+@pytest.mark.parametrize("epoch", [EPOCHS, 10**18 - 1, 10**18, 10**1900])
 def test_an_epoch_above_all_that_can_be_counts_as_none(epoch: int) -> None:
     """The next one above it could not be written in a document; ours is written over it."""
     description = f"failover epoch={epoch} service=checkout rev=1"
     assert read_mark(description, "checkout") == NO_PAIR
     assert read_mark(write_mark(description, "checkout", Pair(7, 8)), "checkout") == Pair(7, 8)
+    after = write_mark(description, "checkout", Pair(7, 8))
+    assert is_implausible(description, "checkout")
+    assert not is_implausible(description, "search")
+    assert not is_implausible(after, "checkout")
+    assert bare(after, "checkout") == ""

@@ -146,3 +146,15 @@ def test_the_newest_are_looked_at_first_and_the_rest_is_counted() -> None:
     first = json.loads((world.objects.get(names[0]) or (b"", 0))[0])
     assert first["first"] == "poison 4"
     assert (len(names), more) == (2, 3)
+
+
+def test_a_list_that_somebody_else_wrote_leads_to_no_other_object() -> None:
+    """Who can write the bucket wants `explain` to read what they name, or to fail."""
+    world = lab()
+    data, error = b"not readable", BadEvent("the notification is not JSON")
+    forged = {"2026-11-23": ["../../x", "checkout", "a" * 63, "\x1b[2J", "b" * 64]}
+    world.objects.put(INDEX, json.dumps(forged).encode(), 0)
+    assert poison.keep(data, error, world.context()) is Kept.KEPT
+    listed, _ = poison.names(world.objects, 100)
+    assert poison.name_of("b" * 64) in listed
+    assert len(listed) == 2

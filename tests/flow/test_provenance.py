@@ -79,6 +79,30 @@ def test_another_instance_does_not_page_for_it_again() -> None:
     assert len(paged(world)) == 1
 
 
+def test_a_mark_of_our_own_epoch_with_a_revision_that_is_not_ours_pages_once() -> None:
+    """Who can write the load balancer wants the traffic of their choice adopted, unseen."""
+    world = moved()
+    mark(world, Pair(1, world.document["shift"]["rev"] + 1))
+    world.tick(times=30)
+    assert world.state.epoch == 2
+    (said,) = paged(world)
+    assert "carried a mark of epoch 1" in said
+    assert "gcloud logging read" in said
+
+
+@pytest.mark.parametrize("odd", [[], {}, [1], "x", True, -1, None])
+@pytest.mark.parametrize("field", ["epoch", "epoch_before", "mark_before"])
+def test_an_odd_entry_of_the_history_hides_no_page(field: str, odd: object) -> None:
+    """Who can write the bucket puts a value there that no epoch is, beside an epoch of theirs."""
+    world = moved()
+    forge(world, 2)
+    entry = {**world.document["history"][0], "id": "odd", field: odd}
+    world.replace_document({**world.document, "history": [entry, *world.document["history"]]})
+    world.tick(times=3)
+    assert sum("made epoch 2 of" in said for said in paged(world)) == 1
+    assert not any("fault of the program" in str(line["message"]) for line in world.lines)
+
+
 @pytest.mark.parametrize("decisions", [0, 25])
 def test_epochs_that_decisions_made_never_page(decisions: int) -> None:
     """Also when so many decisions came since that the history knows the epoch no longer."""

@@ -108,3 +108,18 @@ def test_a_document_that_does_not_tell_its_routing_digest_is_finished_by_its_own
     assert made.traffic.scalers() == NOT_YET
     made.tick()
     assert made.traffic.scalers() == MOVED
+
+
+def test_a_clash_that_outlasts_a_roll_out_pages_once() -> None:
+    """Who can write the bucket wants drift and endpoints left alone, by another digest there."""
+    made = lab(serial=2)
+    made.tick()
+    document = made.document
+    made.replace_document({**document, "config": {**document["config"], "digest": "f" * 900}})
+    made.tick(times=4)  # ticks are 60 s apart
+    assert not any(line.get("page") for line in made.lines)
+    made.tick(times=10)
+    (page,) = [line for line in made.lines if line.get("page")]
+    assert page["rule"] == "clash"
+    assert "repairs no drift" in page["message"]
+    assert "f" * 41 not in page["message"]
