@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.client.call import Call, Clock, OnStale, Options, Settings
+from orchestrator.client.call import Ask, Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
 from orchestrator.client.errors import (
     NoHealthyRegion,
@@ -89,12 +89,14 @@ class Calls:
         *,
         consistent: bool = False,
         pinned: str | None = None,
+        ask: Ask | None = None,
     ) -> tuple[Any, str]:
-        """The answer, and the region that gave it. pinned: the region to ask first.
+        """The answer, and the region that gave it. pinned: the region to ask first. ask: as `Call`
+        has it.
 
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
-        call = Call(operation, kwargs, options.deadline, clock=self.clock)
+        call = Call(operation, kwargs, options.deadline, ask=ask, clock=self.clock)
         while True:
             found = self._by(self._document(call))
             order = self._read_order(found, pinned, consistent=consistent)
@@ -140,6 +142,7 @@ class Calls:
         *,
         repeatable: bool = False,
         pinned: str | None = None,
+        ask: Ask | None = None,
     ) -> tuple[Any, str]:
         """The answer, and the region that gave it. repeatable: it may be done twice.
 
@@ -147,7 +150,7 @@ class Calls:
         ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
-        call = Call(operation, kwargs, options.deadline, safe, clock=self.clock)
+        call = Call(operation, kwargs, options.deadline, safe, ask, clock=self.clock)
         self._document(call)
         while True:
             region = self._writer(call, pinned)
@@ -283,7 +286,10 @@ class Calls:
 
     def _ask(self, region: Region, call: Call) -> Any:
         region.calls += 1
-        answer = getattr(region.client, call.operation)(**call.kwargs)
+        if call.ask:
+            answer = call.ask(region)
+        else:
+            answer = getattr(region.client, call.operation)(**call.kwargs)
         region.breaker.succeeded()
         region.used = self.clock.monotonic()
         return answer
