@@ -55,7 +55,8 @@ class Call:
 
     ask: makes one attempt at a region; None: by the method of this name of the region's client.
     tried: regions and what they said. unknown: one attempt may have been executed. reread: the
-    document was read again for it. last: what the last attempt came to.
+    document was read again for it. freezes: how many there were when it was decided where to send
+    it; None: it may be sent whatever happened since. last: what the last attempt came to.
     """
 
     operation: str
@@ -66,6 +67,7 @@ class Call:
     tried: list[tuple[str, str]] = field(default_factory=list)
     unknown: bool = False
     reread: bool = False
+    freezes: int | None = None
     pause: float = FIRST_PAUSE
     last: Failure | None = None
     clock: Clock = field(default_factory=Clock)
