@@ -52,7 +52,7 @@ class Load:
 
     def __init__(self, db: MultiRegionDynamoDB, rate: float) -> None:
         self.record = Record()
-        self._table: Any = db.table("checkout")
+        self._table: Any = db.Table("checkout")
         self._rate = rate
         self._stopping = threading.Event()
         self._lock = threading.Lock()

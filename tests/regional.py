@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from orchestrator.client.call import Options
+from orchestrator.client.calls import Calls
 from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.routed import PageKey, Router
 from orchestrator.client.source import Fetched
 from orchestrator.client.view import DocumentView
 
@@ -158,15 +162,48 @@ class FakeDynamo:
 
 
 class FakeSession:
-    """Stands in for boto3's Session: `resource(...).meta.client` is a region's FakeDynamo."""
+    """Stands in for boto3's Session: `client(...)` is a region's FakeDynamo."""
 
     def __init__(self) -> None:
         self.dynamo = {name: FakeDynamo(name) for name in REGIONS}
 
-    def resource(self, _service: str, *, region_name: str, **_: object) -> Any:
+    def client(self, _service: str, *, region_name: str, **_: object) -> Any:
         """As far as the client uses it."""
-        client = self.dynamo[region_name]
-        return SimpleNamespace(meta=SimpleNamespace(client=client))
+        return self.dynamo[region_name]
+
+
+class Direct:
+    """The routed operations as methods, without boto3 around them: what `Router` makes of each.
+
+    table: given with each call, where it is that of one table.
+    """
+
+    def __init__(self, calls: Calls, options: Options, table: str = "") -> None:
+        self._calls, self._options, self._name = calls, options, table
+        self._router = Router(calls, options)
+        self._table = {"TableName": table} if table else {}
+
+    def options(self, **changed: Any) -> Direct:  # any option
+        """The same with other options."""
+        return Direct(self._calls, replace(self._options, **changed), self._name)
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**given: Any) -> Any:
+            answer, region = self._router.take(operation, {**self._table, **given})
+            if key := answer.get("LastEvaluatedKey"):
+                answer["LastEvaluatedKey"] = PageKey(key, region)
+            return answer
+
+        return call
+
+    def pages(self, operation: str, **given: Any) -> Iterator[Any]:
+        """All pages, one after the other."""
+        while True:
+            answer = getattr(self, operation)(**given)
+            yield answer
+            if not (key := answer.get("LastEvaluatedKey")):
+                return
+            given = {**given, "ExclusiveStartKey": key}
 
 
 def write_whole(path: Path, body: bytes) -> None:

@@ -73,8 +73,8 @@ class Store:
     def __init__(self, db: MultiRegionDynamoDB, table: str) -> None:
         self._db = db
         self._name = table
-        self._table = db.table(table)
-        self._repeatable = self._table.options(idempotent=True)
+        self._table = db.Table(table)
+        self._repeatable = db.options(idempotent=True).Table(table)
 
     def account(self, user: str, password: str) -> bool:
         """Whether the password is the user's; one who is new becomes known by it."""

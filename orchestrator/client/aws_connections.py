@@ -14,14 +14,25 @@ from botocore.awsrequest import (
 
 from orchestrator.addresses import Resolve, resolve
 from orchestrator.client.connections import Sharing
+from orchestrator.client.guard import look
 
 
 class _AwsConnection(Sharing, AWSHTTPConnection):  # type: ignore[misc]  # botocore overrides so, too
     """botocore's, for http."""
 
+    def send(self, data: Any) -> Any:
+        """As botocore's, after a last look."""
+        look()
+        return super().send(data)
+
 
 class _AwsTlsConnection(Sharing, AWSHTTPSConnection):  # type: ignore[misc]  # as above
     """botocore's, for https."""
+
+    def send(self, data: Any) -> Any:
+        """As botocore's, after a last look."""
+        look()
+        return super().send(data)
 
 
 def pools(resolve: Resolve = resolve) -> Mapping[str, Any]:

@@ -13,8 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.client.outcome import Failure
-from orchestrator.client.regions import READ_TIMEOUT
+from orchestrator.client.regions import READ_TIMEOUT, Region
 from orchestrator.client.routing import Consistency, Mode
+
+Ask = Callable[[Region], Any]
+"""Makes one attempt at a region, and gives its answer."""
 
 DEADLINE = 3.0
 """Seconds that a call may take in all."""
@@ -50,17 +53,21 @@ class Options:
 class Call:
     """One call under way.
 
+    ask: makes one attempt at a region; None: by the method of this name of the region's client.
     tried: regions and what they said. unknown: one attempt may have been executed. reread: the
-    document was read again for it. last: what the last attempt came to.
+    document was read again for it. freezes: how many there were when it was decided where to send
+    it; None: it may be sent whatever happened since. last: what the last attempt came to.
     """
 
     operation: str
     kwargs: Mapping[str, Any]
     deadline: float
     safe: bool = True
+    ask: Ask | None = None
     tried: list[tuple[str, str]] = field(default_factory=list)
     unknown: bool = False
     reread: bool = False
+    freezes: int | None = None
     pause: float = FIRST_PAUSE
     last: Failure | None = None
     clock: Clock = field(default_factory=Clock)

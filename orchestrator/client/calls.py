@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.client.call import Call, Clock, OnStale, Options, Settings
+from orchestrator.client.call import Ask, Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
 from orchestrator.client.errors import (
     NoHealthyRegion,
@@ -37,7 +37,8 @@ from orchestrator.client.errors import (
     WriteRefused,
     WriteUnknown,
 )
-from orchestrator.client.outcome import FAILURES, Failure, Kind, kind, words
+from orchestrator.client.guard import guarded
+from orchestrator.client.outcome import FAILURES, Failure, Kind, Outslept, kind, words
 from orchestrator.client.regions import Region, Regions
 from orchestrator.client.routing import Routes, routes
 from orchestrator.client.view import DocumentView
@@ -89,13 +90,17 @@ class Calls:
         *,
         consistent: bool = False,
         pinned: str | None = None,
+        ask: Ask | None = None,
     ) -> tuple[Any, str]:
-        """The answer, and the region that gave it. pinned: the region to ask first.
+        """The answer, and the region that gave it. pinned: the region to ask first. ask: as `Call`
+        has it.
 
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
-        call = Call(operation, kwargs, options.deadline, clock=self.clock)
+        call = Call(operation, kwargs, options.deadline, ask=ask, clock=self.clock)
         while True:
+            if consistent:
+                self._awaken(call)
             found = self._by(self._document(call))
             order = self._read_order(found, pinned, consistent=consistent)
             for name in order:
@@ -140,6 +145,7 @@ class Calls:
         *,
         repeatable: bool = False,
         pinned: str | None = None,
+        ask: Ask | None = None,
     ) -> tuple[Any, str]:
         """The answer, and the region that gave it. repeatable: it may be done twice.
 
@@ -147,7 +153,7 @@ class Calls:
         ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
-        call = Call(operation, kwargs, options.deadline, safe, clock=self.clock)
+        call = Call(operation, kwargs, options.deadline, safe, ask, clock=self.clock)
         self._document(call)
         while True:
             region = self._writer(call, pinned)
@@ -185,6 +191,7 @@ class Calls:
     def _writer(self, call: Call, pinned: str | None) -> Region:
         """The region that takes this write now. Raises WriteRefused or NoHealthyRegion."""
         while True:
+            self._awaken(call)
             self._fresh_enough(call)
             found = self._by(self._document(call))
             asked = {name for name, _ in call.tried}  # those come last, but are asked again
@@ -226,10 +233,10 @@ class Calls:
 
     def _fresh_enough(self, call: Call) -> None:
         """Raises StaleDocument where the policy asks for it and a new look does not help."""
-        if self._settings.on_stale is OnStale.SERVE or not self._view.stale:
+        if self._settings.on_stale is OnStale.SERVE or not self._is_old():
             return
         self._reread(call)
-        if self._view.stale:
+        if self._is_old():
             if call.unknown:
                 raise self._lost(call)
             raise StaleDocument(
@@ -238,6 +245,9 @@ class Calls:
                 " refuse-writes: who takes writes may have changed. Nothing was sent; look at the"
                 " sources of the document"
             )
+
+    def _is_old(self) -> bool:
+        return self._view.stale or self._view.is_outslept
 
     def _reread(self, call: Call) -> bool:
         """Have the document read again, once a call; False if it was before."""
@@ -248,6 +258,12 @@ class Calls:
         return True
 
     # --- both
+
+    def _awaken(self, call: Call) -> None:
+        """After a freeze: wait once for a look. What is known is as old as the freeze was long."""
+        call.freezes = self._view.awake.freezes
+        if self._view.is_outslept:
+            self._view.refresh(max(0.0, min(FENCE_WAIT, call.left)))
 
     def _document(self, call: Call) -> Document:
         document = self._view.latest or self._view.wait_first(call.left)
@@ -283,7 +299,24 @@ class Calls:
 
     def _ask(self, region: Region, call: Call) -> Any:
         region.calls += 1
-        answer = getattr(region.client, call.operation)(**call.kwargs)
+        outslept: list[Outslept] = []
+
+        def guard() -> None:
+            """Right before the first byte: there was no freeze since it was decided to send it."""
+            if call.freezes is not None and self._view.awake.freezes > call.freezes:
+                outslept.append(Outslept(endpoint_url=region.endpoint_url, error="frozen"))
+                raise outslept[0]
+
+        try:
+            with guarded(guard):
+                if call.ask:
+                    answer = call.ask(region)
+                else:
+                    answer = getattr(region.client, call.operation)(**call.kwargs)
+        except FAILURES:
+            if outslept:  # botocore takes it for an error of the connection
+                raise outslept[0] from None
+            raise
         region.breaker.succeeded()
         region.used = self.clock.monotonic()
         return answer

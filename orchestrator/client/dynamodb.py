@@ -1,8 +1,10 @@
-"""`MultiRegionDynamoDB`: boto3's DynamoDB resource for a table that lives in several regions.
+"""`MultiRegionDynamoDB`: boto3's DynamoDB for tables that live in several regions.
 
     db = MultiRegionDynamoDB(GcsSource("my-bucket", "checkout.json"), home="us-east-1")
     orders = db.Table("orders")
     orders.get_item(Key={"pk": "order#1"})
+
+What it hands out are boto3's own resource and client; see `orchestrator.client.routed`.
 
 Make one for a process, when the application starts: it reads the document and keeps connections
 warm in threads of its own. It is safe to use from many threads, and goes on after a fork.
@@ -14,7 +16,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore.client import BaseClient
 
 from orchestrator.client.allowed import Allow, never
 from orchestrator.client.call import DEADLINE, OnStale, Options, Settings
@@ -29,18 +33,19 @@ from orchestrator.client.regions import (
     Regions,
     client_config,
 )
+from orchestrator.client.routed import Handed, Router, route
 from orchestrator.client.routing import Consistency, Mode
 from orchestrator.client.source import Source
-from orchestrator.client.table import Meta, RoutedClient, RoutedTable
 from orchestrator.client.view import INTERVAL, MAX_STALENESS, DocumentView
 
 if TYPE_CHECKING:
     from boto3 import Session
+    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
 
     from orchestrator.aws_identity import OffPath
 
-HEALTH_KEY = {"pk": "failover#health"}
+HEALTH_KEY = {"pk": {"S": "failover#health"}}
 """The item that is read to see whether a region's table answers."""
 
 
@@ -112,6 +117,7 @@ class MultiRegionDynamoDB:
         )
         self._calls = Calls(self.view, self._regions, settings, now)
         self._options = Options(deadline)
+        self._home = home
         self._health_table = health_table
 
         def renew() -> None:
@@ -121,8 +127,7 @@ class MultiRegionDynamoDB:
                 credentials.refresh_if_due(now())
 
         self._keeper = Keeper(self._regions, self._ask, renew, warm_every=warm_every)
-        self.client = RoutedClient(self._calls, self._options)
-        self.meta = Meta(self.client)
+        self._handed = Handed(Router(self._calls, self._options), home)
         self.view.on_change(self._regions.prepare)
         self.view.start()
         self._keeper.start()
@@ -130,25 +135,49 @@ class MultiRegionDynamoDB:
 
     # --- boto3's names
 
+    @property
+    def resource(self) -> DynamoDBServiceResource:
+        """boto3's own DynamoDB resource, routed."""
+        return self._handed.resource
+
+    @property
+    def client(self) -> DynamoDBClient:
+        """boto3's own low-level DynamoDB client, routed."""
+        return self._handed.client
+
+    @property
+    def meta(self) -> Any:
+        """The resource's, where boto3 keeps its client."""
+        return self.resource.meta
+
     def Table(self, name: str) -> Table:  # noqa: N802  # boto3's word
-        """The table of this name in whatever region: boto3's Table as far as items go.
-
-        It is annotated as boto3's own, so that editors and type checkers know its methods (with
-        the stubs `types-boto3-dynamodb`); what it is, is a `RoutedTable`.
-        """
-        return cast("Table", self.table(name))
-
-    def table(self, name: str) -> RoutedTable:
-        """The same, annotated as what it is: with `options` and `pages`."""
-        return RoutedTable(name, self._calls, self._options)
+        """boto3's own Table of this name, routed."""
+        return self.resource.Table(name)
 
     def batch_get_item(self, **kwargs: Any) -> Any:
-        """As boto3's resource has it."""
-        return self.client.batch_get_item(**kwargs)
+        """The resource's."""
+        return self.resource.batch_get_item(**kwargs)
 
     def batch_write_item(self, **kwargs: Any) -> Any:
-        """As boto3's resource has it."""
-        return self.client.batch_write_item(**kwargs)
+        """The resource's."""
+        return self.resource.batch_write_item(**kwargs)
+
+    def options(self, *, deadline: float | None = None, idempotent: bool | None = None) -> Handed:
+        """A resource and a client whose calls have other options; see `Options`. Keep them."""
+        chosen = Options(
+            self._options.deadline if deadline is None else deadline,
+            self._options.idempotent if idempotent is None else idempotent,
+        )
+        return Handed(Router(self._calls, chosen), self._home)
+
+    def route(self, existing: DynamoDBServiceResource | DynamoDBClient) -> None:
+        """Route a resource or client of DynamoDB that the application has made itself.
+
+        Its own region, endpoint, credentials and retries no longer count: the document and this
+        object have the say.
+        """
+        client = existing if isinstance(existing, BaseClient) else existing.meta.client
+        route(client, Router(self._calls, self._options))
 
     # --- beside boto3
 

@@ -22,6 +22,11 @@ Failure = ClientError | HTTPClientError | ConnectionError | ResponseParserError
 
 FAILURES = (ClientError, HTTPClientError, ConnectionError, ResponseParserError)
 
+
+class Outslept(EndpointConnectionError):
+    """The process was frozen between the decision where to send a request and its first byte."""
+
+
 NOT_SENT = (EndpointConnectionError, ConnectTimeoutError)
 """No connection came about: refused, unreachable, no name, no answer to the connect.
 

@@ -42,10 +42,10 @@ POOL = 64
 
 @dataclass(slots=True)
 class Region:
-    """One region as a call sees it: its boto3 client (with Python types), and its breaker.
+    """One region as a call sees it: its boto3 client, and its breaker.
 
-    client: the client of a boto3 DynamoDB resource, thread-safe. calls: attempts made. used: when
-    (monotonic seconds) it answered last.
+    client: boto3's low-level client, thread-safe. calls: attempts made. used: when (monotonic
+    seconds) it answered last.
     """
 
     name: str
@@ -173,7 +173,10 @@ class Regions:
     def resource(self, entry: RegionEntry) -> DynamoDBServiceResource:
         """boto3's own resource for this region, with boto3's own timeouts."""
         with self._lock:
-            return self._resource(entry, None)
+            made: DynamoDBServiceResource = self._session_of().resource(
+                "dynamodb", region_name=aws_region(entry), endpoint_url=entry.endpoint_url
+            )
+            return made
 
     def after_fork(self) -> None:
         """In a child process: connections belong to the parent; make all anew when needed."""
@@ -181,29 +184,29 @@ class Regions:
         self._session = None  # its credentials may have been refreshed at that moment, under a lock
         self._made = {}
 
-    def _resource(self, entry: RegionEntry, config: Config | None) -> DynamoDBServiceResource:
+    def _session_of(self) -> Session:
         if self._session is None:
             self._session = self._make_session()
-        return self._session.resource(
-            "dynamodb",
-            region_name=aws_region(entry),
-            endpoint_url=entry.endpoint_url,
-            config=config,
-        )
+        return self._session
 
     def _make(self, entry: RegionEntry) -> Region:
         with self._lock:
             known = self._made.get(entry.name)
             if known is not None and known.endpoint_url == entry.endpoint_url:
                 return known
-            resource = self._resource(entry, self._config or client_config())
-            resource.meta.client.meta.events.register("before-parse.dynamodb", whole)
-            share_time(resource.meta.client)
+            client = self._session_of().client(
+                "dynamodb",
+                region_name=aws_region(entry),
+                endpoint_url=entry.endpoint_url,
+                config=self._config or client_config(),
+            )
+            client.meta.events.register("before-parse.dynamodb", whole)
+            share_time(client)
 
             def told(before: BreakerState, after: BreakerState) -> None:
                 _LOG.warning("breaker of %s: %s, was %s", entry.name, after, before)
 
             breaker = known.breaker if known else Breaker(clock=self._monotonic, on_change=told)
-            region = Region(entry.name, entry.endpoint_url, resource.meta.client, breaker)
+            region = Region(entry.name, entry.endpoint_url, client, breaker)
             self._made = {**self._made, entry.name: region}
             return region

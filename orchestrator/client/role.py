@@ -28,6 +28,9 @@ from orchestrator.client.view import DocumentView
 CHECK_INTERVAL = 5.0
 """Seconds between two checks of a Google Cloud health check, its default."""
 
+AWAKEN = 0.5
+"""Seconds that the role waits for a look after this process was frozen: health checks have 1 s."""
+
 _SPREAD = 1.2  # the view spreads its interval by a fifth
 
 
@@ -69,6 +72,8 @@ class Role:
 
     def now(self) -> Standing:
         """The role at this moment."""
+        if self._view is not None and self._view.is_outslept:
+            self._view.refresh(AWAKEN)
         latest = self._view.latest if self._view else None
         if latest is not None:
             self._learn(latest)  # the view had it before we listened, or tells listeners later

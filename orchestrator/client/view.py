@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Self
 
 from orchestrator.client.allowed import Allow, never
+from orchestrator.client.awake import Awake
 from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.fork import in_child
@@ -62,7 +63,8 @@ class DocumentView:
     seconds between two looks. max_staleness: seconds after which `stale` is true. monotonic: the
     clock of that age, in seconds. allow_endpoint: what the application takes from the document
     beside AWS's names of DynamoDB, see `orchestrator.client.allowed`; a region with any other
-    endpoint is left out. Make it with the application and `start` it once.
+    endpoint is left out. awake: tells whether this process was frozen. Make it with the application
+    and `start` it once.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class DocumentView:
         interval: float = INTERVAL,
         max_staleness: float = MAX_STALENESS,
         allow_endpoint: Allow = never,
+        awake: Awake | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not sources:
@@ -84,6 +87,7 @@ class DocumentView:
         self.interval = interval
         self.max_staleness = max_staleness
         self._sources = tuple(sources)
+        self.awake = awake or Awake(min(interval, 1.0))
         self._allow = allow_endpoint
         self._monotonic = monotonic
         self._latest: Document | None = None
@@ -124,6 +128,11 @@ class DocumentView:
         """Whether the knowledge is older than `max_staleness`."""
         return self.age > self.max_staleness
 
+    @property
+    def is_outslept(self) -> bool:
+        """Whether this process was frozen, and no look has been tried since."""
+        return self.awake.was_frozen
+
     def refresh(self, wait: float) -> bool:
         """Have the sources asked now, and wait for that at most `wait` seconds; True if in time.
 
@@ -150,6 +159,7 @@ class DocumentView:
 
     def start(self) -> Self:
         """Begin to look. Idempotent."""
+        self.awake.start()
         with self._changed:
             if self._thread is None and not self._closed:
                 thread = threading.Thread(target=self._run, name="region-document", daemon=True)
@@ -159,6 +169,7 @@ class DocumentView:
 
     def close(self) -> None:
         """Look no more; what is known stays. Idempotent."""
+        self.awake.close()
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -192,8 +203,10 @@ class DocumentView:
                 if self._closed:
                     return
                 self._begun += 1
+            freezes = self.awake.freezes
             self._look()
             with self._changed:
+                self.awake.answered(freezes)
                 self._ended = self._begun
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed, SPACING)

@@ -23,8 +23,8 @@ from orchestrator.client.errors import (
     WriteUnknown,
 )
 from orchestrator.client.regions import Regions
+from orchestrator.client.routed import PageKey
 from orchestrator.client.routing import Consistency, Mode
-from orchestrator.client.table import PageKey, RoutedClient, RoutedTable
 from tests.examples import examples
 from tests.regional import (
     EAST,
@@ -32,6 +32,7 @@ from tests.regional import (
     PATIENCE,
     REGIONS,
     WEST,
+    Direct,
     FakeDynamo,
     FakeSession,
     FakeTime,
@@ -66,11 +67,11 @@ class Lab:
 
     @property
     def client(self) -> Any:
-        return RoutedClient(self.calls, Options(deadline=0.6))
+        return Direct(self.calls, Options(deadline=0.6))
 
     @property
     def table(self) -> Any:
-        return RoutedTable("orders", self.calls, Options(deadline=0.6))
+        return Direct(self.calls, Options(deadline=0.6), "orders")
 
     def publish(self, body: bytes) -> None:
         """Change the document; the view has not looked yet."""
@@ -499,75 +500,6 @@ def _out_of_sight(one: Lab) -> None:
     assert not one.view.stale
     one.time.rest(STALENESS + 1)
     assert one.view.stale
-
-
-# --- batches
-
-
-def test_a_batch_writer_flushes_in_batches_and_keeps_its_region(active: Lab) -> None:
-    with active.table.batch_writer() as batch:
-        for number in range(30):
-            batch.put_item(Item={"pk": str(number)})
-            if number == 26:
-                active.see(document(2, down=[EUROPE]))
-    sizes = [len(kwargs["RequestItems"]["orders"]) for _, kwargs in active[WEST].calls]
-    assert sizes == [25, 5]
-    assert batch.pending == []
-
-
-def test_a_batch_writer_leaves_a_region_that_is_lost(passive: Lab) -> None:
-    with passive.table.batch_writer() as batch:
-        for number in range(26):
-            batch.put_item(Item={"pk": str(number)})
-        passive[EAST].always = refused()
-        passive.publish(document(2, WEST, down=[EAST]))
-    assert passive[WEST].asked == ["batch_write_item"]
-
-
-def test_what_a_batch_writer_could_not_write_is_kept(passive: Lab) -> None:
-    passive[EAST].fails = [timed_out()]
-    batch = passive.table.batch_writer()
-    with pytest.raises(WriteUnknown), batch:
-        batch.put_item(Item={"pk": "a"})
-    assert batch.pending == [{"PutRequest": {"Item": {"pk": "a"}}}]
-
-
-def test_what_a_block_caught_is_tried_again_when_it_is_left(passive: Lab) -> None:
-    passive[EAST].fails = [timed_out()]
-    with passive.table.batch_writer() as batch:
-        for number in range(24):
-            batch.put_item(Item={"pk": str(number)})
-        with pytest.raises(WriteUnknown):
-            batch.put_item(Item={"pk": "24"})
-        assert len(batch.pending) == 25
-    assert batch.pending == []
-
-
-def test_a_batch_that_is_never_processed_is_given_up(passive: Lab) -> None:
-    passive[EAST].unprocessed = True
-    batch = passive.table.batch_writer()
-    with pytest.raises(NoHealthyRegion, match="unprocessed"), batch:
-        batch.put_item(Item={"pk": "a"})
-    assert batch.pending == [{"PutRequest": {"Item": {"pk": "a"}}}]
-
-
-def test_a_batch_writer_drops_earlier_writes_to_the_same_key(passive: Lab) -> None:
-    with passive.table.batch_writer(overwrite_by_pkeys=["pk"]) as batch:
-        batch.put_item(Item={"pk": "a", "n": 1})
-        batch.put_item(Item={"pk": "b", "n": 1})
-        batch.delete_item(Key={"pk": "a"})
-    [(_, kwargs)] = passive[EAST].calls
-    assert kwargs["RequestItems"]["orders"] == [
-        {"PutRequest": {"Item": {"pk": "b", "n": 1}}},
-        {"DeleteRequest": {"Key": {"pk": "a"}}},
-    ]
-
-
-def test_what_is_not_routed_says_where_it_is(passive: Lab) -> None:
-    with pytest.raises(AttributeError, match="in_region"):
-        passive.table.delete()
-    with pytest.raises(AttributeError, match="in_region"):
-        passive.client.create_table()
 
 
 # --- laws

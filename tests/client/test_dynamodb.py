@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
@@ -18,8 +19,8 @@ from botocore.exceptions import ClientError
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
+from orchestrator.client.routed import PageKey
 from orchestrator.client.sources.file import FileSource
-from orchestrator.client.table import PageKey
 from orchestrator.client.view import DocumentView
 from orchestrator.local.child import ROOT
 from orchestrator.local.database import Database
@@ -113,7 +114,8 @@ def test_all_pages_are_walked(db: MultiRegionDynamoDB) -> None:
     assert first["LastEvaluatedKey"].region == EAST
     second = db.Table("checkout").scan(Limit=10, ExclusiveStartKey=first["LastEvaluatedKey"])
     assert not {i["pk"] for i in first["Items"]} & {i["pk"] for i in second["Items"]}
-    pages = list(db.table("checkout").pages("scan", Limit=10))
+    paginator = db.meta.client.get_paginator("scan")
+    pages = list(paginator.paginate(TableName="checkout", PaginationConfig={"PageSize": 10}))
     found = [item["pk"] for page in pages for item in page["Items"]]
     assert len(found) == len(set(found))
     assert {f"page#{number}" for number in range(25)} <= set(found)
@@ -127,10 +129,51 @@ def test_transactions_go_through_the_client(db: MultiRegionDynamoDB) -> None:
     }
     db.meta.client.transact_write_items(TransactItems=[{"Put": put}])
     get: Any = {"Get": {"TableName": "checkout", "Key": {"pk": "t"}}}
-    found = db.client.transact_get_items(TransactItems=[get])
+    found = db.meta.client.transact_get_items(TransactItems=[get])
     assert found["Responses"] == [{"Item": {"pk": "t"}}]
-    with pytest.raises(ClientError, match="TransactionCanceled"):
-        db.client.transact_write_items(TransactItems=[{"Put": put}])
+    with pytest.raises(db.meta.client.exceptions.TransactionCanceledException):
+        db.meta.client.transact_write_items(TransactItems=[{"Put": put}])
+
+
+def test_what_is_handed_out_is_boto3s_own(db: MultiRegionDynamoDB) -> None:
+    """Types, exceptions, waiters, and what a table tells of itself."""
+    table = db.Table("checkout")
+    assert isinstance(table, type(db.in_region(EAST).Table("checkout")).__mro__[1])
+    assert [key["AttributeName"] for key in table.key_schema] == ["pk"]
+    db.client.get_waiter("table_exists").wait(TableName="checkout")
+    table.put_item(Item={"pk": "own"})
+    with pytest.raises(table.meta.client.exceptions.ConditionalCheckFailedException) as caught:
+        table.put_item(Item={"pk": "own"}, ConditionExpression=Attr("pk").not_exists())
+    assert "max retries" not in str(caught.value)
+    assert db.client.get_item(TableName="checkout", Key={"pk": {"S": "own"}})["Item"] == {
+        "pk": {"S": "own"}
+    }
+
+
+def test_a_client_that_the_application_made_is_routed_from_then_on(
+    db: MultiRegionDynamoDB, servers: dict[str, Database], source: Path
+) -> None:
+    """Whatever it was made for: here a region and keys that nobody knows."""
+    elsewhere = boto3.Session("x", "x", region_name="eu-north-1")
+    resource, client = elsewhere.resource("dynamodb"), elsewhere.client("dynamodb")
+    db.route(resource)
+    for _ in range(2):  # twice is as good as once
+        db.route(client)
+    resource.Table("checkout").put_item(Item={"pk": "mine"})
+    assert "Item" in client.get_item(TableName="checkout", Key={"pk": {"S": "mine"}})
+    urls = {name: one.url for name, one in servers.items()}
+    write_whole(source, document(2, WEST, endpoints=urls))
+    assert db.view.refresh(5)
+    resource.Table("checkout").put_item(Item={"pk": "mine too"})
+    assert "Item" in db.in_region(WEST).Table("checkout").get_item(Key={"pk": "mine too"})
+
+
+def test_calls_may_have_other_options(db: MultiRegionDynamoDB) -> None:
+    """Each with its resource and client."""
+    chosen = db.options(deadline=5, idempotent=True)
+    chosen.Table("checkout").put_item(Item={"pk": "option"})
+    assert "Item" in chosen.client.get_item(TableName="checkout", Key={"pk": {"S": "option"}})
+    assert chosen.resource is chosen.resource
 
 
 def test_a_new_primary_takes_the_writes(

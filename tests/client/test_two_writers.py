@@ -20,10 +20,9 @@ from orchestrator.client.calls import Calls
 from orchestrator.client.errors import RegionError
 from orchestrator.client.regions import Regions
 from orchestrator.client.routing import Mode
-from orchestrator.client.table import RoutedTable
 from orchestrator.client.view import DocumentView
 from orchestrator.local.wait import wait_until
-from tests.regional import EAST, PATIENCE, WEST, FakeSession, FakeTime, HeldSource, document
+from tests.regional import EAST, PATIENCE, WEST, Direct, FakeSession, FakeTime, HeldSource, document
 
 INTERVAL, STALENESS = 0.05, 1000.0
 
@@ -46,7 +45,7 @@ class Application:
         regions = Regions(lambda: cast("Any", FakeSession()))
         settings = Settings(WEST, Mode.ACTIVE_PASSIVE, on_stale=on_stale)
         calls = Calls(self.view.start(), regions, settings, lambda: datetime.now(UTC))
-        self._table = RoutedTable("orders", calls, Options(deadline=0.1))
+        self._table = Direct(calls, Options(deadline=0.1), "orders")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._write)
         self._thread.start()

@@ -19,7 +19,6 @@ from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.regions import Regions
 from orchestrator.client.routing import Mode
-from orchestrator.client.table import RoutedTable
 from orchestrator.client.view import DocumentView
 from orchestrator.core.reading import Corrupt
 from orchestrator.local.wait import wait_until
@@ -27,6 +26,7 @@ from tests.regional import (
     EAST,
     PATIENCE,
     WEST,
+    Direct,
     FakeSession,
     FakeTime,
     HeldSource,
@@ -204,7 +204,7 @@ def test_no_request_waits_for_a_source_that_hangs() -> None:
         assert seen.wait_first(5)
         regions = Regions(lambda: cast("Any", session))
         calls = Calls(seen, regions, Settings(WEST, Mode.ACTIVE_PASSIVE), lambda: NOW)
-        table = RoutedTable("orders", calls, Options())
+        table = Direct(calls, Options(), "orders")
         table.get_item(Key={})
         table.put_item(Item={})
         source.going_on.clear()

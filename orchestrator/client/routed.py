@@ -1,0 +1,240 @@
+"""A real boto3, routed: botocore's own events put the regions behind an ordinary client.
+
+What an application holds is boto3's own resource or client: its types, exceptions, paginators and
+waiters, and whatever other libraries expect of one. It validates and serializes a call as always.
+Then, in the place of the request, a handler of `before-call` takes the call to a region, as `calls`
+decides, and hands back the answer as that region's client has parsed it. botocore goes on as if it
+had sent it: it makes Python types of it, or raises its own exceptions.
+
+    before-parameter-build   the arguments in DynamoDB's own form are remembered
+    before-call              the serialized request is sent to a region by that region's client
+
+The region's client signs with its own credentials and sends to its own endpoint. It is asked to
+send what was serialized already (`_make_request`, the one thing here that botocore keeps for
+itself): to let it serialize again would cost a fifth of a call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from orchestrator.client.call import Ask, Options
+from orchestrator.client.calls import Calls
+from orchestrator.client.fork import in_child
+from orchestrator.client.repeats import all_repeatable, repeatable
+from orchestrator.core.endpoints import is_aws_region
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+    from botocore.model import OperationModel
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+
+    from orchestrator.client.regions import Region
+
+NOWHERE = "https://dynamodb.routed.invalid"
+"""The endpoint of what is handed out. RFC 6761: no name ends so."""
+
+_ARGUMENTS = "failover-arguments"
+"""Where a call's context keeps its arguments between the two events."""
+
+_SERVER_SAID_NO = 300
+
+READS = frozenset({"get_item", "query", "scan", "batch_get_item", "transact_get_items"})
+WRITES = frozenset(
+    {"put_item", "update_item", "delete_item", "batch_write_item", "transact_write_items"}
+)
+STATEMENTS = frozenset({"execute_statement", "batch_execute_statement", "execute_transaction"})
+
+Arguments = Mapping[str, Any]
+Answer = tuple[Any, dict[str, Any]]
+"""What botocore's client makes of a request: the HTTP answer, and what was parsed of it."""
+
+
+class PageKey(dict[str, Any]):
+    """A `LastEvaluatedKey` that remembers the region whose page it ended.
+
+    Handed back as `ExclusiveStartKey` it continues there, as long as that region can be had. A copy
+    of it (through JSON, say) is a plain key and continues where reads go then; another region may
+    be a moment behind or ahead.
+    """
+
+    __slots__ = ("region",)
+
+    def __init__(self, key: Mapping[str, Any], region: str) -> None:
+        super().__init__(key)
+        self.region = region
+
+
+class Answered(ClientError):
+    """A region's answer that is an error: what botocore makes its own exception of."""
+
+    def __init__(self, http: Any, parsed: Any, operation: str) -> None:  # as botocore has them
+        super().__init__(parsed, operation)
+        self.http = http
+
+
+class Router:
+    """Takes the calls of one client to the regions. options: of every call of it."""
+
+    def __init__(self, calls: Calls, options: Options) -> None:
+        self._calls = calls
+        self._options = options
+
+    def keep(self, params: Arguments, context: dict[str, Any], **_: object) -> None:
+        """Remember the arguments of this call, in DynamoDB's own form."""
+        context[_ARGUMENTS] = params
+
+    def answer(
+        self, model: OperationModel, params: Arguments, context: dict[str, Any], **_: object
+    ) -> Answer:
+        """The answer of a region, in place of the request that botocore would send.
+
+        Raises what `Calls` raises, but for an error that a region answered: that is an answer.
+        """
+        given = context.pop(_ARGUMENTS, {})
+        operation = xform_name(model.name)
+
+        def ask(region: Region) -> Answer:
+            return send(region, model, params)
+
+        try:
+            (http, parsed), region = self.take(operation, given, ask)
+        except Answered as error:
+            return error.http, error.response  # type: ignore[return-value]  # as it was parsed
+        if key := parsed.get("LastEvaluatedKey"):
+            parsed["LastEvaluatedKey"] = PageKey(key, region)
+        return http, parsed
+
+    def take(self, operation: str, given: Arguments, ask: Ask | None = None) -> tuple[Any, str]:
+        """Take one call to a region: its answer, and which it was. Raises what `Calls` raises.
+
+        given: the arguments. ask: makes one attempt.
+        """
+        if operation in WRITES:
+            safe = _safe(operation, given)
+            return self._calls.write(operation, given, self._options, repeatable=safe, ask=ask)
+        if not self._reads(operation, given):
+            return self._calls.write(operation, given, self._options, ask=ask)
+        start = given.get("ExclusiveStartKey")
+        pinned = start.region if isinstance(start, PageKey) else None
+        consistent = _is_consistent(operation, given)
+        return self._calls.read(
+            operation, given, self._options, consistent=consistent, pinned=pinned, ask=ask
+        )
+
+    @staticmethod
+    def _reads(operation: str, given: Arguments) -> bool:
+        """Whether it changes nothing. What is not of items belongs to the region of the writes."""
+        if operation in STATEMENTS:
+            return all(_selects(one) for one in _statements(given))
+        return operation in READS or operation.startswith(("describe_", "list_"))
+
+
+class Handed:
+    """boto3's own resource and client, routed. Made when they are first asked for.
+
+    region: the AWS region that they name as their own; None: any. They send nothing there.
+    """
+
+    def __init__(self, router: Router, region: str | None) -> None:
+        self._router = router
+        self._region = region if region and is_aws_region(region) else "us-east-1"
+        self._lock = threading.Lock()
+        self._resource: DynamoDBServiceResource | None = None
+        self._client: DynamoDBClient | None = None
+        in_child(self, Handed._after_fork)
+
+    @property
+    def resource(self) -> DynamoDBServiceResource:
+        """boto3's own DynamoDB resource."""
+        with self._lock:
+            if self._resource is None:
+                self._resource = self._made("resource")
+            return self._resource
+
+    @property
+    def client(self) -> DynamoDBClient:
+        """boto3's own low-level client."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._made("client")
+            return self._client
+
+    def Table(self, name: str) -> Table:  # noqa: N802  # boto3's word
+        """boto3's own Table of this name."""
+        return self.resource.Table(name)
+
+    def _made(self, kind: str) -> Any:
+        """One of the two. Its endpoint and keys are none: whatever is not routed goes nowhere."""
+        import boto3  # with the first call, not before
+
+        made = getattr(boto3.Session(), kind)(
+            "dynamodb",
+            region_name=self._region,
+            endpoint_url=NOWHERE,
+            aws_access_key_id="routed",
+            aws_secret_access_key="routed",  # noqa: S106  # no key
+        )
+        route(made.meta.client if kind == "resource" else made, self._router)
+        return made
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+
+def route(client: BaseClient, router: Router) -> None:
+    """Have this client's calls taken to the regions from now on."""
+    events: Any = client.meta.events
+    name = client.meta.service_model.service_id.hyphenize()
+    for event, handler in (("before-parameter-build", router.keep), ("before-call", router.answer)):
+        known = f"failover-{event}"
+        events.unregister(f"{event}.{name}", unique_id=known)
+        events.register_last(f"{event}.{name}", handler, unique_id=known)
+
+
+def send(region: Region, model: OperationModel, serialized: Arguments) -> Answer:
+    """Have the region's client sign and send this request. Raises Answered for an error."""
+    context = {k: v for k, v in serialized["context"].items() if k not in {"signing", _ARGUMENTS}}
+    request = {
+        **serialized,
+        "url": f"{region.endpoint_url.rstrip('/')}/",
+        "headers": {**serialized["headers"]},
+        "context": context,
+    }
+    http, parsed = region.client._make_request(model, request, context)  # noqa: SLF001  # see above
+    parsed.get("ResponseMetadata", {}).pop("MaxAttemptsReached", None)  # attempts are ours
+    if http.status_code >= _SERVER_SAID_NO:
+        raise Answered(http, parsed, model.name)
+    return http, parsed
+
+
+def _safe(operation: str, given: Arguments) -> bool:
+    if operation == "transact_write_items":
+        return all_repeatable(given)
+    kind = operation.removesuffix("_item").capitalize()
+    return operation != "batch_write_item" and repeatable(kind, given)
+
+
+def _is_consistent(operation: str, given: Arguments) -> bool:
+    if operation == "batch_get_item":
+        tables = given.get("RequestItems", {}).values()
+        return any(one.get("ConsistentRead") for one in tables)
+    if operation in {"get_item", "query", "scan", "execute_statement"}:
+        return bool(given.get("ConsistentRead"))
+    return True  # transactions, and what is not of items
+
+
+def _statements(given: Arguments) -> list[str]:
+    many = given.get("Statements") or given.get("TransactStatements") or ()
+    return [str(one.get("Statement")) for one in (*many, *([given] if not many else []))]
+
+
+def _selects(statement: str) -> bool:
+    """Whether a PartiQL statement only reads. `EXISTS` stands in transactions of writes too."""
+    return statement.lstrip().upper().startswith("SELECT")
