@@ -22,6 +22,9 @@ DEADLINE = 3.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
 """Seconds between attempts at a region that throttles; doubled, and spread from nothing to all."""
 
+TOKEN, TOKEN_LIFE = "ClientRequestToken", 600.0
+"""What makes a transaction known to a region, and the seconds for which the region remembers it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -50,14 +53,18 @@ class Options:
 class Call:
     """One call under way.
 
-    tried: regions and what they said. unknown: one attempt may have been executed. reread: the
-    document was read again for it. last: what the last attempt came to.
+    tried: regions and what they said. unknown: one attempt may have been executed. safe: it may be
+    repeated then, in any region. token: DynamoDB itself executes it once, in the region that knows
+    the token. only: that region, once one attempt there is unknown. reread: the document was read
+    again for it. last: what the last attempt came to.
     """
 
     operation: str
     kwargs: Mapping[str, Any]
     deadline: float
     safe: bool = True
+    token: bool = False
+    only: str | None = None
     tried: list[tuple[str, str]] = field(default_factory=list)
     unknown: bool = False
     reread: bool = False
@@ -73,6 +80,12 @@ class Call:
     def left(self) -> float:
         """Seconds until the deadline."""
         return self.begun + self.deadline - self.clock.monotonic()
+
+    def may_go_to(self, region: str) -> bool:
+        """Whether a repeat there is safe: with a token alone only where it was sent, in time."""
+        if self.only is None:
+            return True
+        return region == self.only and self.clock.monotonic() - self.begun < TOKEN_LIFE
 
     def time_for_another(self, needed: float) -> bool:
         """Whether an attempt that hangs would still end within the deadline.

@@ -7,13 +7,17 @@ A write goes to the region that may take it and to no other. When it fails there
 what is known:
 
     not sent   (no connection)            sent again where the newest document now points
-    unknown    (no answer, or a 5xx)      sent again only if it may be done twice: it has a
-                                          condition and sets values and no differences, or is
-                                          declared idempotent; otherwise WriteUnknown
+    unknown    (no answer, or a 5xx)      sent again only if that is safe (`repeats`), or if it is
+                                          declared idempotent. A transaction is sent again to the
+                                          same region. Otherwise WriteUnknown
     throttled  (nothing was done)         the same region again after a pause, until the deadline
 
 Once one attempt's outcome is unknown, the call's is, whatever later attempts say short of success:
 so also where a repeated condition fails, for it may be our own first attempt that made it fail.
+
+A transaction carries a token, the same one in each attempt. A region that has executed the token
+within the last 10 minutes answers with success and does nothing. So a repeat is safe there,
+whatever the transaction does. Another region does not know the token.
 
 The write fence. A write is sent only to the region that the newest document names, and not while
 that region is fenced off. Before it is refused the document is read once more, at once: the only
@@ -24,11 +28,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.client.call import Call, Clock, OnStale, Options, Settings
+from orchestrator.client.call import TOKEN, Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
 from orchestrator.client.errors import (
     NoHealthyRegion,
@@ -47,7 +52,7 @@ _LOG = logging.getLogger(__name__)
 FENCE_WAIT = 1.0
 """Seconds at most that a write waits for a fresh document before it is refused."""
 
-FENCED, SHUT = "fenced", "breaker open"
+FENCED, SHUT, ELSEWHERE = "fenced", "breaker open", "a repeat is safe only where it was sent"
 
 
 class Calls:
@@ -147,7 +152,10 @@ class Calls:
         ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
-        call = Call(operation, kwargs, options.deadline, safe, clock=self.clock)
+        token = operation == "transact_write_items"
+        if token and not kwargs.get(TOKEN):
+            kwargs = {**kwargs, TOKEN: str(uuid.uuid4())}  # botocore would make one per attempt
+        call = Call(operation, kwargs, options.deadline, safe, token, clock=self.clock)
         self._document(call)
         while True:
             region = self._writer(call, pinned)
@@ -170,8 +178,10 @@ class Calls:
             raise self._lost(call, hint) from error
         if what is Kind.UNKNOWN:
             call.unknown = True
-            if not call.safe:
+            if not call.safe and not call.token:
                 raise self._lost(call) from error
+            if not call.safe:
+                call.only = region.name
         if what in (Kind.THROTTLED, Kind.BUSY):
             if call.rest() and call.time_for_another(self._settings.attempt):
                 return
@@ -192,6 +202,9 @@ class Calls:
             refused = []
             for name in order:
                 entry = found.document.regions[name]
+                if not call.may_go_to(name):
+                    refused.append((name, ELSEWHERE))
+                    continue
                 if entry.fenced_until is not None and entry.fenced(self._now()):
                     refused.append((name, FENCED))
                     continue

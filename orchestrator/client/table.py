@@ -1,13 +1,12 @@
 """The boto3 Table interface over the regions: the same methods, arguments and answers.
 
-What a method is allowed to do elsewhere is decided in `calls`; here is only which arguments make a
-read consistent or a write safe to repeat, and where a page of a query belongs.
+What a method is allowed to do elsewhere is decided in `calls`, and which writes are safe to repeat
+in `repeats`. Here is only which arguments make a read consistent, and where a page of a query
+belongs.
 """
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from orchestrator.client.batch import BatchWriter
 from orchestrator.client.call import Options
 from orchestrator.client.calls import Calls
+from orchestrator.client.repeats import all_repeatable, repeatable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +37,6 @@ class PageKey(dict[str, Any]):
     def __init__(self, key: Mapping[str, Any], region: str) -> None:
         super().__init__(key)
         self.region = region
-
-
-_RELATIVE = re.compile(r"[+-]|list_append|if_not_exists|\b(ADD|DELETE|REMOVE)\b", re.IGNORECASE)
-"""What makes an update depend on what was there: done twice it comes to something else."""
-
-
-def repeatable(kind: str, kwargs: Mapping[str, Any]) -> bool:
-    """Whether one write may be done twice: it has a condition, and sets values and no differences.
-
-    kind: `Put`, `Delete`, `Update` or `ConditionCheck`. `balance >= :a` is still true after the
-    first withdrawal, so a condition alone does not make an update safe.
-    """
-    if not kwargs.get("ConditionExpression"):
-        return False
-    return kind != "Update" or not _RELATIVE.search(str(kwargs.get("UpdateExpression", "-")))
-
-
-def all_repeatable(kwargs: Mapping[str, Any]) -> bool:
-    """Whether every write of a transaction is."""
-    writes = [one for item in kwargs.get("TransactItems", ()) for one in item.items()]
-    return bool(writes) and all(repeatable(kind, one) for kind, one in writes)
 
 
 class RoutedClient:
@@ -146,8 +125,6 @@ class RoutedClient:
     def transact_write_items(self, **kwargs: Any) -> Any:
         """As boto3's. Safe to repeat in another region if every write of it is (`repeatable`)."""
         safe = all_repeatable(kwargs)
-        # one token for all attempts: a region that has done it already says so instead of failing
-        kwargs = {"ClientRequestToken": str(uuid.uuid4()), **kwargs}
         name = "transact_write_items"
         return self._calls.write(name, kwargs, self._options, repeatable=safe)[0]
 

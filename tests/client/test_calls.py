@@ -318,7 +318,7 @@ def test_once_unknown_a_safe_write_stays_unknown(passive: Lab) -> None:
     passive[EAST].fails = [timed_out()]
     passive[EAST].always = refused()
     with pytest.raises(WriteUnknown):
-        passive.table.put_item(Item={}, **CONDITION)
+        passive.table.put_item(Item={"pk": "a"}, **CONDITION)
 
 
 def test_a_throttled_write_is_tried_again_in_the_same_region(passive: Lab) -> None:
@@ -371,23 +371,26 @@ def test_an_active_active_write_asks_every_region_before_one_twice(active: Lab) 
 
 
 @pytest.mark.parametrize(
-    ("expression", "repeated"),
+    ("expression", "condition", "repeated"),
     [
-        ("SET total = :t, version = :v", True),
-        ("SET balance = balance - :a", False),
-        ("SET balance = balance + :a", False),
-        ("SET history = list_append(history, :h)", False),
-        ("SET a = if_not_exists(a, :one)", False),
-        ("ADD n :one", False),
-        ("REMOVE history[0]", False),
+        ("SET total = :t, version = :new", "version = :old", True),
+        ("SET total = :t, version = :new", "balance >= :old", False),
+        ("SET previous = version, version = :new", "version = :old", False),
+        ("ADD n :new", "attribute_exists(pk)", False),
     ],
 )
-def test_a_conditional_update_is_repeated_only_if_it_sets_values_and_no_differences(
-    passive: Lab, expression: str, repeated: bool
+def test_a_conditional_update_is_repeated_only_if_it_makes_its_own_condition_false(
+    passive: Lab, expression: str, condition: str, repeated: bool
 ) -> None:
     """`balance >= :a` is still true after the first of two withdrawals."""
     passive[EAST].fails = [timed_out()]
-    update = {**KEY, "UpdateExpression": expression, "ConditionExpression": "balance >= :a"}
+    values = {":old": 1, ":new": 2, ":t": "total"}
+    update = {
+        **KEY,
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+    }
     if repeated:
         assert passive.table.update_item(**update) == {"region": EAST}
     else:
@@ -396,17 +399,60 @@ def test_a_conditional_update_is_repeated_only_if_it_sets_values_and_no_differen
     assert len(passive[EAST].calls) == 1 + repeated
 
 
+def test_a_conditional_delete_is_not_repeated_unless_it_is_declared(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    delete = {**KEY, "ConditionExpression": "attribute_exists(pk)"}
+    with pytest.raises(WriteUnknown):
+        passive.table.delete_item(**delete)
+    passive[EAST].fails = [timed_out()]
+    assert passive.table.options(idempotent=True).delete_item(**delete) == {"region": EAST}
+
+
 def test_an_empty_condition_is_none(passive: Lab) -> None:
     passive[EAST].fails = [timed_out()]
     with pytest.raises(WriteUnknown):
         passive.table.put_item(Item={}, Expected={})
 
 
-def test_a_transaction_with_an_update_by_a_difference_is_not_repeated(passive: Lab) -> None:
+COUNTING: Any = {
+    "TransactItems": [
+        {
+            "Update": {
+                "UpdateExpression": "ADD n :one",
+                "ConditionExpression": "attribute_exists(pk)",
+            }
+        }
+    ]
+}
+
+
+def test_a_transaction_is_repeated_with_its_token_where_it_was_sent(passive: Lab) -> None:
+    """DynamoDB executes a token once, in the region that knows it."""
     passive[EAST].fails = [timed_out()]
-    update = {"UpdateExpression": "ADD n :one", "ConditionExpression": "attribute_exists(pk)"}
-    with pytest.raises(WriteUnknown):
-        passive.client.transact_write_items(TransactItems=[{"Update": update}])
+    assert passive.client.transact_write_items(**COUNTING) == {"region": EAST}
+    first, second = (kwargs["ClientRequestToken"] for _, kwargs in passive[EAST].calls)
+    assert first == second
+
+
+def test_a_transactions_token_says_nothing_in_another_region(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    passive.publish(document(2, WEST, down=[EAST]))
+    with pytest.raises(WriteUnknown, match="safe only where it was sent"):
+        passive.client.transact_write_items(**COUNTING)
+    assert not passive[WEST].calls
+
+
+def test_a_transaction_keeps_the_token_that_it_was_given(passive: Lab) -> None:
+    passive.client.transact_write_items(**COUNTING, ClientRequestToken="mine")
+    [(_, kwargs)] = passive[EAST].calls
+    assert kwargs["ClientRequestToken"] == "mine"
+
+
+def test_a_transaction_that_makes_its_conditions_false_is_repeated_anywhere(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    passive.publish(document(2, WEST, down=[EAST]))
+    put = {"Put": {"Item": {"pk": "a"}, **CONDITION}}
+    assert passive.client.transact_write_items(TransactItems=[put]) == {"region": WEST}
 
 
 def test_a_proxy_that_breaks_off_says_nothing_about_the_request(passive: Lab) -> None:
@@ -419,7 +465,7 @@ def test_a_proxy_that_breaks_off_says_nothing_about_the_request(passive: Lab) ->
 def test_what_ends_a_later_attempt_does_not_take_an_unknown_one_back(passive: Lab) -> None:
     passive[EAST].fails = [timed_out(), NoCredentialsError()]
     with pytest.raises(WriteUnknown, match="Unable to locate credentials"):
-        passive.table.put_item(Item={}, **CONDITION)
+        passive.table.put_item(Item={"pk": "a"}, **CONDITION)
 
 
 def test_a_region_that_knows_us_no_more_is_left_by_reads(passive: Lab) -> None:
@@ -608,7 +654,7 @@ def test_a_write_never_claims_what_is_not_known(
         one.publish(document(2, moved))
         failed: list[BaseException] = []
         try:
-            one.table.put_item(Item={}, **(CONDITION if safe else {}))
+            one.table.put_item(Item={"pk": "a"}, **(CONDITION if safe else {}))
         except (RegionError, ClientError) as error:
             failed.append(error)
         sent = {name: len(one[name].calls) for name in REGIONS}
