@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.client.outcome import Failure
-from orchestrator.client.regions import READ_TIMEOUT
+from orchestrator.client.regions import READ_TIMEOUT, Region
 from orchestrator.client.routing import Consistency, Mode
 
 DEADLINE = 3.0
@@ -56,7 +56,9 @@ class Call:
     tried: regions and what they said. unknown: one attempt may have been executed. safe: it may be
     repeated then, in any region. token: DynamoDB itself executes it once, in the region that knows
     the token. only: that region, once one attempt there is unknown. reread: the document was read
-    again for it. last: what the last attempt came to.
+    again for it. last: what the last attempt came to. asked: the regions that it was tried in.
+    failed: those of them that did not answer. suspects: the same once for each attempt, until it is
+    known whose fault it was. stays: the region that throttled it, where it goes again.
     """
 
     operation: str
@@ -70,6 +72,10 @@ class Call:
     reread: bool = False
     pause: float = FIRST_PAUSE
     last: Failure | None = None
+    asked: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    suspects: list[Region] = field(default_factory=list)
+    stays: str | None = None
     clock: Clock = field(default_factory=Clock)
     begun: float = field(init=False)
 

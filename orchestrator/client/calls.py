@@ -1,7 +1,10 @@
 """One call: to which region it goes, when it goes on to another, and what is said when it fails.
 
 A read goes on to the next region as soon as one fails, until the deadline; reading twice harms
-nobody.
+nobody. A breaker never refuses a read, it only changes the order: regions whose breaker is open are
+asked last, those that answer nothing at all after the others and once a call. The regions that a
+read has not asked yet keep a share of its time, so that several silent ones do not use up what the
+healthy one needs.
 
 A write goes to the region that may take it and to no other. When it fails there, the question is
 what is known:
@@ -19,9 +22,13 @@ A transaction carries a token, the same one in each attempt. A region that has e
 within the last 10 minutes answers with success and does nothing. So a repeat is safe there,
 whatever the transaction does. Another region does not know the token.
 
+What a failure says of the region. No connection is the region's fault. No answer and a 5xx are, if
+another region answered the same call. If none did, they may be the request's own: the breaker
+weighs that (`breaker`). So they are charged when the call is over, and not before.
+
 The write fence. A write is sent only to the region that the newest document names, and not while
 that region is fenced off. Before it is refused the document is read once more, at once: the only
-time that a request waits for it, and at most `FENCE_WAIT`.
+time that a request waits for it, and at most `FENCE_WAIT`. Calls share these looks (`looks`).
 """
 
 from __future__ import annotations
@@ -29,10 +36,14 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from botocore.parsers import ResponseParserError
+
+from orchestrator.client import attempt
+from orchestrator.client.breaker import Need
 from orchestrator.client.call import TOKEN, Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
 from orchestrator.client.errors import (
@@ -42,15 +53,21 @@ from orchestrator.client.errors import (
     WriteRefused,
     WriteUnknown,
 )
+from orchestrator.client.looks import Looks
 from orchestrator.client.outcome import FAILURES, Failure, Kind, kind, words
 from orchestrator.client.regions import Region, Regions
 from orchestrator.client.routing import Routes, routes
+from orchestrator.client.same import number_of
 from orchestrator.client.view import DocumentView
 
 _LOG = logging.getLogger(__name__)
 
 FENCE_WAIT = 1.0
 """Seconds at most that a write waits for a fresh document before it is refused."""
+
+WORTH_IT = 0.02
+"""Seconds that are worth an attempt at a region that was not asked yet: well, it answers in a few
+milliseconds."""
 
 FENCED, SHUT, ELSEWHERE = "fenced", "breaker open", "a repeat is safe only where it was sent"
 
@@ -74,6 +91,7 @@ class Calls:
         self._regions = regions
         self._settings = settings
         self._now = now
+        self._looks = Looks(view.refresh, self.clock.monotonic)
         self._routes: Routes | None = None
         self._homeless = False
         self._counted = threading.Lock()
@@ -82,6 +100,7 @@ class Calls:
     def after_fork(self) -> None:
         """In a child process: the lock may be held by nobody, and the counts are the parent's."""
         self._counted = threading.Lock()
+        self._looks.after_fork()
         self.outcomes = {}
 
     # --- reads
@@ -100,34 +119,59 @@ class Calls:
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
         call = Call(operation, kwargs, options.deadline, clock=self.clock)
+        try:
+            return self._read(call, pinned, consistent=consistent)
+        finally:
+            if call.suspects:
+                self._suspect(call, Need.READ)
+
+    def _read(self, call: Call, pinned: str | None, *, consistent: bool) -> tuple[Any, str]:
         while True:
             found = self._by(self._document(call))
             order = self._read_order(found, pinned, consistent=consistent)
-            for name in order:
-                if not call.time_for_another(self._needed(name, call)):
+            asked = False
+            for region in self._turns(found, order, call):
+                if not call.time_for_another(self._needed(region.name, call)):
                     raise self._none(call, found.document, consistent=consistent) from call.last
-                region = self._regions.get(found.document.regions[name])
-                if not self._takes(region, alternative=name != order[-1]):
-                    call.tried.append((name, SHUT))
-                    continue
+                asked = True
                 try:
-                    return self._ask(region, call), name
+                    return self._ask(region, call, Need.READ, self._share(order, call)), region.name
                 except FAILURES as error:
-                    if self._failed(region, error, call) is Kind.ANSWERED:
+                    if self._failed(region, error, call, Need.READ) is Kind.ANSWERED:
                         raise
             if call.last is not None and kind(call.last) is Kind.DENIED:
                 raise call.last  # nobody knows us or the table better
-            if call.last is None or not call.rest():  # all breakers are open, or no time is left
+            if not asked or not call.rest():  # all are dead and were asked, or no time is left
                 raise self._none(call, found.document, consistent=consistent) from call.last
 
-    def _needed(self, name: str, call: Call) -> float:
-        """Seconds that must be left to ask this region: it was silent before, or it may be well.
+    def _turns(self, found: Routes, order: Sequence[str], call: Call) -> Iterator[Region]:
+        """Whom to ask in this round: all that may answer, the likely ones first."""
+        shut = []
+        for name in order:
+            region = self._regions.get(found.document.regions[name])
+            if region.breakers.read.allows():
+                yield region
+            else:
+                shut.append(region)
+        for region in sorted(shut, key=lambda one: one.breakers.read.dead):
+            if not region.breakers.read.dead or region.name not in call.asked:
+                yield region
 
-        One that was not asked yet is worth a try also where a second silence would end a moment
-        after the deadline: well, it answers in milliseconds.
+    def _needed(self, name: str, call: Call) -> float:
+        """Seconds that must be left to ask this region: it was silent before, or it may be well."""
+        return self._settings.attempt if name in call.asked else WORTH_IT
+
+    def _share(self, order: Sequence[str], call: Call) -> float:
+        """Seconds for the next attempt of a read.
+
+        Half an attempt is kept for each region that was not asked yet, unless an equal share of
+        what is left is more.
         """
-        asked = any(region == name and what != SHUT for region, what in call.tried)
-        return self._settings.attempt if asked else self._settings.attempt / 4
+        others = sum(name not in call.asked for name in order) - 1
+        left = call.left
+        if others <= 0:
+            return left
+        return max(left / (others + 1), left - others * self._settings.attempt / 2)
 
     def _read_order(self, found: Routes, pinned: str | None, *, consistent: bool) -> Sequence[str]:
         order = found.consistent if consistent else found.reads
@@ -156,11 +200,18 @@ class Calls:
         if token and not kwargs.get(TOKEN):
             kwargs = {**kwargs, TOKEN: str(uuid.uuid4())}  # botocore would make one per attempt
         call = Call(operation, kwargs, options.deadline, safe, token, clock=self.clock)
+        try:
+            return self._write(call, pinned)
+        finally:
+            if call.suspects:
+                self._suspect(call, Need.WRITE)
+
+    def _write(self, call: Call, pinned: str | None) -> tuple[Any, str]:
         self._document(call)
         while True:
             region = self._writer(call, pinned)
             try:
-                return self._ask(region, call), region.name
+                return self._ask(region, call, Need.WRITE, call.left), region.name
             except FAILURES as error:
                 self._after_failed_write(region, error, call)
             except Exception as error:
@@ -170,7 +221,7 @@ class Calls:
 
     def _after_failed_write(self, region: Region, error: Failure, call: Call) -> None:
         """Return if the write may be sent again; else raise what is to be said."""
-        what = self._failed(region, error, call)
+        what = self._failed(region, error, call, Need.WRITE)
         if what in (Kind.ANSWERED, Kind.DENIED):
             if not call.unknown:
                 raise error
@@ -182,7 +233,8 @@ class Calls:
                 raise self._lost(call) from error
             if not call.safe:
                 call.only = region.name
-        if what in (Kind.THROTTLED, Kind.BUSY):
+        if what in (Kind.THROTTLED, Kind.CROWDED, Kind.BUSY):
+            call.stays = region.name
             if call.rest() and call.time_for_another(self._settings.attempt):
                 return
             if call.unknown:
@@ -197,8 +249,7 @@ class Calls:
         while True:
             self._fresh_enough(call)
             found = self._by(self._document(call))
-            asked = {name for name, _ in call.tried}  # those come last, but are asked again
-            order = sorted(_first(pinned, found.writes), key=asked.__contains__)
+            order = sorted(_first(call.stays or pinned, found.writes), key=call.failed.__contains__)
             refused = []
             for name in order:
                 entry = found.document.regions[name]
@@ -217,8 +268,9 @@ class Calls:
 
     @staticmethod
     def _takes(region: Region, *, alternative: bool) -> bool:
-        """Whether to ask it: the only one left is left alone when it is dead, and not before."""
-        return region.breaker.allows() or not (alternative or region.breaker.dead)
+        """Whether to write to it: the only one left is left alone when it is dead, not before."""
+        breaker = region.breakers.write
+        return breaker.allows() or not (alternative or breaker.dead)
 
     def _refusal(
         self, document: Document, refused: list[tuple[str, str]], call: Call
@@ -253,12 +305,11 @@ class Calls:
             )
 
     def _reread(self, call: Call) -> bool:
-        """Have the document read again, once a call; False if it was before."""
+        """Have the document read again, once a call; False if it was, or was read just now."""
         if call.reread:
             return False
         call.reread = True
-        self._view.refresh(max(0.0, min(FENCE_WAIT, call.left)))
-        return True
+        return self._looks.look(max(0.0, min(FENCE_WAIT, call.left)))
 
     # --- both
 
@@ -294,28 +345,69 @@ class Calls:
             )
         self._homeless = homeless
 
-    def _ask(self, region: Region, call: Call) -> Any:
+    def _ask(self, region: Region, call: Call, need: Need, seconds: float) -> Any:
+        """The region's answer. Raises one of FAILURES; anything else was raised before sending."""
         region.calls += 1
-        answer = getattr(region.client, call.operation)(**call.kwargs)
-        region.breaker.succeeded()
-        region.used = self.clock.monotonic()
+        call.asked.add(region.name)
+        began = self.clock.monotonic()
+        attempt.begin(seconds)
+        try:
+            answer = getattr(region.client, call.operation)(**call.kwargs)
+        except FAILURES:
+            raise
+        except Exception as error:
+            if not attempt.sent():
+                raise
+            what = f"what it answered cannot be read: {type(error).__name__}: {error}"
+            raise ResponseParserError(what) from error
+        finally:
+            attempt.end()
+        region.used = now = self.clock.monotonic()
+        if now - began > self._settings.attempt:
+            number = number_of(call.operation, call.kwargs)
+            region.breakers.of(need).suspected(number, answered=True)
+        else:
+            region.breakers.succeeded(need)
+        self._convict(call, need)
         return answer
 
-    def _failed(self, region: Region, error: Failure, call: Call) -> Kind:
+    def _failed(self, region: Region, error: Failure, call: Call, need: Need) -> Kind:
         """Take note of a failure, and tell what it says."""
         what = kind(error)
         call.last = error
         match what:
-            case Kind.ANSWERED | Kind.BUSY | Kind.DENIED:
-                region.breaker.succeeded()
+            case Kind.ANSWERED:
+                region.breakers.succeeded(need)
+                self._convict(call, need)
+            case Kind.BUSY | Kind.CROWDED | Kind.DENIED:
+                region.breakers.succeeded(need)
             case Kind.THROTTLED:
-                region.breaker.throttled()
-            case Kind.NOT_SENT | Kind.UNKNOWN:
+                region.breakers.of(need).throttled()
+            case Kind.NOT_SENT:
                 region.failures += 1
-                region.breaker.failed()
+                region.breakers.unreachable(need)
+            case Kind.UNKNOWN:
+                region.failures += 1
+                call.suspects.append(region)
+        if what in (Kind.NOT_SENT, Kind.UNKNOWN):
+            call.failed.add(region.name)
         if what is not Kind.ANSWERED:
             call.tried.append((region.name, words(error)))
         return what
+
+    @staticmethod
+    def _convict(call: Call, need: Need) -> None:
+        """A region has answered the call: that others did not was their own fault."""
+        for region in call.suspects:
+            region.breakers.of(need).failed()
+        call.suspects.clear()
+
+    @staticmethod
+    def _suspect(call: Call, need: Need) -> None:
+        """No region has answered the call: it may have been the call's own fault."""
+        number = number_of(call.operation, call.kwargs)
+        for region in call.suspects:
+            region.breakers.of(need).suspected(number)
 
     def _none(self, call: Call, document: Document, *, consistent: bool) -> NoHealthyRegion:
         hint = ""

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import ResponseParserError
 
-from orchestrator.client.breaker import Breaker, BreakerState
+from orchestrator.client import attempt
+from orchestrator.client.breaker import BreakerState, Need
+from orchestrator.client.breakers import Breakers
 from orchestrator.client.document import Document, RegionEntry
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ POOL = 64
 
 @dataclass(slots=True)
 class Region:
-    """One region as a call sees it: its boto3 client (with Python types), and its breaker.
+    """One region as a call sees it: its boto3 client (with Python types), and its breakers.
 
     client: the client of a boto3 DynamoDB resource, thread-safe. calls: attempts made. used: when
     (monotonic seconds) it answered last.
@@ -51,7 +53,7 @@ class Region:
     name: str
     endpoint_url: str
     client: Any
-    breaker: Breaker
+    breakers: Breakers
     calls: int = 0
     failures: int = 0
     used: float = field(default_factory=time.monotonic)
@@ -97,8 +99,8 @@ def whole(response_dict: Mapping[str, Any], **_: object) -> None:
     body, headers = response_dict["body"], response_dict["headers"]
     length, crc = headers.get("content-length"), headers.get("x-amz-crc32")
     if (
-        (length is not None and int(length) != len(body))
-        or (int(crc) != zlib.crc32(body) if crc is not None else not _is_json(body))
+        (length is not None and length.strip() != str(len(body)))
+        or (crc.strip() != str(zlib.crc32(body)) if crc is not None else not _is_json(body))
         or not (body.startswith(b"{") and body.rstrip().endswith(b"}"))
     ):
         raise ResponseParserError(
@@ -197,13 +199,15 @@ class Regions:
             if known is not None and known.endpoint_url == entry.endpoint_url:
                 return known
             resource = self._resource(entry, self._config or client_config())
-            resource.meta.client.meta.events.register("before-parse.dynamodb", whole)
+            events = resource.meta.client.meta.events
+            events.register("before-send.dynamodb", attempt.sending)
+            events.register("before-parse.dynamodb", whole)
             share_time(resource.meta.client)
 
-            def told(before: BreakerState, after: BreakerState) -> None:
-                _LOG.warning("breaker of %s: %s, was %s", entry.name, after, before)
+            def told(need: Need, before: BreakerState, after: BreakerState) -> None:
+                _LOG.warning("breaker of %s for %ss: %s, was %s", entry.name, need, after, before)
 
-            breaker = known.breaker if known else Breaker(clock=self._monotonic, on_change=told)
-            region = Region(entry.name, entry.endpoint_url, resource.meta.client, breaker)
+            breakers = known.breakers if known else Breakers(clock=self._monotonic, on_change=told)
+            region = Region(entry.name, entry.endpoint_url, resource.meta.client, breakers)
             self._made = {**self._made, entry.name: region}
             return region

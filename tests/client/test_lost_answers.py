@@ -6,8 +6,6 @@ client write, and closes the connection instead of answering.
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +19,13 @@ from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import WriteUnknown
 from orchestrator.client.sources.file import FileSource
 from orchestrator.local.database import Database
+from tests.forwarding import forward
 from tests.regional import EAST, document, write_whole
 from tests.station import Asked, Said, Station
 
 pytestmark = pytest.mark.world
 KEY = {"pk": "a"}
 WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
-HOP = {"host", "content-length", "connection"}
 
 
 @dataclass
@@ -42,7 +40,7 @@ class Scene:
 
     def answer(self, asked: Asked) -> Said:
         """The server's answer; lost once where something is to happen in between."""
-        said = _forward(self.server.url, asked)
+        said = forward(self.server.url, asked)
         if asked.headers["x-amz-target"].partition(".")[2] not in WRITES:
             return said  # a question of the keeper's
         self.writes += 1
@@ -57,16 +55,6 @@ class Scene:
         found = dict(self.other.get_item(Key=KEY).get("Item", {}))
         found.pop("pk", None)
         return found
-
-
-def _forward(url: str, asked: Asked) -> Said:
-    headers = {name: value for name, value in asked.headers.items() if name not in HOP}
-    request = urllib.request.Request(url + asked.path, asked.body, headers)  # noqa: S310  # loopback
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # loopback
-            return Said(answer.status, answer.read(), {"x-amzn-RequestId": "proxied"})
-    except urllib.error.HTTPError as error:
-        return Said(error.code, error.read())
 
 
 @pytest.fixture
