@@ -46,6 +46,7 @@ from orchestrator.client import attempt
 from orchestrator.client.breaker import Need
 from orchestrator.client.call import TOKEN, Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
+from orchestrator.client.environment import Unusable
 from orchestrator.client.errors import (
     NoHealthyRegion,
     Outcome,
@@ -148,7 +149,11 @@ class Calls:
         """Whom to ask in this round: all that may answer, the likely ones first."""
         shut = []
         for name in order:
-            region = self._regions.get(found.document.regions[name])
+            try:
+                region = self._regions.get(found.document.regions[name])
+            except Unusable as error:
+                call.tried.append((name, str(error)))
+                continue
             if region.breakers.read.allows():
                 yield region
             else:
@@ -259,7 +264,11 @@ class Calls:
                 if entry.fenced_until is not None and entry.fenced(self._now()):
                     refused.append((name, FENCED))
                     continue
-                region = self._regions.get(entry)
+                try:
+                    region = self._regions.get(entry)
+                except Unusable as error:
+                    refused.append((name, str(error)))
+                    continue
                 if self._takes(region, alternative=name != order[-1]):
                     return region
                 refused.append((name, SHUT))

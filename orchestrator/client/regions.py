@@ -22,6 +22,7 @@ from orchestrator.client import attempt
 from orchestrator.client.breaker import BreakerState, Need
 from orchestrator.client.breakers import Breakers
 from orchestrator.client.document import Document, RegionEntry
+from orchestrator.client.environment import hold_against
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -69,6 +70,17 @@ def client_config(connect: float = CONNECT_TIMEOUT, read: float = READ_TIMEOUT) 
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=POOL,
         tcp_keepalive=True,
+    )
+
+
+def _as_named() -> Config:
+    """botocore takes the endpoint that is given: `environment` has seen to the settings."""
+    from botocore.config import Config
+
+    return Config(
+        use_fips_endpoint=False,
+        use_dualstack_endpoint=False,
+        ignore_configured_endpoint_urls=True,
     )
 
 
@@ -143,7 +155,7 @@ class Regions:
         self._troubles: dict[str, str] = {}
 
     def get(self, entry: RegionEntry) -> Region:
-        """The region of this entry; made now where nobody needed it before."""
+        """The region of this entry; made now where nobody needed it before. Raises Unusable."""
         region = self._made.get(entry.name)
         if region is None or region.endpoint_url != entry.endpoint_url:
             region = self._make(entry)
@@ -186,11 +198,12 @@ class Regions:
     def _resource(self, entry: RegionEntry, config: Config | None) -> DynamoDBServiceResource:
         if self._session is None:
             self._session = self._make_session()
+        hold_against(entry, self._session)
         return self._session.resource(
             "dynamodb",
             region_name=aws_region(entry),
             endpoint_url=entry.endpoint_url,
-            config=config,
+            config=_as_named().merge(config) if config else _as_named(),
         )
 
     def _make(self, entry: RegionEntry) -> Region:
