@@ -14,7 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from orchestrator.client.breaker import BreakerState, Need
+from orchestrator.client import attempt
+from orchestrator.client.breaker import LEASE, BreakerState, Need
 from orchestrator.client.outcome import FAILURES, Kind, kind
 from orchestrator.client.regions import Region, Regions
 
@@ -38,7 +39,7 @@ class Keeper:
 
     ask: the small question, for one region. write: a write that changes nothing, for one region,
     which returns if the region took it for a write; None: one user's write finds out. also: called
-    in every round (credentials). warm_every: seconds.
+    in every round (credentials). warm_every: seconds. patience: seconds for one question.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class Keeper:
         *,
         warm_every: float = WARM_EVERY,
         write: Callable[[Region], object] | None = None,
+        patience: float = LEASE,
     ) -> None:
         self._regions = regions
         self._ask = ask
         self._write = write
+        self._patience = patience
         self._also = also
         self._warm_every = warm_every
         self._reset()
@@ -116,6 +119,9 @@ class Keeper:
 
     def _put(self, region: Region, need: Need) -> None:
         breaker = region.breakers.of(need)
+        attempt.begin(
+            self._patience
+        )  # a region that sends a byte now and then must not hold it for ever
         try:
             self._ask(region) if need is Need.READ or self._write is None else self._write(region)
         except FAILURES as error:

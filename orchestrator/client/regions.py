@@ -77,11 +77,7 @@ def _as_named() -> Config:
     """botocore takes the endpoint that is given: `environment` has seen to the settings."""
     from botocore.config import Config
 
-    return Config(
-        use_fips_endpoint=False,
-        use_dualstack_endpoint=False,
-        ignore_configured_endpoint_urls=True,
-    )
+    return Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
 
 
 def share_time(client: Any, resolve: Resolve | None = None) -> None:
