@@ -172,8 +172,8 @@ class Calls:
         Half an attempt is kept for each region that was not asked yet, unless an equal share of
         what is left is more.
         """
-        others = sum(name not in call.asked for name in order) - 1
-        left = call.left
+        asked, left = call.asked, call.left
+        others = len([name for name in order if name not in asked] if asked else order) - 1
         if others <= 0:
             return left
         return max(left / (others + 1), left - others * self._settings.attempt / 2)

@@ -119,9 +119,7 @@ class Keeper:
 
     def _put(self, region: Region, need: Need) -> None:
         breaker = region.breakers.of(need)
-        attempt.begin(
-            self._patience
-        )  # a region that sends a byte now and then must not hold it for ever
+        attempt.begin(self._patience)  # a region may send a byte now and then, for ever
         try:
             self._ask(region) if need is Need.READ or self._write is None else self._write(region)
         except FAILURES as error:

@@ -52,7 +52,7 @@ class Region:
     """
 
     name: str
-    endpoint_url: str
+    endpoint: str
     client: Any
     breakers: Breakers
     calls: int = 0
@@ -153,7 +153,7 @@ class Regions:
     def get(self, entry: RegionEntry) -> Region:
         """The region of this entry; made now where nobody needed it before. Raises Unusable."""
         region = self._made.get(entry.name)
-        if region is None or region.endpoint_url != entry.endpoint_url:
+        if region is None or region.endpoint != entry.endpoint:
             region = self._make(entry)
         return region
 
@@ -205,7 +205,7 @@ class Regions:
     def _make(self, entry: RegionEntry) -> Region:
         with self._lock:
             known = self._made.get(entry.name)
-            if known is not None and known.endpoint_url == entry.endpoint_url:
+            if known is not None and known.endpoint == entry.endpoint:
                 return known
             resource = self._resource(entry, self._config or client_config())
             events = resource.meta.client.meta.events
@@ -217,6 +217,6 @@ class Regions:
                 _LOG.warning("breaker of %s for %ss: %s, was %s", entry.name, need, after, before)
 
             breakers = known.breakers if known else Breakers(clock=self._monotonic, on_change=told)
-            region = Region(entry.name, entry.endpoint_url, resource.meta.client, breakers)
+            region = Region(entry.name, entry.endpoint, resource.meta.client, breakers)
             self._made = {**self._made, entry.name: region}
             return region

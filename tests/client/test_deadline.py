@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
 
-import boto3
 import pytest
 
 from orchestrator.client.breaker import Need
-from orchestrator.client.call import Options, Settings
-from orchestrator.client.calls import Calls
+from orchestrator.client.call import Options
 from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
 from orchestrator.client.keeper import Keeper
-from orchestrator.client.regions import Regions, client_config
-from orchestrator.client.routing import Mode
-from orchestrator.client.view import DocumentView
-from tests.regional import EAST, PATIENCE, HeldSource, document
+from tests.client.parts import ITEM, calls
+from tests.regional import EAST
 from tests.station import BadSocket, Said, Station, hang, trickle
 
-NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
-ITEM: Any = {"TableName": "orders", "Key": {"pk": "a"}}
 ANSWER = Said(200, b'{"Item":{"pk":{"S":"a"}}}')
-SHORT, LONG = Options(deadline=0.2), Options(deadline=30.0)
+SHORT, LONG = Options(deadline=0.4), Options(deadline=30.0)
 OK = b"HTTP/1.1 200 OK\r\n"
 
 DRIPS = {
@@ -42,20 +33,6 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "laptop")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "laptop")
-
-
-@contextmanager
-def calls(attempt: float = 0.1, **urls: str) -> Iterator[Calls]:
-    """Calls to regions at these addresses. A single wait of theirs would take 30 s."""
-    endpoints = {name.replace("_", "-"): url for name, url in urls.items()}
-    held = HeldSource(document(endpoints=endpoints, primary=next(iter(endpoints))))
-    with DocumentView([held], allow_endpoint=lambda *_: True) as view:
-        known = view.wait_first(PATIENCE)
-        assert known is not None
-        settings = Settings(None, Mode.ACTIVE_PASSIVE, attempt=attempt)
-        regions = Regions(boto3.Session, client_config(30.0, 30.0))
-        regions.prepare(known)
-        yield Calls(view, regions, settings, lambda: NOW)
 
 
 @pytest.mark.parametrize("behave", DRIPS.values(), ids=DRIPS)

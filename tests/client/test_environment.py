@@ -43,7 +43,8 @@ def sent(endpoint: str, name: str = EAST, stated: str = "") -> tuple[str, str]:
 
     def answer(request: Any, **_: object) -> AWSResponse:
         seen.append(request)
-        return AWSResponse(request.url, 200, {"content-length": "2"}, _Raw())
+        headers: Any = {"content-length": "2"}
+        return AWSResponse(request.url, 200, headers, _Raw())
 
     client = Regions(boto3.Session).get(RegionEntry(name, endpoint, True, None, stated)).client
     client.meta.events.register_last("before-send.dynamodb", answer)
