@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 HEALTH_KEY = {"pk": "failover#health"}
 """The item that is read to see whether a region's table answers."""
 
+WRITE_KEY = {"pk": "client#probe"}
+"""The key that writes are tried with, to an item that never exists. Not one of `failover#`: whom
+only those items are kept from may write this one."""
+
 
 class MultiRegionDynamoDB:
     """DynamoDB in several regions as one. A context manager, or `close` it at the end.
@@ -243,7 +247,7 @@ class MultiRegionDynamoDB:
         try:
             region.client.update_item(
                 TableName=self._health_table,
-                Key=HEALTH_KEY,
+                Key=WRITE_KEY,
                 UpdateExpression="SET tried = :now",
                 ConditionExpression="attribute_exists(pk) AND attribute_not_exists(pk)",
                 ExpressionAttributeValues={":now": 0},

@@ -151,8 +151,8 @@ class Keeper:
         """The write was refused before it was one: it says nothing of writes."""
         _LOG.warning(
             "writes to %s cannot be tried beside the requests (%s): a request of the application"
-            " finds out when they are possible again. Allow dynamodb:UpdateItem on the health"
-            " table, whose key is pk",
+            " finds out when they are possible again. Allow dynamodb:UpdateItem on the item"
+            " client#probe of the health table, whose key is pk",
             region.name,
             error,
         )
