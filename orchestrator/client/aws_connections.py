@@ -57,10 +57,10 @@ class _Raw(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         """Raises TimeoutError when nothing comes in time, or the time is over."""
         left = attempt.left()
-        if left is not None:
+        if left is not None and (self._each is None or left < self._each):
             if left <= 0:
                 raise TimeoutError("the attempt's time is over")
-            self._socket.settimeout(_bounded(self._each))
+            self._socket.settimeout(max(OVER, left))
         return self._inner.readinto(buffer)
 
     def close(self) -> None:
@@ -104,7 +104,9 @@ class _Ending(Sharing):
     def request(self, *arguments: Any, **settings: Any) -> None:
         """As botocore's."""
         if self.sock is not None and isinstance(self.timeout, int | float):
-            self.sock.settimeout(_bounded(self.timeout))
+            wanted = _bounded(self.timeout)
+            if self.sock.gettimeout() != wanted:  # left of an earlier attempt
+                self.sock.settimeout(wanted)
         super().request(*arguments, **settings)
 
 
