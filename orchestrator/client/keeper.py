@@ -143,6 +143,8 @@ class Keeper:
                 _LOG.warning("%s was not asked: %s", region.name, error)
             self._troubles[region.name] = str(error)
             return
+        finally:
+            attempt.end()
         self._troubles.pop(region.name, None)
         region.breakers.succeeded(need)
         region.used = time.monotonic()

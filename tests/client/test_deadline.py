@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from orchestrator.client import attempt
 from orchestrator.client.breaker import Need
 from orchestrator.client.call import Options
 from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
@@ -82,3 +83,4 @@ def test_a_probe_does_not_wait_for_ever() -> None:
         for _ in range(5):
             keeper._put(region, Need.READ)
         assert region.breakers.read.dead
+        assert attempt.left() is None, "what this thread asks next has a time of its own"
