@@ -104,12 +104,14 @@ class PromptView(DocumentView):
         return super().refresh(PATIENCE if self._source.going_on.is_set() else wait)
 
 
-def answer(code: str, status: int) -> ClientError:
-    """DynamoDB's answer with this code."""
+def answer(code: str, status: int, *reasons: str) -> ClientError:
+    """DynamoDB's answer with this code. reasons: why it throttled."""
     told: Any = {
         "Error": {"Code": code, "Message": code},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
+    if reasons:
+        told["ThrottlingReasons"] = [{"reason": one, "resource": "arn:orders"} for one in reasons]
     return ClientError(told, "Operation")
 
 
@@ -124,12 +126,16 @@ def timed_out() -> Exception:
 
 
 class FakeDynamo:
-    """One region's client. `fails`: what the next calls raise, one each; `always`: every call."""
+    """One region's client. `fails`: what the next calls raise, one each; `always`: every call.
+
+    `when`: what a call with these arguments raises, if anything.
+    """
 
     def __init__(self, region: str) -> None:
         self.region = region
         self.fails: list[Exception] = []
         self.always: Exception | None = None
+        self.when: Callable[[str, dict[str, Any]], Exception | None] = lambda *_: None
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.before: Callable[[], None] | None = None
         self.pages = 3
@@ -142,6 +148,8 @@ class FakeDynamo:
             self.before()
         if self.fails:
             raise self.fails.pop(0)
+        if raised := self.when(operation, kwargs):
+            raise raised
         if self.always:
             raise self.always
         if operation in ("query", "scan"):
@@ -165,7 +173,7 @@ class FakeSession:
     """Stands in for boto3's Session: `client(...)` is a region's FakeDynamo."""
 
     def __init__(self) -> None:
-        self.dynamo = {name: FakeDynamo(name) for name in REGIONS}
+        self.dynamo = {name: FakeDynamo(name) for name in (*REGIONS, "ap-south-1")}
 
     def client(self, _service: str, *, region_name: str, **_: object) -> Any:
         """As far as the client uses it."""

@@ -1,4 +1,5 @@
-"""The local circuit breaker of one region: it stops asking before the orchestrator has spoken.
+"""The local circuit breaker of one region, for reads or for writes: it stops asking before the
+orchestrator has spoken.
 
 A budget, as gRPC throttles its retries (gRFC A6): each failure takes 1 from it, each success gives
 a tenth back, up to the full budget; at nothing left the breaker opens. So a few failures in a row
@@ -7,9 +8,22 @@ open it at once, a share of failures above a ninth opens it in time, and stray o
 While it is open the region is not asked. After a pause, which doubles each time up to a bound, ONE
 call is let through (half-open): it closes the breaker or opens it again.
 
-Two kinds of failure. `failed`: no answer or a 5xx. `throttled`: an answer, but no service. Only the
-first kind makes a region `dead`, which is what a call without an alternative goes by: throttling a
-share of the writes must not become a refusal of all.
+A failure is the region's, or the request's. `failed`: the region's for certain, because there was
+no connection, or because another region answered the same request. `throttled`: the region answered
+that it will not serve this now. `suspected`: no answer or a 5xx, and no region answered the
+request. One poisonous item fails like this everywhere, however often it is asked for, in regions
+that answer everything else. So a suspicion counts only
+
+    the first time      that this request is suspected here, or
+    in company          while at least three different requests are suspected since the last success
+
+From this follows: up to two poisonous requests cost two failures of the budget in all and never
+open a breaker, however often they are repeated and whatever comes between. And a region that
+answers nothing is left after five failures in a row, as if all were certain, unless they are of
+fewer than three different requests.
+
+Only `failed` and `suspected` make a region `dead`, which is what a write without an alternative
+goes by: throttling a share of the writes must not become a refusal of all.
 
 Own code, because of what the known libraries do not: see `docs/decisions/`. No lock is held while a
 call runs, and a closed breaker costs its callers no lock at all.
@@ -17,6 +31,7 @@ call runs, and a closed breaker costs its callers no lock at all.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -33,8 +48,21 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 2.0
 """Seconds that an open breaker waits before it lets one call through: little, for it is usually a
 probe beside the requests, and while all breakers are open every call fails."""
 
+DIFFERENT = 3
+"""So many requests that fail without a success between are taken for the region's fault."""
+
+KEPT = 64
+"""Suspected requests that are remembered, the newest ones."""
+
 LEASE = 5.0
 """Seconds after which the one call that was let through counts as lost, and another may try."""
+
+
+class Need(StrEnum):
+    """What a region is asked for. Each has a breaker: writes may hang while reads are well."""
+
+    READ = "read"
+    WRITE = "write"
 
 
 class BreakerState(StrEnum):
@@ -66,6 +94,8 @@ class Breaker:
         self._lock = threading.Lock()
         self._left = budget
         self._in_a_row = 0
+        self._suspects: dict[int, None] = {}  # remembered, the oldest first
+        self._company: set[int] = set()  # those since the last success
         self._pause = FIRST_PAUSE
         self._again_at = 0.0
         self.state = BreakerState.CLOSED
@@ -73,7 +103,8 @@ class Breaker:
     def allows(self) -> bool:
         """Whether to ask the region now. True of a half-open one for exactly one caller.
 
-        Who was allowed must say what came of it: `succeeded`, `failed` or `throttled`.
+        Who was allowed must say what came of it: `succeeded`, `failed`, `suspected`, `throttled`,
+        or `untried`.
         """
         return self.state is BreakerState.CLOSED or self._may_try()
 
@@ -89,11 +120,12 @@ class Breaker:
 
     def succeeded(self) -> None:
         """The region answered as it should; also a condition that failed is such an answer."""
-        if self._left >= self._budget and not self._in_a_row:
+        if self._left >= self._budget and not self._in_a_row and not self._company:
             return  # the usual case: nothing to write
         with self._lock:
             before = self.state
             self._in_a_row = 0
+            self._company.clear()
             if before is BreakerState.CLOSED:
                 self._left = min(self._budget, self._left + REFUND)
             elif (
@@ -103,12 +135,42 @@ class Breaker:
         self._tell(before)
 
     def failed(self) -> None:
-        """The region did not answer, or with a 5xx."""
+        """The region did not answer, or with a 5xx, and it is not the request's fault."""
         self._spend(broken=True)
 
     def throttled(self) -> None:
         """The region answered that it will not serve this now."""
         self._spend(broken=False)
+
+    def suspected(self, request: int, *, answered: bool = False) -> None:
+        """It may be the region's fault or the request's. request: the same number for the same one.
+
+        answered: the region answered, but too late.
+        """
+        with self._lock:
+            before = self.state
+            new = request not in self._suspects
+            self._remember(request)
+            if new or len(self._company) >= DIFFERENT or before is BreakerState.HALF_OPEN:
+                self._count(broken=not answered)
+        self._tell(before)
+
+    def trip(self) -> None:
+        """Open it: what is known of the region elsewhere is enough."""
+        with self._lock:
+            before = self.state
+            if before is BreakerState.CLOSED:
+                self._in_a_row, self._left = max(self._in_a_row, math.ceil(self._budget)), 0.0
+                self._open()
+        self._tell(before)
+
+    def untried(self) -> None:
+        """Who was allowed did not try: the next one may."""
+        with self._lock:
+            before = self.state
+            if before is BreakerState.HALF_OPEN:
+                self.state, self._again_at = BreakerState.OPEN, self._clock()
+        self._tell(before)
 
     def after_fork(self) -> None:
         """In a child process: the lock may be held by nobody."""
@@ -117,13 +179,23 @@ class Breaker:
     def _spend(self, *, broken: bool) -> None:
         with self._lock:
             before = self.state
-            self._in_a_row = self._in_a_row + 1 if broken else 0
-            self._left = max(0.0, self._left - 1)
-            if before is BreakerState.HALF_OPEN or (
-                before is BreakerState.CLOSED and self._left <= 0
-            ):
-                self._open()
+            self._count(broken=broken)
         self._tell(before)
+
+    def _count(self, *, broken: bool) -> None:
+        self._in_a_row = self._in_a_row + 1 if broken else 0
+        self._left = max(0.0, self._left - 1)
+        spent = self.state is BreakerState.CLOSED and self._left <= 0
+        if spent or self.state is BreakerState.HALF_OPEN:
+            self._open()
+
+    def _remember(self, request: int) -> None:
+        self._suspects.pop(request, None)
+        self._suspects[request] = None
+        if len(self._suspects) > KEPT:
+            del self._suspects[next(iter(self._suspects))]
+        if len(self._company) < KEPT:
+            self._company.add(request)
 
     def _open(self) -> None:
         self.state = BreakerState.OPEN

@@ -25,6 +25,9 @@ DEADLINE = 3.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
 """Seconds between attempts at a region that throttles; doubled, and spread from nothing to all."""
 
+TOKEN, TOKEN_LIFE = "ClientRequestToken", 600.0
+"""What makes a transaction known to a region, and the seconds for which the region remembers it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -54,22 +57,33 @@ class Call:
     """One call under way.
 
     ask: makes one attempt at a region; None: by the method of this name of the region's client.
-    tried: regions and what they said. unknown: one attempt may have been executed. reread: the
-    document was read again for it. freezes: how many there were when it was decided where to send
-    it; None: it may be sent whatever happened since. last: what the last attempt came to.
+    tried: regions and what they said. unknown: one attempt may have been executed. safe: it may be
+    repeated then, in any region. token: DynamoDB itself executes it once, in the region that knows
+    the token. only: that region, once one attempt there is unknown. reread: the document was read
+    again for it. freezes: how many there were when it was decided where to send it; None: it may be
+    sent whatever happened since. last: what the last attempt came to. asked: the regions that it
+    was tried in. failed: those of them that did not answer. suspects: the same once for each
+    attempt, until it is known whose fault it was. stays: the region that throttled it, where it
+    goes again.
     """
 
     operation: str
     kwargs: Mapping[str, Any]
     deadline: float
     safe: bool = True
+    token: bool = False
     ask: Ask | None = None
+    only: str | None = None
     tried: list[tuple[str, str]] = field(default_factory=list)
     unknown: bool = False
     reread: bool = False
     freezes: int | None = None
     pause: float = FIRST_PAUSE
     last: Failure | None = None
+    asked: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    suspects: list[Region] = field(default_factory=list)
+    stays: str | None = None
     clock: Clock = field(default_factory=Clock)
     begun: float = field(init=False)
 
@@ -80,6 +94,12 @@ class Call:
     def left(self) -> float:
         """Seconds until the deadline."""
         return self.begun + self.deadline - self.clock.monotonic()
+
+    def may_go_to(self, region: str) -> bool:
+        """Whether a repeat there is safe: with a token alone only where it was sent, in time."""
+        if self.only is None:
+            return True
+        return region == self.only and self.clock.monotonic() - self.begun < TOKEN_LIFE
 
     def time_for_another(self, needed: float) -> bool:
         """Whether an attempt that hangs would still end within the deadline.

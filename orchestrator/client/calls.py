@@ -1,35 +1,52 @@
 """One call: to which region it goes, when it goes on to another, and what is said when it fails.
 
 A read goes on to the next region as soon as one fails, until the deadline; reading twice harms
-nobody.
+nobody. A breaker never refuses a read, it only changes the order: regions whose breaker is open are
+asked last, those that answer nothing at all after the others and once a call. The regions that a
+read has not asked yet keep a share of its time, so that several silent ones do not use up what the
+healthy one needs.
 
 A write goes to the region that may take it and to no other. When it fails there, the question is
 what is known:
 
     not sent   (no connection)            sent again where the newest document now points
-    unknown    (no answer, or a 5xx)      sent again only if it may be done twice: it has a
-                                          condition and sets values and no differences, or is
-                                          declared idempotent; otherwise WriteUnknown
+    unknown    (no answer, or a 5xx)      sent again only if that is safe (`repeats`), or if it is
+                                          declared idempotent. A transaction is sent again to the
+                                          same region. Otherwise WriteUnknown
     throttled  (nothing was done)         the same region again after a pause, until the deadline
 
 Once one attempt's outcome is unknown, the call's is, whatever later attempts say short of success:
 so also where a repeated condition fails, for it may be our own first attempt that made it fail.
 
+A transaction carries a token, the same one in each attempt. A region that has executed the token
+within the last 10 minutes answers with success and does nothing. So a repeat is safe there,
+whatever the transaction does. Another region does not know the token.
+
+What a failure says of the region. No connection is the region's fault. No answer and a 5xx are, if
+another region answered the same call. If none did, they may be the request's own: the breaker
+weighs that (`breaker`). So they are charged when the call is over, and not before.
+
 The write fence. A write is sent only to the region that the newest document names, and not while
 that region is fenced off. Before it is refused the document is read once more, at once: the only
-time that a request waits for it, and at most `FENCE_WAIT`.
+time that a request waits for it, and at most `FENCE_WAIT`. Calls share these looks (`looks`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.client.call import Ask, Call, Clock, OnStale, Options, Settings
+from botocore.parsers import ResponseParserError
+
+from orchestrator.client import attempt
+from orchestrator.client.breaker import Need
+from orchestrator.client.call import TOKEN, Ask, Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
+from orchestrator.client.environment import Unusable
 from orchestrator.client.errors import (
     NoHealthyRegion,
     Outcome,
@@ -38,9 +55,11 @@ from orchestrator.client.errors import (
     WriteUnknown,
 )
 from orchestrator.client.guard import guarded
+from orchestrator.client.looks import Looks
 from orchestrator.client.outcome import FAILURES, Failure, Kind, Outslept, kind, words
 from orchestrator.client.regions import Region, Regions
 from orchestrator.client.routing import Routes, routes
+from orchestrator.client.same import number_of
 from orchestrator.client.view import DocumentView
 
 _LOG = logging.getLogger(__name__)
@@ -48,7 +67,11 @@ _LOG = logging.getLogger(__name__)
 FENCE_WAIT = 1.0
 """Seconds at most that a write waits for a fresh document before it is refused."""
 
-FENCED, SHUT = "fenced", "breaker open"
+WORTH_IT = 0.02
+"""Seconds that are worth an attempt at a region that was not asked yet: well, it answers in a few
+milliseconds."""
+
+FENCED, SHUT, ELSEWHERE = "fenced", "breaker open", "a repeat is safe only where it was sent"
 
 
 class Calls:
@@ -70,6 +93,7 @@ class Calls:
         self._regions = regions
         self._settings = settings
         self._now = now
+        self._looks = Looks(view.refresh, self.clock.monotonic)
         self._routes: Routes | None = None
         self._homeless = False
         self._counted = threading.Lock()
@@ -78,6 +102,7 @@ class Calls:
     def after_fork(self) -> None:
         """In a child process: the lock may be held by nobody, and the counts are the parent's."""
         self._counted = threading.Lock()
+        self._looks.after_fork()
         self.outcomes = {}
 
     # --- reads
@@ -98,36 +123,65 @@ class Calls:
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
         call = Call(operation, kwargs, options.deadline, ask=ask, clock=self.clock)
+        try:
+            return self._read(call, pinned, consistent=consistent)
+        finally:
+            if call.suspects:
+                self._suspect(call, Need.READ)
+
+    def _read(self, call: Call, pinned: str | None, *, consistent: bool) -> tuple[Any, str]:
         while True:
             if consistent:
                 self._awaken(call)
             found = self._by(self._document(call))
             order = self._read_order(found, pinned, consistent=consistent)
-            for name in order:
-                if not call.time_for_another(self._needed(name, call)):
+            asked = False
+            for region in self._turns(found, order, call):
+                if not call.time_for_another(self._needed(region.name, call)):
                     raise self._none(call, found.document, consistent=consistent) from call.last
-                region = self._regions.get(found.document.regions[name])
-                if not self._takes(region, alternative=name != order[-1]):
-                    call.tried.append((name, SHUT))
-                    continue
+                asked = True
                 try:
-                    return self._ask(region, call), name
+                    return self._ask(region, call, Need.READ, self._share(order, call)), region.name
                 except FAILURES as error:
-                    if self._failed(region, error, call) is Kind.ANSWERED:
+                    if self._failed(region, error, call, Need.READ) is Kind.ANSWERED:
                         raise
             if call.last is not None and kind(call.last) is Kind.DENIED:
                 raise call.last  # nobody knows us or the table better
-            if call.last is None or not call.rest():  # all breakers are open, or no time is left
+            if not asked or not call.rest():  # all are dead and were asked, or no time is left
                 raise self._none(call, found.document, consistent=consistent) from call.last
 
-    def _needed(self, name: str, call: Call) -> float:
-        """Seconds that must be left to ask this region: it was silent before, or it may be well.
+    def _turns(self, found: Routes, order: Sequence[str], call: Call) -> Iterator[Region]:
+        """Whom to ask in this round: all that may answer, the likely ones first."""
+        shut = []
+        for name in order:
+            try:
+                region = self._regions.get(found.document.regions[name])
+            except Unusable as error:
+                call.tried.append((name, str(error)))
+                continue
+            if region.breakers.read.allows():
+                yield region
+            else:
+                shut.append(region)
+        for region in sorted(shut, key=lambda one: one.breakers.read.dead):
+            if not region.breakers.read.dead or region.name not in call.asked:
+                yield region
 
-        One that was not asked yet is worth a try also where a second silence would end a moment
-        after the deadline: well, it answers in milliseconds.
+    def _needed(self, name: str, call: Call) -> float:
+        """Seconds that must be left to ask this region: it was silent before, or it may be well."""
+        return self._settings.attempt if name in call.asked else WORTH_IT
+
+    def _share(self, order: Sequence[str], call: Call) -> float:
+        """Seconds for the next attempt of a read.
+
+        Half an attempt is kept for each region that was not asked yet, unless an equal share of
+        what is left is more.
         """
-        asked = any(region == name and what != SHUT for region, what in call.tried)
-        return self._settings.attempt if asked else self._settings.attempt / 4
+        asked, left = call.asked, call.left
+        others = len([name for name in order if name not in asked] if asked else order) - 1
+        if others <= 0:
+            return left
+        return max(left / (others + 1), left - others * self._settings.attempt / 2)
 
     def _read_order(self, found: Routes, pinned: str | None, *, consistent: bool) -> Sequence[str]:
         order = found.consistent if consistent else found.reads
@@ -153,12 +207,22 @@ class Calls:
         ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
-        call = Call(operation, kwargs, options.deadline, safe, ask, clock=self.clock)
+        token = operation == "transact_write_items"
+        if token and not kwargs.get(TOKEN):
+            kwargs = {**kwargs, TOKEN: str(uuid.uuid4())}  # botocore would make one per attempt
+        call = Call(operation, kwargs, options.deadline, safe, token, ask, clock=self.clock)
+        try:
+            return self._write(call, pinned)
+        finally:
+            if call.suspects:
+                self._suspect(call, Need.WRITE)
+
+    def _write(self, call: Call, pinned: str | None) -> tuple[Any, str]:
         self._document(call)
         while True:
             region = self._writer(call, pinned)
             try:
-                return self._ask(region, call), region.name
+                return self._ask(region, call, Need.WRITE, call.left), region.name
             except FAILURES as error:
                 self._after_failed_write(region, error, call)
             except Exception as error:
@@ -168,7 +232,7 @@ class Calls:
 
     def _after_failed_write(self, region: Region, error: Failure, call: Call) -> None:
         """Return if the write may be sent again; else raise what is to be said."""
-        what = self._failed(region, error, call)
+        what = self._failed(region, error, call, Need.WRITE)
         if what in (Kind.ANSWERED, Kind.DENIED):
             if not call.unknown:
                 raise error
@@ -176,9 +240,12 @@ class Calls:
             raise self._lost(call, hint) from error
         if what is Kind.UNKNOWN:
             call.unknown = True
-            if not call.safe:
+            if not call.safe and not call.token:
                 raise self._lost(call) from error
-        if what in (Kind.THROTTLED, Kind.BUSY):
+            if not call.safe:
+                call.only = region.name
+        if what in (Kind.THROTTLED, Kind.CROWDED, Kind.BUSY):
+            call.stays = region.name
             if call.rest() and call.time_for_another(self._settings.attempt):
                 return
             if call.unknown:
@@ -194,15 +261,21 @@ class Calls:
             self._awaken(call)
             self._fresh_enough(call)
             found = self._by(self._document(call))
-            asked = {name for name, _ in call.tried}  # those come last, but are asked again
-            order = sorted(_first(pinned, found.writes), key=asked.__contains__)
+            order = sorted(_first(call.stays or pinned, found.writes), key=call.failed.__contains__)
             refused = []
             for name in order:
                 entry = found.document.regions[name]
+                if not call.may_go_to(name):
+                    refused.append((name, ELSEWHERE))
+                    continue
                 if entry.fenced_until is not None and entry.fenced(self._now()):
                     refused.append((name, FENCED))
                     continue
-                region = self._regions.get(entry)
+                try:
+                    region = self._regions.get(entry)
+                except Unusable as error:
+                    refused.append((name, str(error)))
+                    continue
                 if self._takes(region, alternative=name != order[-1]):
                     return region
                 refused.append((name, SHUT))
@@ -211,8 +284,9 @@ class Calls:
 
     @staticmethod
     def _takes(region: Region, *, alternative: bool) -> bool:
-        """Whether to ask it: the only one left is left alone when it is dead, and not before."""
-        return region.breaker.allows() or not (alternative or region.breaker.dead)
+        """Whether to write to it: the only one left is left alone when it is dead, not before."""
+        breaker = region.breakers.write
+        return breaker.allows() or not (alternative or breaker.dead)
 
     def _refusal(
         self, document: Document, refused: list[tuple[str, str]], call: Call
@@ -250,12 +324,11 @@ class Calls:
         return self._view.stale or self._view.is_outslept
 
     def _reread(self, call: Call) -> bool:
-        """Have the document read again, once a call; False if it was before."""
+        """Have the document read again, once a call; False if it was, or was read just now."""
         if call.reread:
             return False
         call.reread = True
-        self._view.refresh(max(0.0, min(FENCE_WAIT, call.left)))
-        return True
+        return self._looks.look(max(0.0, min(FENCE_WAIT, call.left)))
 
     # --- both
 
@@ -297,45 +370,86 @@ class Calls:
             )
         self._homeless = homeless
 
-    def _ask(self, region: Region, call: Call) -> Any:
+    def _ask(self, region: Region, call: Call, need: Need, seconds: float) -> Any:
+        """The region's answer. Raises one of FAILURES; anything else was raised before sending."""
         region.calls += 1
         outslept: list[Outslept] = []
 
         def guard() -> None:
             """Right before the first byte: there was no freeze since it was decided to send it."""
             if call.freezes is not None and self._view.awake.freezes > call.freezes:
-                outslept.append(Outslept(endpoint_url=region.endpoint_url, error="frozen"))
+                outslept.append(Outslept(endpoint_url=region.endpoint, error="frozen"))
                 raise outslept[0]
 
+        call.asked.add(region.name)
+        began = self.clock.monotonic()
+        attempt.begin(seconds)
         try:
             with guarded(guard):
-                if call.ask:
-                    answer = call.ask(region)
-                else:
-                    answer = getattr(region.client, call.operation)(**call.kwargs)
+                answer = self._attempt(region, call)
         except FAILURES:
             if outslept:  # botocore takes it for an error of the connection
                 raise outslept[0] from None
             raise
-        region.breaker.succeeded()
-        region.used = self.clock.monotonic()
+        except Exception as error:
+            if not attempt.sent():
+                raise
+            what = f"what it answered cannot be read: {type(error).__name__}: {error}"
+            raise ResponseParserError(what) from error
+        finally:
+            attempt.end()
+        region.used = now = self.clock.monotonic()
+        if now - began > self._settings.attempt:
+            number = number_of(call.operation, call.kwargs)
+            region.breakers.of(need).suspected(number, answered=True)
+        else:
+            region.breakers.succeeded(need)
+        self._convict(call, need)
         return answer
 
-    def _failed(self, region: Region, error: Failure, call: Call) -> Kind:
+    @staticmethod
+    def _attempt(region: Region, call: Call) -> Any:
+        if call.ask:
+            return call.ask(region)
+        return getattr(region.client, call.operation)(**call.kwargs)
+
+    def _failed(self, region: Region, error: Failure, call: Call, need: Need) -> Kind:
         """Take note of a failure, and tell what it says."""
         what = kind(error)
         call.last = error
         match what:
-            case Kind.ANSWERED | Kind.BUSY | Kind.DENIED:
-                region.breaker.succeeded()
+            case Kind.ANSWERED:
+                region.breakers.succeeded(need)
+                self._convict(call, need)
+            case Kind.BUSY | Kind.CROWDED | Kind.DENIED:
+                region.breakers.succeeded(need)
             case Kind.THROTTLED:
-                region.breaker.throttled()
-            case Kind.NOT_SENT | Kind.UNKNOWN:
+                region.breakers.of(need).throttled()
+            case Kind.NOT_SENT:
                 region.failures += 1
-                region.breaker.failed()
+                region.breakers.unreachable(need)
+            case Kind.UNKNOWN:
+                region.failures += 1
+                call.suspects.append(region)
+        if what in (Kind.NOT_SENT, Kind.UNKNOWN):
+            call.failed.add(region.name)
         if what is not Kind.ANSWERED:
             call.tried.append((region.name, words(error)))
         return what
+
+    @staticmethod
+    def _convict(call: Call, need: Need) -> None:
+        """A region has answered the call: that others did not was their own fault."""
+        for region in call.suspects:
+            region.breakers.of(need).failed()
+        call.suspects.clear()
+
+    @staticmethod
+    def _suspect(call: Call, need: Need) -> None:
+        """No region has answered the call: it may have been the call's own fault."""
+        number = number_of(call.operation, call.kwargs)
+        for region in call.suspects:
+            region.breakers.of(need).suspected(number)
 
     def _none(self, call: Call, document: Document, *, consistent: bool) -> NoHealthyRegion:
         hint = ""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.client import BaseClient
 
 from orchestrator.client.allowed import Allow, never
+from orchestrator.client.breaker import Need
 from orchestrator.client.call import DEADLINE, OnStale, Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import NoHealthyRegion
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 HEALTH_KEY = {"pk": {"S": "failover#health"}}
 """The item that is read to see whether a region's table answers."""
+
+WRITE_KEY = {"pk": {"S": "client#probe"}}
+"""The key that writes are tried with, to an item that never exists. Not one of `failover#`: whom
+only those items are kept from may write this one."""
 
 
 class MultiRegionDynamoDB:
@@ -126,7 +131,10 @@ class MultiRegionDynamoDB:
             if credentials is not None:
                 credentials.refresh_if_due(now())
 
-        self._keeper = Keeper(self._regions, self._ask, renew, warm_every=warm_every)
+        try_write = None if health_table is None else self._try_write
+        self._keeper = Keeper(
+            self._regions, self._ask, renew, warm_every=warm_every, write=try_write
+        )
         self._handed = Handed(Router(self._calls, self._options), home)
         self.view.on_change(self._regions.prepare)
         self.view.start()
@@ -208,7 +216,8 @@ class MultiRegionDynamoDB:
         """Figures for a metric exporter: cheap, and no network.
 
         document: age in seconds, whether it is stale, revision, epoch and primary. regions: the
-        breaker's state, attempts made and attempts that failed. outcomes: how many calls failed,
+        states of the breakers for reads and writes and the worse one of both, attempts made and
+        attempts that failed. outcomes: how many calls failed,
         by what is known of them: `read-failed`, `not-sent`, `unknown`.
         """
         latest = self.view.latest
@@ -222,7 +231,8 @@ class MultiRegionDynamoDB:
             },
             "regions": {
                 region.name: {
-                    "breaker": str(region.breaker.state),
+                    "breaker": str(region.breakers.state),
+                    "breakers": {need: str(region.breakers.of(need).state) for need in Need},
                     "attempts": region.calls,
                     "failures": region.failures,
                 }
@@ -260,6 +270,19 @@ class MultiRegionDynamoDB:
         if self._health_table is None:
             return region.client.describe_endpoints()
         return region.client.get_item(TableName=self._health_table, Key=HEALTH_KEY)
+
+    def _try_write(self, region: Region) -> None:
+        """A write that never changes anything: its condition contradicts itself."""
+        try:
+            region.client.update_item(
+                TableName=self._health_table,
+                Key=WRITE_KEY,
+                UpdateExpression="SET tried = :now",
+                ConditionExpression="attribute_exists(pk) AND attribute_not_exists(pk)",
+                ExpressionAttributeValues={":now": {"N": "0"}},
+            )
+        except region.client.exceptions.ConditionalCheckFailedException:
+            return
 
 
 def _session(credentials: OffPath | None) -> Session:

@@ -3,7 +3,8 @@
 A region that gets no requests has no open connections, and the first ones after a failover would
 all shake hands at once, across an ocean, with credentials that nobody asked for in hours. So every
 region is asked something small now and then. The same question is put to a region whose breaker is
-open, so that no user's request has to find out whether it is back.
+open, so that no user's request has to find out whether it is back. A breaker for writes is only
+closed by a write, so that a region whose reads are well is not taken for one whose writes are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from orchestrator.client.breaker import BreakerState
+from orchestrator.client import attempt
+from orchestrator.client.breaker import LEASE, BreakerState, Need
 from orchestrator.client.outcome import FAILURES, Kind, kind
 from orchestrator.client.regions import Region, Regions
 
@@ -35,8 +37,9 @@ class Keeper:
     One thread, and short-lived ones for what may hang; all are daemons, so that none keeps the
     process from ending.
 
-    ask: the small question, for one region. also: called in every round (credentials). warm_every:
-    seconds.
+    ask: the small question, for one region. write: a write that changes nothing, for one region,
+    which returns if the region took it for a write; None: one user's write finds out. also: called
+    in every round (credentials). warm_every: seconds. patience: seconds for one question.
     """
 
     def __init__(
@@ -46,9 +49,13 @@ class Keeper:
         also: Callable[[], None] = lambda: None,
         *,
         warm_every: float = WARM_EVERY,
+        write: Callable[[Region], object] | None = None,
+        patience: float = LEASE,
     ) -> None:
         self._regions = regions
         self._ask = ask
+        self._write = write
+        self._patience = patience
         self._also = also
         self._warm_every = warm_every
         self._reset()
@@ -56,7 +63,8 @@ class Keeper:
     def _reset(self) -> None:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._asking: dict[str, list[threading.Thread]] = {}
+        self._asking: dict[tuple[str, Need], list[threading.Thread]] = {}
+        self._unwritten: set[str] = set()  # where the write is not taken: a user's finds out
         self._renewing: threading.Thread | None = None
         self._troubles: dict[str, str] = {}
 
@@ -94,35 +102,64 @@ class Keeper:
             self._renewing = _begin(self._also)
 
     def _look(self, region: Region) -> None:
-        if any(one.is_alive() for one in self._asking.get(region.name, ())):
-            return
-        if region.breaker.state is not BreakerState.CLOSED:
-            count = 1 if region.breaker.allows() else 0
-        else:
-            count = WARM_CONNECTIONS if time.monotonic() - region.used > self._warm_every else 0
-        self._asking[region.name] = [_begin(self._put, region) for _ in range(count)]
+        closed = region.breakers.read.state is BreakerState.CLOSED
+        idle = closed and time.monotonic() - region.used > self._warm_every
+        self._try(region, Need.READ, WARM_CONNECTIONS if idle else 0)
+        if self._write is not None and region.name not in self._unwritten:
+            self._try(region, Need.WRITE, 0)
 
-    def _put(self, region: Region) -> None:
+    def _try(self, region: Region, need: Need, warm: int) -> None:
+        """Ask if the breaker is open and may be tried, else so often; not while others wait."""
+        key, breaker = (region.name, need), region.breakers.of(need)
+        if any(one.is_alive() for one in self._asking.get(key, ())):
+            return
+        if breaker.state is not BreakerState.CLOSED:
+            warm = 1 if breaker.allows() else 0
+        self._asking[key] = [_begin(self._put, region, need) for _ in range(warm)]
+
+    def _put(self, region: Region, need: Need) -> None:
+        breaker = region.breakers.of(need)
+        attempt.begin(self._patience)  # a region may send a byte now and then, for ever
         try:
-            self._ask(region)
+            self._ask(region) if need is Need.READ or self._write is None else self._write(region)
         except FAILURES as error:
             match kind(error):
-                case Kind.NOT_SENT | Kind.UNKNOWN:
-                    region.breaker.failed()
+                case Kind.NOT_SENT:
+                    region.breakers.unreachable(need)
+                    return
+                case Kind.UNKNOWN:
+                    breaker.failed()
                     return
                 case Kind.THROTTLED:
-                    region.breaker.throttled()
+                    breaker.throttled()
                     return
-                case Kind.ANSWERED | Kind.BUSY | Kind.DENIED:
+                case Kind.ANSWERED | Kind.DENIED if need is Need.WRITE:
+                    self._leave_to_users(region, error)
+                    return
+                case Kind.ANSWERED | Kind.BUSY | Kind.CROWDED | Kind.DENIED:
                     pass
         except Exception as error:  # noqa: BLE001  # credentials and the like: no fault of the region
             if self._troubles.get(region.name) != str(error):  # once for each change
                 _LOG.warning("%s was not asked: %s", region.name, error)
             self._troubles[region.name] = str(error)
             return
+        finally:
+            attempt.end()
         self._troubles.pop(region.name, None)
-        region.breaker.succeeded()
+        region.breakers.succeeded(need)
         region.used = time.monotonic()
+
+    def _leave_to_users(self, region: Region, error: Exception) -> None:
+        """The write was refused before it was one: it says nothing of writes."""
+        _LOG.warning(
+            "writes to %s cannot be tried beside the requests (%s): a request of the application"
+            " finds out when they are possible again. Allow dynamodb:UpdateItem on the item"
+            " client#probe of the health table, whose key is pk",
+            region.name,
+            error,
+        )
+        self._unwritten.add(region.name)
+        region.breakers.write.untried()
 
 
 def _begin(call: Callable[..., object], *arguments: object) -> threading.Thread:

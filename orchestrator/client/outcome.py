@@ -5,7 +5,9 @@ PURE but for the classes that it knows. Everything is unknown that is not certai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
+from typing import Any
 
 from botocore.exceptions import (
     ClientError,
@@ -49,21 +51,36 @@ THROTTLING = frozenset(
 )
 """What DynamoDB answers instead of service (botocore's own list, as far as DynamoDB uses it)."""
 
+OF_A_TABLE = frozenset({"ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded"})
+"""Those that speak of a table or a key also where they carry no reason."""
+
+TABLES_OWN = (
+    "KeyRangeThroughputExceeded",
+    "ProvisionedThroughputExceeded",
+    "MaxOnDemandThroughputExceeded",
+)
+"""How the reasons end that are a key's or a table's limit, as in `TableWriteKeyRange...`. The
+fourth, `AccountLimitExceeded`, is the account's in the region. (DynamoDB's API reference,
+ThrottlingReason, 2026-11.)"""
+
 CONFLICTS = frozenset({"ReplicatedWriteConflictException", "TransactionInProgressException"})
 """Answers that pass by themselves in a moment; nothing was written."""
 
-DENIALS = frozenset(
+OWN = frozenset(
     {
-        "AccessDeniedException",
-        "ExpiredTokenException",
-        "IncompleteSignatureException",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "ResourceNotFoundException",
-        "UnrecognizedClientException",
+        "ConditionalCheckFailedException",
+        "DuplicateItemException",
+        "IdempotentParameterMismatchException",
+        "ItemCollectionSizeLimitExceededException",
+        "SerializationException",
+        "TransactionCanceledException",
+        "TransactionConflictException",
+        "ValidationException",
     }
 )
-"""What a region answers that knows this application or its table no more; others may know them."""
+"""Answers about the request itself: any other region would give the same. After every other answer
+(the table is not known here, a signature is not taken, a code that nobody has heard of) another
+region may still answer a read."""
 
 SERVER_ERROR = 500
 
@@ -72,14 +89,16 @@ class Kind(Enum):
     """What came of one attempt that raised.
 
     ANSWERED: the region answered, and its answer is the caller's. DENIED: so it is, but another
-    region may answer a read. THROTTLED, BUSY: nothing was
-    done, try again in a moment; only the first is a sign of trouble. NOT_SENT: nothing was done and
-    the region is not to be had. UNKNOWN: the region failed, and a write may have been done.
+    region may answer a read. THROTTLED, CROWDED, BUSY: nothing was done, try again in a moment.
+    THROTTLED is the region's trouble. CROWDED is a table's or a key's, whatever the region is like.
+    NOT_SENT: nothing was done, and the region cannot be reached. UNKNOWN: the region failed, and a
+    write may have been done.
     """
 
     ANSWERED = auto()
     DENIED = auto()
     THROTTLED = auto()
+    CROWDED = auto()
     BUSY = auto()
     NOT_SENT = auto()
     UNKNOWN = auto()
@@ -93,13 +112,26 @@ def kind(error: Failure) -> Kind:
         return Kind.UNKNOWN
     code = error.response.get("Error", {}).get("Code", "")
     if code in THROTTLING:
-        return Kind.THROTTLED
+        return Kind.CROWDED if _is_a_tables_own(error, code) else Kind.THROTTLED
     if code in CONFLICTS:
         return Kind.BUSY
-    if code in DENIALS:
-        return Kind.DENIED
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return Kind.UNKNOWN if status >= SERVER_ERROR else Kind.ANSWERED
+    if status >= SERVER_ERROR:
+        return Kind.UNKNOWN
+    return Kind.ANSWERED if code in OWN else Kind.DENIED
+
+
+def _is_a_tables_own(error: ClientError, code: str) -> bool:
+    """Whether a table or a key is over its limit, and nothing else that is told."""
+    reasons = throttling_reasons(error)
+    return all(one.endswith(TABLES_OWN) for one in reasons) if reasons else code in OF_A_TABLE
+
+
+def throttling_reasons(error: ClientError) -> tuple[str, ...]:
+    """Why the request was throttled, in DynamoDB's words; empty where it does not say."""
+    answer: Mapping[str, Any] = error.response
+    told = answer.get("ThrottlingReasons") or answer.get("throttlingReasons") or ()
+    return tuple(str(one["reason"]) for one in told if one.get("reason"))
 
 
 def words(error: Failure) -> str:
@@ -108,7 +140,8 @@ def words(error: Failure) -> str:
         case ClientError():
             answer = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")
-            return f"{answer.get('Code', 'error')} {status}".strip()
+            reasons = "".join(f" ({one})" for one in throttling_reasons(error))
+            return f"{answer.get('Code', 'error')} {status}".strip() + reasons
         case ConnectTimeoutError():
             return "no connection in time"
         case EndpointConnectionError():

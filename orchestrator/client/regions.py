@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import ResponseParserError
 
-from orchestrator.client.breaker import Breaker, BreakerState
+from orchestrator.client import attempt
+from orchestrator.client.breaker import BreakerState, Need
+from orchestrator.client.breakers import Breakers
 from orchestrator.client.document import Document, RegionEntry
+from orchestrator.client.environment import hold_against
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -42,16 +45,16 @@ POOL = 64
 
 @dataclass(slots=True)
 class Region:
-    """One region as a call sees it: its boto3 client, and its breaker.
+    """One region as a call sees it: its boto3 client, and its breakers.
 
     client: boto3's low-level client, thread-safe. calls: attempts made. used: when (monotonic
     seconds) it answered last.
     """
 
     name: str
-    endpoint_url: str
+    endpoint: str
     client: Any
-    breaker: Breaker
+    breakers: Breakers
     calls: int = 0
     failures: int = 0
     used: float = field(default_factory=time.monotonic)
@@ -68,6 +71,13 @@ def client_config(connect: float = CONNECT_TIMEOUT, read: float = READ_TIMEOUT) 
         max_pool_connections=POOL,
         tcp_keepalive=True,
     )
+
+
+def _as_named() -> Config:
+    """botocore takes the endpoint that is given: `environment` has seen to the settings."""
+    from botocore.config import Config
+
+    return Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
 
 
 def share_time(client: Any, resolve: Resolve | None = None) -> None:
@@ -97,8 +107,8 @@ def whole(response_dict: Mapping[str, Any], **_: object) -> None:
     body, headers = response_dict["body"], response_dict["headers"]
     length, crc = headers.get("content-length"), headers.get("x-amz-crc32")
     if (
-        (length is not None and int(length) != len(body))
-        or (int(crc) != zlib.crc32(body) if crc is not None else not _is_json(body))
+        (length is not None and length.strip() != str(len(body)))
+        or (crc.strip() != str(zlib.crc32(body)) if crc is not None else not _is_json(body))
         or not (body.startswith(b"{") and body.rstrip().endswith(b"}"))
     ):
         raise ResponseParserError(
@@ -141,9 +151,9 @@ class Regions:
         self._troubles: dict[str, str] = {}
 
     def get(self, entry: RegionEntry) -> Region:
-        """The region of this entry; made now where nobody needed it before."""
+        """The region of this entry; made now where nobody needed it before. Raises Unusable."""
         region = self._made.get(entry.name)
-        if region is None or region.endpoint_url != entry.endpoint_url:
+        if region is None or region.endpoint != entry.endpoint:
             region = self._make(entry)
         return region
 
@@ -173,8 +183,11 @@ class Regions:
     def resource(self, entry: RegionEntry) -> DynamoDBServiceResource:
         """boto3's own resource for this region, with boto3's own timeouts."""
         with self._lock:
-            made: DynamoDBServiceResource = self._session_of().resource(
-                "dynamodb", region_name=aws_region(entry), endpoint_url=entry.endpoint_url
+            made: DynamoDBServiceResource = self._session_for(entry).resource(
+                "dynamodb",
+                region_name=aws_region(entry),
+                endpoint_url=entry.endpoint_url,
+                config=_as_named(),
             )
             return made
 
@@ -184,29 +197,33 @@ class Regions:
         self._session = None  # its credentials may have been refreshed at that moment, under a lock
         self._made = {}
 
-    def _session_of(self) -> Session:
+    def _session_for(self, entry: RegionEntry) -> Session:
+        """The session. Raises where its settings contradict the region's endpoint."""
         if self._session is None:
             self._session = self._make_session()
+        hold_against(entry, self._session)
         return self._session
 
     def _make(self, entry: RegionEntry) -> Region:
         with self._lock:
             known = self._made.get(entry.name)
-            if known is not None and known.endpoint_url == entry.endpoint_url:
+            if known is not None and known.endpoint == entry.endpoint:
                 return known
-            client = self._session_of().client(
+            client = self._session_for(entry).client(
                 "dynamodb",
                 region_name=aws_region(entry),
                 endpoint_url=entry.endpoint_url,
-                config=self._config or client_config(),
+                config=_as_named().merge(self._config or client_config()),
             )
-            client.meta.events.register("before-parse.dynamodb", whole)
+            events = client.meta.events
+            events.register("before-send.dynamodb", attempt.sending)
+            events.register("before-parse.dynamodb", whole)
             share_time(client)
 
-            def told(before: BreakerState, after: BreakerState) -> None:
-                _LOG.warning("breaker of %s: %s, was %s", entry.name, after, before)
+            def told(need: Need, before: BreakerState, after: BreakerState) -> None:
+                _LOG.warning("breaker of %s for %ss: %s, was %s", entry.name, need, after, before)
 
-            breaker = known.breaker if known else Breaker(clock=self._monotonic, on_change=told)
-            region = Region(entry.name, entry.endpoint_url, client, breaker)
+            breakers = known.breakers if known else Breakers(clock=self._monotonic, on_change=told)
+            region = Region(entry.name, entry.endpoint, client, breakers)
             self._made = {**self._made, entry.name: region}
             return region

@@ -203,7 +203,7 @@ def send(region: Region, model: OperationModel, serialized: Arguments) -> Answer
     context = {k: v for k, v in serialized["context"].items() if k not in {"signing", _ARGUMENTS}}
     request = {
         **serialized,
-        "url": f"{region.endpoint_url.rstrip('/')}/",
+        "url": f"{region.client.meta.endpoint_url.rstrip('/')}/",
         "headers": {**serialized["headers"]},
         "context": context,
     }

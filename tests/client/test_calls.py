@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, ProxyConnectionError
+from botocore.parsers import ResponseParserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.client import attempt
 from orchestrator.client.call import Clock, OnStale, Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import (
@@ -22,6 +26,7 @@ from orchestrator.client.errors import (
     WriteRefused,
     WriteUnknown,
 )
+from orchestrator.client.looks import Looks
 from orchestrator.client.regions import Regions
 from orchestrator.client.routed import PageKey
 from orchestrator.client.routing import Consistency, Mode
@@ -48,6 +53,9 @@ NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 KEY = {"Key": {"pk": "a"}}
 UPDATE = {**KEY, "UpdateExpression": "ADD n :one", "ExpressionAttributeValues": {":one": 1}}
 STALENESS = 1000.0
+ASIA = "ap-south-1"
+TWO = {name: f"dynamodb.{name}.amazonaws.com" for name in (EAST, WEST)}
+FOUR = {name: f"dynamodb.{name}.amazonaws.com" for name in (*REGIONS, ASIA)}
 CONDITION = {"ConditionExpression": "attribute_not_exists(pk)"}
 
 
@@ -91,7 +99,7 @@ def lab(
     assert view.start().wait_first(PATIENCE)
     session, clock = FakeSession(), Clock(time.monotonic, time.rest)
     regions = Regions(lambda: cast("Any", session), monotonic=time.monotonic)
-    own = Settings(home, mode, attempt=0.2, **settings)
+    own = Settings(home, mode, **({"attempt": 0.2} | settings))
     made: list[Lab] = []
     calls = Calls(view, regions, own, lambda: made[0].now, clock)
     made.append(Lab(source, time, view, session, calls))
@@ -180,6 +188,40 @@ def test_a_read_that_a_throttled_home_refuses_goes_on_too(passive: Lab) -> None:
     assert passive.table.get_item(**KEY) == {"region": EAST}
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        answer("AccessDeniedException", 400),
+        answer("MissingAuthenticationTokenException", 400),
+        answer("RequestTimeTooSkewed", 403),
+        answer("413", 413),
+        answer("NobodyHasHeardOfThis", 400),
+    ],
+)
+def test_a_read_goes_on_after_every_answer_that_is_not_its_own_fault(
+    passive: Lab, odd: Exception
+) -> None:
+    passive[WEST].fails = [odd]
+    assert passive.table.get_item(**KEY) == {"region": EAST}
+
+
+def test_what_cannot_be_read_after_sending_is_unknown(passive: Lab) -> None:
+    """Whatever the parser raises: a write may have been executed, and a read goes on."""
+    passive[EAST].before = passive[WEST].before = attempt.sending
+    passive[EAST].fails = [ValueError("invalid literal")]
+    with pytest.raises(WriteUnknown, match="it may have been written") as caught:
+        passive.table.put_item(Item={"pk": "a"})
+    assert isinstance(caught.value.__cause__, ResponseParserError)
+    passive[WEST].fails = [KeyError("TableName")]
+    assert passive.table.get_item(**KEY) == {"region": EAST}
+
+
+def test_what_is_wrong_before_sending_is_told_as_it_is(passive: Lab) -> None:
+    passive[EAST].fails = [ValueError("no such parameter")]
+    with pytest.raises(ValueError, match="no such parameter"):
+        passive.table.put_item(Item={"pk": "a"})
+
+
 def test_what_the_region_answers_is_the_callers(passive: Lab) -> None:
     passive[WEST].fails = [answer("ValidationException", 400)]
     with pytest.raises(ClientError, match="ValidationException"):
@@ -222,6 +264,140 @@ def test_a_region_whose_breaker_is_open_is_not_asked(passive: Lab) -> None:
     asked = len(passive[WEST].calls)
     assert passive.table.get_item(**KEY) == {"region": EAST}
     assert len(passive[WEST].calls) == asked == 5
+
+
+def test_no_read_fails_while_home_throttles_a_share_and_the_others_are_dead() -> None:
+    """Two regions, the standby dead, and home throttles 15 of 100 calls."""
+    for one in lab():
+        one.see(document(2, endpoints=TWO))
+        one[EAST].always = refused()
+        throttled = iter(range(10_000))
+        limit = answer("ThrottlingException", 400, "TableReadAccountLimitExceeded")
+        one[WEST].when = lambda *_: limit if next(throttled) % 20 in (0, 7, 13) else None  # noqa: B023  # used within the turn
+        table = one.table.options(deadline=3)
+        for number in range(200):
+            key = {"pk": str(number)}
+            assert table.get_item(Key=key) == {"region": WEST}
+            assert table.query()
+            assert table.scan()
+        one[EAST].always, one[WEST].always = None, refused()  # and all that, seen from the primary
+        assert table.get_item(**KEY, ConsistentRead=True) == {"region": EAST}
+
+
+def test_a_read_asks_regions_that_answer_nothing_last_and_once(passive: Lab) -> None:
+    """They may have come back a moment ago: nobody is refused by hearsay."""
+    for region in REGIONS:
+        passive[region].always = refused()
+    for _ in range(5):
+        with pytest.raises(NoHealthyRegion):
+            passive.table.get_item(**KEY)
+    asked = {region: len(passive[region].calls) for region in REGIONS}
+    with pytest.raises(NoHealthyRegion):
+        passive.table.get_item(**KEY)
+    assert all(len(passive[region].calls) - asked[region] <= 2 for region in REGIONS)
+    passive[EUROPE].always = None
+    assert passive.table.get_item(**KEY) == {"region": EUROPE}
+
+
+def test_a_consistent_read_is_not_refused_by_a_breaker(passive: Lab) -> None:
+    passive[EAST].always = refused()
+    for _ in range(5):
+        with pytest.raises(NoHealthyRegion):
+            passive.table.get_item(**KEY, ConsistentRead=True)
+    passive[EAST].always = None
+    assert passive.table.get_item(**KEY, ConsistentRead=True) == {"region": EAST}
+
+
+POISON = {"pk": "poison"}
+
+
+def poisonous(_operation: str, kwargs: dict[str, Any]) -> Exception | None:
+    """A 500 for one item, whatever is done with it."""
+    return answer("InternalServerError", 500) if kwargs.get("Key") == POISON else None
+
+
+@settings(deadline=None, max_examples=examples(40))
+@given(turns=st.lists(st.booleans(), min_size=1, max_size=40), mode=st.sampled_from(list(Mode)))
+def test_one_item_that_fails_everywhere_takes_no_healthy_call_along(
+    turns: list[bool], mode: Mode
+) -> None:
+    """Whatever share of the calls is for it, in whatever order: no other read or write fails, each
+    is answered where it would be without it, and no breaker opens."""
+    for one in lab(mode=mode):
+        for region in REGIONS:
+            one[region].when = poisonous
+        writer = WEST if mode is Mode.ACTIVE_ACTIVE else EAST
+        change: Any = {"UpdateExpression": "ADD n :one"}
+        for number, is_poison in enumerate(turns):
+            if is_poison:
+                with pytest.raises(NoHealthyRegion):
+                    one.table.get_item(Key=POISON)
+                with pytest.raises(WriteUnknown):
+                    one.table.update_item(
+                        Key=POISON, ExpressionAttributeValues={":one": number}, **change
+                    )
+            else:
+                key = {"pk": str(number)}
+                assert one.table.get_item(Key=key) == {"region": WEST}
+                assert one.table.update_item(Key=key, **change) == {"region": writer}
+        assert {region.breakers.state for region in one.calls._regions.all()} == {"closed"}
+
+
+@pytest.mark.parametrize("failure", [answer("InternalServerError", 500), timed_out(), refused()])
+def test_a_region_that_fails_everything_is_left_after_five_calls(
+    active: Lab, failure: Exception
+) -> None:
+    """Reads of one item or of many, and writes of different items."""
+    active[WEST].always = failure
+    for _ in range(10):
+        assert active.table.get_item(**KEY) == {"region": EAST}
+    assert active[WEST].asked.count("get_item") == 5
+    for number in range(10):
+        try:
+            active.table.update_item(Key={"pk": str(number)}, UpdateExpression="ADD n :one")
+        except WriteUnknown:
+            assert number < 5  # an unsafe write is not repeated
+    assert active[WEST].asked.count("update_item") <= 5
+
+
+def test_writes_that_hang_leave_a_region_whose_reads_are_well(active: Lab) -> None:
+    active[WEST].when = lambda operation, _: timed_out() if operation == "put_item" else None
+    unknown = 0
+    for number in range(20):
+        try:
+            active.table.put_item(Item={"pk": str(number)})
+        except WriteUnknown:
+            unknown += 1
+        assert active.table.get_item(Key={"pk": str(number)}) == {"region": WEST}
+    assert unknown == 5
+    assert active[EAST].asked == ["put_item"] * 15
+
+
+def test_a_read_with_four_regions_three_of_them_silent_is_answered_in_time() -> None:
+    """The silent ones leave the fourth its share; so they do with whatever order and deadline."""
+    for deadline in (0.15, 0.5, 3.0):
+        for one in lab(attempt=1.0):
+            one.see(document(2, endpoints=FOUR))
+            for region in (WEST, EAST, EUROPE):
+                one[region].before = lambda: _silent(one)  # noqa: B023  # used within the turn
+                one[region].always = timed_out()
+            began = one.time.at
+            table = one.table.options(deadline=deadline)
+            assert table.get_item(**KEY) == {"region": ASIA}
+            assert one.time.at - began <= deadline + 1e-6
+
+
+def _silent(one: Lab) -> None:
+    """A region says nothing until the attempt is given up."""
+    one.time.rest(min(1.0, attempt.seconds() or 1.0))
+
+
+def test_an_answer_that_comes_late_counts_against_the_region(passive: Lab) -> None:
+    passive[WEST].before = lambda: passive.time.rest(0.3)  # an attempt takes 0.2 at most
+    table = passive.table.options(deadline=3)
+    for number in range(5):
+        assert table.get_item(Key={"pk": str(number)}) == {"region": WEST}
+    assert table.get_item(**KEY) == {"region": EAST}
 
 
 def test_a_read_ends_within_its_deadline(passive: Lab) -> None:
@@ -319,13 +495,75 @@ def test_once_unknown_a_safe_write_stays_unknown(passive: Lab) -> None:
     passive[EAST].fails = [timed_out()]
     passive[EAST].always = refused()
     with pytest.raises(WriteUnknown):
-        passive.table.put_item(Item={}, **CONDITION)
+        passive.table.put_item(Item={"pk": "a"}, **CONDITION)
 
 
 def test_a_throttled_write_is_tried_again_in_the_same_region(passive: Lab) -> None:
     passive[EAST].fails = [answer("ProvisionedThroughputExceededException", 400)] * 2
     assert passive.table.options(deadline=10).put_item(Item={}) == {"region": EAST}
     assert len(passive[EAST].calls) == 3
+
+
+HOT = answer("ProvisionedThroughputExceededException", 400, "TableWriteKeyRangeThroughputExceeded")
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        HOT,
+        answer("ThrottlingException", 400, "IndexWriteKeyRangeThroughputExceeded"),
+        answer("ThrottlingException", 400, "TableWriteMaxOnDemandThroughputExceeded"),
+        answer("ThrottlingException", 400, "TableWriteProvisionedThroughputExceeded"),
+        answer("ProvisionedThroughputExceededException", 400),
+    ],
+)
+def test_a_hot_key_moves_no_write_of_another_key(active: Lab, limit: Exception) -> None:
+    """It waits in its region, and the region is as good as ever for everything else."""
+    active[WEST].when = lambda _, kwargs: limit if kwargs["Key"] == {"pk": "hot"} else None
+    for number in range(70):
+        with pytest.raises(ClientError):
+            active.table.update_item(Key={"pk": "hot"}, UpdateExpression="ADD n :one")
+        cold = {"pk": f"cold#{number % 3}"}
+        assert active.table.update_item(Key=cold, UpdateExpression="ADD n :one") == {"region": WEST}
+    assert not active[EAST].calls
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        answer("RequestLimitExceeded", 400),
+        answer("ThrottlingException", 400),
+        answer("ThrottlingException", 400, "TableWriteAccountLimitExceeded"),
+        answer(
+            "ProvisionedThroughputExceededException",
+            400,
+            "TableWriteKeyRangeThroughputExceeded",
+            "TableWriteAccountLimitExceeded",
+        ),
+        answer("ThrottlingException", 400, "SomethingNew"),
+    ],
+)
+def test_the_accounts_limit_counts_against_the_region(active: Lab, limit: Exception) -> None:
+    active[WEST].always = limit
+    for _ in range(5):
+        try:
+            active.table.put_item(Item={"pk": "a"})
+        except ClientError:
+            continue
+    assert active.table.put_item(Item={"pk": "a"}) == {"region": EAST}
+
+
+def test_a_throttled_write_waits_for_its_region_and_goes_to_no_other(active: Lab) -> None:
+    active[WEST].fails = [HOT] * 3
+    assert active.table.options(deadline=10).put_item(Item={"pk": "a"}) == {"region": WEST}
+    assert not active[EAST].calls
+
+
+def test_the_reason_for_throttling_is_told(passive: Lab) -> None:
+    for region in REGIONS:
+        passive[region].always = HOT
+    with pytest.raises(NoHealthyRegion, match="TableWriteKeyRangeThroughputExceeded"):
+        passive.table.get_item(**KEY)
 
 
 def test_throttling_that_outlasts_the_deadline_is_the_callers(passive: Lab) -> None:
@@ -372,23 +610,26 @@ def test_an_active_active_write_asks_every_region_before_one_twice(active: Lab) 
 
 
 @pytest.mark.parametrize(
-    ("expression", "repeated"),
+    ("expression", "condition", "repeated"),
     [
-        ("SET total = :t, version = :v", True),
-        ("SET balance = balance - :a", False),
-        ("SET balance = balance + :a", False),
-        ("SET history = list_append(history, :h)", False),
-        ("SET a = if_not_exists(a, :one)", False),
-        ("ADD n :one", False),
-        ("REMOVE history[0]", False),
+        ("SET total = :t, version = :new", "version = :old", True),
+        ("SET total = :t, version = :new", "balance >= :old", False),
+        ("SET previous = version, version = :new", "version = :old", False),
+        ("ADD n :new", "attribute_exists(pk)", False),
     ],
 )
-def test_a_conditional_update_is_repeated_only_if_it_sets_values_and_no_differences(
-    passive: Lab, expression: str, repeated: bool
+def test_a_conditional_update_is_repeated_only_if_it_makes_its_own_condition_false(
+    passive: Lab, expression: str, condition: str, repeated: bool
 ) -> None:
     """`balance >= :a` is still true after the first of two withdrawals."""
     passive[EAST].fails = [timed_out()]
-    update = {**KEY, "UpdateExpression": expression, "ConditionExpression": "balance >= :a"}
+    values = {":old": 1, ":new": 2, ":t": "total"}
+    update = {
+        **KEY,
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+    }
     if repeated:
         assert passive.table.update_item(**update) == {"region": EAST}
     else:
@@ -397,17 +638,60 @@ def test_a_conditional_update_is_repeated_only_if_it_sets_values_and_no_differen
     assert len(passive[EAST].calls) == 1 + repeated
 
 
+def test_a_conditional_delete_is_not_repeated_unless_it_is_declared(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    delete = {**KEY, "ConditionExpression": "attribute_exists(pk)"}
+    with pytest.raises(WriteUnknown):
+        passive.table.delete_item(**delete)
+    passive[EAST].fails = [timed_out()]
+    assert passive.table.options(idempotent=True).delete_item(**delete) == {"region": EAST}
+
+
 def test_an_empty_condition_is_none(passive: Lab) -> None:
     passive[EAST].fails = [timed_out()]
     with pytest.raises(WriteUnknown):
         passive.table.put_item(Item={}, Expected={})
 
 
-def test_a_transaction_with_an_update_by_a_difference_is_not_repeated(passive: Lab) -> None:
+COUNTING: Any = {
+    "TransactItems": [
+        {
+            "Update": {
+                "UpdateExpression": "ADD n :one",
+                "ConditionExpression": "attribute_exists(pk)",
+            }
+        }
+    ]
+}
+
+
+def test_a_transaction_is_repeated_with_its_token_where_it_was_sent(passive: Lab) -> None:
+    """DynamoDB executes a token once, in the region that knows it."""
     passive[EAST].fails = [timed_out()]
-    update = {"UpdateExpression": "ADD n :one", "ConditionExpression": "attribute_exists(pk)"}
-    with pytest.raises(WriteUnknown):
-        passive.client.transact_write_items(TransactItems=[{"Update": update}])
+    assert passive.client.transact_write_items(**COUNTING) == {"region": EAST}
+    first, second = (kwargs["ClientRequestToken"] for _, kwargs in passive[EAST].calls)
+    assert first == second
+
+
+def test_a_transactions_token_says_nothing_in_another_region(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    passive.publish(document(2, WEST, down=[EAST]))
+    with pytest.raises(WriteUnknown, match="safe only where it was sent"):
+        passive.client.transact_write_items(**COUNTING)
+    assert not passive[WEST].calls
+
+
+def test_a_transaction_keeps_the_token_that_it_was_given(passive: Lab) -> None:
+    passive.client.transact_write_items(**COUNTING, ClientRequestToken="mine")
+    [(_, kwargs)] = passive[EAST].calls
+    assert kwargs["ClientRequestToken"] == "mine"
+
+
+def test_a_transaction_that_makes_its_conditions_false_is_repeated_anywhere(passive: Lab) -> None:
+    passive[EAST].fails = [timed_out()]
+    passive.publish(document(2, WEST, down=[EAST]))
+    put = {"Put": {"Item": {"pk": "a"}, **CONDITION}}
+    assert passive.client.transact_write_items(TransactItems=[put]) == {"region": WEST}
 
 
 def test_a_proxy_that_breaks_off_says_nothing_about_the_request(passive: Lab) -> None:
@@ -420,7 +704,7 @@ def test_a_proxy_that_breaks_off_says_nothing_about_the_request(passive: Lab) ->
 def test_what_ends_a_later_attempt_does_not_take_an_unknown_one_back(passive: Lab) -> None:
     passive[EAST].fails = [timed_out(), NoCredentialsError()]
     with pytest.raises(WriteUnknown, match="Unable to locate credentials"):
-        passive.table.put_item(Item={}, **CONDITION)
+        passive.table.put_item(Item={"pk": "a"}, **CONDITION)
 
 
 def test_a_region_that_knows_us_no_more_is_left_by_reads(passive: Lab) -> None:
@@ -476,6 +760,38 @@ def test_a_fence_ends_by_its_time(passive: Lab) -> None:
 def test_active_active_writes_go_around_a_fence(active: Lab) -> None:
     active.see(document(2, fenced={WEST: NOW + timedelta(seconds=40)}))
     assert active.table.put_item(Item={}) == {"region": EAST}
+
+
+def test_refused_writes_have_the_document_read_once_a_second_and_process(passive: Lab) -> None:
+    passive.see(document(2, fenced={EAST: NOW + timedelta(seconds=40)}))
+    asked = passive.source.asked
+    for _ in range(1000):
+        with pytest.raises(WriteRefused):
+            passive.table.put_item(Item={})
+        passive.time.rest(0.01)  # 10 s in all
+    assert 6 <= passive.source.asked - asked <= 10
+
+
+def test_writes_that_are_refused_at_the_same_time_share_one_look() -> None:
+    begun, going_on = threading.Event(), threading.Event()
+    looked: list[float] = []
+
+    def refresh(wait: float) -> None:
+        looked.append(wait)
+        begun.set()
+        assert going_on.wait(PATIENCE)
+
+    looks = Looks(refresh, lambda: 0.0)
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(looks.look, 1.0)
+        assert begun.wait(PATIENCE)
+        others = [pool.submit(looks.look, PATIENCE) for _ in range(4)]
+        going_on.set()
+        assert first.result()
+        for one in others:
+            one.result()
+    assert looked == [1.0]
+    assert not looks.look(1.0)
 
 
 def test_a_stale_document_refuses_writes_where_it_is_asked_to() -> None:
@@ -540,7 +856,7 @@ def test_a_write_never_claims_what_is_not_known(
         one.publish(document(2, moved))
         failed: list[BaseException] = []
         try:
-            one.table.put_item(Item={}, **(CONDITION if safe else {}))
+            one.table.put_item(Item={"pk": "a"}, **(CONDITION if safe else {}))
         except (RegionError, ClientError) as error:
             failed.append(error)
         sent = {name: len(one[name].calls) for name in REGIONS}

@@ -195,7 +195,7 @@ def test_a_region_that_nobody_asks_stays_warm(source: Path) -> None:
         standby = next(one for one in db._regions.all() if one.name == WEST)
         before = standby.used
         wait_until(lambda: standby.used > before, 30, "the standby to be asked")
-        assert standby.breaker.state == "closed"
+        assert standby.breakers.state == "closed"
 
 
 @pytest.mark.long

@@ -1,0 +1,34 @@
+"""Calls to regions that stand at given addresses, for tests with servers that misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+
+from orchestrator.client.call import Settings
+from orchestrator.client.calls import Calls
+from orchestrator.client.regions import Regions, client_config
+from orchestrator.client.routing import Mode
+from orchestrator.client.view import DocumentView
+from tests.regional import PATIENCE, HeldSource, document
+
+NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+ITEM: Any = {"TableName": "orders", "Key": {"pk": "a"}}
+
+
+@contextmanager
+def calls(attempt: float = 0.1, **urls: str) -> Iterator[Calls]:
+    """Calls to regions at these addresses. A single wait of theirs would take 30 s."""
+    endpoints = {name.replace("_", "-"): url for name, url in urls.items()}
+    held = HeldSource(document(endpoints=endpoints, primary=next(iter(endpoints))))
+    with DocumentView([held], allow_endpoint=lambda *_: True) as view:
+        known = view.wait_first(PATIENCE)
+        assert known is not None
+        settings = Settings(None, Mode.ACTIVE_PASSIVE, attempt=attempt)
+        regions = Regions(boto3.Session, client_config(30.0, 30.0))
+        regions.prepare(known)
+        yield Calls(view, regions, settings, lambda: NOW)
