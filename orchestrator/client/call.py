@@ -55,7 +55,8 @@ class Call:
 
     ask: makes one attempt at a region; None: by the method of this name of the region's client.
     tried: regions and what they said. unknown: one attempt may have been executed. reread: the
-    document was read again for it. last: what the last attempt came to.
+    document was read again for it. last: what the last attempt came to. denied: what the first
+    region said that does not know us or the table.
     """
 
     operation: str
@@ -68,6 +69,7 @@ class Call:
     reread: bool = False
     pause: float = FIRST_PAUSE
     last: Failure | None = None
+    denied: Failure | None = None
     clock: Clock = field(default_factory=Clock)
     begun: float = field(init=False)
 

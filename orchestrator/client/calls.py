@@ -113,7 +113,7 @@ class Calls:
                     if self._failed(region, error, call) is Kind.ANSWERED:
                         raise
             if call.last is not None and kind(call.last) is Kind.DENIED:
-                raise call.last  # nobody knows us or the table better
+                raise call.denied or call.last  # nobody knows us or the table better
             if call.last is None or not call.rest():  # all breakers are open, or no time is left
                 raise self._none(call, found.document, consistent=consistent) from call.last
 
@@ -298,6 +298,8 @@ class Calls:
         """Take note of a failure, and tell what it says."""
         what = kind(error)
         call.last = error
+        if what is Kind.DENIED:
+            call.denied = call.denied or error
         match what:
             case Kind.ANSWERED | Kind.BUSY | Kind.DENIED:
                 region.breaker.succeeded()
