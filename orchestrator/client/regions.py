@@ -24,7 +24,6 @@ from orchestrator.client.document import Document, RegionEntry
 if TYPE_CHECKING:
     from boto3 import Session
     from botocore.config import Config
-    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
 
     from orchestrator.addresses import Resolve
 
@@ -170,13 +169,12 @@ class Regions:
         """Those made so far."""
         return tuple(self._made.values())
 
-    def resource(self, entry: RegionEntry) -> DynamoDBServiceResource:
+    def resource(self, entry: RegionEntry) -> Any:
         """boto3's own resource for this region, with boto3's own timeouts."""
         with self._lock:
-            made: DynamoDBServiceResource = self._session_of().resource(
+            return self._session_of().resource(
                 "dynamodb", region_name=aws_region(entry), endpoint_url=entry.endpoint_url
             )
-            return made
 
     def after_fork(self) -> None:
         """In a child process: connections belong to the parent; make all anew when needed."""
