@@ -77,6 +77,7 @@ class _Server(ThreadingHTTPServer):
     """Knows its connections, so that they end with it."""
 
     daemon_threads = True
+    request_queue_size = 128  # the library's 5 resets connections of fifty threads
 
     def __init__(self, at: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.connections: set[socket.socket] = set()

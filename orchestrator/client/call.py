@@ -64,7 +64,7 @@ class Call:
     sent whatever happened since. last: what the last attempt came to. asked: the regions that it
     was tried in. failed: those of them that did not answer. suspects: the same once for each
     attempt, until it is known whose fault it was. stays: the region that throttled it, where it
-    goes again.
+    goes again. denied: what the first region said that does not know us or the table.
     """
 
     operation: str
@@ -84,6 +84,7 @@ class Call:
     failed: set[str] = field(default_factory=set)
     suspects: list[Region] = field(default_factory=list)
     stays: str | None = None
+    denied: Failure | None = None
     clock: Clock = field(default_factory=Clock)
     begun: float = field(init=False)
 

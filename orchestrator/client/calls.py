@@ -146,7 +146,7 @@ class Calls:
                     if self._failed(region, error, call, Need.READ) is Kind.ANSWERED:
                         raise
             if call.last is not None and kind(call.last) is Kind.DENIED:
-                raise call.last  # nobody knows us or the table better
+                raise call.denied or call.last  # nobody knows us or the table better
             if not asked or not call.rest():  # all are dead and were asked, or no time is left
                 raise self._none(call, found.document, consistent=consistent) from call.last
 
@@ -417,6 +417,8 @@ class Calls:
         """Take note of a failure, and tell what it says."""
         what = kind(error)
         call.last = error
+        if what is Kind.DENIED:
+            call.denied = call.denied or error
         match what:
             case Kind.ANSWERED:
                 region.breakers.succeeded(need)

@@ -37,12 +37,13 @@ from orchestrator.client.regions import (
 from orchestrator.client.routed import Handed, Router, route
 from orchestrator.client.routing import Consistency, Mode
 from orchestrator.client.source import Source
+from orchestrator.client.typed import typed_as
 from orchestrator.client.view import INTERVAL, MAX_STALENESS, DocumentView
 
 if TYPE_CHECKING:
+    import boto3
     from boto3 import Session
-    from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+    from boto3.resources.base import ServiceResource
 
     from orchestrator.aws_identity import OffPath
 
@@ -144,12 +145,14 @@ class MultiRegionDynamoDB:
     # --- boto3's names
 
     @property
-    def resource(self) -> DynamoDBServiceResource:
+    @typed_as(lambda: boto3.resource("dynamodb"))
+    def resource(self) -> Any:
         """boto3's own DynamoDB resource, routed."""
         return self._handed.resource
 
     @property
-    def client(self) -> DynamoDBClient:
+    @typed_as(lambda: boto3.client("dynamodb"))
+    def client(self) -> Any:
         """boto3's own low-level DynamoDB client, routed."""
         return self._handed.client
 
@@ -158,7 +161,8 @@ class MultiRegionDynamoDB:
         """The resource's, where boto3 keeps its client."""
         return self.resource.meta
 
-    def Table(self, name: str) -> Table:  # noqa: N802  # boto3's word
+    @typed_as(lambda: boto3.resource("dynamodb").Table(""))
+    def Table(self, name: str) -> Any:  # noqa: N802  # boto3's word
         """boto3's own Table of this name, routed."""
         return self.resource.Table(name)
 
@@ -178,18 +182,23 @@ class MultiRegionDynamoDB:
         )
         return Handed(Router(self._calls, chosen), self._home)
 
-    def route(self, existing: DynamoDBServiceResource | DynamoDBClient) -> None:
+    def route(self, existing: ServiceResource | BaseClient) -> None:
         """Route a resource or client of DynamoDB that the application has made itself.
 
         Its own region, endpoint, credentials and retries no longer count: the document and this
-        object have the say.
+        object have the say. Raises ValueError for another service's.
         """
-        client = existing if isinstance(existing, BaseClient) else existing.meta.client
+        client: Any = existing if isinstance(existing, BaseClient) else existing.meta.client
+        if (service := client.meta.service_model.service_name) != "dynamodb":
+            raise ValueError(
+                f"route() takes DynamoDB's resource or client, and this is {service}'s"
+            )
         route(client, Router(self._calls, self._options))
 
     # --- beside boto3
 
-    def in_region(self, name: str) -> DynamoDBServiceResource:
+    @typed_as(lambda: boto3.resource("dynamodb"))
+    def in_region(self, name: str) -> Any:
         """boto3's own resource of one region: not routed, not fenced, with boto3's own retries.
 
         Raises NoHealthyRegion if the document is not to be had or does not have the region.

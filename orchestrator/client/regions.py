@@ -27,7 +27,6 @@ from orchestrator.client.environment import hold_against
 if TYPE_CHECKING:
     from boto3 import Session
     from botocore.config import Config
-    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
 
     from orchestrator.addresses import Resolve
 
@@ -180,16 +179,15 @@ class Regions:
         """Those made so far."""
         return tuple(self._made.values())
 
-    def resource(self, entry: RegionEntry) -> DynamoDBServiceResource:
+    def resource(self, entry: RegionEntry) -> Any:
         """boto3's own resource for this region, with boto3's own timeouts."""
         with self._lock:
-            made: DynamoDBServiceResource = self._session_for(entry).resource(
+            return self._session_for(entry).resource(
                 "dynamodb",
                 region_name=aws_region(entry),
                 endpoint_url=entry.endpoint_url,
                 config=_as_named(),
             )
-            return made
 
     def after_fork(self) -> None:
         """In a child process: connections belong to the parent; make all anew when needed."""

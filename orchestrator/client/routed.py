@@ -16,8 +16,10 @@ itself): to let it serialize again would cost a fifth of a call.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -27,13 +29,13 @@ from orchestrator.client.call import Ask, Options
 from orchestrator.client.calls import Calls
 from orchestrator.client.fork import in_child
 from orchestrator.client.repeats import all_repeatable, repeatable
+from orchestrator.client.typed import typed_as
 from orchestrator.core.endpoints import is_aws_region
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.client import BaseClient
     from botocore.model import OperationModel
-    from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
 
     from orchestrator.client.regions import Region
 
@@ -136,6 +138,31 @@ class Router:
         return operation in READS or operation.startswith(("describe_", "list_"))
 
 
+class _Making:
+    """The lock under which clients are made: boto3's Session is not made for threads."""
+
+    lock = threading.Lock()
+
+    @classmethod
+    def after_fork(cls) -> None:
+        """In a child process the lock may be held by nobody."""
+        cls.lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_Making.after_fork)
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for all that is handed out: clients of one session raise the same exceptions.
+
+    So `except db.client.exceptions.ConditionalCheckFailedException` catches what a Table raises.
+    """
+    import boto3  # with the first call, not before
+
+    return boto3.Session()
+
+
 class Handed:
     """boto3's own resource and client, routed. Made when they are first asked for.
 
@@ -146,12 +173,13 @@ class Handed:
         self._router = router
         self._region = region if region and is_aws_region(region) else "us-east-1"
         self._lock = threading.Lock()
-        self._resource: DynamoDBServiceResource | None = None
-        self._client: DynamoDBClient | None = None
+        self._resource: Any = None
+        self._client: Any = None
         in_child(self, Handed._after_fork)
 
     @property
-    def resource(self) -> DynamoDBServiceResource:
+    @typed_as(lambda: boto3.resource("dynamodb"))
+    def resource(self) -> Any:
         """boto3's own DynamoDB resource."""
         with self._lock:
             if self._resource is None:
@@ -159,28 +187,29 @@ class Handed:
             return self._resource
 
     @property
-    def client(self) -> DynamoDBClient:
+    @typed_as(lambda: boto3.client("dynamodb"))
+    def client(self) -> Any:
         """boto3's own low-level client."""
         with self._lock:
             if self._client is None:
                 self._client = self._made("client")
             return self._client
 
-    def Table(self, name: str) -> Table:  # noqa: N802  # boto3's word
+    @typed_as(lambda: boto3.resource("dynamodb").Table(""))
+    def Table(self, name: str) -> Any:  # noqa: N802  # boto3's word
         """boto3's own Table of this name."""
         return self.resource.Table(name)
 
     def _made(self, kind: str) -> Any:
         """One of the two. Its endpoint and keys are none: whatever is not routed goes nowhere."""
-        import boto3  # with the first call, not before
-
-        made = getattr(boto3.Session(), kind)(
-            "dynamodb",
-            region_name=self._region,
-            endpoint_url=NOWHERE,
-            aws_access_key_id="routed",
-            aws_secret_access_key="routed",  # noqa: S106  # no key
-        )
+        with _Making.lock:
+            made = getattr(_session(), kind)(
+                "dynamodb",
+                region_name=self._region,
+                endpoint_url=NOWHERE,
+                aws_access_key_id="routed",
+                aws_secret_access_key="routed",  # noqa: S106  # no key
+            )
         route(made.meta.client if kind == "resource" else made, self._router)
         return made
 

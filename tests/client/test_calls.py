@@ -716,6 +716,15 @@ def test_a_region_that_knows_us_no_more_is_left_by_reads(passive: Lab) -> None:
         passive.table.get_item(**KEY)
 
 
+def test_a_read_that_all_regions_deny_says_what_home_said(passive: Lab) -> None:
+    """As boto3 does, which asks no other region: a missing index is named by home's words."""
+    for region in REGIONS:
+        passive[region].always = answer("AccessDeniedException", 400)
+    passive[WEST].always = answer("ResourceNotFoundException", 400)
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        passive.table.get_item(**KEY)
+
+
 def test_a_deadline_shorter_than_an_attempt_still_reaches_another_region(passive: Lab) -> None:
     passive[WEST].always = refused()
     for _ in range(10):

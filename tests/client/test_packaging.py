@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,24 @@ def test_importing_it_loads_nothing_of_the_functions(module: str) -> None:
     assert not set(out) & forbidden
     own = {name.split(".")[1] for name in out if name.startswith("orchestrator.")}
     assert own <= {"addresses", "client", "core", "aws_identity"}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:
+    """Without `py.typed` in it a type checker takes everything of ours for Any.
+
+    Skipped where pip finds no setuptools to build with.
+    """
+    copy = tmp_path / "project"
+    shutil.copytree(ROOT / "orchestrator", copy / "orchestrator")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    run = [*pip, "--no-deps", "--wheel-dir", str(tmp_path), str(copy)]
+    said = subprocess.run(run, capture_output=True, text=True, check=False)
+    if "No matching distribution found for setuptools" in said.stderr:
+        pytest.skip("pip finds no setuptools to build a wheel with")
+    assert said.returncode == 0, said.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    assert "orchestrator/py.typed" in zipfile.ZipFile(wheel).namelist()
