@@ -9,6 +9,7 @@ LOCK     = .venv-lock
 FUZZ     = .venv-fuzz
 CHECKOV  = .venv-checkov
 AUDIT    = .venv-audit
+LIBRARIES = .venv-libraries
 OTHERS   = .venv-3.*
 
 ALERT = examples/alerts/primary-down.json
@@ -35,10 +36,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-lost bench-readers package deploy deploy-gcloud clean
+.PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-lost bench-readers package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 setup: $(VENV)/.installed ## install what developing needs into .venv
 
@@ -54,6 +55,9 @@ test-long: $(VENV)/.installed ## the long tests, and every law with all its exam
 test-all: $(VENV)/.installed ## all tests, then the fast ones on every other Python (PYTHONS='/some/python3.12 ...')
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH) $(ARGS)
 	@PYTHONS='$(PYTHONS)' sh tests/all-pythons.sh
+
+test-libraries: $(LIBRARIES)/.installed ## other libraries on what the client hands out, then the oldest boto3 (ARGS='-k lock')
+	@sh tests/libraries/run.sh $(ARGS)
 
 check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tests (Terraform's are among them)
 	$(VENV)/bin/ruff format --check .
@@ -73,7 +77,8 @@ audit: $(AUDIT)/.installed ## ask for advisories about every pinned version (ARG
 	@if [ -e $< ]; then $(AUDIT)/bin/python tests/tools/audit.py $(PINS) -- -s osv $(ARGS); fi
 
 PINS = requirements.txt orchestrator/adapters/mirrors/requirements.txt orchestrator/local/requirements.txt \
-	tests/requirements.txt tests/fuzz/requirements.txt tests/tools/checkov.txt tests/tools/pip-audit.txt tests/tools/pip-tools.txt
+	tests/requirements.txt tests/fuzz/requirements.txt tests/tools/checkov.txt tests/tools/pip-audit.txt tests/tools/pip-tools.txt \
+	tests/libraries/requirements.txt tests/libraries/bloop.txt tests/libraries/oldest.txt
 
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .
@@ -99,7 +104,13 @@ lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with 
 	@set -e; for tool in checkov pip-audit pip-tools; do \
 		set -x; $(COMPILE) --allow-unsafe --output-file tests/tools/$$tool.txt tests/tools/$$tool.in; { set +x; } 2>/dev/null; \
 	done
+	$(COMPILE) --constraint tests/requirements.txt --output-file tests/libraries/requirements.txt tests/libraries/requirements.in
+	$(COMPILE) $(BLOOP_ASKS_FOR:%=--unsafe-package %) --output-file tests/libraries/bloop.txt tests/libraries/bloop.in
+	$(COMPILE) --output-file tests/libraries/oldest.txt tests/libraries/oldest.in
 	@rm -rf region_failover_orchestrator.egg-info
+
+# It asks for exact versions of years ago; what it gets are those of the other libraries.
+BLOOP_ASKS_FOR = blinker boto3 botocore jmespath python-dateutil s3transfer six urllib3
 
 COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(LOCK)/bin/pip-compile --quiet --generate-hashes --strip-extras \
 	--unsafe-package region-failover-orchestrator --unsafe-package setuptools \
@@ -139,7 +150,7 @@ deploy-gcloud: $(RUN)/.installed ## the same by gcloud (ARGS='--region R1 --regi
 DEPLOY = CONFIG='$(CONFIG)' DRY_RUN='$(DRY_RUN)' FORCE='$(FORCE)' YES='$(YES)' PYTHON=$(RUN)/bin/python sh terraform/deploy.sh
 
 clean: ## remove what the other verbs made
-	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(FUZZ) $(CHECKOV) $(AUDIT) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(FUZZ) $(CHECKOV) $(AUDIT) $(LIBRARIES) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -179,6 +190,14 @@ $(CHECKOV)/.installed: tests/tools/checkov.txt
 $(AUDIT)/.installed: tests/tools/pip-audit.txt
 	@$(make_venv)
 	@$(install_if_there) || echo 'pip-audit cannot be installed here: no advisories could be had, so nothing is known of the pins.' >&2
+
+# The oldest boto3 lies beside the newest: PYTHONPATH puts it before.
+$(LIBRARIES)/.installed: tests/libraries/requirements.txt tests/libraries/bloop.txt tests/libraries/oldest.txt
+	@$(make_venv)
+	@$(@D)/bin/python $(INSTALL) -r $<
+	@$(@D)/bin/python $(INSTALL) --target $(@D)/oldest -r tests/libraries/oldest.txt
+	@$(@D)/bin/python $(INSTALL) --no-deps -r tests/libraries/bloop.txt
+	@touch $@
 
 define install_if_there
 { $(@D)/bin/python $(INSTALL) -r $< >$(@D)/install.log 2>&1 && touch $@; }

@@ -11,17 +11,20 @@ had sent it: it makes Python types of it, or raises its own exceptions.
 
 The region's client signs with its own credentials and sends to its own endpoint. It is asked to
 send what was serialized already (`_make_request`, the one thing here that botocore keeps for
-itself): to let it serialize again would cost a fifth of a call.
+itself): to let it serialize again would cost a fifth of a call. It is there since botocore 1.12.68,
+and a botocore without it is refused before anything is routed.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from botocore import __version__ as botocore_version
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
@@ -47,6 +50,12 @@ _ARGUMENTS = "failover-arguments"
 
 _SERVER_SAID_NO = 300
 
+_MAKE_REQUEST = ("operation_model", "request_dict", "request_context")
+"""The parameters of botocore's `_make_request`, from 1.12.68 up to the versions of today."""
+
+OLDEST = (1, 40)
+"""The oldest botocore: the lower bound of the extra `dynamodb`, with which the tests are run."""
+
 READS = frozenset({"get_item", "query", "scan", "batch_get_item", "transact_get_items"})
 WRITES = frozenset(
     {"put_item", "update_item", "delete_item", "batch_write_item", "transact_write_items"}
@@ -56,6 +65,10 @@ STATEMENTS = frozenset({"execute_statement", "batch_execute_statement", "execute
 Arguments = Mapping[str, Any]
 Answer = tuple[Any, dict[str, Any]]
 """What botocore's client makes of a request: the HTTP answer, and what was parsed of it."""
+
+
+class UnfitBotocore(RuntimeError):
+    """With this botocore no call can be routed, or not safely."""
 
 
 class PageKey(dict[str, Any]):
@@ -218,13 +231,39 @@ class Handed:
 
 
 def route(client: BaseClient, router: Router) -> None:
-    """Have this client's calls taken to the regions from now on."""
+    """Have this client's calls taken to the regions from now on.
+
+    Raises UnfitBotocore, and routes nothing, with a botocore that `must_fit` refuses.
+    """
+    must_fit(client)
     events: Any = client.meta.events
     name = client.meta.service_model.service_id.hyphenize()
     for event, handler in (("before-parameter-build", router.keep), ("before-call", router.answer)):
         known = f"failover-{event}"
         events.unregister(f"{event}.{name}", unique_id=known)
         events.register_last(f"{event}.{name}", handler, unique_id=known)
+
+
+def must_fit(client: BaseClient, version: str = botocore_version) -> None:
+    """Raises UnfitBotocore unless this botocore has what is needed here. version: botocore's."""
+    found = getattr(client, "_make_request", None)
+    if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        lacks = (
+            f"is older than {OLDEST[0]}.{OLDEST[1]}, and may take an answer that is cut off for a"
+            " whole one (an item that is there would be missing)"
+        )
+    elif not callable(found) or tuple(inspect.signature(found).parameters) != _MAKE_REQUEST:
+        lacks = (
+            f"has no BaseClient._make_request({', '.join(_MAKE_REQUEST)}), by which requests are"
+            " sent to a region"
+        )
+    else:
+        return
+    raise UnfitBotocore(
+        f"botocore {version} {lacks}. Nothing was routed and nothing was sent. Install a boto3 that"
+        " this client works with, then start the application again: pip install"
+        f" 'boto3>={OLDEST[0]}.{OLDEST[1]},<2'. If it is the newest already, install the one before"
+    )
 
 
 def send(region: Region, model: OperationModel, serialized: Arguments) -> Answer:

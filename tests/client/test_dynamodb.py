@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
-from orchestrator.client.routed import PageKey
+from orchestrator.client.routed import PageKey, UnfitBotocore, must_fit
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.view import DocumentView
 from orchestrator.local.child import ROOT
@@ -166,6 +166,58 @@ def test_a_client_that_the_application_made_is_routed_from_then_on(
     assert db.view.refresh(5)
     resource.Table("checkout").put_item(Item={"pk": "mine too"})
     assert "Item" in db.in_region(WEST).Table("checkout").get_item(Key={"pk": "mine too"})
+
+
+def test_a_botocore_that_cannot_send_what_is_serialized_is_refused_at_once(
+    db: MultiRegionDynamoDB,
+) -> None:
+    """`_make_request` is its own affair: it may go, or ask for something else."""
+
+    def after(self: object, operation_model: object, request: object) -> None: ...
+
+    client: Any = boto3.Session("x", "x", region_name="eu-north-1").client("dynamodb")
+    known = client.meta.events._emitter._unique_id_handlers
+    kind = type(client)
+    for own in ({"_make_request": None}, {"_make_request": after}):
+        client.__class__ = type("OfAnotherVersion", (kind,), own)
+        with pytest.raises(UnfitBotocore, match=r"Nothing was routed .* pip install 'boto3>="):
+            db.route(client)
+        assert "failover-before-call" not in known
+    client.__class__ = kind
+    with pytest.raises(
+        UnfitBotocore, match=r"1\.34\.131 is older than 1\.40, .* Nothing was routed"
+    ):
+        must_fit(client, "1.34.131")  # it has no event before an answer is parsed
+    db.route(client)
+    assert "failover-before-call" in known
+
+
+def test_handlers_of_a_call_run_on_what_is_handed_out_those_of_a_request_in_the_region(
+    source: Path,
+) -> None:
+    """Headers that a library adds to a request (`request-created`) come with the session."""
+    around = ["provide-client-params", "before-parameter-build", "before-call", "after-call"]
+    sending = ["before-sign", "request-created", "before-send", "before-parse"]
+    handed: list[str] = []
+    region: list[str] = []
+    session = boto3.Session()
+    for event in sending:
+        session.events.register(f"{event}.dynamodb", _note(region, event))
+    settings: Any = LOCAL | {"session": lambda: session}
+    with MultiRegionDynamoDB(FileSource(source), home=EAST, **settings) as db:
+        assert db.ready(10)
+        for event in (*around, *sending):
+            db.client.meta.events.register(f"{event}.dynamodb", _note(handed, event))
+        db.client.get_item(TableName="checkout", Key={"pk": {"S": "any"}})
+    assert handed == around
+    assert set(region) == set(sending)
+
+
+def _note(seen: list[str], event: str) -> Callable[..., None]:
+    def handler(**_: object) -> None:
+        seen.append(event)
+
+    return handler
 
 
 def test_calls_may_have_other_options(db: MultiRegionDynamoDB) -> None:
