@@ -17,7 +17,7 @@ from orchestrator.client.view import DocumentView
 from tests.regional import PATIENCE, HeldSource, document
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
-ITEM: Any = {"TableName": "orders", "Key": {"pk": "a"}}
+ITEM: Any = {"TableName": "orders", "Key": {"pk": {"S": "a"}}}
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def test_regions_that_drip_or_hang_leave_time_for_one_that_is_well() -> None:
         ) as made,
     ):
         answer, region = made.read("get_item", ITEM, Options(deadline=2.0))
-        assert answer["Item"] == {"pk": "a"}
+        assert answer["Item"] == {"pk": {"S": "a"}}
         assert region == "ap-south-1"
 
 

@@ -48,7 +48,7 @@ def sent(endpoint: str, name: str = EAST, stated: str = "") -> tuple[str, str]:
 
     client = Regions(boto3.Session).get(RegionEntry(name, endpoint, True, None, stated)).client
     client.meta.events.register_last("before-send.dynamodb", answer)
-    client.get_item(TableName="orders", Key={"pk": "a"})
+    client.get_item(TableName="orders", Key={"pk": {"S": "a"}})
     [request] = seen
     return request.url, str(request.headers["Authorization"]).split("/")[2]
 
@@ -148,7 +148,7 @@ def test_calls_go_around_a_region_that_the_environment_does_not_allow(
             assert view.wait_first(PATIENCE)
             settings = Settings(EAST, Mode.ACTIVE_PASSIVE)
             calls = Calls(view, Regions(boto3.Session), settings, lambda: NOW)
-            item: Any = {"TableName": "orders", "Key": {"pk": "a"}}
+            item: Any = {"TableName": "orders", "Key": {"pk": {"S": "a"}}}
             assert calls.read("get_item", item, Options())[1] == WEST
             with pytest.raises(NoHealthyRegion, match="AWS_ENDPOINT_URL_DYNAMODB asks") as caught:
                 calls.write("delete_item", item, Options())

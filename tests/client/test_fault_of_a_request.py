@@ -43,13 +43,13 @@ def test_an_item_that_gets_a_500_everywhere_fails_no_other_read() -> None:
     ):
         for number in range(36):
             key = POISON if number % 3 == 0 else f"well#{number}"
-            kwargs = {"TableName": "orders", "Key": {"pk": key}}
+            kwargs = {"TableName": "orders", "Key": {"pk": {"S": key}}}
             if key == POISON:
                 with pytest.raises(NoHealthyRegion):
                     made.read("get_item", kwargs, Options(deadline=0.2))
             else:
                 answer, region = made.read("get_item", kwargs, PATIENT)
-                assert (answer["Item"]["pk"], region) == (key, EAST)
+                assert (answer["Item"]["pk"], region) == ({"S": key}, EAST)
         assert {one.breakers.state for one in made._regions.all()} == {"closed"}
 
 
@@ -66,7 +66,7 @@ def test_no_read_fails_while_home_throttles_a_share_and_the_standby_is_dead() ->
     dead = url_of(free_port())
     with Station(throttling) as home, calls(us_east_1=home.url, us_west_2=dead) as made:
         for turn in range(124):
-            kwargs = {"TableName": "orders", "Key": {"pk": str(turn)}}
+            kwargs = {"TableName": "orders", "Key": {"pk": {"S": str(turn)}}}
             answer, region = made.read("get_item", kwargs, PATIENT, consistent=turn % 2 == 0)
             assert region == EAST
-            assert answer["Item"] == {"pk": "a"}
+            assert answer["Item"] == {"pk": {"S": "a"}}

@@ -123,5 +123,5 @@ def test_a_primary_whose_writes_fail_is_found_well_again_by_a_write_that_changes
                 return bool(db.stats()["regions"][EAST]["breakers"][Need.WRITE] == "closed")
 
             wait_until(closed, 30, "the probe to close it")
-            assert "Item" not in table.get_item(Key=WRITE_KEY)
+            assert "Item" not in table.get_item(Key={"pk": WRITE_KEY["pk"]["S"]})
             table.put_item(Item={"pk": "a"})

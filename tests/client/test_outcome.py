@@ -101,7 +101,7 @@ def test_an_answer_that_cannot_be_read_makes_a_write_unknown_and_a_read_go_on(sa
         with pytest.raises(WriteUnknown):
             made.write("delete_item", {**ITEM, "ReturnValues": "ALL_OLD"}, PATIENT)
         answer, region = made.read("get_item", ITEM, PATIENT)
-        assert (answer["Item"], region) == ({"pk": "a"}, WEST)
+        assert (answer["Item"], region) == ({"pk": {"S": "a"}}, WEST)
 
 
 def test_a_region_is_not_made_twice_for_one_endpoint() -> None:
