@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 from botocore import __version__ as botocore_version
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from botocore.parsers import ResponseParserError
 
 from orchestrator.client.call import Ask, Options
 from orchestrator.client.calls import Calls
@@ -280,25 +279,7 @@ def send(region: Region, model: OperationModel, serialized: Arguments) -> Answer
     parsed.get("ResponseMetadata", {}).pop("MaxAttemptsReached", None)  # attempts are ours
     if http.status_code >= _SERVER_SAID_NO:
         raise Answered(http, parsed, model.name)
-    if written := parsed.get("Attributes"):
-        _must_be_readable(written)
     return http, parsed
-
-
-def _must_be_readable(attributes: Arguments) -> None:
-    """Raise for what a write answers with and boto3 could make no Python values of.
-
-    It would raise ValueError or TypeError after the write, which says nothing of what became of it.
-    """
-    from boto3.dynamodb.types import TypeDeserializer  # with the first call, not before
-
-    read = TypeDeserializer().deserialize
-    try:
-        for value in attributes.values():
-            read(value)
-    except Exception as error:
-        what = f"what it answered cannot be read: {type(error).__name__}: {error}"
-        raise ResponseParserError(what) from error
 
 
 def _safe(operation: str, given: Arguments) -> bool:

@@ -322,24 +322,6 @@ ODD = {
     "a page of an error": Said(502, b"<html>bad gateway</html>"),
 }
 
-STRANGE = {
-    "a type that nobody knows": Said(200, b'{"Attributes":{"pk":{"ZZ":"a"}}}'),
-    "a number beyond all bounds": Said(200, b'{"Attributes":{"n":{"N":"1E+9999999"}}}'),
-}
-
-
-@pytest.mark.parametrize("said", STRANGE.values(), ids=STRANGE)
-def test_what_a_write_answers_and_nobody_can_read_makes_it_unknown(
-    said: Said, servers: dict[str, Database], source: Path
-) -> None:
-    """Also where it would only show when boto3 makes Python values of it."""
-    with Station(lambda _: said) as odd:
-        write_whole(source, document(endpoints={EAST: odd.url, WEST: servers[WEST].url}))
-        with MultiRegionDynamoDB(FileSource(source), home=EAST, **LOCAL) as db:
-            assert db.ready(10)
-            with pytest.raises(WriteUnknown):
-                db.Table("checkout").delete_item(Key={"pk": "odd"}, ReturnValues="ALL_OLD")
-
 
 @pytest.mark.parametrize("said", ODD.values(), ids=ODD)
 def test_an_answer_that_is_not_whole_or_not_dynamodbs_is_none(
