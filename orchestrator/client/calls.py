@@ -333,10 +333,17 @@ class Calls:
     # --- both
 
     def _awaken(self, call: Call) -> None:
-        """After a freeze: wait once for a look. What is known is as old as the freeze was long."""
-        call.freezes = self._view.awake.freezes
-        if self._view.is_outslept:
-            self._view.refresh(max(0.0, min(FENCE_WAIT, call.left)))
+        """After a freeze: wait once for a look. What is known is as old as the freeze was long.
+
+        Where the look does not end, the policy decides: serving goes on, and waits no second time.
+        """
+        awake = self._view.awake
+        call.freezes = awake.freezes
+        if not self._view.is_outslept:
+            return
+        looked = self._view.refresh(max(0.0, min(FENCE_WAIT, call.left)))
+        if not looked and self._settings.on_stale is OnStale.SERVE:
+            awake.answered(call.freezes)
 
     def _document(self, call: Call) -> Document:
         document = self._view.latest or self._view.wait_first(call.left)

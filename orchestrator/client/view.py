@@ -44,6 +44,10 @@ INTERVAL = 2.0
 SPACING = 0.1
 """Seconds between two looks at least, however many callers want one."""
 
+NOTED = 0.25
+"""Seconds at least between two notes of the time: on a busy machine a thread may wait as long for
+its turn, and was not frozen."""
+
 MAX_STALENESS = 30.0
 """Seconds; the default of `policy.graceful.max_staleness`, which must not be shorter than this."""
 
@@ -87,7 +91,7 @@ class DocumentView:
         self.interval = interval
         self.max_staleness = max_staleness
         self._sources = tuple(sources)
-        self.awake = awake or Awake(min(interval, 1.0))
+        self.awake = awake or Awake(min(max(interval, NOTED), 1.0))
         self._allow = allow_endpoint
         self._monotonic = monotonic
         self._latest: Document | None = None

@@ -121,7 +121,8 @@ def test_when_the_look_fails_the_policy_decides(on_stale: OnStale) -> None:
         one.sleep()
         one.source.going_on.clear()
         if on_stale is OnStale.SERVE:
-            assert one.table.put_item(Item={}) == {"region": EAST}
+            for _ in range(100):  # only the first of them waits
+                assert one.table.put_item(Item={}) == {"region": EAST}
         else:
             with pytest.raises(StaleDocument):
                 one.table.put_item(Item={})
