@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from orchestrator.adapters.mirrors.redis import RedisMirror
@@ -266,6 +266,7 @@ def test_what_is_masked_keeps_nothing_in_front_of_the_last_at_or_behind_the_quer
 
 
 @given(secret=PASSWORDS)
+@example(secret="0'Gh3im\"")
 def test_a_secret_is_found_in_the_spellings_of_libraries(secret: str) -> None:
     for text in (
         secret,

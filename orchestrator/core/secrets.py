@@ -48,11 +48,17 @@ def repeats(text: str, secrets: Iterable[str | None]) -> bool:
     return any(form in low for secret in secrets if secret for form in _forms(secret))
 
 
+_BOTH = "'\""
+
+
 def _forms(secret: str) -> set[str]:
     """The spellings of a secret's beginning, in lower case; bytes and URLs escape it."""
     plain = secret[:_TELLING]
     whole = unquote(secret)[:_TELLING]
-    found = {plain, whole, repr(plain)[1:-1], ascii(plain)[1:-1]}
-    found.add(repr(plain.encode("utf-8", "surrogatepass"))[2:-1])
+    data = plain.encode("utf-8", "surrogatepass")
+    found = {plain, whole, repr(plain)[1:-1], ascii(plain)[1:-1], repr(data)[2:-1]}
+    # Where the whole has both kinds of quotes, Python escapes one kind in its beginning too.
+    found |= {repr(plain + _BOTH)[1:-4], ascii(plain + _BOTH)[1:-4]}
+    found.add(repr(data + _BOTH.encode())[2:-4])
     found.add(quote(plain, safe="", errors="replace"))
     return {form.lower() for form in found if form}

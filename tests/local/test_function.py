@@ -61,7 +61,7 @@ def test_kill_and_start_again(function: Function) -> None:
     function.kill()
     assert not function.running
     (attempt,) = push(function).attempts
-    assert attempt.error == "ConnectionRefusedError"
+    assert attempt.error in {"ConnectionRefusedError", "ClientOSError"}  # by a kept connection
     function.start()
     assert push(function).acknowledged
 
