@@ -65,7 +65,7 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tes
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory scan
-	$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH)
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH) -m 'not client'
 
 scan: $(CHECKOV)/.installed ## look for insecure settings in terraform/ (checkov)
 	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi

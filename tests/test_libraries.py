@@ -36,6 +36,7 @@ def _make(verb: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.long
+@pytest.mark.client
 @pytest.mark.timeout(1200)
 def test_libraries_work_with_what_the_client_hands_out_and_so_does_the_oldest_boto3() -> None:
     """Each with a failover in the middle. What could not be installed was not tried."""

@@ -154,6 +154,7 @@ while True:
 
 
 @pytest.mark.long
+@pytest.mark.client
 @pytest.mark.world
 @pytest.mark.timeout(600)
 def test_no_write_reaches_the_old_primary_after_a_freeze(

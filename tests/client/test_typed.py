@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.local.child import ROOT
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.client, pytest.mark.timeout(300)]
 APPLICATION = Path(__file__).with_name("typed_application.py")
 HERE = Path(sysconfig.get_path("purelib"))
 OURS = {"orchestrator": ROOT / "orchestrator"}

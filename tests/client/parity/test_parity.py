@@ -58,7 +58,7 @@ def listed(cases: Iterable[Case], form: Form | None = None) -> list[ParameterSet
             case,
             form or case.form,
             id=case.name,
-            marks=() if case.name in QUICK else (pytest.mark.long,),
+            marks=() if case.name in QUICK else (pytest.mark.long, pytest.mark.client),
         )
         for case in cases
     ]
@@ -106,6 +106,7 @@ def test_it_answers_as_boto3_does(case: Case, form: Form, moto: tuple[Side, Side
 
 @pytest.mark.world
 @pytest.mark.long
+@pytest.mark.client
 @pytest.mark.parametrize(("case", "form"), of_tables(ON_MOTO))
 def test_a_tables_call_answers_as_boto3_does_through_the_low_level_client(
     case: Case, form: Form, moto: tuple[Side, Side]
@@ -116,6 +117,7 @@ def test_a_tables_call_answers_as_boto3_does_through_the_low_level_client(
 
 @pytest.mark.world
 @pytest.mark.long
+@pytest.mark.client
 @pytest.mark.parametrize(("case", "form"), listed(ON_DYNALITE))
 def test_it_answers_as_boto3_does_on_an_independent_server(
     case: Case, form: Form, dynalite: tuple[Side, Side]
@@ -126,6 +128,7 @@ def test_it_answers_as_boto3_does_on_an_independent_server(
 
 @pytest.mark.world
 @pytest.mark.long
+@pytest.mark.client
 @pytest.mark.parametrize(("case", "form"), of_tables(ON_DYNALITE))
 def test_the_low_level_client_answers_as_boto3_does_on_an_independent_server(
     case: Case, form: Form, dynalite: tuple[Side, Side]
