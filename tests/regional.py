@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from orchestrator.client.call import Options
+from orchestrator.client.call import TOKEN, Ask, Options
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.routed import PageKey, Router
@@ -180,6 +180,11 @@ class FakeSession:
         return self.dynamo[region_name]
 
 
+def by_name(operation: str, given: Mapping[str, Any]) -> Ask:
+    """One attempt by the method of this name of a region's client."""
+    return lambda region: getattr(region.client, operation)(**given)
+
+
 class Direct:
     """The routed operations as methods, without boto3 around them: what `Router` makes of each.
 
@@ -197,7 +202,10 @@ class Direct:
 
     def __getattr__(self, operation: str) -> Any:
         def call(**given: Any) -> Any:
-            answer, region = self._router.take(operation, {**self._table, **given})
+            whole = {**self._table, **given}
+            if operation == "transact_write_items":  # as botocore's handler of arguments does
+                whole = {TOKEN: "made by botocore", **whole}
+            answer, region = self._router.take(operation, whole, by_name(operation, whole))
             if key := answer.get("LastEvaluatedKey"):
                 answer["LastEvaluatedKey"] = PageKey(key, region)
             return answer

@@ -26,7 +26,6 @@ from botocore.awsrequest import (
 from orchestrator.addresses import Resolve, resolve
 from orchestrator.client import attempt
 from orchestrator.client.connections import Sharing
-from orchestrator.client.guard import look
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -110,23 +109,18 @@ class _Ending(Sharing):
                 self.sock.settimeout(wanted)
         super().request(*arguments, **settings)
 
+    def send(self, data: Any) -> Any:
+        """As botocore's, after a last look."""
+        attempt.look()
+        return super().send(data)
+
 
 class _AwsConnection(_Ending, AWSHTTPConnection):  # type: ignore[misc]  # botocore overrides so, too
     """botocore's, for http."""
 
-    def send(self, data: Any) -> Any:
-        """As botocore's, after a last look."""
-        look()
-        return super().send(data)
-
 
 class _AwsTlsConnection(_Ending, AWSHTTPSConnection):  # type: ignore[misc]  # as above
     """botocore's, for https."""
-
-    def send(self, data: Any) -> Any:
-        """As botocore's, after a last look."""
-        look()
-        return super().send(data)
 
 
 def pools(resolve: Resolve = resolve) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ class Options:
 class Call:
     """One call under way.
 
-    ask: makes one attempt at a region; None: by the method of this name of the region's client.
+    ask: makes one attempt at a region.
     tried: regions and what they said. unknown: one attempt may have been executed. safe: it may be
     repeated then, in any region. token: DynamoDB itself executes it once, in the region that knows
     the token. only: that region, once one attempt there is unknown. reread: the document was read
@@ -69,10 +69,10 @@ class Call:
 
     operation: str
     kwargs: Mapping[str, Any]
+    ask: Ask
     deadline: float
     safe: bool = True
     token: bool = False
-    ask: Ask | None = None
     only: str | None = None
     tried: list[tuple[str, str]] = field(default_factory=list)
     unknown: bool = False

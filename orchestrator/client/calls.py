@@ -35,7 +35,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -54,7 +53,6 @@ from orchestrator.client.errors import (
     WriteRefused,
     WriteUnknown,
 )
-from orchestrator.client.guard import guarded
 from orchestrator.client.looks import Looks
 from orchestrator.client.outcome import FAILURES, Failure, Kind, Outslept, kind, words
 from orchestrator.client.regions import Region, Regions
@@ -113,16 +111,16 @@ class Calls:
         kwargs: Mapping[str, Any],
         options: Options,
         *,
+        ask: Ask,
         consistent: bool = False,
         pinned: str | None = None,
-        ask: Ask | None = None,
     ) -> tuple[Any, str]:
-        """The answer, and the region that gave it. pinned: the region to ask first. ask: as `Call`
-        has it.
+        """The answer, and the region that gave it. ask: makes one attempt. pinned: the region to
+        ask first.
 
         Raises NoHealthyRegion, or botocore's ClientError as the region answered.
         """
-        call = Call(operation, kwargs, options.deadline, ask=ask, clock=self.clock)
+        call = Call(operation, kwargs, ask, options.deadline, clock=self.clock)
         try:
             return self._read(call, pinned, consistent=consistent)
         finally:
@@ -197,9 +195,9 @@ class Calls:
         kwargs: Mapping[str, Any],
         options: Options,
         *,
+        ask: Ask,
         repeatable: bool = False,
         pinned: str | None = None,
-        ask: Ask | None = None,
     ) -> tuple[Any, str]:
         """The answer, and the region that gave it. repeatable: it may be done twice.
 
@@ -207,10 +205,8 @@ class Calls:
         ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
-        token = operation == "transact_write_items"
-        if token and not kwargs.get(TOKEN):
-            kwargs = {**kwargs, TOKEN: str(uuid.uuid4())}  # botocore would make one per attempt
-        call = Call(operation, kwargs, options.deadline, safe, token, ask, clock=self.clock)
+        token = TOKEN in kwargs  # botocore makes one for each transaction that brings none
+        call = Call(operation, kwargs, ask, options.deadline, safe, token, clock=self.clock)
         try:
             return self._write(call, pinned)
         finally:
@@ -390,10 +386,9 @@ class Calls:
 
         call.asked.add(region.name)
         began = self.clock.monotonic()
-        attempt.begin(seconds)
+        attempt.begin(seconds, guard)
         try:
-            with guarded(guard):
-                answer = self._attempt(region, call)
+            answer = call.ask(region)
         except FAILURES:
             if outslept:  # botocore takes it for an error of the connection
                 raise outslept[0] from None
@@ -413,12 +408,6 @@ class Calls:
             region.breakers.succeeded(need)
         self._convict(call, need)
         return answer
-
-    @staticmethod
-    def _attempt(region: Region, call: Call) -> Any:
-        if call.ask:
-            return call.ask(region)
-        return getattr(region.client, call.operation)(**call.kwargs)
 
     def _failed(self, region: Region, error: Failure, call: Call, need: Need) -> Kind:
         """Take note of a failure, and tell what it says."""

@@ -29,7 +29,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from orchestrator.client.call import Ask, Options
-from orchestrator.client.calls import Calls
+from orchestrator.client.calls import WRITES, Calls
 from orchestrator.client.fork import in_child
 from orchestrator.client.repeats import all_repeatable, repeatable
 from orchestrator.client.typed import typed_as
@@ -57,9 +57,6 @@ OLDEST = (1, 40)
 """The oldest botocore: the lower bound of the extra `dynamodb`, with which the tests are run."""
 
 READS = frozenset({"get_item", "query", "scan", "batch_get_item", "transact_get_items"})
-WRITES = frozenset(
-    {"put_item", "update_item", "delete_item", "batch_write_item", "transact_write_items"}
-)
 STATEMENTS = frozenset({"execute_statement", "batch_execute_statement", "execute_transaction"})
 
 Arguments = Mapping[str, Any]
@@ -126,7 +123,7 @@ class Router:
             parsed["LastEvaluatedKey"] = PageKey(key, region)
         return http, parsed
 
-    def take(self, operation: str, given: Arguments, ask: Ask | None = None) -> tuple[Any, str]:
+    def take(self, operation: str, given: Arguments, ask: Ask) -> tuple[Any, str]:
         """Take one call to a region: its answer, and which it was. Raises what `Calls` raises.
 
         given: the arguments. ask: makes one attempt.

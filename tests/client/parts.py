@@ -9,19 +9,35 @@ from typing import Any
 
 import boto3
 
-from orchestrator.client.call import Settings
+from orchestrator.client.call import Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.regions import Regions, client_config
 from orchestrator.client.routing import Mode
 from orchestrator.client.view import DocumentView
-from tests.regional import PATIENCE, HeldSource, document
+from tests.regional import PATIENCE, HeldSource, by_name, document
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 ITEM: Any = {"TableName": "orders", "Key": {"pk": {"S": "a"}}}
 
 
+class ByName:
+    """Calls whose attempts are made by the method of their name of a region's client."""
+
+    def __init__(self, view: DocumentView, regions: Regions, settings: Settings) -> None:
+        self.view, self.regions = view, regions
+        self.calls = Calls(view, regions, settings, lambda: NOW)
+
+    def read(self, operation: str, given: Any, options: Options, **more: Any) -> tuple[Any, str]:
+        """As `Calls.read`."""
+        return self.calls.read(operation, given, options, ask=by_name(operation, given), **more)
+
+    def write(self, operation: str, given: Any, options: Options, **more: Any) -> tuple[Any, str]:
+        """As `Calls.write`."""
+        return self.calls.write(operation, given, options, ask=by_name(operation, given), **more)
+
+
 @contextmanager
-def calls(attempt: float = 0.1, **urls: str) -> Iterator[Calls]:
+def calls(attempt: float = 0.1, **urls: str) -> Iterator[ByName]:
     """Calls to regions at these addresses. A single wait of theirs would take 30 s."""
     endpoints = {name.replace("_", "-"): url for name, url in urls.items()}
     held = HeldSource(document(endpoints=endpoints, primary=next(iter(endpoints))))
@@ -31,4 +47,4 @@ def calls(attempt: float = 0.1, **urls: str) -> Iterator[Calls]:
         settings = Settings(None, Mode.ACTIVE_PASSIVE, attempt=attempt)
         regions = Regions(boto3.Session, client_config(30.0, 30.0))
         regions.prepare(known)
-        yield Calls(view, regions, settings, lambda: NOW)
+        yield ByName(view, regions, settings)

@@ -76,10 +76,10 @@ def test_a_connection_serves_after_a_call_that_was_almost_too_late() -> None:
 
 def test_a_probe_does_not_wait_for_ever() -> None:
     with BadSocket(DRIPS["the body"]) as drip, calls(us_east_1=drip.url) as made:
-        document = made._view.latest
+        document = made.view.latest
         assert document is not None
-        region = made._regions.get(document.regions[EAST])
-        keeper = Keeper(made._regions, lambda one: one.client.get_item(**ITEM), patience=0.2)
+        region = made.regions.get(document.regions[EAST])
+        keeper = Keeper(made.regions, lambda one: one.client.get_item(**ITEM), patience=0.2)
         for _ in range(5):
             keeper._put(region, Need.READ)
         assert region.breakers.read.dead

@@ -50,7 +50,7 @@ def test_an_item_that_gets_a_500_everywhere_fails_no_other_read() -> None:
             else:
                 answer, region = made.read("get_item", kwargs, PATIENT)
                 assert (answer["Item"]["pk"], region) == ({"S": key}, EAST)
-        assert {one.breakers.state for one in made._regions.all()} == {"closed"}
+        assert {one.breakers.state for one in made.regions.all()} == {"closed"}
 
 
 def test_no_read_fails_while_home_throttles_a_share_and_the_standby_is_dead() -> None:

@@ -6,8 +6,9 @@ client write, and closes the connection instead of answering.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.station import Asked, Said, Station
 
 pytestmark = pytest.mark.world
 KEY = {"pk": "a"}
-WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Scene:
     server: Database
     between: Callable[[], object] | None = None
     writes: int = 0
+    tokens: list[str] = field(default_factory=list)
 
     def answer(self, asked: Asked) -> Said:
         """The server's answer; lost once where something is to happen in between."""
@@ -44,6 +46,8 @@ class Scene:
         if asked.headers["x-amz-target"].partition(".")[2] not in WRITES:
             return said  # a question of the keeper's
         self.writes += 1
+        if token := json.loads(asked.body).get("ClientRequestToken"):
+            self.tokens.append(token)
         if (between := self.between) is not None:
             self.between = None
             between()
@@ -175,3 +179,17 @@ def test_an_add_with_a_condition_counts_once(scene: Scene) -> None:
     }
     assert unknown(scene, lambda: scene.table.update_item(**update), nothing) == 1
     assert scene.item() == {"n": 2}
+
+
+def test_a_transaction_is_repeated_with_the_token_that_botocore_has_made(scene: Scene) -> None:
+    """The region that has executed it knows it by the token, whatever the update adds."""
+    scene.between = lambda: None
+    update = {
+        "TableName": "checkout",
+        "Key": KEY,
+        "UpdateExpression": "ADD n :one",
+        "ExpressionAttributeValues": {":one": 1},
+    }
+    scene.table.meta.client.transact_write_items(TransactItems=[{"Update": update}])
+    first, second = scene.tokens
+    assert first == second

@@ -42,7 +42,7 @@ def reason(name: str) -> list[dict[str, str]]:
 def told(said: Said) -> ClientError:
     """What boto3 raises after this answer."""
     with Station(lambda _: said) as there, calls(us_east_1=there.url) as made:
-        [region] = made._regions.all()
+        [region] = made.regions.all()
         with pytest.raises(ClientError) as caught:
             region.client.delete_item(**ITEM)
         return caught.value
@@ -104,7 +104,7 @@ def test_an_answer_that_cannot_be_read_makes_a_write_unknown_and_a_read_go_on(sa
 
 def test_a_region_is_not_made_twice_for_one_endpoint() -> None:
     with Station(lambda _: Said(200, b"{}")) as there, calls(us_east_1=there.url) as made:
-        document = made._view.latest
+        document = made.view.latest
         assert document is not None
         regions = Regions(boto3.Session)
         entry = document.regions[EAST]
