@@ -47,11 +47,12 @@ Index = Mapping[str, tuple[str, ...]]
 
 
 class Kept(StrEnum):
-    """What became of a message. LEFT_OUT: the day's room is used up, or others were faster."""
+    """What became of a message. LEFT_OUT: the day's room is used up. UNKNOWN: the list of what is
+    kept could not be written, or others were faster each time."""
 
     KEPT = "kept in the journal"
     LEFT_OUT = f"not kept: {DAILY} a day are"
-    UNKNOWN = "not kept: the state cannot be written"
+    UNKNOWN = "not kept: the list of kept messages could not be written"
 
 
 def keep(data: bytes, error: BadEvent, context: Context) -> Kept:
@@ -63,8 +64,9 @@ def keep(data: bytes, error: BadEvent, context: Context) -> Kept:
 
 def _keep(data: bytes, error: BadEvent, context: Context) -> Kept:
     digest = hashlib.sha256(data).hexdigest()
-    if not _claim(digest, context):
-        return Kept.LEFT_OUT
+    claimed = _claim(digest, context)
+    if claimed is not Kept.KEPT:
+        return claimed
     kept = {
         "sha256": digest,
         "reason": short(str(error), TOLD),
@@ -81,16 +83,17 @@ def name_of(digest: str) -> str:
     return f"{FOLDER}{digest}.json"
 
 
-def _claim(digest: str, context: Context) -> bool:
+def _claim(digest: str, context: Context) -> Kept:
     """Whether the message has a place among the day's. Raises Unavailable."""
     today = f"{context.now():%Y-%m-%d}"
     for _ in range(TRIES):
         listed, generation = _read(context.objects)
         if any(digest in names for names in listed.values()):
-            return True
+            return Kept.KEPT
         mine = listed.get(today, ())
         if len(mine) >= DAILY:
-            return False
+            _page_once(today, listed, generation, context)
+            return Kept.LEFT_OUT
         oldest = f"{context.now() - timedelta(days=DAYS):%Y-%m-%d}"
         after = {day: names for day, names in listed.items() if day > oldest}
         after[today] = (*mine, digest)
@@ -98,10 +101,21 @@ def _claim(digest: str, context: Context) -> bool:
             context.objects.put(INDEX, json.dumps(after, indent=1).encode(), generation)
         except Conflict:
             continue
-        if len(after[today]) == DAILY:
-            _page(today, context)
-        return True
-    return False
+        return Kept.KEPT
+    return Kept.UNKNOWN
+
+
+def _page_once(today: str, listed: Index, generation: int, context: Context) -> None:
+    """Call a human for the first message that finds no room, and note that in the list.
+
+    In this order: a crash between the two pages once more, and never not at all.
+    """
+    paged = f"{today} paged"
+    if paged in listed:
+        return
+    _page(today, context)
+    with suppress(Conflict):  # another instance was faster, and has paged too
+        context.objects.put(INDEX, json.dumps({**listed, paged: ()}).encode(), generation)
 
 
 def _read(objects: Objects) -> tuple[Index, int]:

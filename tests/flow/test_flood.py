@@ -102,6 +102,33 @@ def test_so_many_unreadable_messages_are_kept_on_one_day_and_it_pages_once() -> 
     assert unreadable(world, 9999) is Kept.KEPT
 
 
+def test_a_list_that_somebody_else_has_filled_pages_too() -> None:
+    """It would keep every message of the day out of the journal unseen."""
+    world = lab()
+    filled = {f"{world.clock.at:%Y-%m-%d}": [f"{number:064x}" for number in range(DAILY)]}
+    world.objects.put(INDEX, json.dumps(filled).encode(), 0)
+    assert [unreadable(world, number) for number in range(3)] == [Kept.LEFT_OUT] * 3
+    assert [line["rule"] for line in world.lines if line.get("page")] == ["poison"]
+
+
+def test_a_crash_between_the_page_and_its_note_pages_once_more_and_never_not_at_all() -> None:
+    world = lab()
+    for number in range(DAILY):
+        unreadable(world, number)
+    put = world.objects.put
+
+    def fails(*_: object) -> int:
+        raise Unavailable("killed")
+
+    world.objects.put = fails  # type: ignore[method-assign,assignment]  # the port's own error
+    unreadable(world, 1000)
+    world.objects.put = put  # type: ignore[method-assign]
+    world.memory = Memory()  # the instance that comes after
+    for number in range(1001, 1004):
+        unreadable(world, number)
+    assert len([line for line in world.lines if line.get("page")]) == 2
+
+
 def test_a_copy_takes_no_room() -> None:
     world = lab()
     assert [unreadable(world, 1) for _ in range(5)] == [Kept.KEPT] * 5
