@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.routed import PageKey, Router
 from orchestrator.client.source import Fetched
 from orchestrator.client.view import DocumentView
+from orchestrator.local.database import Database
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 EAST, WEST, EUROPE = REGIONS
@@ -220,6 +222,17 @@ class Direct:
             if not (key := answer.get("LastEvaluatedKey")):
                 return
             given = {**given, "ExclusiveStartKey": key}
+
+
+@contextmanager
+def two_servers(folder: Path) -> Iterator[dict[str, Database]]:
+    """DynamoDB (moto's) in the east and the west, without replication: it shows who was asked."""
+    with ExitStack() as stack:
+        found = {name: Database(name, folder) for name in (EAST, WEST)}
+        for one in found.values():
+            one.start()
+            stack.callback(one.stop)
+        yield found
 
 
 def write_whole(path: Path, body: bytes) -> None:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from orchestrator.client.view import DocumentView
 from orchestrator.local.child import ROOT
 from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
-from tests.regional import EAST, WEST, document, write_whole
+from tests.regional import EAST, WEST, document, two_servers, write_whole
 from tests.station import BadSocket, Said, Station, hang
 
 pytestmark = pytest.mark.world
@@ -35,12 +34,7 @@ LOCAL: Any = {"health_table": "checkout", "allow_endpoint": loopback}
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Database]]:
     """The east and the west, without replication: so it shows which of them was asked."""
-    folder = tmp_path_factory.mktemp("dynamodb")
-    with ExitStack() as stack:
-        found = {name: Database(name, folder) for name in (EAST, WEST)}
-        for one in found.values():
-            one.start()
-            stack.callback(one.stop)
+    with two_servers(tmp_path_factory.mktemp("dynamodb")) as found:
         yield found
 
 

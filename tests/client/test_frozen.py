@@ -24,7 +24,6 @@ from orchestrator.client.role import Role
 from orchestrator.client.routing import Mode
 from orchestrator.client.view import DocumentView
 from orchestrator.local.child import ROOT
-from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
 from tests.regional import (
     EAST,
@@ -35,6 +34,7 @@ from tests.regional import (
     FakeTime,
     HeldSource,
     document,
+    two_servers,
     write_whole,
 )
 
@@ -165,10 +165,7 @@ def test_no_write_reaches_the_old_primary_after_a_freeze(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "laptop")
     source, revision = tmp_path / "checkout.json", 1
     with ExitStack() as stack:
-        servers = {name: Database(name, tmp_path) for name in (EAST, WEST)}
-        for one in servers.values():
-            one.start()
-            stack.callback(one.stop)
+        servers = stack.enter_context(two_servers(tmp_path))
         urls = {name: one.url for name, one in servers.items()}
         tables = {
             name: boto3.resource("dynamodb", region_name=name, endpoint_url=url).Table("checkout")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
 from orchestrator.local.database import Database
 from tests.libraries.places import OWN, Places
-from tests.regional import EAST, WEST, document, write_whole
+from tests.regional import EAST, document, two_servers, write_whole
 
 LIBRARIES = (
     "aws_dynamodb_parallel_scan",
@@ -33,12 +32,7 @@ collect_ignore_glob = [] if all(map(find_spec, LIBRARIES)) else ["test_*.py"]
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Database]]:
     """The east and the west, without replication: so it shows which of them was asked."""
-    folder = tmp_path_factory.mktemp("dynamodb")
-    with ExitStack() as stack:
-        found = {name: Database(name, folder) for name in (EAST, WEST)}
-        for one in found.values():
-            one.start()
-            stack.callback(one.stop)
+    with two_servers(tmp_path_factory.mktemp("dynamodb")) as found:
         yield found
 
 
