@@ -24,7 +24,7 @@ from tests.forwarding import forward
 from tests.regional import EAST, document, write_whole
 from tests.station import Asked, Said, Station
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.long]
 KEY = {"pk": "a"}
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
 

@@ -240,6 +240,7 @@ def test_below_the_path_where_it_is_mounted_it_is_found(root: str) -> None:
 
 
 @pytest.mark.world
+@pytest.mark.long
 @pytest.mark.parametrize("form", ALONE)
 def test_over_a_dynamodb_that_hangs_it_answers_503_in_time(dynamo: Database, form: Serve) -> None:
     items = RegionItems("checkout", EAST, endpoint_url=dynamo.url, session=session())

@@ -154,7 +154,13 @@ def _redis(request: pytest.FixtureRequest) -> Place:
 KINDS = {"memory": _memory, "ssm": _ssm, "redis": _redis}
 
 
-@pytest.fixture(params=["memory", "ssm", pytest.param("redis", marks=pytest.mark.world)])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("ssm", marks=pytest.mark.long),  # moto's, and boto3's clients
+        pytest.param("redis", marks=pytest.mark.world),
+    ]
+)
 def place(request: pytest.FixtureRequest) -> Place:
     """Each kind of mirror, empty."""
     return KINDS[request.param](request)

@@ -342,13 +342,15 @@ KINDS: dict[str, Callable[[pytest.FixtureRequest], Iterator[Place]]] = {
     "ssm": _in_ssm,
     "redis": _in_redis,
 }
-WORLD = {"gcs", "redis"}
+MARKS = {
+    "gcs": (pytest.mark.world,),
+    "redis": (pytest.mark.world,),
+    "ssm": (pytest.mark.long,),  # moto's, and boto3's clients
+}
 
 
 def _each(*names: str) -> list[object]:
-    return [
-        pytest.param(name, marks=[pytest.mark.world] if name in WORLD else []) for name in names
-    ]
+    return [pytest.param(name, marks=MARKS.get(name, ())) for name in names]
 
 
 @pytest.fixture(params=_each(*KINDS))

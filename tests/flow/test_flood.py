@@ -57,7 +57,7 @@ def test_copies_and_a_slow_rise_are_no_flood() -> None:
     assert said(world, "WARNING") == []
 
 
-@pytest.mark.parametrize("contradicted", [True, False])
+@pytest.mark.parametrize("contradicted", [pytest.param(True, marks=pytest.mark.long), False])
 def test_a_flood_fills_no_document_and_hides_no_failure(*, contradicted: bool) -> None:
     """Three hundred forged alerts with long ids, then the primary dies."""
     world = lab()
