@@ -36,7 +36,10 @@ class Misplaced:
 
 
 def differing(service: Service, state: State) -> tuple[Misplaced, ...]:
-    """Every configured region of the document that is elsewhere than the file says."""
+    """Every configured region of the document that is elsewhere than the file says.
+
+    A document that says nothing of the AWS region was written by a version that did not know it.
+    """
     pairs = ((region, state.regions.get(region.name)) for region in service.regions)
     return tuple(
         Misplaced(region.name, there, here)
@@ -45,7 +48,7 @@ def differing(service: Service, state: State) -> tuple[Misplaced, ...]:
         for there, here in [
             ((entry.endpoint, entry.aws_region), (region.endpoint, region.aws_region))
         ]
-        if there != here
+        if there != here and (there[1] or there[0] != here[0])
     )
 
 

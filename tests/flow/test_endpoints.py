@@ -174,6 +174,23 @@ def test_the_document_has_the_aws_region_of_a_key_that_is_another_name() -> None
     assert read_document(public_view(made.state)) == seen
 
 
+def test_a_document_of_a_version_without_aws_regions_gets_them_and_pages_nobody() -> None:
+    """Nobody but an older version of ours wrote it, with the same file."""
+    content = configuration()
+    regions = content["services"]["checkout"]["regions"]
+    regions["use4"] = regions.pop(EAST)
+    made = lab()
+    made.service = load(json.dumps(content), "test").services["checkout"]
+    made.tick(2)
+    document = made.document
+    del document["regions"]["use4"]["aws_region"]
+    made.replace_document(document)
+    made.lines.clear()
+    made.tick(2)
+    assert endpoint(made, "use4") == ("dynamodb.us-east-1.amazonaws.com", EAST)
+    assert made.pages == []
+
+
 def test_what_somebody_wrote_is_told_in_ascii_and_cut() -> None:
     made = known()
     edit(made, endpoint="evil\n\u202e\x1b[31m" + "x" * 5000)
