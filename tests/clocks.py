@@ -1,8 +1,9 @@
 """What in a test depends on how fast the machine is: found in its syntax tree.
 
 Found are sleeps (also `Event().wait(1)`), upper bounds of a time that has really passed
-(`time.monotonic() - began < 1`), and polls with a deadline of their own. Not found: lower bounds,
-for no load breaks them; a bound that a test gives to something else, such as a timeout; what goes
+(`time.monotonic() - began < 1`), polls with a deadline of their own, and times that a module reads
+when it is imported: a slow run reaches its tests when they are old. Not found: lower bounds, for
+no load breaks them; a bound that a test gives to something else, such as a timeout; what goes
 through a function or an attribute; programs in strings that a test starts.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "now"}
 OWNERS = {"time", "datetime", "dt"}
@@ -18,6 +20,7 @@ OWNERS = {"time", "datetime", "dt"}
 SLEEP = "a sleep"
 BOUND = "an upper bound of a time that passed"
 POLL = "a poll with a deadline of its own"
+STAMP = "a time read when the module is imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Finding:
 
 def findings(source: str) -> list[Finding]:
     """Every place in this module, in the order of its lines."""
-    found = _in(ast.parse(source), "")
+    tree = ast.parse(source)
+    found = [*_in(tree, ""), *_stamps(tree)]
     return sorted(found, key=lambda one: (one.line, one.what))
 
 
@@ -53,6 +57,18 @@ def _in(scope: ast.AST, function: str) -> Iterator[Finding]:
                 yield Finding(node.lineno, function, what)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _in(node, node.name)
+
+
+def _stamps(tree: ast.AST) -> Iterator[Finding]:
+    """Clocks that are read outside of every function: also in defaults and decorators of one."""
+    for child in ast.iter_child_nodes(tree):
+        if _is_clock(child):
+            yield Finding(child.lineno, "", STAMP)
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in (*child.decorator_list, *child.args.defaults, *child.args.kw_defaults):
+                yield from _stamps(ast.Expr(node)) if node else ()
+        elif not isinstance(child, ast.Lambda):
+            yield from _stamps(child)
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
@@ -84,7 +100,7 @@ def _has_passed(node: ast.expr, passed: set[str]) -> bool:
     return _is_clock(node.left) or _is_clock(node.right)
 
 
-def _is_clock(node: ast.expr) -> bool:
+def _is_clock(node: ast.AST) -> TypeGuard[ast.Call]:
     if not isinstance(node, ast.Call):
         return False
     called = node.func

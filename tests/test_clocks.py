@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clocks import BOUND, POLL, SLEEP, findings
+from tests.clocks import BOUND, POLL, SLEEP, STAMP, findings
 
 HERE = Path(__file__).parent
 
@@ -58,3 +58,19 @@ def test_no_test_depends_on_how_fast_the_machine_is() -> None:
 def test_what_depends_on_the_machine_is_found(source: str, whats: list[str]) -> None:
     inside = "async def test():\n" + "\n".join(f"    {line}" for line in source.split("\n"))
     assert [one.what for one in findings(inside)] == whats
+
+
+@pytest.mark.parametrize(
+    ("source", "whats"),
+    [
+        ("NOW = datetime.now(UTC)", [STAMP]),
+        ('BODY = {"at": datetime.now(UTC).isoformat()}', [STAMP]),
+        ("def f(at=time.time()):\n    pass", [STAMP]),
+        ("@at(time.time())\ndef f():\n    pass", [STAMP]),
+        ("class A:\n    at = time.time()", [STAMP]),
+        ("def f():\n    return time.time()", []),
+        ("now = lambda: time.time()", []),
+    ],
+)
+def test_a_time_that_is_read_at_import_is_found(source: str, whats: list[str]) -> None:
+    assert [one.what for one in findings(source)] == whats

@@ -15,15 +15,19 @@ from orchestrator.core.errors import Outdated
 from orchestrator.wiring import Wiring
 from tests.test_entry import alert, configured, message
 
-COMMAND: dict[str, object] = {
-    "kind": "command",
-    "id": "c1",
-    "verb": "evacuate",
-    "actor": "alice",
-    "reason": "a drill",
-    "issued_at": datetime.now(UTC).isoformat(),
-    "region": "eu-west-1",
-}
+
+def command(**more: object) -> dict[str, object]:
+    """An evacuation of eu-west-1, issued now."""
+    return {
+        "kind": "command",
+        "id": "c1",
+        "verb": "evacuate",
+        "actor": "alice",
+        "reason": "a drill",
+        "issued_at": datetime.now(UTC).isoformat(),
+        "region": "eu-west-1",
+        **more,
+    }
 
 
 def serial(path: Path, number: int) -> Wiring:
@@ -42,26 +46,26 @@ def decided_by_newer(folder: Path) -> Path:
 
 
 Take = Callable[[Any, Wiring], str]
-STRANGE: dict[str, tuple[Take, dict[str, object]]] = {
-    "a region": (entry.alert, alert(region="eu-west-1")),
-    "a region of a service": (entry.alert, alert(region="eu-west-1", service="checkout")),
-    "a service": (entry.alert, alert(region="us-east-1", service="search")),
-    "nothing that we know": (entry.alert, alert()),
-    "a command for a service": (entry.control, {**COMMAND, "service": "search"}),
-    "a command for a region": (entry.control, COMMAND),
+STRANGE: dict[str, tuple[Take, Callable[[], dict[str, object]]]] = {
+    "a region": (entry.alert, lambda: alert(region="eu-west-1")),
+    "a region of a service": (entry.alert, lambda: alert(region="eu-west-1", service="checkout")),
+    "a service": (entry.alert, lambda: alert(region="us-east-1", service="search")),
+    "nothing that we know": (entry.alert, alert),
+    "a command for a service": (entry.control, lambda: command(service="search")),
+    "a command for a region": (entry.control, command),
 }
 
 
 @pytest.mark.parametrize(("take", "body"), STRANGE.values(), ids=STRANGE.keys())
 def test_what_only_a_newer_file_may_know_is_left_to_it(
-    take: Take, body: dict[str, object], tmp_path: Path
+    take: Take, body: Callable[[], dict[str, object]], tmp_path: Path
 ) -> None:
     path = decided_by_newer(tmp_path)
     with pytest.raises(Outdated, match="serial 1, and checkout's document was made with 2"):
-        take(message(body), serial(path, 1))
+        take(message(body()), serial(path, 1))
     assert not list(tmp_path.glob("state/journal/_poison/*"))
     for same_or_newer in (2, 3):
-        assert take(message(body), serial(path, same_or_newer)) in {"poison", "ignored"}
+        assert take(message(body()), serial(path, same_or_newer)) in {"poison", "ignored"}
 
 
 def test_what_no_file_can_read_is_poison_for_an_older_instance_too(tmp_path: Path) -> None:

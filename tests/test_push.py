@@ -55,18 +55,24 @@ def envelope(body: object, subscription: object = SUBSCRIPTION) -> dict[str, Any
     return {name: value for name, value in found.items() if value is not None}
 
 
-ALERT = envelope(alert(region="us-east-1", service="checkout"))
-EVACUATE = envelope(
-    {
-        "kind": "command",
-        "id": "c-1",
-        "issued_at": datetime.now(UTC).isoformat(),
-        "verb": "evacuate",
-        "region": "us-east-1",
-        "actor": "alice@example.com",
-        "reason": "a drill",
-    }
-)
+def our_alert() -> dict[str, Any]:
+    """A push of this subscription, published now."""
+    return envelope(alert(region="us-east-1", service="checkout"))
+
+
+def our_command() -> dict[str, Any]:
+    """An evacuation, published and issued now."""
+    return envelope(
+        {
+            "kind": "command",
+            "id": "c-1",
+            "issued_at": datetime.now(UTC).isoformat(),
+            "verb": "evacuate",
+            "region": "us-east-1",
+            "actor": "alice@example.com",
+            "reason": "a drill",
+        }
+    )
 
 
 @pytest.fixture
@@ -110,7 +116,7 @@ def post(client: FlaskClient, body: object, token: str = "", **headers: str) -> 
 
 
 def test_the_deployments_own_push_is_taken(function: Function, tmp_path: Path) -> None:
-    assert post(function(DEPLOYED), ALERT, stripped()) == (200, "moved\n")
+    assert post(function(DEPLOYED), our_alert(), stripped()) == (200, "moved\n")
     assert document(tmp_path, "checkout")["primary"] == "us-west-2"
 
 
@@ -160,7 +166,7 @@ def test_a_request_with_another_token_is_refused_paged_once_and_reads_and_writes
 ) -> None:
     client = function(DEPLOYED)
     for _ in range(2):
-        assert post(client, ALERT, token) == (403, "forbidden\n")
+        assert post(client, our_alert(), token) == (403, "forbidden\n")
     assert not (tmp_path / "state").exists()
     page, *others = lines(capsys)
     assert (page["severity"], page["page"], page["rule"]) == ("CRITICAL", True, rule)
@@ -173,17 +179,17 @@ def test_the_account_that_pushes_alerts_gives_no_command_and_the_other_way_round
 ) -> None:
     """Each function is deployed with its own identity; both attacks move the primary otherwise."""
     control = {**DEPLOYED, push.IDENTITY: CONTROL}
-    assert post(function(control, "on_control"), EVACUATE, stripped())[0] == 403
-    assert post(function(DEPLOYED), ALERT, stripped(email=CONTROL))[0] == 403
+    assert post(function(control, "on_control"), our_command(), stripped())[0] == 403
+    assert post(function(DEPLOYED), our_alert(), stripped(email=CONTROL))[0] == 403
     assert not (tmp_path / "state").exists()
-    assert post(function(control, "on_control"), EVACUATE, stripped(email=CONTROL))[0] == 200
+    assert post(function(control, "on_control"), our_command(), stripped(email=CONTROL))[0] == 200
 
 
 def test_a_removed_signature_is_believed_only_where_cloud_run_lets_nobody_else_through(
     function: Function, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for iam in ({}, {push.IAM: "open"}, {push.IAM: "Closed"}):
-        assert post(function({**OPEN, **iam}), ALERT, stripped())[0] == 403
+        assert post(function({**OPEN, **iam}), our_alert(), stripped())[0] == 403
     assert not (tmp_path / "state").exists()
     assert "FAILOVER_PUSH_IAM=closed" in lines(capsys)[0]["message"]
 
@@ -194,7 +200,7 @@ def test_a_second_token_that_cloud_run_checks_in_its_place_lets_nothing_through(
 ) -> None:
     """An invoker of another account sends its own token there, and a forged one where we look."""
     other = {"X-Serverless-Authorization": second}
-    assert post(function(DEPLOYED), ALERT, stripped(), **other)[0] == 403
+    assert post(function(DEPLOYED), our_alert(), stripped(), **other)[0] == 403
     assert not (tmp_path / "state").exists()
 
 
@@ -204,8 +210,8 @@ def test_a_signature_that_is_there_is_checked_with_googles_certificates(
 ) -> None:
     """They are fetched once, for as long as Google says that they may be kept."""
     client = function(iam)
-    assert post(client, ALERT, signed()) == (200, "moved\n")
-    assert post(client, ALERT, signed())[0] == 200
+    assert post(client, our_alert(), signed()) == (200, "moved\n")
+    assert post(client, our_alert(), signed())[0] == 200
     assert google.asked == 1
 
 
@@ -218,10 +224,10 @@ def test_certificates_that_cannot_be_had_are_an_error_and_never_an_acceptance(
     google.status, google.body = status, body
     client = function(OPEN)
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
-    assert post(client, ALERT, signed())[0] == 500
+    assert post(client, our_alert(), signed())[0] == 500
     assert not (tmp_path / "state").exists()
     google.status, google.body = 200, None
-    assert post(client, ALERT, signed()) == (200, "moved\n")
+    assert post(client, our_alert(), signed()) == (200, "moved\n")
 
 
 def test_a_server_of_certificates_that_is_gone_is_an_error_too() -> None:
@@ -285,9 +291,9 @@ def test_a_push_of_another_subscription_is_refused_and_paged(
 def test_eventarcs_forms_name_the_subscription_too(function: Function) -> None:
     """In binary form the body is the envelope; in structured form it is the event's data."""
     event = {"specversion": "1.0", "id": "1", "source": "//p", "type": "t"}
-    text = json.dumps(ALERT)
+    text = json.dumps(our_alert())
     forms: list[dict[str, Any]] = [
-        {**event, "data": ALERT},
+        {**event, "data": our_alert()},
         {**event, "data": text},
         {**event, "data_base64": base64.b64encode(text.encode()).decode()},
     ]
@@ -309,7 +315,7 @@ def test_a_message_that_is_too_large_to_read_is_still_poison_and_comes_no_more(
 def test_what_a_token_claims_is_short_and_printable_in_the_log(
     function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    post(function(DEPLOYED), ALERT, stripped(email="a\u202e\u2028\x1b[2J" + "b" * 4000))
+    post(function(DEPLOYED), our_alert(), stripped(email="a\u202e\u2028\x1b[2J" + "b" * 4000))
     page, _ = lines(capsys)
     assert page["message"].isascii()
     assert page["message"].isprintable()
@@ -321,7 +327,7 @@ def test_where_nothing_is_configured_everything_is_taken_and_it_is_said_once(
 ) -> None:
     client = function({})
     for _ in range(3):
-        assert post(client, ALERT)[0] == 200
+        assert post(client, our_alert())[0] == 200
     found = [line for line in lines(capsys) if "is not set" in line["message"]]
     assert [line["severity"] for line in found] == ["WARNING"]
 
@@ -335,7 +341,7 @@ def test_an_expectation_without_an_identity_is_no_configuration(
             expected({name: DEPLOYED[name], push.IDENTITY: " "})
     client = function({push.IAM: "closed"})
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
-    assert post(client, ALERT, stripped())[0] == 500
+    assert post(client, our_alert(), stripped())[0] == 500
     assert not (tmp_path / "state").exists()
     page = lines(capsys)[0]
     assert (page["severity"], page["rule"]) == ("CRITICAL", "configuration")
@@ -344,7 +350,7 @@ def test_an_expectation_without_an_identity_is_no_configuration(
 def test_what_is_not_configured_is_not_compared() -> None:
     anywhere = Expectation(ALERTS, closed=True)
     sent = {"authorization": stripped(aud="https://elsewhere.example.com")}
-    admit(anywhere, sent, ALERT | {"subscription": "x"}, datetime.now(UTC), never)
+    admit(anywhere, sent, our_alert() | {"subscription": "x"}, datetime.now(UTC), never)
 
 
 def never(token: str) -> bool:
@@ -356,10 +362,10 @@ def test_clocks_may_be_a_minute_apart() -> None:
     now = datetime.now(UTC)
     sent = {"Authorization": stripped(iat=int(now.timestamp()), exp=int(now.timestamp()) + 10)}
     for off in (-50, 0, 60):
-        admit(OURS, sent, ALERT, now + timedelta(seconds=off), never)
+        admit(OURS, sent, our_alert(), now + timedelta(seconds=off), never)
     for off in (-70, 80):
         with pytest.raises(Forbidden):
-            admit(OURS, sent, ALERT, now + timedelta(seconds=off), never)
+            admit(OURS, sent, our_alert(), now + timedelta(seconds=off), never)
 
 
 @pytest.mark.parametrize(("ahead", "primary"), [(50, "us-west-2"), (70, "us-east-1")])
@@ -404,7 +410,7 @@ def test_no_claims_but_the_deployments_own_pass(changes: dict[str, Any], tail: s
     token = f"Bearer e30.{encoded(told)}.{tail}"
     passed = True
     try:
-        admit(OURS, {"Authorization": token}, ALERT, datetime.now(UTC), lambda _: False)
+        admit(OURS, {"Authorization": token}, our_alert(), datetime.now(UTC), lambda _: False)
     except Forbidden:
         passed = False
     compared = {name: told.get(name) for name in ("email", "aud", "iss", "email_verified")}
@@ -416,4 +422,4 @@ def test_no_claims_but_the_deployments_own_pass(changes: dict[str, Any], tail: s
 @given(given=some.text("Bearer .-_é\0\n=", max_size=40))
 def test_no_other_text_is_a_token(given: str) -> None:
     with pytest.raises(Forbidden):
-        admit(OURS, {"Authorization": given}, ALERT, datetime.now(UTC), lambda _: False)
+        admit(OURS, {"Authorization": given}, our_alert(), datetime.now(UTC), lambda _: False)

@@ -99,7 +99,6 @@ def test_without_credentials_it_says_how_to_log_in(
     desk.config.write_text(yaml.safe_dump(configuration()))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     found = desk.run("explain")
     assert found.exit_code == 1

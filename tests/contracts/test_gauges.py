@@ -19,7 +19,6 @@ from orchestrator.ports import Gauge, Gauges
 from tests.fakes import FakeGauges
 from tests.metrics import Watched, serving
 
-BEFORE = datetime.now(UTC) - timedelta(minutes=1)
 Read = dict[tuple[str, str], list[int]]
 
 
@@ -83,16 +82,18 @@ def gauges(value: int) -> tuple[Gauge, ...]:
 
 
 def test_what_is_written_is_there(made: Made) -> None:
-    made.gauges.write(gauges(7), BEFORE)
-    made.gauges.write(gauges(8), BEFORE + timedelta(seconds=6))
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    made.gauges.write(gauges(7), before)
+    made.gauges.write(gauges(8), before + timedelta(seconds=6))
     assert made.read() == {("epoch", ""): [8, 7], ("region_health", "us-east-1"): [1, 1]}
 
 
 def test_two_ticks_at_once_write_one_point_and_the_other_is_refused(made: Made) -> None:
-    made.gauges.write(gauges(7), BEFORE)
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    made.gauges.write(gauges(7), before)
     for later in (0, 1):
         with pytest.raises(Unavailable):
-            made.gauges.write(gauges(8), BEFORE + timedelta(seconds=later))
+            made.gauges.write(gauges(8), before + timedelta(seconds=later))
     assert made.read()["epoch", ""] == [7]
 
 
@@ -100,30 +101,34 @@ def test_two_ticks_at_once_write_one_point_and_the_other_is_refused(made: Made) 
 
 
 def test_two_orchestrators_at_once_do_not_collide() -> None:
+    before = datetime.now(UTC) - timedelta(minutes=1)
     with serving(Watched()) as service:
         for instance in ("us-east4", "us-west1"):
-            metrics(service, instance).write(gauges(7), BEFORE)
+            metrics(service, instance).write(gauges(7), before)
         for instance in ("us-east4", "us-west1"):
             assert written(service, instance)["epoch", ""] == [7]
 
 
 def test_more_gauges_than_a_request_may_have_are_written_in_several() -> None:
+    before = datetime.now(UTC) - timedelta(minutes=1)
     many = [Gauge("primary", n, {"service": "checkout", "region": str(n)}) for n in range(MOST + 1)]
     with serving(Watched()) as service:
-        metrics(service).write(many, BEFORE)
+        metrics(service).write(many, before)
         assert len(written(service, "control-0")) == MOST + 1
 
 
 def test_whatever_fails_is_unavailable_with_its_reason() -> None:
+    before = datetime.now(UTC) - timedelta(minutes=1)
+
     def none() -> None:
         raise Unavailable("no Google credentials", page=True)
 
     nobody = CustomMetrics("laptop", "x", AnonymousCredentials, f"{HOST}:{free_port()}")
     with pytest.raises(Unavailable, match="ServiceUnavailable"):
-        nobody.write(gauges(1), BEFORE)
+        nobody.write(gauges(1), before)
     with pytest.raises(Unavailable, match="no Google credentials"):
-        CustomMetrics("laptop", "x", none, None).write(gauges(1), BEFORE)
+        CustomMetrics("laptop", "x", none, None).write(gauges(1), before)
     watched = Watched()
     watched.service.role = Role(())
     with serving(watched) as service, pytest.raises(Unavailable, match=r"timeSeries\.create"):
-        metrics(service).write(gauges(1), BEFORE)
+        metrics(service).write(gauges(1), before)
