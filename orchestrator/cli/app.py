@@ -12,8 +12,8 @@ from click.shell_completion import get_completion_class
 from orchestrator.cli import arguments
 from orchestrator.cli.session import Session, listed
 from orchestrator.cli.verbs import Verb, Verbs, verb
-from orchestrator.core.commands import OVERRIDABLE
 from orchestrator.core.model import Verdict, Wish
+from orchestrator.core.rule import OVERRIDABLE
 
 PROGRAM = "failoverctl"
 
@@ -137,7 +137,7 @@ def commanding(function: Verb) -> Verb:
 
 override_option = click.option(
     "--override",
-    type=click.Choice(OVERRIDABLE),
+    type=click.Choice([rule.value for rule in OVERRIDABLE]),
     multiple=True,
     callback=arguments.one_rule,
     help="Move although this one rule refuses; it is recorded with your name.",

@@ -10,8 +10,9 @@ from orchestrator.cli.sentences import left_alone
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Decision, Observed, Outcome, Reason, State, Tick
+from orchestrator.core.model import Decision, Observed, Outcome, State, Tick
 from orchestrator.core.policy import Mode, Service
+from orchestrator.core.rule import Reason, Rule
 from orchestrator.flow import record
 from orchestrator.flow.preview import preview
 from orchestrator.wiring import World
@@ -40,7 +41,7 @@ def next_tick(service: Service, world: World) -> Iterator[Finding]:
 
 def _held(service: Service, decision: Decision) -> Finding:
     refused = [reason for reason in decision.reasons if not reason.passed]
-    lost = any(reason.rule == "last_region" for reason in refused)
+    lost = any(reason.rule == Rule.LAST_REGION for reason in refused)
     detail = f"held: {'; '.join(dict.fromkeys(map(str, refused)))}"
     told = [record.reason(reason) for reason in decision.reasons]
     entry = {"outcome": "held", "reasons": told, "routing": dict(decision.state.routing)}

@@ -31,6 +31,7 @@ from orchestrator.core.model import FAMILIES, Command, Json, Tick, Wish
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
+from orchestrator.core.rule import Rule
 from orchestrator.core.shown import one_line
 from orchestrator.core.traffic import traffic
 from orchestrator.core.traffic import view as traffic_view
@@ -332,7 +333,7 @@ def _is_late(entry: Json) -> bool:
     """Whether the command was refused for its age or its place: giving it again cures that."""
     refused = [reason for reason in gates.reasons(entry) if not reason.get("passed")]
     held = entry.get("outcome") == "held"
-    return held and any(reason.get("rule") == "command" for reason in refused)
+    return held and any(reason.get("rule") == Rule.COMMAND for reason in refused)
 
 
 def _with_traffic(name: str, entry: Json, world: World) -> Json:

@@ -16,6 +16,7 @@ from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Command, Json, State, Stored, Switch
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
+from orchestrator.core.rule import Rule
 from orchestrator.core.switch import promise
 from orchestrator.flow.observe import read_routing, read_state
 from orchestrator.flow.record import journal_place
@@ -189,7 +190,7 @@ def conclusion(state: State, made: Command) -> Json:
 
 def _end_of(entry: Json, identity: str) -> Json:
     """The reason with which a decision ended the switch of this command, or nothing."""
-    switches = [r for r in gates.reasons(entry) if r.get("rule") == "switch"]
+    switches = [r for r in gates.reasons(entry) if r.get("rule") == Rule.SWITCH]
     return next((r for r in switches if f"command {identity}" in str(r.get("value"))), {})
 
 

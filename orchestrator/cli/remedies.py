@@ -10,11 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.cli.again import again
-from orchestrator.core.commands import OVERRIDABLE
-from orchestrator.core.model import Cause, Json
-
-_OF_A_TARGET = frozenset({"target_healthy", "cooldown", "replication_lag", "role", "attached"})
-"""Rules that speak of one region as a place to go to."""
+from orchestrator.core.model import Json
+from orchestrator.core.rule import OF_A_TARGET, OVERRIDABLE, Cause, Rule
 
 _WHY = "--apply --reason TEXT"
 
@@ -70,13 +67,15 @@ def _whole(reasons: Sequence[Json], service: str, entry: Json) -> Refusals:
     by_rule: dict[str, Json] = {}
     by_region: dict[str, dict[str, Json]] = {}
     passed = dict.fromkeys(
-        str(r["region"]) for r in reasons if r.get("rule") == "target_healthy" and r.get("passed")
+        str(r["region"])
+        for r in reasons
+        if r.get("rule") == Rule.TARGET_HEALTHY and r.get("passed")
     )
     for reason in reasons:
         rule, region = str(reason.get("rule")), str(reason.get("region") or "")
         if reason.get("passed"):
             continue
-        if rule in _OF_A_TARGET and region:
+        if rule in OF_A_TARGET and region:
             by_region.setdefault(region, {})[rule] = reason
         else:
             by_rule[rule] = reason
@@ -86,7 +85,7 @@ def _whole(reasons: Sequence[Json], service: str, entry: Json) -> Refusals:
     failing = tuple(
         str(r["region"])
         for r in reasons
-        if r.get("rule") == "confirm" and r.get("passed") and r.get("region")
+        if r.get("rule") == Rule.CONFIRM and r.get("passed") and r.get("region")
     )
     asked = entry.get("given")
     given = asked if isinstance(asked, dict) else {}
@@ -108,19 +107,19 @@ def _targets(whole: Refusals) -> Iterable[tuple[str, str]]:
             down.append(region)
     if down and not whole.ready:
         names = " or ".join(down)
-        nowhere = "last_region" in whole.by_rule
-        rule = "last_region" if nowhere else "target_healthy"
+        nowhere = Rule.LAST_REGION in whole.by_rule
+        rule = Rule.LAST_REGION if nowhere else Rule.TARGET_HEALTHY
         after = ". It moves as soon as one proves healthy" if nowhere else ""
         yield rule, f"Bring {names} up, or see why the health URL does not answer with 2xx{after}"
-    elif "last_region" in whole.by_rule and not whole.by_region:
-        yield "last_region", "Bring any region up. It moves as soon as one proves healthy"
+    elif Rule.LAST_REGION in whole.by_rule and not whole.by_region:
+        yield Rule.LAST_REGION, "Bring any region up. It moves as soon as one proves healthy"
 
 
 def _target(region: str, refused: Mapping[str, Json], whole: Refusals) -> tuple[str, str]:
     """What a human can do to go to this region; no text where only the region itself can help."""
-    stands = [rule for rule in refused if rule != "cooldown"]  # a human's command passes it
+    stands = [rule for rule in refused if rule != Rule.COOLDOWN]  # a human's command passes it
     if not stands:
-        return "cooldown", _cooling(region, whole)
+        return Rule.COOLDOWN, _cooling(region, whole)
     rule = stands[0]
     if len(stands) > 1:
         names = " and ".join(stands)
@@ -128,12 +127,12 @@ def _target(region: str, refused: Mapping[str, Json], whole: Refusals) -> tuple[
     if refused[rule].get("cause") == Cause.NEEDS_NOW:
         return rule, f"Add `--now` to go there at once: {whole.go(region, _overridable(rule))}"
     match rule:
-        case "target_healthy":
+        case Rule.TARGET_HEALTHY:
             return rule, _unhealthy(region, refused[rule], whole)
-        case "replication_lag":
+        case Rule.REPLICATION_LAG:
             return rule, _behind(region, refused[rule], whole)
-        case "role":
-            go = whole.go(region, "role")
+        case Rule.ROLE:
+            go = whole.go(region, Rule.ROLE)
             return rule, (
                 f"See why the role URL of {region} (`/primary` below `health_url`) does not answer"
                 f" 200 or 503 with the document's epoch in its JSON. To go there all the same: {go}"
@@ -146,7 +145,7 @@ def _target(region: str, refused: Mapping[str, Json], whole: Refusals) -> tuple[
 
 
 def _behind(region: str, reason: Json, whole: Refusals) -> str:
-    go = whole.go(region, "replication_lag")
+    go = whole.go(region, Rule.REPLICATION_LAG)
     if reason.get("cause") == Cause.UNKNOWN_LAG:
         return f"{region} does not report its lag. Repair its heartbeat, or accept the loss: {go}"
     return f"Wait until {region} has caught up, or lose what was not replicated: {go}"
@@ -188,30 +187,30 @@ def _of_rule(reason: Json, whole: Refusals) -> str:  # a table with places to fi
     named, rule = whole.named, str(reason.get("rule"))
     go = f": {whole.go(whole.ready[0])}" if whole.ready else ""
     match rule:
-        case "confirm" if reason.get("cause") == Cause.DOUBTFUL:
+        case Rule.CONFIRM if reason.get("cause") == Cause.DOUBTFUL:
             return (
                 "The alert does not say for certain which region fails. Correct the labels of its"
                 " alert policy: they must name the service and one region, and agree with the"
                 " resource that it watches"
             ) + (f". If users really fail, move them{go}" if go else "")
-        case "confirm":
+        case Rule.CONFIRM:
             return (
                 "If users really fail there, see why its health URL answers well (or does not"
                 " answer us at all): the alert and the second signal disagree"
             ) + (f". To move them{go}" if go else "")
-        case "max_event_age":
+        case Rule.MAX_EVENT_AGE:
             return "Nothing: if the region still fails, the next ticks see it themselves and act"
-        case "brake":
+        case Rule.BRAKE:
             return (
                 "Look at the regions with your own eyes. If they answer, see what watches them"
                 + (f". If they really are down{go}" if go else "")
             )
-        case "max_auto_failovers":
+        case Rule.MAX_AUTO_FAILOVERS:
             return (
                 f"Find out why it moved so often: `{f'failoverctl history {named}'.rstrip()}`. Then"
                 f" `failoverctl ack {named}{_WHY}`"
             )
-        case "freeze":
+        case Rule.FREEZE:
             end = f"`failoverctl unfreeze {named}{_WHY}`"
             passes = f"If it must move now{go}, which a freeze does not stop; or end it: {end}"
             return passes if go else f"If it must move, end the freeze: {end}"
@@ -222,27 +221,27 @@ def _of_rule(reason: Json, whole: Refusals) -> str:  # a table with places to fi
 def _rarer(rule: str, reason: Json, whole: Refusals) -> str:
     named = whole.named
     match rule:
-        case "min_healthy_regions":
+        case Rule.MIN_HEALTHY_REGIONS:
             return "Bring another region up. If those left can carry the load: " + _spare(whole)
-        case "routing":
+        case Rule.ROUTING:
             return (
                 "Give a configured region traffic again by hand, or correct `backend` in the file:"
                 " `failoverctl check` compares the two"
             )
-        case "command":
+        case Rule.COMMAND:
             return _again(whole)
-        case "switch" if reason.get("cause") == Cause.ENDED:
+        case Rule.SWITCH if reason.get("cause") == Cause.ENDED:
             return (
                 "Nothing has moved. Give the command again when what stood in its way is over (an"
                 " automatic failback comes again by itself). `--now` waits for nothing, and what"
                 " was not replicated is missing there"
             )
-        case "ramp":
+        case Rule.RAMP:
             return (
                 "Find out why the region failed again. When it has proven well:"
                 f" `failoverctl failback {named}{_WHY}`"
             )
-        case "configuration" | "outdated":
+        case Rule.CONFIGURATION | Rule.OUTDATED:
             return "Deploy the newest configuration everywhere. `failoverctl check` compares"
         case _ if rule in OVERRIDABLE and reason.get("cause") == Cause.NEEDS_NOW:
             return f"Give the command again with `--now`, or without `--override {rule}`"

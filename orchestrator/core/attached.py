@@ -38,7 +38,6 @@ from orchestrator.core.model import (
     Leave,
     Outcome,
     Part,
-    Reason,
     Role,
     Routing,
     State,
@@ -47,6 +46,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import carrying, desired, seen_pair
 from orchestrator.core.policy import Service, Standby
+from orchestrator.core.rule import Reason, Rule
 from orchestrator.core.wanted import Wanted, lives, overridden, to_be_drained
 
 
@@ -110,7 +110,7 @@ def arrange(scene: Scene, current: tuple[str, ...]) -> Wanted:
             waiting += [*gates, *([frozen] if frozen else [])]
             continue
         state = _with(state, name, attach=True, leave=None)
-        told += [*gates, Reason("standbys", True, f"{name} is attached again", "", name)]
+        told += [*gates, Reason(Rule.STANDBYS, True, f"{name} is attached again", "", name)]
     for name, why in _going(scene).items():
         failed = state.regions[name].leave is Leave.FAILED
         gates = (_leads(scene), *(() if failed else (_settled(scene),)))
@@ -119,7 +119,7 @@ def arrange(scene: Scene, current: tuple[str, ...]) -> Wanted:
             continue
         kept = state.regions[name].leave or Leave.FAILED
         state = _with(state, name, attach=False, attached=False, leave=kept)
-        told += [*gates, Reason("standbys", True, f"{name} is drained: {why}", "", name)]
+        told += [*gates, Reason(Rule.STANDBYS, True, f"{name} is drained: {why}", "", name)]
     outcome = Outcome.STANDBYS if told else None
     told += _unheeded(scene)
     return Wanted(_forgiven(scene, state), current, outcome, tuple(told), tuple(waiting))
@@ -136,12 +136,12 @@ def first(scene: Scene, current: tuple[str, ...], to: str, command: Command) -> 
     gates = [*joins, _carried_out(scene)]
     if entry.attach:
         value = "it is being attached; give the command again when it is"
-        gates.append(Reason("attached", False, value, "attached", to))
+        gates.append(Reason(Rule.ATTACHED, False, value, "attached", to))
     if not all(gate.passed for gate in gates):
         return Wanted(scene.state, current, None, tuple(gates))
     commands = {key: at for key, at in scene.state.commands.items() if key != command.id}
     state = replace(_with(scene.state, to, attach=True, leave=None), commands=commands)
-    reason = Reason("standbys", True, f"{to} is attached first", "", to)
+    reason = Reason(Rule.STANDBYS, True, f"{to} is attached first", "", to)
     return Wanted(state, current, Outcome.STANDBYS, (*gates, reason))
 
 
@@ -151,13 +151,13 @@ def evacuated(scene: Scene, current: tuple[str, ...], name: str) -> Wanted:
     state = to_be_drained(scene.state, name, Leave.EVACUATED)
     gates = (_carried_out(scene), _leads(scene), _settled(scene))
     if not entry.attach and not entry.attached:
-        told = Reason("standbys", True, f"{name} is drained already", "", name)
+        told = Reason(Rule.STANDBYS, True, f"{name} is drained already", "", name)
         return Wanted(state, current, Outcome.OBEYED, (told,))
     if not all(gate.passed for gate in gates):
-        told = Reason("standbys", True, f"{name} is drained when that can be done", "", name)
+        told = Reason(Rule.STANDBYS, True, f"{name} is drained when that can be done", "", name)
         return Wanted(state, current, Outcome.OBEYED, (told,), gates)
     state = _with(state, name, attach=False, attached=False)
-    told = Reason("standbys", True, f"{name} is drained: evacuated", "", name)
+    told = Reason(Rule.STANDBYS, True, f"{name} is drained: evacuated", "", name)
     return Wanted(state, current, Outcome.STANDBYS, (*gates, told))
 
 
@@ -190,13 +190,15 @@ def _carried_out(scene: Scene) -> Reason:
     """The load balancer can be read, and carries the epoch of a document whose primary is known."""
     state, limit = scene.state, f"epoch {scene.state.epoch}"
     if state.primary not in scene.service.names:
-        return Reason("attached", False, f"{state.primary} is configured no more", "a new primary")
+        return Reason(
+            Rule.ATTACHED, False, f"{state.primary} is configured no more", "a new primary"
+        )
     if scene.routing is None:
-        return Reason("attached", False, "the load balancer cannot be read", limit)
+        return Reason(Rule.ATTACHED, False, "the load balancer cannot be read", limit)
     seen = seen_pair(scene.routing, scene.service)
     value = f"the load balancer carries epoch {seen.epoch}"
     there = carries(state, scene.routing, scene.service, scene.now)
-    return Reason("attached", there, value, limit)
+    return Reason(Rule.ATTACHED, there, value, limit)
 
 
 def _is_away(scene: Scene, name: str) -> bool:
@@ -253,11 +255,11 @@ def _settled(scene: Scene) -> Reason:
     """Every application should know of this epoch by now, and the load balancer have heard it."""
     shift, patience = scene.state.shift, scene.service.policy.graceful.max_staleness
     if shift is None or shift.at is None:
-        return Reason("standbys", True, "this epoch is an old one")
+        return Reason(Rule.STANDBYS, True, "this epoch is an old one")
     age, limit = scene.now - shift.at, f"more than {rules.duration(patience)}"
     whole = timedelta(seconds=round(age.total_seconds()))
     value = f"this epoch was decided {rules.duration(whole)} ago"
-    return Reason("standbys", age > patience, value, limit)
+    return Reason(Rule.STANDBYS, age > patience, value, limit)
 
 
 def _is_forgiven(scene: Scene, name: str) -> bool:

@@ -14,22 +14,13 @@ from datetime import datetime
 
 from orchestrator.core import rules
 from orchestrator.core.incidents import is_blind, live, proof_needed
-from orchestrator.core.model import (
-    Part,
-    Probe,
-    Reason,
-    Role,
-    Routing,
-    Signal,
-    State,
-    Status,
-    Verdict,
-)
+from orchestrator.core.model import Part, Probe, Role, Routing, Signal, State, Status, Verdict
 from orchestrator.core.plan import (
     lever_of,
     movable,
 )
 from orchestrator.core.policy import Mode, Service, Standby
+from orchestrator.core.rule import Reason, Rule
 
 NOT_PROBED = Probe(Verdict.SILENT, "not probed")
 UNHEARD = Role(Part.SILENT, "nothing")
@@ -243,23 +234,23 @@ def _target(
             if all(gate.passed for gate in asked[name]):
                 return _found(name, asked)
     gates = _all(asked)
-    nobody = Reason("last_region", False, nowhere(gates), "fail open: the routing stays")
+    nobody = Reason(Rule.LAST_REGION, False, nowhere(gates), "fail open: the routing stays")
     return Choice((), (), (*gates, nobody))
 
 
-_NOT_FIT = frozenset({"target_healthy", "attached"})
+_NOT_FIT = frozenset({Rule.TARGET_HEALTHY, Rule.ATTACHED})
 """The rules that refuse a region because it cannot serve."""
 
 _REFUSED = {
-    "role": (
+    Rule.ROLE: (
         "{} is up, and its role URL refuses it",
         "{} are up, and their role URLs refuse them",
     ),
-    "replication_lag": (
+    Rule.REPLICATION_LAG: (
         "{} is up, and its replication lag refuses it",
         "{} are up, and their replication lag refuses them",
     ),
-    "cooldown": (
+    Rule.COOLDOWN: (
         "{} is in its cooldown and has not proven healthy since",
         "{} are in their cooldown and have not proven healthy since",
     ),
@@ -285,7 +276,7 @@ def nowhere(gates: Iterable[Reason]) -> str:
 
 
 def _found(name: str, asked: Mapping[str, tuple[Reason, ...]]) -> Choice:
-    taken = Reason("last_region", True, f"{name} takes over")
+    taken = Reason(Rule.LAST_REGION, True, f"{name} takes over")
     return Choice((name,), (), (*_all(asked), taken))
 
 

@@ -13,11 +13,9 @@ from datetime import datetime
 
 from orchestrator.core.actors import claimed
 from orchestrator.core.ground import undisturbed
-from orchestrator.core.model import Decision, Outcome, Page, Reason, State
+from orchestrator.core.model import Decision, Outcome, Page, State
+from orchestrator.core.rule import Reason, Rule
 from orchestrator.core.rules import AHEAD, duration
-
-RULE = "clock"
-"""The rule's name, in reasons and pages."""
 
 
 def believed(state: State, now: datetime) -> tuple[State, tuple[Page, ...]]:
@@ -26,13 +24,13 @@ def believed(state: State, now: datetime) -> tuple[State, tuple[Page, ...]]:
     switch, freeze = state.switch, state.freeze
     if switch and switch.since > now + AHEAD:
         text = f"the switch to {switch.to} {_ahead(switch.since, now)}: it is given up, and"
-        pages.append(Page(RULE, f"{text} {switch.left} takes writes again", (switch.left,)))
+        pages.append(Page(Rule.CLOCK, f"{text} {switch.left} takes writes again", (switch.left,)))
         state = replace(undisturbed(state), given_up_at=now)
     state, opened = _opened(state, now)
     pages += opened
     if freeze and freeze.since > now + AHEAD:
         text = f"the freeze of {claimed(freeze.actor)} {_ahead(freeze.since, now)}: it is ended"
-        pages.append(Page(RULE, f"{text}, and automation may move again"))
+        pages.append(Page(Rule.CLOCK, f"{text}, and automation may move again"))
         state = replace(state, freeze=None)
     return _clamped(state, now), tuple(pages)
 
@@ -73,7 +71,7 @@ def _opened(state: State, now: datetime) -> tuple[State, list[Page]]:
     opened = {name: replace(state.regions[name], fenced_until=None) for name in until}
     pages = [
         Page(
-            RULE,
+            Rule.CLOCK,
             f"{name} was to take no writes until {at:%Y-%m-%d %H:%M:%S} UTC, and no switch is under"
             f" way that would open it: {name} takes writes again",
             (name,),
@@ -92,7 +90,7 @@ def given_up(decision: Decision, pages: tuple[Page, ...]) -> Decision:
     """The decision that also tells what was given up because of a wrong clock."""
     if not pages:
         return decision
-    told = tuple(Reason(RULE, False, page.text, "", " ".join(page.regions)) for page in pages)
+    told = tuple(Reason(Rule.CLOCK, False, page.text, "", " ".join(page.regions)) for page in pages)
     calm = decision.outcome in {Outcome.UNCHANGED, Outcome.HEALTH}
     return replace(
         decision,

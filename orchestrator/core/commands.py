@@ -18,14 +18,12 @@ from orchestrator.core.choice import NOT_PROBED, Scene, nowhere
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
 from orchestrator.core.model import (
-    Cause,
     Command,
     Family,
     Freeze,
     Given,
     Leave,
     Outcome,
-    Reason,
     State,
     Verdict,
     Wish,
@@ -34,6 +32,7 @@ from orchestrator.core.paging import acknowledged, standing
 from orchestrator.core.plan import carrying
 from orchestrator.core.policy import Mode, Standby
 from orchestrator.core.ramp import first_step
+from orchestrator.core.rule import Cause, Reason, Rule
 from orchestrator.core.switch import begin
 from orchestrator.core.wanted import (
     Wanted,
@@ -47,9 +46,6 @@ from orchestrator.core.wanted import (
 
 AT = "%Y-%m-%d %H:%M:%S UTC"
 """How a time is told to people."""
-
-OVERRIDABLE = ("target_healthy", "replication_lag", "min_healthy_regions", "role")
-"""The rules whose refusal of a command a human can take back, one at a time."""
 
 
 def newest(state: State, command: Command, now: datetime) -> Given | None:
@@ -83,13 +79,13 @@ def _moved(scene: Scene, current: tuple[str, ...], command: Command) -> Wanted:
     if command.region and command.region not in scene.service.names:
         value = f"{command.region} is not a region of {scene.service.name}"
         known = ", ".join(scene.service.names)
-        return _refused(scene, current, Reason("command", False, value, known))
+        return _refused(scene, current, Reason(Rule.COMMAND, False, value, known))
     match command.wish:
         case Wish.FAILOVER if passive:
             return _go(scene, current, command, command.region)
         case Wish.FAILOVER:
             value = "active-active: every healthy region carries traffic; evacuate or failback one"
-            return _refused(scene, current, Reason("command", False, value, "active-passive"))
+            return _refused(scene, current, Reason(Rule.COMMAND, False, value, "active-passive"))
         case Wish.FAILBACK if passive:
             return _go(scene, current, command, scene.service.names[0])
         case Wish.FAILBACK:
@@ -141,7 +137,7 @@ def effect(state: State, command: Command, now: datetime) -> tuple[Reason, ...]:
 
 
 def _told(command: Command, value: str) -> Reason:
-    return Reason(command.wish, True, value)
+    return Reason(Rule(command.wish), True, value)
 
 
 def _standing(state: State, now: datetime) -> Freeze | None:
@@ -192,7 +188,7 @@ def _go(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wa
             return _first_decision(scene, current, command)
         state = _chosen(scene, to, command)
         value = f"{to} carries the traffic already"
-        return Wanted(state, current, Outcome.OBEYED, (Reason("command", True, value),))
+        return Wanted(state, current, Outcome.OBEYED, (Reason(Rule.COMMAND, True, value),))
     if scene.service.standby is Standby.ATTACHED and not scene.movable(to):
         return attached.first(scene, current, to, command)
     if not command.now and current and all(lives(scene, name) for name in current):
@@ -249,9 +245,9 @@ def _lag(scene: Scene, to: str, current: tuple[str, ...], command: Command) -> t
     """
     gates = overridden(scene.lag(to, current), command)
     silent = scene.probes.get(to, NOT_PROBED).verdict is not Verdict.HEALTHY
-    if command.override != "target_healthy" or not silent:
+    if command.override != Rule.TARGET_HEALTHY or not silent:
         return gates
-    return overridden(gates, replace(command, override="replication_lag"))
+    return overridden(gates, replace(command, override=Rule.REPLICATION_LAG))
 
 
 def _go_gracefully(scene: Scene, current: tuple[str, ...], command: Command, to: str) -> Wanted:
@@ -304,7 +300,7 @@ def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) 
         if _is_undecided(scene, current) and command.region in _given(scene):
             return _first_decision(scene, current, command)
         value = f"{command.region} carries no traffic"
-        return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
+        return Wanted(scene.state, current, Outcome.OBEYED, (Reason(Rule.COMMAND, True, value),))
     gates: list[Reason] = []
     ready = [name for name in scene.service.names if scene.movable(name)]
     for name in dict.fromkeys((*ready, *scene.service.names)):
@@ -313,7 +309,7 @@ def _evacuate_primary(scene: Scene, current: tuple[str, ...], command: Command) 
             if went.outcome is not None:
                 return replace(went, reasons=(*gates, *went.reasons))
             gates += went.reasons
-    last = Reason("last_region", False, nowhere(gates), "fail open: the routing stays")
+    last = Reason(Rule.LAST_REGION, False, nowhere(gates), "fail open: the routing stays")
     return _refused(scene, current, *gates, last)
 
 
@@ -321,11 +317,11 @@ def _evacuate_one(scene: Scene, current: tuple[str, ...], command: Command) -> W
     stay = tuple(name for name in current if name != command.region)
     if len(stay) == len(current):
         value = f"{command.region} carries no traffic"
-        return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
+        return Wanted(scene.state, current, Outcome.OBEYED, (Reason(Rule.COMMAND, True, value),))
     fit = [_fit(scene, name, command) for name in stay]
     if not any(gate.passed for gate in fit):
         value = "no region that stays is up and answers its probe"
-        last = Reason("last_region", False, value, "fail open: the routing stays")
+        last = Reason(Rule.LAST_REGION, False, value, "fail open: the routing stays")
         return _refused(scene, current, *fit, last)
     unused = scene.unused((command.region,))
     spare = rules.min_healthy_regions(scene.service.policy, scene.state.regions, unused)
@@ -343,7 +339,7 @@ def _give_back(scene: Scene, current: tuple[str, ...], command: Command) -> Want
         if _is_undecided(scene, current):
             return _first_decision(scene, current, command)
         value = "every region carries traffic already"
-        return Wanted(scene.state, current, Outcome.OBEYED, (Reason("command", True, value),))
+        return Wanted(scene.state, current, Outcome.OBEYED, (Reason(Rule.COMMAND, True, value),))
     gates: list[Reason] = []
     for name in missing:
         gates.append(_fit(scene, name, command))

@@ -50,7 +50,6 @@ from orchestrator.core.model import (
     Pair,
     Phase,
     Probe,
-    Reason,
     Routing,
     Shift,
     Signal,
@@ -68,6 +67,7 @@ from orchestrator.core.plan import (
     seen_pair,
 )
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Reason, Rule, needs_human
 from orchestrator.core.second import second_signal
 from orchestrator.core.switch import end, ended, is_late
 from orchestrator.core.wanted import Wanted, whole
@@ -165,7 +165,7 @@ def _complete(
     state = leftover.remembered(service, ground.state, made, routing, signal)
     changed = made.changed or state != made.state
     known = {page.rule for page in made.pages}
-    known |= {leftover.NOBODY} if "routing" in known else set()  # it says the same
+    known |= {Rule.NO_TRAFFIC} if Rule.ROUTING in known else set()  # it says the same
     found = (*leftover.pages(service, state, routing), *implausible(routing, service))
     pages = (*made.pages, *(page for page in found if page.rule not in known))
     return replace(made, state=state, changed=changed, pages=pages)
@@ -225,7 +225,7 @@ def _unknown(state: State, ground: Ground) -> tuple[Reason, ...]:
     if not gone:
         return ()
     value = f"{', '.join(gone)} carries traffic by the document, and may not by this file"
-    return (Reason("configuration", True, value),)
+    return (Reason(Rule.CONFIGURATION, True, value),)
 
 
 def _wished(scene: Scene, wish: Wanted, before: tuple[Reason, ...]) -> Resolution:
@@ -259,7 +259,7 @@ def _thawed(state: State, signal: Signal, now: datetime) -> tuple[State, tuple[R
     if not isinstance(signal, Tick) or state.freeze is None or state.freeze.until > now:
         return state, ()
     value = f"the freeze of {claimed(state.freeze.actor)} has ended: {state.freeze.reason}"
-    return replace(state, freeze=None), (Reason("freeze", True, value),)
+    return replace(state, freeze=None), (Reason(Rule.FREEZE, True, value),)
 
 
 def _finished(state: State, routing: Routing | None, service: Service, now: datetime) -> State:
@@ -361,7 +361,7 @@ def _heard(
     incident = state.incidents.get(key_of(state.incidents, signal))
     if incident is None and too_old(signal, {}, now):
         value = f"began {signal.started_at.isoformat()}: not merged"
-        return (Reason("max_event_age", False, value, "24h", signal.region),)
+        return (Reason(Rule.MAX_EVENT_AGE, False, value, "24h", signal.region),)
     standing_open = incident is not None and incident.state is IncidentState.OPEN
     if isinstance(signal, AlertOpened) and standing_open and incident and incident.contradicted:
         ours = own.get(signal.region, NOT_PROBED)
@@ -403,9 +403,9 @@ def _conclude(
     if before and before.switch and ended(before, state, signal, reasons):
         reasons = (*reasons, end(before.switch))
     asked = isinstance(signal, Command)  # a human who is refused is told so, and not paged
-    needs = [reason for reason in refused if rules.pages(reason)] if held and not asked else []
-    pages = tuple(_page(state, reason) for reason in needs)
-    return Decision(state, outcome, reasons, changed, recorded, pages, waiting)
+    needs = [reason for reason in refused if needs_human(reason)] if held and not asked else []
+    made = tuple(_page(state, reason) for reason in needs)
+    return Decision(state, outcome, reasons, changed, recorded, made, waiting)
 
 
 def _page(state: State, reason: Reason) -> Page:

@@ -28,6 +28,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.core.rule import Rule
+
 
 class Kind(StrEnum):
     """What stands in the way, where an error comes from outside; advice goes by it.
@@ -99,7 +101,7 @@ class BadConfig(FailoverError):
     """The configuration cannot be used. Carries every problem found, not just the first."""
 
     page = True
-    rule = "configuration"
+    rule = Rule.CONFIGURATION
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
@@ -213,7 +215,7 @@ class Outdated(Unavailable):
 
     page = True
     kind = Kind.OUTDATED
-    rule = "outdated"
+    rule = Rule.OUTDATED
 
 
 class StateLost(Unavailable):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.incidents import live
-from orchestrator.core.model import Reason
 from orchestrator.core.policy import Mode
 from orchestrator.core.ramp import first_step
+from orchestrator.core.rule import Reason
 from orchestrator.core.switch import begin
 from orchestrator.core.wanted import Wanted, away, lives
 

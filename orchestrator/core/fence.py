@@ -40,6 +40,7 @@ from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
 from orchestrator.core.reading import read_json
+from orchestrator.core.rule import Rule
 
 MAX_DESCRIPTION = 2048
 """Characters that the API keeps of a description (reference of backendServices)."""
@@ -92,7 +93,7 @@ def next_epoch(*known: int) -> int:
     epoch = max(known) + 1
     if epoch >= EPOCHS:
         raise UnsafePlan(
-            "epoch",
+            Rule.EPOCH,
             f"no epoch is left above {max(known)}, which no decision has made: nothing is decided"
             " and nothing is sent. Remove the mark from the load balancer's description if it"
             " carries that epoch, and restore a version of the document from before it",
@@ -174,7 +175,7 @@ def _fitted(mark: str, text: str) -> str:
     marks = " ".join([mark, *(found[0] for found in _MARK.finditer(text))])
     if len(marks) > MAX_DESCRIPTION:
         raise UnsafePlan(
-            "marks",
+            Rule.MARKS,
             f"the description has no room for the marks of all services ({len(marks)} characters of"
             f" {MAX_DESCRIPTION}): nothing is sent. Give each service a backend service of its own",
         )

@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 from orchestrator.core.limits import ARRIVALS
 from orchestrator.core.model import Decision, Page, State
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Rule
 
 MOST, WITHIN = ARRIVALS - 1, timedelta(minutes=1)
 """More new incidents of one service than this within that time are a flood."""
 
 GRACE = timedelta(minutes=1)
 """How long it lasts before it pages; before that it is a warning."""
-
-RULE = "flood"
 
 
 def told(service: Service, before: State | None, made: Decision, now: datetime) -> Decision:
@@ -58,7 +57,7 @@ def _pages(service: Service, state: State, now: datetime) -> tuple[Page, ...]:
         f"gcloud logging read 'resource.type=\"pubsub_topic\"' --project={service.project}"
         " --freshness=10m"
     )
-    return (Page(RULE, warning(service), command=command, grace=GRACE),)
+    return (Page(Rule.FLOOD, warning(service), command=command, grace=GRACE),)
 
 
 def warning(service: Service) -> str:

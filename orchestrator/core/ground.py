@@ -22,7 +22,6 @@ from orchestrator.core.model import (
     Observed,
     Outcome,
     Part,
-    Reason,
     RegionState,
     Role,
     Routing,
@@ -35,6 +34,7 @@ from orchestrator.core.plan import (
     seen_pair,
 )
 from orchestrator.core.policy import Mode, Region, Service, Stamp, Standby
+from orchestrator.core.rule import Reason, Rule
 from orchestrator.core.traffic import besides, unclaimed
 
 
@@ -94,11 +94,11 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
     if seen > state.pair:
         value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
         found = adopted(service, state, routing, pointed, observed.roles)
-        reasons = (Reason("adopt", True, value),)
+        reasons = (Reason(Rule.ADOPT, True, value),)
         return Ground(found, _known(service, found), (), Outcome.ADOPTED, reasons)
     if newer:
         value = f"serial {state.stamp.serial} to {service.stamp.serial}"
-        reasons = (Reason("configuration", True, value),)
+        reasons = (Reason(Rule.CONFIGURATION, True, value),)
         current, joining = _known(service, state), _joining(service, before, state)
         return Ground(state, current, joining, Outcome.CONFIGURED, reasons)
     return Ground(state, _known(service, state))
@@ -219,7 +219,7 @@ def _stuck(service: Service, state: State, value: str) -> Ground:
     return Ground(
         state,
         _known(service, state),
-        reasons=(Reason("routing", False, value, "a region that we know"),),
+        reasons=(Reason(Rule.ROUTING, False, value, "a region that we know"),),
         stuck=True,
     )
 

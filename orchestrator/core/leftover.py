@@ -13,13 +13,8 @@ from dataclasses import replace
 from orchestrator.core.model import Decision, Outcome, Page, Routing, Signal, State, Tick
 from orchestrator.core.plan import carrying
 from orchestrator.core.policy import Mode, Service, Standby
+from orchestrator.core.rule import Rule
 from orchestrator.core.traffic import Unclaimed, besides, unclaimed
-
-UNCLAIMED = "unclaimed"
-"""The rule of a page about backends that a move left with traffic."""
-
-NOBODY = "no_traffic"
-"""The rule of a page about a load balancer on which no configured region gets traffic."""
 
 
 def remembered(
@@ -68,7 +63,7 @@ def _nobody(service: Service, state: State, routing: Routing, found: tuple[Uncla
         f" {service.name} get errors, or go to what the file does not name. Give a region traffic,"
         f" or correct `backend` in the file (`failoverctl check {service.name}` names its groups)"
     )
-    return Page(NOBODY, text, command=_give(service, state))
+    return Page(Rule.NO_TRAFFIC, text, command=_give(service, state))
 
 
 def _give(service: Service, state: State) -> str:
@@ -88,7 +83,7 @@ def _left(service: Service, state: State, routing: Routing, left: tuple[Unclaime
         f"{routing.name}: {listed} keeps its traffic, because no region claims it: epoch {epoch}"
         f" moves only the traffic of {service.name}'s configured regions. {advice(routing, left)}"
     )
-    return Page(UNCLAIMED, text, tuple(sorted({one.place for one in left})))
+    return Page(Rule.UNCLAIMED, text, tuple(sorted({one.place for one in left})))
 
 
 def warning(service: Service, routing: Routing, found: tuple[Unclaimed, ...]) -> str:

@@ -13,11 +13,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import Decision, Outcome, Page, Reason, State
+from orchestrator.core.model import Decision, Outcome, Page, State
 from orchestrator.core.policy import Service
-
-ENDPOINT = "endpoint"
-"""The rule of a page about an endpoint that the configuration does not have."""
+from orchestrator.core.rule import Reason, Rule
 
 SHOWN = 80
 """Characters that are shown of what somebody else wrote."""
@@ -74,7 +72,7 @@ def told(decision: Decision, regions: Collection[Misplaced]) -> Decision:
 
 
 def _reason(one: Misplaced) -> Reason:
-    return Reason(ENDPOINT, True, f"{one}: put back", "", one.region)
+    return Reason(Rule.ENDPOINT, True, f"{one}: put back", "", one.region)
 
 
 def _page(state: State, regions: Collection[Misplaced]) -> Page:
@@ -88,7 +86,7 @@ def _page(state: State, regions: Collection[Misplaced]) -> Page:
         " bucket, and take that permission away. Replace credentials that may have been sent"
     )
     command = f"failoverctl state show {name} --versions"
-    return Page(ENDPOINT, text, tuple(one.region for one in regions), command)
+    return Page(Rule.ENDPOINT, text, tuple(one.region for one in regions), command)
 
 
 def _shown(endpoint: str, aws_region: str) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.policy import Lever, Stamp
+from orchestrator.core.rule import Reason
 
 Json = Mapping[str, object]
 NOTHING: Json = {}
@@ -538,47 +539,6 @@ class Observed:
 
 
 # --- what is decided ---------------------------------------------------------------------------
-
-
-class Cause(StrEnum):
-    """Why a rule says what it says, where its name alone does not tell what to do.
-
-    unanswered: the second signal cannot be had. contradicted: it says healthy. unproven: the region
-    answers well and its probes are still being counted. no_backend: no lever can give it traffic.
-    needs_now: what is to be overridden is asked again by a graceful switch. ended: a switch or ramp
-    is over; nothing was refused. doubtful: the alert's labels do not name one region for certain.
-    unknown_lag: how far the replica is behind is not known or not reported.
-    """
-
-    NONE = ""
-    UNANSWERED = "unanswered"
-    CONTRADICTED = "contradicted"
-    UNPROVEN = "unproven"
-    NO_BACKEND = "no_backend"
-    NEEDS_NOW = "needs_now"
-    ENDED = "ended"
-    DOUBTFUL = "doubtful"
-    UNKNOWN_LAG = "unknown_lag"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One gate of a decision: the rule, whether it let the decision pass, and the value it saw.
-
-    cause: what is behind the value, for those that act or advise by it.
-    """
-
-    rule: str
-    passed: bool
-    value: str
-    limit: str = ""
-    region: str = ""
-    cause: Cause = Cause.NONE
-
-    def __str__(self) -> str:
-        where = f" [{self.region}]" if self.region else ""
-        limit = f" (limit {self.limit})" if self.limit else ""
-        return f"{'passed' if self.passed else 'refused'} {self.rule}{where}: {self.value}{limit}"
 
 
 class Outcome(StrEnum):

@@ -21,6 +21,7 @@ from orchestrator.core.fence import is_implausible
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import Incident, IncidentState, Page, Paged, Repair, Routing, State
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Rule
 
 REMINDERS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
 """When a condition is paged for again, counted from its beginning."""
@@ -222,7 +223,7 @@ def _drift(resource: str, rounds: int, service: Service) -> Page:
         " repair users reach a region that was left. Repairing goes on with every tick. Find what"
         " writes to it in its audit log and stop that"
     )
-    return Page("drift", text, command=audit_log(resource, service), resource=resource)
+    return Page(Rule.DRIFT, text, command=audit_log(resource, service), resource=resource)
 
 
 def leaves_mark(state: State, resource: str, now: datetime) -> bool:
@@ -250,7 +251,7 @@ def unmarked(resource: str, epoch: int, service: Service) -> Page:
         " is lost or restored cannot be compared with the load balancer. Find what writes to it in"
         " its audit log, and have it leave `description` alone"
     )
-    return Page("mark", text, command=audit_log(resource, service), resource=resource)
+    return Page(Rule.MARK, text, command=audit_log(resource, service), resource=resource)
 
 
 def implausible(routing: Routing | None, service: Service) -> tuple[Page, ...]:
@@ -262,7 +263,7 @@ def implausible(routing: Routing | None, service: Service) -> tuple[Page, ...]:
         f" decision can have made ({EPOCHS} or more). It is not adopted: it counts as no mark, and"
         " the next write replaces it. Find who wrote it in the audit log, and who may"
     )
-    return (Page("mark", text, command=audit_log(routing.name, service), resource=routing.name),)
+    return (Page(Rule.MARK, text, command=audit_log(routing.name, service), resource=routing.name),)
 
 
 def audit_log(resource: str, service: Service) -> str:
@@ -298,7 +299,7 @@ def contradicted(state: State, now: datetime) -> tuple[Page, ...]:
             found.setdefault(incident.region, incident)
     return tuple(
         Page(
-            "contradicted",
+            Rule.CONTRADICTED,
             f"contradicted: incident {one.id} says since {one.started_at:%Y-%m-%d %H:%M} UTC that"
             f" {region} fails, and the second signal finds it healthy. The traffic does not move"
             " because of it. One of the two is wrong: see what the alert watches, and what its"

@@ -22,6 +22,7 @@ from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import FROZEN_DIGITS, bare, is_cut, read_frozen, read_mark, write_mark
 from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
 from orchestrator.core.policy import Lever, OnStateLoss, Service, Standby
+from orchestrator.core.rule import Rule
 
 DESCRIPTION = "description"
 """Key under `restore` that keeps a description which was too long to be kept beside the mark."""
@@ -289,14 +290,14 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
         if len(owners) > 1 or (owners and count > 1):
             told = f"matched by the `backend` of {' and of '.join(owners)}"
             raise UnsafePlan(
-                "backend",
+                Rule.BACKEND,
                 f"{routing.name}: {group} is {told if len(owners) > 1 else 'attached twice'}, so it"
                 f" is not known whose traffic it takes; nothing is sent for {service.name}. Correct"
                 " `backend` in the file, or the backend service",
             )
     if lever is Lever.MEMBERSHIP and service.patterns:
         raise UnsafePlan(
-            "backend",
+            Rule.BACKEND,
             f"{routing.name}: {service.patterns[0]} cannot be attached, because it does not name"
             f" one group; nothing is sent for {service.name}. Write `lever: capacity`, or name the"
             " group without `*`",
@@ -311,7 +312,7 @@ def refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
     if any(service.owner(backend.group) for backend in after if backend.scaler > 0):
         return
     raise UnsafePlan(
-        "last_region",
+        Rule.LAST_REGION,
         f"{routing.name}: after this change no region of {service.name} would get traffic; nothing"
         " is sent. Attach a backend of the primary region again, or choose another primary",
     )
@@ -325,7 +326,7 @@ def _refuse_foreign(change: Change, made: Plan, service: Service) -> None:
     if sent == change.backend.group and service.owner(sent) == change.region:
         return
     raise UnsafePlan(
-        "backend",
+        Rule.BACKEND,
         f"{made.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
         " nothing is sent. Look at `restore` in the document, and restore a version without it:"
         f" failoverctl state restore {service.name}",

@@ -11,9 +11,10 @@ from dataclasses import replace
 from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.incidents import live
-from orchestrator.core.model import Cause, Outcome, Ramp, Reason
+from orchestrator.core.model import Outcome, Ramp
 from orchestrator.core.plan import lever_of
 from orchestrator.core.policy import Lever
+from orchestrator.core.rule import Cause, Reason, Rule
 from orchestrator.core.wanted import Wanted
 
 
@@ -43,7 +44,7 @@ def _step(
     ceilings = {**_others(scene.state.ceilings, region), region: steps[number]}
     state = replace(scene.state, ramp=ramp, ceilings=ceilings)
     value = f"{region} gets {steps[number]:.0%} of its capacity, step {number + 1} of {len(steps)}"
-    return Wanted(state, regions, Outcome.RAMPED, (*gates, Reason("ramp", True, value)))
+    return Wanted(state, regions, Outcome.RAMPED, (*gates, Reason(Rule.RAMP, True, value)))
 
 
 def _others(ceilings: Mapping[str, float], region: str) -> dict[str, float]:
@@ -63,7 +64,7 @@ def climb(scene: Scene, current: tuple[str, ...], ramp: Ramp) -> Wanted:
     due = ramp.since + policy.ramp_step
     if frozen or not gate.passed or scene.now < due:
         value = f"step {ramp.step + 1} of {len(policy.ramp)}, the next is due at {due:%H:%M:%S} UTC"
-        waiting = (*([frozen] if frozen else []), gate, Reason("ramp", False, value))
+        waiting = (*([frozen] if frozen else []), gate, Reason(Rule.RAMP, False, value))
         return Wanted(state, current, waiting=waiting)
     return _step(scene, current, ramp.region, policy.ramp, (gate,))
 
@@ -76,5 +77,5 @@ def _roll_back(scene: Scene, current: tuple[str, ...], ramp: Ramp, why: str) -> 
     ceilings = _others(scene.state.ceilings, ramp.region)
     state = replace(scene.state, ramp=None, ceilings=ceilings, given_up_at=scene.now)
     value = f"ended by {why}: {ramp.region} gives its traffic back again"
-    reason = Reason("ramp", False, value, cause=Cause.ENDED)
+    reason = Reason(Rule.RAMP, False, value, cause=Cause.ENDED)
     return Wanted(state, stay, Outcome.ABANDONED, (reason,))

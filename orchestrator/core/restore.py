@@ -16,19 +16,10 @@ from datetime import datetime
 from orchestrator.core.errors import Outdated, UnsafePlan
 from orchestrator.core.fence import next_epoch
 from orchestrator.core.ground import Standing, adopted, refit, settle, standing, undisturbed
-from orchestrator.core.model import (
-    Decision,
-    Outcome,
-    Pair,
-    Phase,
-    Reason,
-    Role,
-    Routing,
-    Shift,
-    State,
-)
+from orchestrator.core.model import Decision, Outcome, Pair, Phase, Role, Routing, Shift, State
 from orchestrator.core.plan import carrying, desired, remember, seen_pair
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Reason, Rule
 
 _EPOCH = re.compile(rb'"epoch"\s*:\s*(\d{1,9})(?!\d)')
 
@@ -61,13 +52,13 @@ def restored(  # a version, and all that fences it
     seen = seen_pair(routing, service)
     known = max(good.epoch, seen.epoch, floor)
     value = f"epochs known: {good.epoch} in that version, {seen.epoch} on {routing.name}, {floor}"
-    reasons = (Reason("restore", True, f"{value} elsewhere"),)
+    reasons = (Reason(Rule.RESTORE, True, f"{value} elsewhere"),)
     if known == 0:
         return Decision(undisturbed(good), Outcome.ADOPTED, reasons, changed=True, recorded=True)
     pointed = carrying(routing, service)
     if not pointed:
         raise UnsafePlan(
-            "routing",
+            Rule.ROUTING,
             f"{routing.name} gives no configured region of {service.name} traffic, so there is none"
             " to adopt; nothing was restored. Give a region traffic by hand first",
         )

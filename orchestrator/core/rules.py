@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.actors import claimed
 from orchestrator.core.model import (
-    Cause,
     Command,
     Doubt,
     Freeze,
@@ -21,7 +20,6 @@ from orchestrator.core.model import (
     NoLag,
     Part,
     Probe,
-    Reason,
     RegionState,
     Role,
     Signal,
@@ -31,13 +29,10 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.policy import Confirm, OnLag, OnUnconfirmed, Policy
+from orchestrator.core.rule import Cause, Reason, Rule
 
 LONGEST_FREEZE = timedelta(days=7)
 """A freeze always ends; a longer one is a forgotten one."""
-
-PAGING = frozenset({"brake", "max_auto_failovers", "last_region", "routing", "freeze", "role"})
-"""Rules whose refusal needs a human now. `confirm` pages only when the signal is not to be had."""
-
 
 AHEAD = timedelta(minutes=1)
 """How far a time may lie ahead of now: clocks of servers differ by less."""
@@ -78,19 +73,19 @@ LONG = 100
 def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
     """The failed region is failing by the second, independent signal too."""
     if policy.confirm is Confirm.NONE:
-        return Reason("confirm", True, "no second signal asked for", "none", region)
+        return Reason(Rule.CONFIRM, True, "no second signal asked for", "none", region)
     limit = f"{policy.confirm}, else {policy.on_unconfirmed}"
     who = "Monitoring" if policy.confirm is Confirm.MONITORING else "probe"
     match probe.verdict:
         case Verdict.FAILING:
-            return Reason("confirm", True, f"{who} fails too: {probe.detail}", limit, region)
+            return Reason(Rule.CONFIRM, True, f"{who} fails too: {probe.detail}", limit, region)
         case Verdict.HEALTHY:
             value = f"{who} says healthy: {probe.detail}"
-            return Reason("confirm", False, value, limit, region, Cause.CONTRADICTED)
+            return Reason(Rule.CONFIRM, False, value, limit, region, Cause.CONTRADICTED)
         case Verdict.SILENT:
             passed = policy.on_unconfirmed is OnUnconfirmed.PROCEED
             value = f"no second signal: {probe.detail}"
-            return Reason("confirm", passed, value, limit, region, Cause.UNANSWERED)
+            return Reason(Rule.CONFIRM, passed, value, limit, region, Cause.UNANSWERED)
 
 
 DOUBTS: Mapping[Doubt, str] = {
@@ -107,7 +102,7 @@ def doubted(region: str, doubt: Doubt, probe: Probe) -> Reason:
     seen = "no second signal" if silent else "our own probe does not fail"
     value = f"{seen}: {probe.detail}; {DOUBTS[doubt]}"
     cause = Cause.UNANSWERED if silent else Cause.DOUBTFUL
-    return Reason("confirm", False, value, "our own probe fails", region, cause)
+    return Reason(Rule.CONFIRM, False, value, "our own probe fails", region, cause)
 
 
 def unheard(policy: Policy, *, asked: bool) -> str:
@@ -131,7 +126,7 @@ def looked_at(region: str, probe: Probe) -> Reason:
     time."""
     value = f"contradicted when it was opened; the first of two failing looks: {probe.detail}"
     limit = "two looks in a row, 45s apart"
-    return Reason("confirm", False, value, limit, region, Cause.CONTRADICTED)
+    return Reason(Rule.CONFIRM, False, value, limit, region, Cause.CONTRADICTED)
 
 
 def max_event_age(  # a rule's whole world
@@ -149,12 +144,12 @@ def max_event_age(  # a rule's whole world
     """
     limit = duration(policy.max_event_age)
     if isinstance(signal, Tick | Command) and failing:
-        return Reason("max_event_age", True, "we see it fail ourselves", limit, region)
+        return Reason(Rule.MAX_EVENT_AGE, True, "we see it fail ourselves", limit, region)
     began = max((incident.started_at for incident in incidents), default=now)
     side = "ago" if began <= now else "ahead of our clock"
     value = f"incident began {_whole(abs(now - began))} {side}"
     recent = elapsed(began, now) <= policy.max_event_age
-    return Reason("max_event_age", recent, value, limit, region)
+    return Reason(Rule.MAX_EVENT_AGE, recent, value, limit, region)
 
 
 def brake(
@@ -170,9 +165,9 @@ def brake(
     share = len(newly) / len(regions) if regions else 0.0
     limit = f"{policy.brake.share:g} within {duration(policy.brake.within)}"
     if blind:
-        return Reason("brake", False, "every probe fails alike: we may be blind", limit)
+        return Reason(Rule.BRAKE, False, "every probe fails alike: we may be blind", limit)
     value = f"{len(newly)} of {len(regions)} regions newly down"
-    return Reason("brake", share <= policy.brake.share, value, limit)
+    return Reason(Rule.BRAKE, share <= policy.brake.share, value, limit)
 
 
 def max_auto_failovers(
@@ -185,7 +180,7 @@ def max_auto_failovers(
     count = sum(1 for move in moves if move.at > since)
     limit = f"{policy.max_auto_failovers.count} within {duration(policy.max_auto_failovers.within)}"
     passed = count < policy.max_auto_failovers.count
-    return Reason("max_auto_failovers", passed, counted(count, "automatic move"), limit)
+    return Reason(Rule.MAX_AUTO_FAILOVERS, passed, counted(count, "automatic move"), limit)
 
 
 def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) -> Reason:
@@ -193,10 +188,10 @@ def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) 
     limit = duration(policy.cooldown)
     left = [move.at for move in moves if region in move.left]
     if not left:
-        return Reason("cooldown", True, "not left by automation", limit, region)
+        return Reason(Rule.COOLDOWN, True, "not left by automation", limit, region)
     ago = elapsed(max(left), now)
     value = f"left {_whole(ago)} ago"
-    return Reason("cooldown", ago >= policy.cooldown, value, limit, region)
+    return Reason(Rule.COOLDOWN, ago >= policy.cooldown, value, limit, region)
 
 
 def proven_since_left(entry: RegionState, region: str, moves: Iterable[Move]) -> bool:
@@ -226,46 +221,48 @@ def target_healthy(
     """
     if not movable:
         text = "none of its backends is attached, and capacity cannot attach one"
-        return Reason("target_healthy", False, text, "attached", region, Cause.NO_BACKEND)
+        return Reason(Rule.TARGET_HEALTHY, False, text, "attached", region, Cause.NO_BACKEND)
     if entry.status is not Status.UP:
         text, cause = f"status {entry.status}", Cause.NONE
         if probe.verdict is Verdict.HEALTHY and proof is not None:
             text += f", probe: {probe.detail}; {entry.proofs} of {proof} such probes counted"
             cause = Cause.UNPROVEN
-        return Reason("target_healthy", False, text, "up", region, cause)
+        return Reason(Rule.TARGET_HEALTHY, False, text, "up", region, cause)
     trusted = not asked and policy.is_credulous
     passed = trusted or probe.verdict is Verdict.HEALTHY
-    return Reason("target_healthy", passed, f"up, probe: {probe.detail}", "up and 2xx", region)
+    return Reason(Rule.TARGET_HEALTHY, passed, f"up, probe: {probe.detail}", "up and 2xx", region)
 
 
 def attached(region: str, entry: RegionState) -> Reason:
     """The target has capacity, as last seen on the load balancer; nothing has taken it since."""
     value = "has capacity" if entry.attached else "no capacity, as last seen: it is attached first"
-    return Reason("attached", entry.attached, value, "attached", region)
+    return Reason(Rule.ATTACHED, entry.attached, value, "attached", region)
 
 
 def role(region: str, heard: Role) -> Reason:
     """The region says whether it is the primary, so that the load balancer can go by it."""
     value = f"its role URL says {heard.detail}"
-    return Reason("role", heard.part is not Part.SILENT, value, "200 or 503 with an epoch", region)
+    return Reason(
+        Rule.ROLE, heard.part is not Part.SILENT, value, "200 or 503 with an epoch", region
+    )
 
 
 def stands_by(region: str, heard: Role, epoch: int) -> Reason:
     """The region says that it is not the primary, by this epoch's document or a later one."""
     passed = heard.part is Part.STANDS_BY and heard.epoch >= epoch
-    return Reason("role", passed, _says(heard), f"503 by epoch {epoch} or later", region)
+    return Reason(Rule.ROLE, passed, _says(heard), f"503 by epoch {epoch} or later", region)
 
 
 def leads(region: str, heard: Role, epoch: int) -> Reason:
     """The region says that it is the primary, by this epoch's document or a later one."""
     passed = heard.part is Part.LEADS and heard.epoch >= epoch
-    return Reason("role", passed, _says(heard), f"200 by epoch {epoch} or later", region)
+    return Reason(Rule.ROLE, passed, _says(heard), f"200 by epoch {epoch} or later", region)
 
 
 def knows(region: str, heard: Role, epoch: int) -> Reason:
     """The region's application has read this epoch's document, so it will read the next one."""
     passed = heard.part is not Part.SILENT and heard.epoch >= epoch
-    return Reason("role", passed, _says(heard), f"by epoch {epoch} or later", region)
+    return Reason(Rule.ROLE, passed, _says(heard), f"by epoch {epoch} or later", region)
 
 
 def _says(heard: Role) -> str:
@@ -281,7 +278,7 @@ def min_healthy_regions(
     up = [name for name, entry in regions.items() if entry.healthy and name not in gone]
     value = f"{len(up)} would be left healthy"
     passed = len(up) >= policy.min_healthy_regions
-    return Reason("min_healthy_regions", passed, value, str(policy.min_healthy_regions))
+    return Reason(Rule.MIN_HEALTHY_REGIONS, passed, value, str(policy.min_healthy_regions))
 
 
 def replication_lag(policy: Policy, region: str, left: str, probe: Probe) -> Reason:
@@ -296,13 +293,13 @@ def replication_lag(policy: Policy, region: str, left: str, probe: Probe) -> Rea
     proceeds = policy.on_lag is OnLag.PROCEED
     if behind is NoLag.NOT_TOLD and not policy.lag_required:
         value = f"{region} reports no replication lag from {left}"
-        return Reason("replication_lag", True, value, limit, region)
+        return Reason(Rule.REPLICATION_LAG, True, value, limit, region)
     if isinstance(behind, NoLag):
         value = f"the replication lag from {left} is unknown: {_why_unknown(region, left, probe)}"
-        return Reason("replication_lag", proceeds, value, limit, region, Cause.UNKNOWN_LAG)
+        return Reason(Rule.REPLICATION_LAG, proceeds, value, limit, region, Cause.UNKNOWN_LAG)
     value = f"at most {behind:.1f} s behind {left}, the RPO estimate"
     passed = proceeds or behind <= policy.max_replication_lag.total_seconds()
-    return Reason("replication_lag", passed, value, limit, region)
+    return Reason(Rule.REPLICATION_LAG, passed, value, limit, region)
 
 
 def _why_unknown(region: str, left: str, probe: Probe) -> str:
@@ -321,7 +318,7 @@ def freeze(frozen: Freeze | None, now: datetime) -> Reason | None:
         return None
     until = f"{frozen.until:%Y-%m-%d %H:%M:%S} UTC"
     value = f"frozen by {claimed(frozen.actor)} until {until}: {frozen.reason}"
-    return Reason("freeze", False, value, "not frozen")
+    return Reason(Rule.FREEZE, False, value, "not frozen")
 
 
 def optional(
@@ -335,16 +332,16 @@ def optional(
     given_up = [given_up_at] if given_up_at else []
     last = max((*(move.at for move in moves), *given_up), default=None)
     if last is None:
-        return Reason("cooldown", True, "automation has not moved lately", limit)
+        return Reason(Rule.COOLDOWN, True, "automation has not moved lately", limit)
     ago = elapsed(last, now)
     value = f"automation moved {_whole(ago)} ago"
-    return Reason("cooldown", ago >= policy.cooldown, value, limit)
+    return Reason(Rule.COOLDOWN, ago >= policy.cooldown, value, limit)
 
 
 def undisputed(region: str, incidents: Collection[Incident]) -> Reason:
     """Nothing is known against the region, were it too little to call it down."""
     value = f"{len(incidents)} incidents open"
-    return Reason("failback_after", not incidents, value, "0", region)
+    return Reason(Rule.FAILBACK_AFTER, not incidents, value, "0", region)
 
 
 def failback_after(
@@ -356,12 +353,12 @@ def failback_after(
     """
     limit = duration(policy.failback_after)
     if entry.status is not Status.UP:
-        return Reason("failback_after", False, f"status {entry.status}", limit, region)
+        return Reason(Rule.FAILBACK_AFTER, False, f"status {entry.status}", limit, region)
     since = max(entry.since, given_up_at or entry.since)
     word = "up" if since == entry.since else "given up"
     up = elapsed(since, now)
     value = f"{word} for {_whole(up)}" if word == "up" else f"{word} {_whole(up)} ago"
-    return Reason("failback_after", up >= policy.failback_after, value, limit, region)
+    return Reason(Rule.FAILBACK_AFTER, up >= policy.failback_after, value, limit, region)
 
 
 def evacuated(region: str, regions: Iterable[str]) -> tuple[Reason, ...]:
@@ -369,7 +366,7 @@ def evacuated(region: str, regions: Iterable[str]) -> tuple[Reason, ...]:
     if region not in regions:
         return ()
     value = "a human took its traffic away; only a human gives it back"
-    return (Reason("evacuated", False, value, "", region),)
+    return (Reason(Rule.EVACUATED, False, value, "", region),)
 
 
 def command(
@@ -387,27 +384,20 @@ def command(
     limit = f"once, within {duration(policy.max_event_age)}, in the order they were given"
     if wish.wish is Wish.FREEZE and not _ends(wish):
         value = f"a freeze must end after it begins, within {LONGEST_FREEZE.days} days of its issue"
-        return Reason("command", False, value, f"{LONGEST_FREEZE.days}d")
+        return Reason(Rule.COMMAND, False, value, f"{LONGEST_FREEZE.days}d")
     if wish.id in handled:
         at = handled[wish.id].isoformat(timespec="seconds")
-        return Reason("command", False, f"{wish.id} was handled at {at}", limit)
+        return Reason(Rule.COMMAND, False, f"{wish.id} was handled at {at}", limit)
     side = "ago" if wish.issued_at <= now else "ahead of our clock"
     age = f"{_whole(abs(now - wish.issued_at))} {side}"
     value = f"{wish.wish} by {claimed(wish.actor)}, issued {age}"
     if newest is not None and wish.given < newest:
         value += f", before command {newest.id}, which was obeyed and stands"
-        return Reason("command", False, value, limit)
+        return Reason(Rule.COMMAND, False, value, limit)
     recent = -AHEAD <= now - wish.issued_at <= policy.max_event_age
-    return Reason("command", recent, value, limit)
+    return Reason(Rule.COMMAND, recent, value, limit)
 
 
 def _ends(wish: Command) -> bool:
     until = wish.until
     return until is not None and wish.issued_at < until <= wish.issued_at + LONGEST_FREEZE
-
-
-def pages(reason: Reason) -> bool:
-    """Whether this refusal needs a human now."""
-    if reason.passed:
-        return False
-    return reason.rule in PAGING or (reason.rule == "confirm" and reason.cause is Cause.UNANSWERED)

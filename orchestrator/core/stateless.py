@@ -16,19 +16,10 @@ from datetime import UTC, datetime
 from orchestrator.core.fence import next_epoch, read_frozen
 from orchestrator.core.ground import create, shares
 from orchestrator.core.incidents import believable, is_blind
-from orchestrator.core.model import (
-    AlertOpened,
-    Pair,
-    Phase,
-    Probe,
-    Reason,
-    Routing,
-    Shift,
-    State,
-    Verdict,
-)
+from orchestrator.core.model import AlertOpened, Pair, Phase, Probe, Routing, Shift, State, Verdict
 from orchestrator.core.plan import carrying, lever_of, movable, seen_pair
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Reason, Rule
 
 
 def without_state(
@@ -82,4 +73,4 @@ def _says(probes: Mapping[str, Probe], name: str, verdict: Verdict) -> bool:
 
 
 def _no(value: str) -> Reason:
-    return Reason("on_state_loss", False, value, "act")
+    return Reason(Rule.ON_STATE_LOSS, False, value, "act")

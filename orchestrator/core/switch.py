@@ -15,18 +15,9 @@ from orchestrator.core import rules
 from orchestrator.core.choice import Scene
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
-from orchestrator.core.model import (
-    Cause,
-    Command,
-    Leave,
-    Outcome,
-    Reason,
-    Signal,
-    State,
-    Step,
-    Switch,
-)
+from orchestrator.core.model import Command, Leave, Outcome, Signal, State, Step, Switch
 from orchestrator.core.policy import Graceful
+from orchestrator.core.rule import Cause, Reason, Rule
 from orchestrator.core.wanted import Wanted, left_by_hand, to_be_drained
 
 MARGIN = timedelta(seconds=5)
@@ -53,7 +44,7 @@ def begin(  # a switch's two ends, whose wish it is, and why
     switch = Switch(to, left, Step.FENCING, now, until, command, evacuate)
     state = replace(state, regions=regions, switch=switch)
     value = promise(switch, scene.service.policy.graceful)
-    return Wanted(state, (left,), Outcome.SWITCHING, (*gates, Reason("switch", True, value)))
+    return Wanted(state, (left,), Outcome.SWITCHING, (*gates, Reason(Rule.SWITCH, True, value)))
 
 
 def promise(switch: Switch, graceful: Graceful) -> str:
@@ -76,14 +67,14 @@ def ended(before: State | None, after: State, signal: Signal, told: Iterable[Rea
     now = after.switch
     if was is None or (now and (now.since, now.command) == (was.since, was.command)):
         return False
-    own = not isinstance(signal, Command) and any(reason.rule == "switch" for reason in told)
+    own = not isinstance(signal, Command) and any(reason.rule == Rule.SWITCH for reason in told)
     return not own
 
 
 def end(switch: Switch) -> Reason:
     """That this decision ends the switch. Whoever waits for it looks for its command's id."""
     value = f"the switch to {switch.to}, {_asked(switch)}, is ended by this decision"
-    return Reason("switch", False, value, region=switch.to, cause=Cause.ENDED)
+    return Reason(Rule.SWITCH, False, value, region=switch.to, cause=Cause.ENDED)
 
 
 def _asked(switch: Switch) -> str:
@@ -105,13 +96,13 @@ def advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
     if scene.now < due(switch, graceful):
         seconds = round((due(switch, graceful) - scene.now).total_seconds())
         value = f"{switch.left} is fenced; {seconds} s until every client knows"
-        return Wanted(scene.state, current, waiting=(Reason("switch", False, value),))
+        return Wanted(scene.state, current, waiting=(Reason(Rule.SWITCH, False, value),))
     lag = (*scene.lag(switch.to, (switch.left,)), *scene.knows(switch.to))
     if not all(gate.passed for gate in lag):
         state = replace(scene.state, switch=replace(switch, step=Step.DRAINING))
         return Wanted(state, current, waiting=lag)
     waited = round((scene.now - switch.since).total_seconds())
-    done = Reason("switch", True, f"{switch.left} was fenced for {waited} s; {_asked(switch)}")
+    done = Reason(Rule.SWITCH, True, f"{switch.left} was fenced for {waited} s; {_asked(switch)}")
     state = undisturbed(scene.state)
     if switch.command:
         state = set_aside(state, switch.to, scene.now, f"command {switch.command}")
@@ -130,7 +121,7 @@ def _give_up(
         " writes again"
     )
     limit = f"{switch.until - MARGIN:%H:%M:%S} UTC"
-    reasons = (*gates, Reason("switch", False, value, limit, switch.to, Cause.ENDED))
+    reasons = (*gates, Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED))
     state = replace(undisturbed(scene.state), given_up_at=scene.now)
     return Wanted(state, current, Outcome.ABANDONED, reasons)
 

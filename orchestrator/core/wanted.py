@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.core.actors import claimed
 from orchestrator.core.choice import NOT_PROBED, Scene
-from orchestrator.core.model import Command, Leave, Outcome, Reason, State, Status, Verdict
+from orchestrator.core.model import Command, Leave, Outcome, State, Status, Verdict
+from orchestrator.core.rule import Reason
 
 
 @dataclass(frozen=True, slots=True)

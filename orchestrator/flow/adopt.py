@@ -15,6 +15,7 @@ from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Stored, Tick
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Rule
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -40,7 +41,7 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
     if seen != NO_PAIR and decision.state.pair <= seen:
         refused = "; ".join(str(one) for one in decision.reasons if not one.passed)
         raise UnsafePlan(
-            "routing", f"{service.name}: the traffic cannot be adopted as it is: {refused}"
+            Rule.ROUTING, f"{service.name}: the traffic cannot be adopted as it is: {refused}"
         )
     what = f"check --adopt by {actor}"
     before = record.before(service, Stored(None, 0), observed.routing)

@@ -19,10 +19,11 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import NO_PAIR, Page, Phase, Reason, Repair, Routing, Stored
+from orchestrator.core.model import NO_PAIR, Page, Phase, Repair, Routing, Stored
 from orchestrator.core.paging import leaves_mark, unmarked
 from orchestrator.core.plan import Plan, body, is_in_effect, plan
 from orchestrator.core.policy import Service, Stamp
+from orchestrator.core.rule import Reason
 from orchestrator.core.rules import freeze
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.observe import read_state

@@ -16,6 +16,7 @@ from orchestrator.core.limits import TOLD
 from orchestrator.core.model import Decision, Page, Signal, State, Stored, Tick
 from orchestrator.core.policy import Service, Standby
 from orchestrator.core.public import public_view
+from orchestrator.core.rule import Rule
 from orchestrator.core.shown import short
 from orchestrator.flow import paging
 from orchestrator.flow.context import Context
@@ -129,7 +130,9 @@ def _page(
         " that could not read the document elsewhere went by it, and those that read nothing but"
         " this mirror do so until they start again. Find who can write there"
     )
-    made = Page("mirror", text, command=f"failoverctl check {service.name}", resource=mirror.name)
+    made = Page(
+        Rule.MIRROR, text, command=f"failoverctl check {service.name}", resource=mirror.name
+    )
     context.log("ERROR", text, service=service.name, mirror=mirror.name)
     paging.page(service, (made,), context, stored=stored)
 

@@ -16,6 +16,7 @@ from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Role, Routing, Stored
 from orchestrator.core.plan import regional_groups, seen_pair
 from orchestrator.core.policy import Confirm, Service, Standby
+from orchestrator.core.rule import Rule
 from orchestrator.flow.context import Context
 
 FLAT_FILE = "dynamodb_regions.json"
@@ -152,7 +153,7 @@ def _upgraded(
             " yet and cannot be upgraded from it. Fix or remove it",
             page=True,
             kind=Kind.CORRUPT,
-            rule="flat-file",
+            rule=Rule.FLAT_FILE,
         ) from error
 
 

@@ -43,6 +43,7 @@ from orchestrator.core.model import (
 from orchestrator.core.paging import ROLLOUT, Due, page_of
 from orchestrator.core.plan import Plan, plan, seen_pair
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Rule
 from orchestrator.core.traffic import told, traffic, unclaimed, view
 from orchestrator.flow import (
     announce,
@@ -136,7 +137,7 @@ def _withheld(error: Unavailable) -> Withheld:
 
 def _attaches(report: Report) -> bool:
     """Whether a standby may have got its capacity just now, with which the signal comes to more."""
-    wanted = any(one.rule == "attached" and not one.passed for one in report.decision.reasons)
+    wanted = any(one.rule == Rule.ATTACHED and not one.passed for one in report.decision.reasons)
     return bool(report.plans) and (wanted or report.decision.outcome is Outcome.STANDBYS)
 
 
@@ -383,7 +384,7 @@ def _clash(service: Service, stored: Stored) -> tuple[Page, ...]:
         " deploy it everywhere. If not, something other than the orchestrator wrote the document"
     )
     command = f"failoverctl check {service.name}"
-    return (Page("clash", text, command=command, grace=ROLLOUT),)
+    return (Page(Rule.CLASH, text, command=command, grace=ROLLOUT),)
 
 
 def _unmade(service: Service, done: Converged, context: Context) -> tuple[Page, ...]:

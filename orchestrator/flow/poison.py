@@ -20,6 +20,7 @@ from orchestrator.core import reading
 from orchestrator.core.errors import BadEvent, Conflict
 from orchestrator.core.limits import READ, TOLD
 from orchestrator.core.model import Page
+from orchestrator.core.rule import Rule
 from orchestrator.core.shown import short
 from orchestrator.flow import paging
 from orchestrator.flow.context import Context
@@ -141,7 +142,7 @@ def _page(today: str, context: Context) -> None:
         " nothing. No more are kept today; the log has the reason of each. Alerts that are read are"
         " not affected. Find who publishes them, and who may"
     )
-    made = Page("poison", text, command="failoverctl check", once=True)
+    made = Page(Rule.POISON, text, command="failoverctl check", once=True)
     paging.alarm(made, context.memory, context.log, context.now())
 
 

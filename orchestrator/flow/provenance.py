@@ -18,6 +18,7 @@ from orchestrator.core.limits import EPOCHS, READ
 from orchestrator.core.model import Json, Page, Pair, State, Stored
 from orchestrator.core.paging import audit_log
 from orchestrator.core.policy import OnStateLoss, Service
+from orchestrator.core.rule import Rule
 from orchestrator.flow import record
 from orchestrator.flow.context import Context
 
@@ -25,11 +26,6 @@ FIRST = 10
 """Journal entries of one epoch that are read: what made it is the first of them, or nearly so."""
 
 DIGITS = len(str(EPOCHS))
-
-RULE = "epoch"
-
-ADOPTS = "adopt"
-"""The rule of the reason of a decision that follows the mark on the load balancer."""
 
 
 def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...]:
@@ -86,7 +82,7 @@ def _is_rival(entry: Json) -> bool:
     mark = _mark(entry)
     reasons = entry.get("reasons")
     told = reasons if isinstance(reasons, list) else []
-    follows = any(reading.mapping(one).get("rule") == ADOPTS for one in told)
+    follows = any(reading.mapping(one).get("rule") == Rule.ADOPT for one in told)
     return bool(mark and follows and mark.epoch and mark.epoch == entry.get("epoch_before"))
 
 
@@ -142,7 +138,7 @@ def _page(service: Service, state: State, epoch: int) -> Page:
         f" {service.backend_service}, and whether this traffic is wanted"
     )
     command = f"failoverctl state show {service.name} --versions"
-    return Page(RULE, text, command=command, once=True, resource=f"epoch {epoch}")
+    return Page(Rule.EPOCH, text, command=command, once=True, resource=f"epoch {epoch}")
 
 
 def _rival_page(service: Service, state: State, rival: Pair) -> Page:
@@ -155,7 +151,7 @@ def _rival_page(service: Service, state: State, rival: Pair) -> Page:
         " state bucket, and whether this traffic is wanted"
     )
     return Page(
-        RULE,
+        Rule.EPOCH,
         text,
         command=audit_log(service.backend_service, service),
         once=True,

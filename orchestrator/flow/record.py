@@ -26,7 +26,6 @@ from orchestrator.core.model import (
     Json,
     Pair,
     Phase,
-    Reason,
     Routing,
     Signal,
     Stored,
@@ -34,6 +33,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan, Verb, carrying, seen_pair
 from orchestrator.core.policy import Lever, Service, Standby
+from orchestrator.core.rule import Reason
 from orchestrator.core.shown import shown
 from orchestrator.core.traffic import traffic, view
 from orchestrator.flow import announce

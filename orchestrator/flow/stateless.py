@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from orchestrator.core import leftover
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import AlertOpened, Page, Reason
+from orchestrator.core.model import AlertOpened, Page
 from orchestrator.core.plan import body, plan
 from orchestrator.core.policy import OnStateLoss, Service
+from orchestrator.core.rule import Reason, Rule
 from orchestrator.core.stateless import without_state
 from orchestrator.core.traffic import unclaimed
 from orchestrator.flow import paging
@@ -29,7 +30,7 @@ def act(service: Service, signal: object, context: Context) -> None:
             f"{service.name}: the state cannot be read while {signal.region} fails: nothing moves"
             " until it can, for on_state_loss is hold"
         )
-        paging.page(service, (Page("on_state_loss", text, (signal.region,)),), context)
+        paging.page(service, (Page(Rule.ON_STATE_LOSS, text, (signal.region,)),), context)
         return
     try:
         _act(service, signal, context)
@@ -55,5 +56,5 @@ def _act(service: Service, signal: AlertOpened, context: Context) -> None:
     if left:
         text += f"; {', '.join(map(str, left))} keeps its traffic. {leftover.advice(found, left)}"
     context.log("NOTICE", text, service=service.name, epoch=made.epoch)
-    moved = Page("moved_without_state", text, (signal.region, *made.routing))
+    moved = Page(Rule.MOVED_WITHOUT_STATE, text, (signal.region, *made.routing))
     paging.page(service, (moved,), context)

@@ -15,10 +15,8 @@ import pytest
 import orchestrator
 from orchestrator.cli.advice import advice_on
 from orchestrator.cli.app import cli
-from orchestrator.cli.gates import MEANINGS
 from orchestrator.cli.remedies import remedies, remedy
 from orchestrator.core import paging
-from orchestrator.core.commands import OVERRIDABLE
 from orchestrator.core.errors import (
     BadConfig,
     BadEvent,
@@ -31,7 +29,8 @@ from orchestrator.core.errors import (
     Unavailable,
     UnsafePlan,
 )
-from orchestrator.core.model import Cause, Json, Page
+from orchestrator.core.model import Json, Page
+from orchestrator.core.rule import OVERRIDABLE, RULES, Cause
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 TARGET = ("target_healthy", "cooldown", "replication_lag", "role", "attached")
@@ -82,7 +81,7 @@ def parse(command: str) -> None:
 
 def all_remedies() -> Iterator[str]:
     """The advice for every rule and cause, alone, in pairs, and for two targets."""
-    rules = [*MEANINGS, "min_healthy_regions", "outdated", "unknown"]
+    rules = [*RULES, "min_healthy_regions", "outdated", "unknown"]
     shared = {EAST: 0.5, WEST: 0.5}
     for rule, cause in itertools.product(rules, Cause):
         yield held(refused(rule, WEST, cause))
@@ -117,7 +116,7 @@ def test_every_command_that_a_remedy_advises_is_taken_by_the_command_line() -> N
 def test_every_command_that_an_error_or_a_page_advises_is_taken_by_the_command_line() -> None:
     told = [advice_on(error, {}) for error in all_errors()]
     pages = [paging.page_of(error, name) for error in all_errors() for name in ("checkout", "")]
-    pages += [Page(rule, "x") for rule in MEANINGS]
+    pages += [Page(rule, "x") for rule in RULES]
     given = [paging.command("checkout", page, which) for page in pages for which in ("", "d-1")]
     found = {*given, *(command for text in told for command in commands(text))}
     assert len(found) > 5

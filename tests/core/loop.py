@@ -21,7 +21,6 @@ from orchestrator.core.model import (
     Observed,
     Part,
     Probe,
-    Reason,
     Role,
     Routing,
     Signal,
@@ -32,6 +31,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import Plan, body, carrying, group_path, plan
 from orchestrator.core.policy import Service
+from orchestrator.core.rule import Reason
 from tests.fakes import HEALTHY, START, lab
 
 SILENT = Probe(Verdict.SILENT, "no health_url")

@@ -35,7 +35,6 @@ from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core import codec
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.fence import read_mark
-from orchestrator.core.leftover import NOBODY
 from orchestrator.core.model import (
     NO_PAIR,
     AlertClosed,
@@ -55,6 +54,7 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.policy import Mode, Policy
+from orchestrator.core.rule import Rule
 from orchestrator.core.rules import AHEAD, freeze
 from orchestrator.core.switch import MARGIN
 from orchestrator.flow.adopt import adopt
@@ -508,7 +508,9 @@ class Histories(RuleBasedStateMachine):
     def first_decision(self, well: str) -> None:
         """The command of the page that no region gets traffic, word for word; else a failover."""
         decision = preview(self.world.service, Tick(), self.world.context()).decision
-        command = next((page.command for page in decision.pages if page.rule == NOBODY), "")
+        command = next(
+            (page.command for page in decision.pages if page.rule == Rule.NO_TRAFFIC), ""
+        )
         command = command or f"failoverctl failover checkout --to {well}"
         _, verb, _, *options = shlex.split(command)
         where = options[options.index("--to") + 1] if "--to" in options else ""

@@ -14,13 +14,13 @@ from orchestrator.core.model import (
     IncidentState,
     Move,
     Probe,
-    Reason,
     RegionState,
     Status,
     Tick,
     Verdict,
 )
 from orchestrator.core.policy import AutoFailovers, Brake, Confirm, OnUnconfirmed, Policy
+from orchestrator.core.rule import Reason, Rule, needs_human
 from tests.core.loop import SILENT, TIMEOUT, closed, opened
 from tests.fakes import FAILING, HEALTHY, START
 
@@ -69,9 +69,9 @@ def test_without_a_second_signal_asked_for_every_alert_is_confirmed(probe: Probe
 def test_only_a_second_signal_that_cannot_be_had_pages() -> None:
     """A healthy probe is an answer; no answer to be had is a human's question."""
     hold = Policy(on_unconfirmed=OnUnconfirmed.HOLD)
-    assert rules.pages(rules.confirm(hold, EAST, SILENT))
-    assert not rules.pages(rules.confirm(hold, EAST, HEALTHY))
-    assert not rules.pages(rules.confirm(hold, EAST, FAILING))
+    assert needs_human(rules.confirm(hold, EAST, SILENT))
+    assert not needs_human(rules.confirm(hold, EAST, HEALTHY))
+    assert not needs_human(rules.confirm(hold, EAST, FAILING))
 
 
 # --- max_event_age -------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def test_a_share_of_one_never_brakes_on_numbers() -> None:
 def test_blindness_brakes_and_pages() -> None:
     reason = rules.brake(Policy(), {EAST: region()}, START, blind=True)
     assert not reason.passed
-    assert rules.pages(reason)
+    assert needs_human(reason)
 
 
 # --- max_auto_failovers --------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_as_many_moves_as_the_limit_hold_the_next() -> None:
     hours = [timedelta(hours=n) for n in (1, 2, 3)]
     assert auto(*hours[:2]).passed
     assert not auto(*hours).passed
-    assert rules.pages(auto(*hours))
+    assert needs_human(auto(*hours))
 
 
 def test_a_move_is_forgotten_when_the_window_has_passed() -> None:
@@ -247,5 +247,5 @@ def test_a_reason_reads_as_a_sentence() -> None:
 
 def test_no_passed_rule_pages() -> None:
     for rule in ("brake", "max_auto_failovers", "last_region", "routing", "confirm"):
-        assert not rules.pages(Reason(rule, True, "no second signal"))
-    assert not rules.pages(replace(Reason("cooldown", False, "left"), region=EAST))
+        assert not needs_human(Reason(Rule(rule), True, "no second signal"))
+    assert not needs_human(replace(Reason(Rule.COOLDOWN, False, "left"), region=EAST))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.core import rules
 from orchestrator.core.model import IncidentState, Outcome, Probe, Status, Tick, Verdict
 from orchestrator.core.policy import Confirm, OnUnconfirmed, Policy
+from orchestrator.core.rule import needs_human
 from orchestrator.core.second import NOT_ASKED, Sight, agreed, judge, second_signal
 from tests.core.loop import SILENT, Loop, loop, opened, reasons
 from tests.fakes import FAILING, HEALTHY, REGIONS, START
@@ -125,7 +126,7 @@ def test_the_rule_names_monitoring_and_what_it_saw(
     assert reason.passed is passed
     assert told.detail in reason.value
     assert reason.limit == f"monitoring, else {otherwise}"
-    assert rules.pages(reason) is (told is SILENT and otherwise == "hold")
+    assert needs_human(reason) is (told is SILENT and otherwise == "hold")
 
 
 # --- decisions -----------------------------------------------------------------------------------

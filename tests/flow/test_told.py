@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.core.choice import nowhere
 from orchestrator.core.commands import effect
-from orchestrator.core.model import Command, Outcome, Paged, Reason, Status, Wish
+from orchestrator.core.model import Command, Outcome, Paged, Status, Wish
+from orchestrator.core.rule import Reason, Rule
 from tests.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -147,7 +148,7 @@ def test_ack_names_the_pages_whose_reminders_stop() -> None:
 
 def test_nowhere_says_what_refuses_the_regions_that_are_up() -> None:
     def refused(rule: str, region: str) -> Reason:
-        return Reason(rule, False, "", region=region)
+        return Reason(Rule(rule), False, "", region=region)
 
     lag = [refused("replication_lag", "b"), refused("replication_lag", "c")]
     assert nowhere(lag) == "b and c are up, and their replication lag refuses them"
