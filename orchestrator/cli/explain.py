@@ -129,7 +129,7 @@ def known_ids(session: Session, name: str | None) -> list[str]:
 def _standing(session: Session, service: Service, world: World) -> Json:
     """The last decision, every region, and what a tick would do now."""
     now = world.context.now()
-    observed, lost = observe(service, world.context)
+    observed = observe(service, world.context)
     state = observed.stored.state
     if state is None:
         orphan = orphaned(service, observed.routing) if observed.routing else None
@@ -138,7 +138,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         return {**view, "error": error_of(orphan, session)} if orphan else view
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
     later = _carried_out(session, service, world, last) if last else []
-    told, coming, holding = _next(session, service, world, lost)
+    told, coming, holding = _next(session, service, world, observed.lost)
     doubted = _doubted(state)
     lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
     lines += sentences.paged(state.pages, now, holding)
