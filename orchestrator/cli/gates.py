@@ -5,6 +5,7 @@ Pure: from the reasons of history and journal, as JSON, to text.
 
 from __future__ import annotations
 
+from orchestrator.core import older_words
 from orchestrator.core.model import Json
 from orchestrator.core.rule import RULES, Cause, Rule
 
@@ -44,6 +45,19 @@ def _verdict(reason: Json) -> str:
 def ends_something(reason: Json) -> bool:
     """Whether this says that a switch or ramp ended, and not that a rule stood in the way."""
     return not reason.get("passed") and reason.get("cause") == Cause.ENDED
+
+
+def command_of(reason: Json) -> str:
+    """The id of the command whose switch this speaks of, empty for none."""
+    if reason.get("rule") != Rule.SWITCH:
+        return ""
+    return str(reason.get("command") or older_words.command_of(str(reason.get("value"))))
+
+
+def is_overridden(reason: Json) -> bool:
+    """Whether a human took this refusal back."""
+    known = reason.get("cause") == Cause.OVERRIDDEN
+    return known or older_words.was_overridden(str(reason.get("value")))
 
 
 def meaning(rule: str) -> str:

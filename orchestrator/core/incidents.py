@@ -170,6 +170,11 @@ def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
     return f"{signal.incident_id}@{signal.region}"
 
 
+def bare_id(incident: Incident) -> str:
+    """The id that its messages have, which another region's incident may have too."""
+    return incident.id.removesuffix(f"@{incident.region}")
+
+
 def status(incidents: Incidents, region: str, policy: Policy, *, trusting: bool = False) -> Status:
     """The region's status: a function of the set of incidents alone.
 

@@ -72,9 +72,9 @@ def ended(before: State | None, after: State, signal: Signal, told: Iterable[Rea
 
 
 def end(switch: Switch) -> Reason:
-    """That this decision ends the switch. Whoever waits for it looks for its command's id."""
+    """That this decision ends the switch. Whoever waits for it looks for its `command`."""
     value = f"the switch to {switch.to}, {_asked(switch)}, is ended by this decision"
-    return Reason(Rule.SWITCH, False, value, region=switch.to, cause=Cause.ENDED)
+    return Reason(Rule.SWITCH, False, value, "", switch.to, Cause.ENDED, switch.command)
 
 
 def _asked(switch: Switch) -> str:
@@ -102,7 +102,8 @@ def advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
         state = replace(scene.state, switch=replace(switch, step=Step.DRAINING))
         return Wanted(state, current, waiting=lag)
     waited = round((scene.now - switch.since).total_seconds())
-    done = Reason(Rule.SWITCH, True, f"{switch.left} was fenced for {waited} s; {_asked(switch)}")
+    value = f"{switch.left} was fenced for {waited} s; {_asked(switch)}"
+    done = Reason(Rule.SWITCH, True, value, command=switch.command)
     state = undisturbed(scene.state)
     if switch.command:
         state = set_aside(state, switch.to, scene.now, f"command {switch.command}")
@@ -121,7 +122,8 @@ def _give_up(
         " writes again"
     )
     limit = f"{switch.until - MARGIN:%H:%M:%S} UTC"
-    reasons = (*gates, Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED))
+    ends = Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED, switch.command)
+    reasons = (*gates, ends)
     state = replace(undisturbed(scene.state), given_up_at=scene.now)
     return Wanted(state, current, Outcome.ABANDONED, reasons)
 

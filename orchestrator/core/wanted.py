@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.core.actors import claimed
 from orchestrator.core.choice import NOT_PROBED, Scene
 from orchestrator.core.model import Command, Leave, Outcome, State, Status, Verdict
-from orchestrator.core.rule import Reason
+from orchestrator.core.rule import Cause, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ def left_by_hand(scene: Scene, state: State, left: Iterable[str], to: str) -> St
 
 def overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
     """The gates, with the refusal of the one rule that the human named taken back, by name."""
+    by = f"overridden by {claimed(command.actor)}"
     return tuple(
-        replace(gate, passed=True, value=f"{gate.value}; overridden by {claimed(command.actor)}")
+        replace(gate, passed=True, value=f"{gate.value}; {by}", cause=Cause.OVERRIDDEN)
         if not gate.passed and gate.rule == command.override
         else gate
         for gate in gates

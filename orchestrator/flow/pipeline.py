@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import actors, flood, leftover, rules
+from orchestrator.core import flood, leftover, rules, trigger
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import (
     Conflict,
@@ -209,7 +209,7 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
     now = context.now()
     decision = decide(service, observed, signal, now)
     before = record.before(service, observed.stored, observed.routing)
-    made = record.entry(decision, record.describe(signal), before, now, context.new_id())
+    made = record.entry(decision, trigger.of(signal), before, now, context.new_id())
     if decision.outcome is Outcome.HELD and (asked := record.given(signal)):
         made = {**made, "given": asked}
     old = observed.stored.state
@@ -418,7 +418,7 @@ def _keep(
     """Keep the patches of epochs that this invocation did not decide."""
     seen = _seen(service, done)
     for other in others:
-        what, now = record.describe(signal), context.now()
+        what, now = trigger.of(signal), context.now()
         made = shifts.entry(other, done.stored, what, now, context.new_id())
         record.keep(service, {**made, **seen}, context)
 
@@ -487,7 +487,7 @@ def _say(
     seen = told(traffic(done.routing, service, done.stored.state or state), state.routing)
     context.log(
         severity,
-        f"{service.name}: {actors.words(record.describe(signal))} -> {decision.outcome};"
+        f"{service.name}: {trigger.words(trigger.of(signal))} -> {decision.outcome};"
         f" {seen} (epoch {state.epoch})",
         service=service.name,
         epoch=state.epoch,
