@@ -47,8 +47,8 @@ DELAY = timedelta(seconds=75)
 """How long after what it tells of a message is taken: a notification travels about that long."""
 
 _ANSWERS = {
-    Verdict.HEALTHY: Probe(Verdict.HEALTHY, "200"),
-    Verdict.FAILING: Probe(Verdict.FAILING, "503"),
+    Verdict.HEALTHY: Probe(Verdict.HEALTHY, 200),
+    Verdict.FAILING: Probe(Verdict.FAILING, 503),
     Verdict.SILENT: Probe(Verdict.SILENT, "no answer asked for"),
 }
 

@@ -67,13 +67,13 @@ def of(signal: Signal) -> Trigger:
     """The trigger of a decision on this signal."""
     match signal:
         case AlertOpened():
-            found = Trigger(Origin.ALERT, signal.incident_id, IncidentState.OPEN, signal.region)
+            return Trigger(Origin.ALERT, signal.incident_id, IncidentState.OPEN, signal.region)
         case AlertClosed():
-            found = Trigger(Origin.ALERT, signal.incident_id, IncidentState.CLOSED, signal.region)
+            return Trigger(Origin.ALERT, signal.incident_id, IncidentState.CLOSED, signal.region)
         case Tick():
-            found = Trigger(Origin.TICK)
+            return Trigger(Origin.TICK)
         case Command():
-            found = Trigger(
+            return Trigger(
                 Origin.COMMAND,
                 region=signal.region,
                 id=signal.id,
@@ -81,7 +81,6 @@ def of(signal: Signal) -> Trigger:
                 actor=signal.actor,
                 reason=signal.reason,
             )
-    return found
 
 
 def as_json(trigger: Trigger) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
@@ -134,7 +134,7 @@ class Prober:
         if (self.number, name) in self.world.unreached:
             return TIMEOUT
         found = self.world.health.get(name, WELL)
-        return Probe(found.verdict, found.detail, self.world.lag.get(name, {}))
+        return replace(found, lag=self.world.lag.get(name, {}))
 
 
 @dataclass(frozen=True)

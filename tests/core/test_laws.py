@@ -42,6 +42,7 @@ from orchestrator.core.model import (
     Command,
     Doubt,
     Move,
+    NoAnswer,
     NoLag,
     Outcome,
     Pair,
@@ -76,15 +77,15 @@ POLICIES: tuple[dict[str, Any], ...] = (
     {"max_auto_failovers": {"count": 1, "within": "1h"}, "cooldown": "2m"},
     {**POLICY, "max_replication_lag": "60s"},
 )
-FAR_BEHIND = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 300.0))
-CAUGHT_UP = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 0.0))
-LAG_UNKNOWN = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
-HEARTBEAT_STALLED = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, None))
+FAR_BEHIND = Probe(Verdict.HEALTHY, 200, dict.fromkeys(REGIONS, 300.0))
+CAUGHT_UP = Probe(Verdict.HEALTHY, 200, dict.fromkeys(REGIONS, 0.0))
+LAG_UNKNOWN = Probe(Verdict.HEALTHY, 200, lag_unreadable=True)
+HEARTBEAT_STALLED = Probe(Verdict.HEALTHY, 200, dict.fromkeys(REGIONS, None))
 ANSWERS = (
     HEALTHY,
     FAILING,
-    Probe(Verdict.FAILING, "timeout"),
-    Probe(Verdict.SILENT, "403"),
+    Probe(Verdict.FAILING, NoAnswer.TIMEOUT),
+    Probe(Verdict.SILENT, 403),
     FAR_BEHIND,
     LAG_UNKNOWN,
     HEARTBEAT_STALLED,
