@@ -12,6 +12,7 @@ from datetime import datetime
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
 from orchestrator.cli.history import carried_out, failures, journaled
+from orchestrator.cli.line import style_of
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
 from orchestrator.core import trigger
@@ -50,20 +51,6 @@ FAILURES = 3
 """Newest failures that are told beside the last decision."""
 
 
-_STYLES = {
-    "REFUSED": "yellow",
-    "ENDED": "yellow",
-    "MOVED": "bold green",
-    "GAVE UP": "bold yellow",
-    "GAVE": "bold green",
-    "HELD": "bold yellow",
-    "FROZEN": "yellow",
-    "SWITCHING": "yellow",
-    "RAMP:": "yellow",
-}
-"""How a line with such a word looks."""
-
-
 POISON = 200
 """Unreadable messages that are looked at for an id, the newest: each is a request."""
 
@@ -87,7 +74,7 @@ def explain(session: Session, name: str | None, identity: str | None) -> bool:
         session.answer({"service": service.name, **told})
         return "error" not in told
     for line in told["sentences"] if isinstance(told["sentences"], list) else ():
-        session.say(line, _style(line))
+        session.say(line, style_of(line))
     return "error" not in told
 
 
@@ -102,15 +89,6 @@ def _found(
         except NotRecorded as error:
             missed.append(error)
     raise missed[0]
-
-
-def _style(line: str) -> str:
-    for word, style in _STYLES.items():
-        if word in line:
-            return style
-    if line.startswith(("A human was paged", "  A human would be paged", "  This holds", "To do")):
-        return "bold"
-    return "dim" if line.strip().startswith("passed") else ""
 
 
 def known_ids(session: Session, name: str | None) -> list[str]:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from orchestrator.cli import failure_words
 from orchestrator.cli.gates import gates
+from orchestrator.cli.line import Line, style_of
 from orchestrator.cli.remedies import remedies
 from orchestrator.core import trigger
 from orchestrator.core.actors import claimed
@@ -75,6 +76,9 @@ _NOT_PATCHED: Mapping[str, str] = {
 }
 """How far a shift came that the invocation did not write itself."""
 
+
+_WELL = "bold green"
+"""How a move looks that was read to be done."""
 
 _STATES: Mapping[IncidentState, str] = {
     IncidentState.OPEN: "open",
@@ -176,7 +180,8 @@ def headline(entry: Json) -> str:
     done, clause = _OUTCOMES.get(str(outcome), (f"Outcome {outcome}", ": {now}"))
     where = _where(entry)
     known = clause.format(now=where.now, epoch=epoch) if where.now else ""
-    return f"{done}{known}.{where.also}"
+    look = "bold yellow" if outcome in {Outcome.HELD, Outcome.ABANDONED} else ""
+    return Line(f"{done}{known}.{where.also}", look)
 
 
 def _moved(entry: Json) -> str:
@@ -191,10 +196,11 @@ def _moved(entry: Json) -> str:
     if known is not None and not known.attached and not known.regions:
         none = "No region had any before."
         if done:
-            return f"It GAVE {where.now} the traffic {epochs}. {none}{where.also}"
+            return Line(f"It GAVE {where.now} the traffic {epochs}. {none}{where.also}", _WELL)
         text = f"It decided to GIVE {wanted} the traffic {epochs}. {none}"
     elif done:
-        return f"It MOVED the traffic from {before} to {where.now} {epochs}.{where.also}"
+        text = f"It MOVED the traffic from {before} to {where.now} {epochs}.{where.also}"
+        return Line(text, _WELL)
     else:
         text = f"It decided to MOVE the traffic from {before} to {wanted} {epochs}."
     if where.now is None:
@@ -305,10 +311,10 @@ def tell(entry: Json, now: datetime, service: str = "", doubted: Collection[str]
         f"Decision {entry.get('id')} of {when}.",
         came_in(entry, doubted),
         headline(entry),
-        *(f"  {line}" for line in gates(entry)),
+        *indented(gates(entry)),
         *became_of(entry),
-        *([f"A human was paged: {page}."] if page else []),
-        *(f"To do, {line}" for line in remedies(entry, service)),
+        *([Line(f"A human was paged: {page}.", "bold")] if page else []),
+        *(Line(f"To do, {line}", "bold") for line in remedies(entry, service)),
     ]
 
 
@@ -331,7 +337,7 @@ def under_way(view: Json, now: datetime) -> list[str]:
         step = ramp.get("step")
         number = step + 1 if isinstance(step, int) else step
         told.append(f"RAMP: {ramp.get('region')} is at step {number}")
-    return told
+    return [Line(text, "yellow") for text in told]
 
 
 def paged(
@@ -341,12 +347,13 @@ def paged(
 
     holding: the conditions that a look found just now, None where none could be taken.
     """
-    return [
+    texts = (
         f"A human was paged: {name}, first {ago(entry.since, now)}, {_times(entry.count)} so far"
         f"{'; acknowledged' if entry.quiet else ''}"
         f"{'' if holding is None or name in holding else _over(entry)}."
         for name, entry in standing(pages, now).items()
-    ]
+    )
+    return [Line(text, "bold") for text in texts]
 
 
 def paged_lines(view: Json, now: datetime) -> list[str]:
@@ -370,9 +377,10 @@ def _times(count: int) -> str:
 def would_page(found: Preview) -> list[str]:
     """The pages that a tick would send now, and those that were sent and still hold."""
     due = {one.key for one in found.due}
-    told = [f"A human would be paged: {one.page.text}" for one in found.due]
+    told = [Line(f"A human would be paged: {one.page.text}", "bold") for one in found.due]
     others = {key(page): page for page in found.pages if key(page) not in due}.values()
-    return [*told, *(f"This holds: {p.text.rstrip('.')}. {_sent(found, p)}" for p in others)]
+    holding = (f"This holds: {p.text.rstrip('.')}. {_sent(found, p)}" for p in others)
+    return [*told, *(Line(text, "bold") for text in holding)]
 
 
 def _sent(found: Preview, page: Page) -> str:
@@ -477,4 +485,4 @@ def region_sentence(
 
 def indented(lines: Iterable[str]) -> list[str]:
     """The lines, two columns further right."""
-    return [f"  {line}" for line in lines]
+    return [Line(f"  {one}", style_of(one)) for one in lines]

@@ -25,6 +25,10 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 REFRESH = timedelta(seconds=5)
 """How old the document may be that a region's application goes by."""
 
+STATE_BUCKET, COMPUTE_API = "the state bucket", "the Compute API"
+PUBSUB, MONITORING = "Pub/Sub", "Monitoring"
+"""The clouds that can be gone."""
+
 WELL = Probe(Verdict.HEALTHY, 200)
 FAILING = Probe(Verdict.FAILING, 503)
 TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
