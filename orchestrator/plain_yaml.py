@@ -71,7 +71,7 @@ _SHOWN = 60
 """Characters of a scalar that are shown."""
 
 
-class _TooDeep(yaml.YAMLError):  # type: ignore[misc]  # the library has no types
+class _TooDeep(yaml.YAMLError):
     """The text is nested deeper than any file of ours."""
 
 
