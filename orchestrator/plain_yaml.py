@@ -71,6 +71,10 @@ _SHOWN = 60
 """Characters of a scalar that are shown."""
 
 
+class _TooDeep(yaml.YAMLError):
+    """The text is nested deeper than any file of ours."""
+
+
 class _UniqueKeys(_SafeLoader):  # type: ignore[misc]  # chosen at run time
     """YAML in which a key that stands twice is an error: one of the two would be lost silently."""
 
@@ -98,12 +102,10 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
         raise BadConfig(source, [Problem("(file)", told)])
     found: list[Found] = []
     try:
-        found += _ambiguous(text)
-        if any(told is _TOO_DEEP for _, told in found):
-            raise yaml.YAMLError(_TOO_DEEP)  # told beside what was found before it
+        found += _ambiguous(text)  # what is found before an error is told beside it
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
-        known = [_problem(*one) for one in found[:PROBLEMS] if one[1] is not _TOO_DEEP]
+        known = [_problem(*one) for one in found[:PROBLEMS]]
         # The error quotes the file, which may hold a password, and it would be told with this one.
         raise BadConfig(source, [*known, Problem("(file)", _why(error))]) from None
     return raw, found
@@ -116,8 +118,7 @@ def _problem(steps: tuple[object, ...], told: str) -> Problem:
 def _why(error: Exception) -> str:
     """What is wrong and where, without the line itself."""
     if not isinstance(error, yaml.MarkedYAMLError):
-        plain = isinstance(error, yaml.YAMLError) and error.args == (_TOO_DEEP,)
-        return f"not YAML: {_TOO_DEEP if plain else type(error).__name__}"
+        return f"not YAML: {_TOO_DEEP if isinstance(error, _TooDeep) else type(error).__name__}"
     mark = error.problem_mark or error.context_mark
     where = f", at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     about = ", ".join(filter(None, (error.context, error.problem)))
@@ -160,7 +161,10 @@ def _as_key(event: yaml.NodeEvent) -> object:
 
 
 def _ambiguous(text: str) -> Iterator[Found]:
-    """Everything that another reader may read differently, in the order of the file."""
+    """Everything that another reader may read differently, in the order of the file.
+
+    Raises what the library does, and _TooDeep.
+    """
     frames: list[_Frame] = []
     for event in yaml.parse(text, Loader=_SafeLoader):
         if isinstance(event, yaml.DocumentStartEvent) and (event.version or event.tags):
@@ -175,8 +179,7 @@ def _ambiguous(text: str) -> Iterator[Found]:
             yield steps, told
         if isinstance(event, yaml.CollectionStartEvent):
             if len(frames) == DEEPEST:
-                yield steps[:DEEPEST], _TOO_DEEP
-                return
+                raise _TooDeep
             frames.append(_Frame(steps, isinstance(event, yaml.MappingStartEvent)))
 
 

@@ -69,6 +69,7 @@ class Cause(StrEnum):
     traffic. needs_now: what is to be overridden is asked again by a graceful switch. ended: a
     switch or ramp is over; nothing was refused. doubtful: the alert's labels do not name one region
     for certain. unknown_lag: how far the replica is behind is not known or not reported.
+    overridden: it refused, and a human took the refusal back.
     """
 
     NONE = ""
@@ -80,6 +81,7 @@ class Cause(StrEnum):
     ENDED = "ended"
     DOUBTFUL = "doubtful"
     UNKNOWN_LAG = "unknown_lag"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Reason:
     """One gate of a decision: the rule, whether it let the decision pass, and the value it saw.
 
     value, limit: for people. region: that it was asked of; empty for the service. cause: what is
-    behind the value, for those that act or advise by it.
+    behind the value, for those that act or advise by it. command: the id of the command whose
+    switch it speaks of.
     """
 
     rule: Rule
@@ -96,6 +99,7 @@ class Reason:
     limit: str = ""
     region: str = ""
     cause: Cause = Cause.NONE
+    command: str = ""
 
     def __str__(self) -> str:
         where = f" [{self.region}]" if self.region else ""

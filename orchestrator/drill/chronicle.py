@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from orchestrator.core import trigger
 from orchestrator.core.model import Json, Signal, Stored, Tick
 from orchestrator.drill.expectations import refusals
 from orchestrator.drill.world import START, World
@@ -73,5 +74,6 @@ class Chronicle:
         state = report.decision.state
         routing = self.world.backends.read(self.world.service.backend_service)
         before = record.before(self.world.service, Stored(state, 0), routing)
-        what = record.describe(signal)
-        return record.entry(report.decision, what, before, self.world.now, f"unrecorded-{what}")
+        what = trigger.of(signal)
+        identity = f"unrecorded-{trigger.words(what)}"
+        return record.entry(report.decision, what, before, self.world.now, identity)

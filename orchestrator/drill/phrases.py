@@ -60,6 +60,23 @@ TAILS: Mapping[str, str] = {
 }
 """What may follow an alert or a command, after a comma."""
 
+_ALERTS = ("alert NAME opens for REGION", "alert NAME closes for REGION")
+_COMMANDS = (
+    "ACTOR commands failover to REGION",
+    "ACTOR commands failback",
+    "ACTOR commands evacuate REGION",
+    "ACTOR commands freeze for DURATION",
+    "ACTOR commands unfreeze",
+    "ACTOR commands ack",
+)
+_BEFORE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(TAILS, (*_ALERTS, *_COMMANDS)),
+    "begun DURATION ago": _ALERTS,
+    "now": _COMMANDS,
+    "overriding RULE": _COMMANDS,
+}
+"""The messages that each tail may follow."""
+
 MOMENTS = ("commit", "patch")
 """`before the next commit, PHRASE`: in the middle of whatever writes the document, or the load
 balancer, next."""
@@ -137,12 +154,7 @@ def _tails(form: str, tails: list[str]) -> dict[str, str]:
     found = {}
     for text in tails:
         tail, values = _match(text, TAILS)
-        kind = {"begun DURATION ago": "alert ", "now": " commands", "overriding RULE": " commands"}
-        if (
-            not tail
-            or not ("alert " in form or " commands" in form)
-            or kind.get(tail, "") not in form
-        ):
+        if form not in _BEFORE.get(tail, ()):
             raise ValueError(f"{text!r} cannot follow `{form}`")
         found[tail] = next(iter(values.values()), "")
     return found

@@ -22,7 +22,7 @@ from orchestrator.drill.clouds import AtOnce, Balancer, Bucket, Checks, Prober
 from orchestrator.drill.expectations import Sight, broken
 from orchestrator.drill.scenario import Scenario
 from orchestrator.drill.schema import StepModel
-from orchestrator.drill.world import START, Killed, World, after
+from orchestrator.drill.world import PUBSUB, START, Killed, World, after
 from orchestrator.flow import restore
 from orchestrator.flow.context import Context
 from orchestrator.flow.pipeline import handle
@@ -84,7 +84,7 @@ class Run:
 
     def tick(self) -> None:
         """A tick, for every orchestrator."""
-        if not self.world.is_gone("Pub/Sub"):
+        if not self.world.is_gone(PUBSUB):
             self.deliver(Tick())
 
     def deliver(self, signal: Signal) -> None:
@@ -92,8 +92,8 @@ class Run:
 
         Alternately before the other's commit and before its patch; after it, if it makes none.
         """
-        if self.world.is_gone("Pub/Sub"):
-            self.at(self.world.gone["Pub/Sub"], partial(self.deliver, signal))
+        if self.world.is_gone(PUBSUB):
+            self.at(self.world.gone[PUBSUB], partial(self.deliver, signal))
             return
         first, *others = (partial(self._handle, who, signal) for who in range(len(self._contexts)))
         hooks = self.world.hooks[("commit", "patch")[next(self._signals) % 2]]

@@ -14,7 +14,7 @@ from orchestrator.adapters.local.backend_services import API, FileBackendService
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.codec import decode
 from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Json, Probe, State, Verdict
+from orchestrator.core.model import Json, NoAnswer, Probe, State, Verdict
 from orchestrator.core.plan import carrying, group_path, lever_of
 from orchestrator.core.policy import Lever, Mode, Service, Standby
 from orchestrator.core.reading import Corrupt
@@ -25,9 +25,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 REFRESH = timedelta(seconds=5)
 """How old the document may be that a region's application goes by."""
 
-WELL = Probe(Verdict.HEALTHY, "200")
-FAILING = Probe(Verdict.FAILING, "503")
-TIMEOUT = Probe(Verdict.FAILING, "timeout")
+STATE_BUCKET, COMPUTE_API = "the state bucket", "the Compute API"
+PUBSUB, MONITORING = "Pub/Sub", "Monitoring"
+"""The clouds that can be gone."""
+
+WELL = Probe(Verdict.HEALTHY, 200)
+FAILING = Probe(Verdict.FAILING, 503)
+TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
 
 class Killed(BaseException):
