@@ -1,4 +1,4 @@
-"""The first page: short, its words explained before they are used, its two snippets run as pasted."""
+"""The first page: short, with its words explained first and two snippets that run as pasted."""
 
 from __future__ import annotations
 
