@@ -18,7 +18,7 @@ variable "bucket" {
 }
 
 variable "checks" {
-  description = "When a region counts as failing for Monitoring: how many of the six checkers must fail, for how many seconds; and after how many seconds without any result people are told."
+  description = "When a region counts as failing for Monitoring: how many of the six checkers must fail, and for how many seconds. Also the seconds without any result after which people are notified."
   type = object({
     absence          = optional(number, 300)
     auto_close       = optional(number, 3600)
@@ -117,7 +117,7 @@ variable "labels" {
 }
 
 variable "max_delivery_attempts" {
-  description = "After so many deliveries a message is given up and moved to the dead-letter topic; 40 take more than five hours."
+  description = "Number of deliveries after which a message is given up and moved to the dead-letter topic. 40 take more than five hours."
   type        = number
   default     = 40
 }
@@ -166,7 +166,7 @@ variable "orchestrator_regions" {
 }
 
 variable "reminders" {
-  description = "Seconds without a tick, and hours of a freeze, after which people are told."
+  description = "Seconds without a tick, and hours of a freeze, after which people are notified."
   type = object({
     freeze_hours = optional(number, 4)
     tick_silence = optional(number, 600)
