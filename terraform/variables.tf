@@ -209,6 +209,6 @@ variable "state_readers" {
 
   validation {
     condition     = alltrue([for member in values(var.state_readers) : can(regex("^[A-Za-z]+:[A-Za-z0-9._%+@:/*-]+$", member))])
-    error_message = "Write members such as serviceAccount:app@my-project.iam.gserviceaccount.com; the public is none."
+    error_message = "Write members such as serviceAccount:app@my-project.iam.gserviceaccount.com. The public is refused."
   }
 }

@@ -67,7 +67,7 @@ def _send(signal: Signal, act: Act, stage: Stage) -> None:
 
 
 def _alert(act: Act, stage: Stage) -> Signal:
-    """The message of an incident; it began when it was first spoken of, unless it says when."""
+    """The message of an incident, which began when it was first named, unless it says when."""
     name, region, now = act.values["name"], act.values["region"], stage.world.now
     began = stage.began.setdefault(name, now - act.tail("begun DURATION ago"))
     if "opens" in act.form:
@@ -196,7 +196,7 @@ _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
     "REGION reads no document": _reads,
     "REGION reads the document again": _reads,
     "tick": lambda _, stage: stage.tick(),
-    "another hand gives REGIONS the traffic": _given,
+    "somebody gives REGIONS the traffic": _given,
     "a controller attaches NAME in ZONE": _attaches,
     "a controller detaches NAME in ZONE": _attaches,
     "terraform apply": lambda _, stage: stage.world.deploy(),

@@ -57,7 +57,7 @@ variable "max_backoff" {
 #   + 33 * 600 = 20,430 s                  40 attempts: 5 h 40 min
 #
 # Google does not say how fast the pauses grow. Were it by a tenth only, 40 attempts would still take
-# 10 * (1.1^39 - 1) / 0.1 = 4,014 s, more than an hour; 12 would take 185 s. Hence 40.
+# 10 * (1.1^39 - 1) / 0.1 = 4,014 s, more than an hour; 12 would take 185 s. So it is 40.
 variable "max_delivery_attempts" {
   description = "Number of deliveries after which a message is given up and moved to the dead-letter topic. They must last at least an hour."
   type        = number
