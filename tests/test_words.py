@@ -99,5 +99,5 @@ def test_a_docstring_a_comment_and_a_message_are_read() -> None:
 
 def test_each_idiom_is_a_pattern_with_what_to_write() -> None:
     for pattern, write in data()["idioms"].items():
-        assert re.compile(pattern)
-        assert write
+        re.compile(pattern)
+        assert write, pattern
