@@ -70,7 +70,7 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tes
 scan: $(CHECKOV)/.installed ## look for insecure settings in terraform/ (checkov)
 	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi
 
-fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader against inputs that nobody would write (ARGS='--seconds 600 --jobs 2')
+fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader of outside data, against odd inputs (ARGS='--seconds 600 --jobs 2')
 	@PYTHONPATH=.:$(FUZZ) $(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 audit: $(AUDIT)/.installed ## ask for advisories about every pinned version (ARGS='-s pypi')
@@ -154,7 +154,7 @@ clean: ## remove what the other verbs made
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# --- environments: made anew when their pins change, otherwise left alone ---------------------------
+# --- environments: made again when their pins change, otherwise not changed ---------------------------
 
 $(VENV)/.installed: tests/requirements.txt
 	@$(make_venv)
@@ -189,7 +189,7 @@ $(CHECKOV)/.installed: tests/tools/checkov.txt
 
 $(AUDIT)/.installed: tests/tools/pip-audit.txt
 	@$(make_venv)
-	@$(install_if_there) || echo 'pip-audit cannot be installed here: no advisories could be had, so nothing is known of the pins.' >&2
+	@$(install_if_there) || echo 'pip-audit cannot be installed here: no advisories were read, so nothing is known about the pins.' >&2
 
 # The oldest boto3 lies beside the newest: PYTHONPATH puts it before.
 $(LIBRARIES)/.installed: tests/libraries/requirements.txt tests/libraries/bloop.txt tests/libraries/oldest.txt

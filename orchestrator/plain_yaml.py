@@ -98,7 +98,7 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
     """
     size = len(text.encode("utf-8", "replace"))
     if size > LONGEST:
-        told = f"{size} bytes; write at most {LONGEST}: split the services over several files"
+        told = f"{size} bytes. Write at most {LONGEST}: split the services over several files"
         raise BadConfig(source, [Problem("(file)", told)])
     found: list[Found] = []
     try:
@@ -168,7 +168,7 @@ def _ambiguous(text: str) -> Iterator[Found]:
     frames: list[_Frame] = []
     for event in yaml.parse(text, Loader=_SafeLoader):
         if isinstance(event, yaml.DocumentStartEvent) and (event.version or event.tags):
-            yield (), "a %YAML or %TAG directive; write the file without it"
+            yield (), "a %YAML or %TAG directive. Write the file without it"
         if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             frames.pop()
         if not isinstance(event, yaml.NodeEvent):
@@ -186,18 +186,18 @@ def _ambiguous(text: str) -> Iterator[Found]:
 def _told(event: Any, *, is_key: bool) -> str:  # a node's event; its stubs lack fields
     """What is ambiguous about one node, and what to write; empty where nothing is."""
     if isinstance(event, yaml.AliasEvent):
-        return f"the alias *{event.anchor}; write out what it stands for"
+        return f"the alias *{event.anchor}. Write out what it stands for"
     if event.tag is not None:
-        return f"the tag {event.tag}; write the value without it, a text in quotes"
+        return f"the tag {event.tag}. Write the value without it, a text in quotes"
     if not isinstance(event, yaml.ScalarEvent):
         return ""
     value = event.value
     if is_key and value == _MERGE:
-        return "a merge, which Terraform does differently; write its keys out"
+        return "a merge, which Terraform does differently. Write its keys out"
     if _PLACEHOLDER in value:
-        return f"nothing is substituted in this file; write the value itself; it is {_shown(value)}"
+        return f"nothing is substituted in this file. Write the value itself. It is {_shown(value)}"
     if not unicodedata.is_normalized("NFC", value):
-        return f"write its letters as single characters (Unicode NFC); it is {_shown(value)}"
+        return f"write its letters as single characters (Unicode NFC). It is {_shown(value)}"
     return _differs(value) if event.implicit[0] else ""
 
 

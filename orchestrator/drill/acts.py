@@ -72,7 +72,7 @@ def _send(signal: Signal, act: Act, stage: Stage) -> None:
 
 
 def _began(act: Act, stage: Stage) -> datetime:
-    """When the incident began: when it was first spoken of, unless it says when."""
+    """When the incident began: when it was first named, unless it says when."""
     first = stage.world.now - act.tail("begun DURATION ago")
     return stage.began.setdefault(act.values["name"], first)
 
@@ -216,7 +216,7 @@ _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
     "REGION reads no document": partial(_reads, newest=False),
     "REGION reads the document again": partial(_reads, newest=True),
     "tick": lambda _, stage: stage.tick(),
-    "another hand gives REGIONS the traffic": _given,
+    "somebody gives REGIONS the traffic": _given,
     "a controller attaches NAME in ZONE": partial(_attaches, attached=True),
     "a controller detaches NAME in ZONE": partial(_attaches, attached=False),
     "terraform apply": lambda _, stage: stage.world.deploy(),

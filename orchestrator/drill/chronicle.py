@@ -1,4 +1,4 @@
-"""What is told of a run: every act, every decision that says something new, notes and errors."""
+"""The report of a run: every act, every decision that says something new, notes and errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Chronicle:
             self.note(kind, text)
 
     def log(self, severity: str, message: str, **fields: object) -> None:
-        """What the flow says. A decision's own line is told as the decision."""
+        """What the flow says. A decision's own line appears as the decision."""
         if fields.get("page"):
             self.pages.append(message)
         if "outcome" in fields or severity in {"DEBUG", "INFO", "NOTICE"}:
@@ -58,7 +58,7 @@ class Chronicle:
             self.once("note", message)
 
     def collect(self, signal: Signal, report: Report | None) -> None:
-        """The decisions that were recorded meanwhile; else a refusal that says something new."""
+        """The decisions that were recorded meanwhile, else a refusal that says something new."""
         history = self.world.state.history if self.world.state else ()
         fresh = [one for one in reversed(history) if str(one["id"]) not in self._known]
         if not fresh and report and not all(reason.passed for reason in report.decision.reasons):

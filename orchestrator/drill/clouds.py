@@ -50,7 +50,7 @@ class Bucket:
         return self.world.kept.names(prefix)
 
     def put(self, name: str, data: bytes, generation: int) -> int:
-        """Replace this generation; what was to happen before a commit happens first."""
+        """Replace this generation. What is due before a commit happens first."""
         if name == f"{self.world.service.name}.json":
             self.world.pass_hook("commit")
         self.world.fail_if_gone(STATE_BUCKET)
@@ -73,7 +73,7 @@ class Balancer:
         return self.world.backends.read(name)
 
     def patch(self, name: str, body: Json) -> str:
-        """One change, counted; what was to happen before a patch happens first."""
+        """One change, counted. What is due before a patch happens first."""
         self.world.pass_hook("patch")
         self.world.fail_if_gone(COMPUTE_API)
         served = self.world.serving
