@@ -34,6 +34,7 @@ def document(
     fenced: dict[str, datetime] | None = None,
     endpoints: dict[str, str] | None = None,
     epoch: int = 1,
+    evacuated: Iterable[str] = (),
 ) -> bytes:
     """A document with what applications depend on."""
     regions = {
@@ -44,7 +45,8 @@ def document(
         }
         for name in endpoints or REGIONS
     }
-    content = {"revision": revision, "epoch": epoch, "primary": primary, "regions": regions}
+    content: dict[str, Any] = {"revision": revision, "epoch": epoch, "primary": primary}
+    content |= {"regions": regions, "evacuated": list(evacuated)}
     return json.dumps(content).encode()
 
 

@@ -31,6 +31,7 @@ def public_view(state: State) -> bytes:
             }
             for name, region in state.regions.items()
         },
+        **({"evacuated": list(state.evacuated)} if state.evacuated else {}),
     }
     return json.dumps(view, separators=(",", ":")).encode()
 

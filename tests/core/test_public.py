@@ -41,6 +41,7 @@ def states(draw: st.DrawFn) -> State:
         revision=draw(st.integers(0, 2**60)),
         regions=found,
         primary=draw(st.sampled_from(sorted(found))),
+        evacuated=tuple(draw(st.lists(st.sampled_from(sorted(found)), unique=True))),
     )
 
 
