@@ -36,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-lost bench-readers package deploy deploy-gcloud clean
+.PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-lost bench-hedged bench-readers package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -134,6 +134,9 @@ bench-client: $(VENV)/.installed ## what a routed get_item costs beside boto3's 
 
 bench-lost: $(VENV)/.installed ## what users notice when a region's DynamoDB is lost under load (ARGS='--rate 200')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_lost.py $(ARGS)
+
+bench-hedged: $(VENV)/.installed ## what hedged reads save and cost while a region is slow at times (ARGS='--slow 0.02')
+	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_hedged.py $(ARGS)
 
 bench-readers: $(VENV)/.installed ## how long each reader takes for the worst 1 MiB that is known (ARGS='--reader alert')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/readers.py $(ARGS)

@@ -156,6 +156,11 @@ class Regions:
             region = self._make(entry)
         return region
 
+    def made(self, entry: RegionEntry) -> Region | None:
+        """The region of this entry, if it was made already."""
+        region = self._made.get(entry.name)
+        return region if region is not None and region.endpoint == entry.endpoint else None
+
     def prepare(self, document: Document) -> None:
         """Make what is missing, off the request path. What the document has no more is dropped."""
         for entry in document.regions.values():
