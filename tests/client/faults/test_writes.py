@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.client.errors import RegionError, WriteUnknown
 from orchestrator.local.wait import wait_until
-from tests.client.faults.modes import DONE, MODES, UNKNOWN, Mode, Pace, marks
+from tests.client.faults.modes import DONE, MODES, UNKNOWN, Mode, Pace, marks, tried
 from tests.client.faults.world import World, world
 from tests.regional import EAST, PATIENCE
 
@@ -110,3 +110,14 @@ def test_writes_on_connections_that_end_while_nobody_uses_them_are_acknowledged(
             assert said(made, "n") == DONE
             assert made.done("n") == number
             wait_until(lambda: not made.proxies[EAST].connected, PATIENCE, "the end of it")
+
+
+@pytest.mark.parametrize(
+    "mode", tried(*(one for one in MODES if one.pace is Pace.AGAIN and not one.at))
+)
+def test_a_write_that_is_not_taken_for_the_moment_is_tried_again(mode: Mode) -> None:
+    """Throttled, or in conflict with another region's write (MRSC): nothing was written."""
+    with world(3.0, 1.0) as made:
+        made.turn(EAST, mode, times=1)
+        assert said(made, "n") == DONE
+        assert made.done("n") == made.proxies[EAST].double.done["n"] == 1
