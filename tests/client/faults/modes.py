@@ -27,15 +27,15 @@ DONE, NOT_SENT, UNKNOWN = "acknowledged", "not-sent", "unknown"
 class Pace(Enum):
     """What a client gets in seconds: deadline and attempt of a read, then the same of a write.
 
-    INSTANT: for what ends by itself. SILENT: each wait costs an attempt. ENDLESS: what goes on and
-    on takes a read's share of the deadline, and a write's whole one. AGAIN: a write is tried again
-    until its deadline.
+    INSTANT: for what ends by itself: the time is for a busy machine. SILENT: each wait costs an
+    attempt. ENDLESS: what goes on and on takes a read's share of the deadline, and a write's whole
+    one. AGAIN: a write is tried again until its deadline.
     """
 
-    INSTANT = (3.0, 1.0, 3.0, 1.0)
-    SILENT = (3.0, 0.1, 3.0, 0.1)
-    ENDLESS = (0.9, 0.3, 0.3, 0.1)
-    AGAIN = (3.0, 1.0, 0.4, 0.4)
+    INSTANT = (30.0, 10.0, 30.0, 10.0)
+    SILENT = (30.0, 0.1, 30.0, 0.1)
+    ENDLESS = (3.0, 1.0, 0.3, 0.1)
+    AGAIN = (30.0, 10.0, 0.9, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +340,7 @@ def tried(*modes: Mode) -> list[Any]:
 
 def marks(mode: Mode) -> tuple[pytest.MarkDecorator, ...]:
     """Of a test that tries this mode."""
-    return (pytest.mark.long,) if mode.long else ()
+    return (pytest.mark.long,) if mode.long or mode.pace is Pace.ENDLESS else ()
 
 
 def code(status: int, name: str, *reasons: str, own: bool = False) -> Mode:

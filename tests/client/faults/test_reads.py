@@ -37,7 +37,7 @@ def test_a_read_is_answered_while_home_fails(mode: Mode) -> None:
 @pytest.mark.parametrize("mode", OWN, ids=str)
 def test_what_is_the_requests_own_fault_is_told_as_the_region_tells_it(mode: Mode) -> None:
     """Another region would say the same. It is not asked."""
-    with world(3.0, 1.0, {EAST: mode}) as made:
+    with world(30.0, 10.0, {EAST: mode}) as made:
         with pytest.raises(ClientError) as raised:
             made.read()
         assert raised.value.response["Error"]["Code"] == mode.write

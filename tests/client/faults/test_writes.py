@@ -82,7 +82,7 @@ def test_the_outcome_is_as_true_on_a_kept_connection(mode: Mode) -> None:
 @pytest.mark.parametrize(("mode", "executed"), PASSING)
 def test_a_write_that_is_safe_to_repeat_is_done_once(mode: Mode, executed: bool) -> None:
     """The region fails once. A condition that fails then may be our own first attempt's doing."""
-    with world(3.0, mode.pace.value[1]) as made:
+    with world(30.0, max(mode.pace.value[1], 0.3)) as made:
         made.turn(EAST, mode, executes=executed, times=1)
         if executed:
             with pytest.raises(WriteUnknown):
@@ -96,7 +96,7 @@ def test_a_write_that_is_safe_to_repeat_is_done_once(mode: Mode, executed: bool)
 @pytest.mark.parametrize(("mode", "executed"), PASSING)
 def test_a_transaction_is_repeated_and_done_once(mode: Mode, executed: bool) -> None:
     """The region knows it by its token, whatever it does."""
-    with world(3.0, mode.pace.value[1]) as made:
+    with world(30.0, max(mode.pace.value[1], 0.3)) as made:
         made.turn(EAST, mode, executes=executed, times=1)
         made.transact("n")
         assert made.done("n") == 1
@@ -104,7 +104,7 @@ def test_a_transaction_is_repeated_and_done_once(mode: Mode, executed: bool) -> 
 
 def test_writes_on_connections_that_end_while_nobody_uses_them_are_acknowledged() -> None:
     idle = next(mode for mode in MODES if mode.name == "closed while idle")
-    with world(3.0, 1.0) as made:
+    with world(30.0, 10.0) as made:
         made.turn(EAST, idle, executes=True)
         for number in range(1, 6):
             assert said(made, "n") == DONE
@@ -117,7 +117,7 @@ def test_writes_on_connections_that_end_while_nobody_uses_them_are_acknowledged(
 )
 def test_a_write_that_is_not_taken_for_the_moment_is_tried_again(mode: Mode) -> None:
     """Throttled, or in conflict with another region's write (MRSC): nothing was written."""
-    with world(3.0, 1.0) as made:
+    with world(30.0, 10.0) as made:
         made.turn(EAST, mode, times=1)
         assert said(made, "n") == DONE
         assert made.done("n") == made.proxies[EAST].double.done["n"] == 1
