@@ -260,7 +260,13 @@ class Handed:
         return self.resource.Table(name)
 
     def _made(self, kind: str) -> Any:
-        """One of the two. Its endpoint and keys are none: whatever is not routed goes nowhere."""
+        """One of the two. Its endpoint and keys are none: whatever is not routed goes nowhere.
+
+        The region's client says who asks. botocore would make that text here as well, for nothing,
+        at a twentieth of a call.
+        """
+        from botocore.config import Config  # boto3 is imported with the first client
+
         with _Making.lock:
             made = getattr(_session(), kind)(
                 "dynamodb",
@@ -268,6 +274,7 @@ class Handed:
                 endpoint_url=NOWHERE,
                 aws_access_key_id="routed",
                 aws_secret_access_key="routed",  # noqa: S106  # no key
+                config=Config(user_agent="routed"),
             )
         route(made.meta.client if kind == "resource" else made, self._router)
         return made
