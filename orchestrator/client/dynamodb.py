@@ -22,11 +22,12 @@ from botocore.client import BaseClient
 
 from orchestrator.client.allowed import Allow, never
 from orchestrator.client.breaker import Need
-from orchestrator.client.call import DEADLINE, OnStale, Options, Settings
+from orchestrator.client.call import DEADLINE, Clock, OnStale, Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import NoHealthyRegion
 from orchestrator.client.fork import in_child
 from orchestrator.client.keeper import WARM_EVERY, Keeper
+from orchestrator.client.patched import late_patcher, must_be_early, refuse_later_patching
 from orchestrator.client.regions import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -72,7 +73,10 @@ class MultiRegionDynamoDB:
     region may go to an endpoint that is no name of AWS's for DynamoDB there (a function of the
     region's name and the endpoint, see `orchestrator.client.allowed`); a DocumentView that is given
     has its own. session: makes the boto3 Session, and
-    then credentials are its business.
+    then credentials are its business. clock: the time of deadlines, pauses and breakers, and now:
+    the one that fences are compared with; for tests (`orchestrator.client.testing`).
+
+    Raises PatchedLate where gevent has patched after boto3 or this module was imported.
     """
 
     def __init__(  # noqa: PLR0913  # each is a setting of its own, and has a default
@@ -94,10 +98,15 @@ class MultiRegionDynamoDB:
         credentials: OffPath | None = None,
         allow_endpoint: Allow | None = None,
         session: Callable[[], Session] | None = None,
+        clock: Clock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
     ) -> None:
         if deadline <= 0 or connect_timeout <= 0 or read_timeout <= 0:
             raise ValueError("deadline, connect_timeout and read_timeout are seconds, more than 0")
+        import boto3  # noqa: F401  # before a thread of ours and the application import it at once
+
+        must_be_early()
+        refuse_later_patching()
         self._owns_view = not isinstance(source, DocumentView)
         if isinstance(source, DocumentView):
             if allow_endpoint is not None:
@@ -112,7 +121,9 @@ class MultiRegionDynamoDB:
                 allow_endpoint=allow_endpoint or never,
             )
         config = client_config(connect_timeout, read_timeout)
-        self._regions = Regions(session or partial(_session, credentials), config)
+        clock = clock or Clock()
+        make_session = session or partial(_session, credentials)
+        self._regions = Regions(make_session, config, clock.monotonic)
         settings = Settings(
             home,
             Mode(mode),
@@ -121,12 +132,14 @@ class MultiRegionDynamoDB:
             consistent_fallback,
             read_timeout,
         )
-        self._calls = Calls(self.view, self._regions, settings, now)
+        self._calls = Calls(self.view, self._regions, settings, now, clock)
         self._options = Options(deadline)
         self._home = home
         self._health_table = health_table
 
         def renew() -> None:
+            if late_patcher():  # the application's own calls say so
+                return
             if (latest := self.view.latest) is not None:
                 self._regions.prepare(latest)  # a view that is shared, or inherited by a fork
             if credentials is not None:

@@ -31,6 +31,7 @@ from botocore.exceptions import ClientError
 from orchestrator.client.call import Ask, Options
 from orchestrator.client.calls import WRITES, Calls
 from orchestrator.client.fork import in_child
+from orchestrator.client.patched import must_be_early
 from orchestrator.client.repeats import all_repeatable, repeatable
 from orchestrator.client.typed import typed_as
 from orchestrator.core.endpoints import is_aws_region
@@ -108,7 +109,9 @@ class Router:
         """The answer of a region, in place of the request that botocore would send.
 
         Raises what `Calls` raises, but for an error that a region answered: that is an answer.
+        Raises PatchedLate, and sends nothing.
         """
+        must_be_early()
         given = context.pop(_ARGUMENTS, {})
         operation = xform_name(model.name)
 
@@ -212,6 +215,7 @@ class Handed:
 
     def _made(self, kind: str) -> Any:
         """One of the two. Its endpoint and keys are none: whatever is not routed goes nowhere."""
+        must_be_early()
         with _Making.lock:
             made = getattr(_session(), kind)(
                 "dynamodb",
