@@ -36,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-lost bench-hedged bench-readers package deploy deploy-gcloud clean
+.PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-asyncio bench-lost bench-hedged bench-readers package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -131,6 +131,9 @@ bench-cold: $(FUNCTION)/.installed ## how long a cold instance takes to answer (
 
 bench-client: $(VENV)/.installed ## what a routed get_item costs beside boto3's own (ARGS='--calls 5000')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_overhead.py $(ARGS)
+
+bench-asyncio: $(VENV)/.installed ## the same from an event loop, by asyncio.to_thread, and the loop's lag (ARGS='--tasks 32')
+	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_asyncio.py $(ARGS)
 
 bench-lost: $(VENV)/.installed ## what users notice when a region's DynamoDB is lost under load (ARGS='--rate 200')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_lost.py $(ARGS)

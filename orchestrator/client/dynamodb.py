@@ -22,13 +22,14 @@ from botocore.client import BaseClient
 
 from orchestrator.client.allowed import Allow, never
 from orchestrator.client.breaker import Need
-from orchestrator.client.call import DEADLINE, OnStale, Options, Settings
+from orchestrator.client.call import DEADLINE, Clock, OnStale, Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import NoHealthyRegion
 from orchestrator.client.fork import in_child
 from orchestrator.client.hedges import COUNTS, Hedges
 from orchestrator.client.home import HomeOf, Homes
 from orchestrator.client.keeper import WARM_EVERY, Keeper
+from orchestrator.client.patched import late_patcher, must_be_early, refuse_later_patching
 from orchestrator.client.regions import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -81,7 +82,10 @@ class MultiRegionDynamoDB:
     region may go to an endpoint that is no name of AWS's for DynamoDB there (a function of the
     region's name and the endpoint, see `orchestrator.client.allowed`); a DocumentView that is given
     has its own. session: makes the boto3 Session, and
-    then credentials are its business.
+    then credentials are its business. clock: the time of deadlines, pauses and breakers, and now:
+    the one that fences are compared with; for tests (`orchestrator.client.testing`).
+
+    Raises PatchedLate where gevent has patched after boto3 or this module was imported.
     """
 
     def __init__(  # noqa: PLR0913  # each is a setting of its own, and has a default
@@ -106,10 +110,16 @@ class MultiRegionDynamoDB:
         credentials: OffPath | None = None,
         allow_endpoint: Allow | None = None,
         session: Callable[[], Session] | None = None,
+        clock: Clock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
     ) -> None:
         if deadline <= 0 or connect_timeout <= 0 or read_timeout <= 0:
             raise ValueError("deadline, connect_timeout and read_timeout are seconds, more than 0")
+        import boto3  # noqa: F401  # before a thread of ours and the application import it at once
+
+        must_be_early()
+        refuse_later_patching()
+
         own = process_home if callable(home) else home
         self._homes = _homes(home, process_home, keys, Mode(mode), Consistency(consistency))
         self._owns_view = not isinstance(source, DocumentView)
@@ -126,7 +136,9 @@ class MultiRegionDynamoDB:
                 allow_endpoint=allow_endpoint or never,
             )
         config = client_config(connect_timeout, read_timeout)
-        self._regions = Regions(session or partial(_session, credentials), config)
+        clock = clock or Clock()
+        make_session = session or partial(_session, credentials)
+        self._regions = Regions(make_session, config, clock.monotonic)
         settings = Settings(
             own,
             Mode(mode),
@@ -135,12 +147,15 @@ class MultiRegionDynamoDB:
             consistent_fallback,
             read_timeout,
         )
-        self._calls = Calls(self.view, self._regions, settings, now, hedges=_hedges(hedge))
+        hedges = _hedges(hedge)
+        self._calls = Calls(self.view, self._regions, settings, now, clock, hedges=hedges)
         self._options = Options(deadline)
         self._home = own
         self._health_table = health_table
 
         def renew() -> None:
+            if late_patcher():  # the application's own calls say so
+                return
             if (latest := self.view.latest) is not None:
                 self._regions.prepare(latest)  # a view that is shared, or inherited by a fork
             if credentials is not None:

@@ -23,6 +23,7 @@ from orchestrator.client.breaker import BreakerState, Need
 from orchestrator.client.breakers import Breakers
 from orchestrator.client.document import Document, RegionEntry
 from orchestrator.client.environment import hold_against
+from orchestrator.client.patched import must_be_early
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -203,6 +204,7 @@ class Regions:
 
     def _session_for(self, entry: RegionEntry) -> Session:
         """The session. Raises where its settings contradict the region's endpoint."""
+        must_be_early()
         if self._session is None:
             self._session = self._make_session()
         hold_against(entry, self._session)

@@ -37,6 +37,7 @@ from orchestrator.client.errors import NoHealthyRegion, Outcome
 from orchestrator.client.fork import in_child
 from orchestrator.client.home import STATEMENTS, Homes, Part, chosen
 from orchestrator.client.key_names import key_names
+from orchestrator.client.patched import must_be_early
 from orchestrator.client.repeats import all_repeatable, repeatable
 from orchestrator.client.typed import typed_as
 from orchestrator.core.endpoints import is_aws_region
@@ -117,7 +118,9 @@ class Router:
         """The answer of a region, in place of the request that botocore would send.
 
         Raises what `take` raises, but for an error that a region answered: that is an answer.
+        Raises PatchedLate, and sends nothing.
         """
+        must_be_early()
         given = context.pop(_ARGUMENTS, {})
         operation = xform_name(model.name)
 
@@ -267,6 +270,7 @@ class Handed:
         """
         from botocore.config import Config  # boto3 is imported with the first client
 
+        must_be_early()
         with _Making.lock:
             made = getattr(_session(), kind)(
                 "dynamodb",
