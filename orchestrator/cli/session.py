@@ -6,7 +6,6 @@ logs meanwhile goes to stderr, in words.
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import json
 import os
@@ -15,17 +14,20 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.console import Console
 
 from orchestrator.cli.table import lines
-from orchestrator.config import Config, load
+from orchestrator.cli.words.spelling import listed, meant
 from orchestrator.core.errors import BadConfig, FailoverError, Problem
 from orchestrator.core.policy import Service
 from orchestrator.core.shown import shown
-from orchestrator.wiring import Wiring, World
+
+if TYPE_CHECKING:  # a session that begins imports them: a help text needs no world
+    from orchestrator.config import Config
+    from orchestrator.wiring import World
 
 T = TypeVar("T")
 
@@ -47,6 +49,8 @@ class Session:
     """
 
     def __init__(self, source: str | None, *, as_json: bool) -> None:
+        from orchestrator.wiring import Wiring
+
         self.as_json = as_json
         self.is_named = source is not None
         self.source = source or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
@@ -62,6 +66,8 @@ class Session:
 
     def config(self) -> Config:
         """The configuration alone; nothing of the world is needed. Raises BadConfig."""
+        from orchestrator.config import load
+
         self.must_exist()
         if self.source.startswith("gs://"):
             return self.world().config
@@ -189,20 +195,3 @@ def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDTH
     return Console(stderr=stderr, width=width, emoji=False)
-
-
-def listed(names: Iterable[str]) -> str:
-    """The names that can be given, for a message."""
-    return "There are: " + ", ".join(names) + "."
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` or the list of what there is."""
-    names = list(known)
-    near = nearest(name, names)
-    return f"; did you mean {near!r}? {listed(names)}" if near else f". {listed(names)}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The name that was probably meant, or nothing."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.6)), "")

@@ -98,9 +98,52 @@ class Reason:
     cause: Cause = Cause.NONE
 
     def __str__(self) -> str:
-        where = f" [{self.region}]" if self.region else ""
-        limit = f" (limit {self.limit})" if self.limit else ""
-        return f"{'passed' if self.passed else 'refused'} {self.rule}{where}: {self.value}{limit}"
+        return rule_line(
+            self.rule,
+            self.value,
+            passed=self.passed,
+            limit=self.limit,
+            region=self.region,
+            cause=self.cause,
+        )
+
+
+_DONE = frozenset({Rule.FREEZE, Rule.UNFREEZE, Rule.ACK})
+"""Rules whose passed reason says what was done."""
+
+
+def rule_line(
+    rule: str, value: str, *, passed: bool, limit: str = "", region: str = "", cause: str = ""
+) -> str:
+    """A rule in a line: `refused confirm [us-east-1]: value (limit x)`.
+
+    Pages, log lines, `make run` and every verb of the command line have it from here, for a
+    `Reason` and for its JSON alike. So the text of a page is found in the explanation. The values
+    are those of a `Reason`; rule and cause may be of a version that knows more of them.
+    """
+    where = f" [{region}]" if region else ""
+    limited = f" (limit {limit})" if limit else ""
+    return f"{verdict(rule, passed=passed, cause=cause)} {rule}{where}: {value}{limited}"
+
+
+def recorded_line(reason: Mapping[str, object]) -> str:
+    """The line of a reason as history and journal have it, in JSON."""
+    limit, region, cause = (str(reason.get(key) or "") for key in ("limit", "region", "cause"))
+    return rule_line(
+        str(reason.get("rule")),
+        str(reason.get("value")),
+        passed=bool(reason.get("passed")),
+        limit=limit,
+        region=region,
+        cause=cause,
+    )
+
+
+def verdict(rule: str, *, passed: bool, cause: str = "") -> str:
+    """The first word of a rule's line."""
+    if passed:
+        return "done" if rule in _DONE else "passed"
+    return "ended" if cause == Cause.ENDED else "refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.check_access import access
-from orchestrator.cli.finding import Finding, Level
+from orchestrator.cli.check.finding import Finding, Level
+from orchestrator.cli.check.policies import access
 from orchestrator.core.errors import Kind, Unavailable
 from orchestrator.ports import Grant, Pushing
 from orchestrator.schema import TopicsModel

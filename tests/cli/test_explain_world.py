@@ -69,7 +69,7 @@ def test_a_lost_notification_is_found_by_a_tick_and_explained(seat: Seat) -> Non
     assert "No alert has come for us-east-1, though its probe fails." in before
     assert seat.world.tick().acknowledged
     after = seat.explain()
-    assert "A tick looked at the world itself; no alert was involved." in after
+    assert "A tick looked at everything itself. No alert was involved." in after
     assert "It MOVED the traffic from us-east-1 to us-west-2" in after
     assert "opened by ticks that saw the region fail without any alert" in after
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.sentences import became_of, headline
+from orchestrator.cli.words.sentences import became_of, headline
 
 PLAN = "checkout by capacity: scale us-west-2 to 1 (epoch 2)"
 

@@ -1,0 +1,170 @@
+"""Everything that is recorded of one id: of a decision, an incident or a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.cli.explaining.entries import carried_out_elsewhere, decisions
+from orchestrator.cli.explaining.known import doubted_ids
+from orchestrator.cli.session import Session
+from orchestrator.cli.words import gates, sentences, states
+from orchestrator.cli.words.spelling import nearest
+from orchestrator.cli.words.views import incident_view
+from orchestrator.core.errors import FailoverError
+from orchestrator.core.ids import plain_id
+from orchestrator.core.limits import READ
+from orchestrator.core.model import NOTHING, Json, State
+from orchestrator.core.paging import AHEAD, publish_log
+from orchestrator.core.policy import Service
+from orchestrator.core.reading import mapping, read_json, read_time
+from orchestrator.flow import poison
+from orchestrator.flow.observe import read_state
+from orchestrator.wiring import World
+
+POISON = 200
+"""Unreadable messages that are looked at for an id, the newest: each is a request."""
+
+
+class NotRecorded(FailoverError):
+    """Nothing is known of that id."""
+
+
+def recorded(session: Session, service: Service, world: World, identity: str) -> Json:
+    """Everything recorded of one decision, incident or command; by the journal alone where need be.
+
+    Raises NotRecorded for an id that nothing is known of.
+    """
+    given, identity = identity, plain_id(identity)
+    state, fault = _state(service, world)
+    entries = _entries(session, service, world, state, identity)
+    mentioned = _mentioned(entries, identity)
+    if fault and not mentioned:
+        raise fault
+    lines = (
+        [f"The document cannot be read, so this is from the journal: {fault}", ""] if fault else []
+    )
+    lines += _told(service, world, state, mentioned, identity)
+    if not lines:
+        return _poison(service, world, given, state, entries)
+    incident = state.incidents.get(identity) if state else None
+    return {
+        "sentences": lines[:-1],
+        "decision": mentioned[0] if mentioned else None,
+        "decisions": mentioned,
+        "incidents": [incident_view(incident)] if incident else [],
+    }
+
+
+def _entries(
+    session: Session, service: Service, world: World, state: State | None, identity: str
+) -> list[Json]:
+    """The decisions that may speak of this id, with what other calls did for the one it names."""
+    named = decisions(session, service, None, world, identity)
+    found = named or decisions(session, service, state, world)
+    later = [e for one in named for e in carried_out_elsewhere(session, service, world, one)]
+    return [*found, *later]
+
+
+def _mentioned(entries: list[Json], identity: str) -> list[Json]:
+    """Those of the entries that speak of this id, the one that it belongs to first."""
+    mentioned = [
+        e for e in entries if identity in {e.get("id"), e.get("of")} or _is_about(e, identity)
+    ]
+    return sorted(mentioned, key=lambda entry: not _is_of(entry, identity))
+
+
+def _told(
+    service: Service, world: World, state: State | None, mentioned: list[Json], identity: str
+) -> Iterator[str]:
+    """The incident, the decisions and the command of this id, each followed by an empty line."""
+    now = world.context.now()
+    incident = state.incidents.get(identity) if state else None
+    if incident:
+        yield from [states.incident_sentence(incident, now), *_copies(mentioned), ""]
+    for entry in mentioned:
+        yield from [*sentences.tell(entry, now, service.name, doubted_ids(state)), ""]
+    for entry in mentioned[:1]:
+        yield from _publisher(service, entry, world)
+    if not mentioned and state and identity in state.commands:
+        yield from [f"Command {identity} was handled, and changed nothing.", ""]
+
+
+def _publisher(service: Service, entry: Json, world: World) -> list[str]:
+    """How to find out which account published a command; nothing of other decisions.
+
+    It was published before it was handled, and not longer before than a command is obeyed.
+    """
+    topic = world.config.topics.control
+    if not str(entry.get("signal", "")).startswith("command ") or topic is None:
+        return []
+    try:
+        handled = read_time(entry.get("failed_at") or entry.get("at"))
+        since = handled - service.policy.max_event_age - AHEAD
+    except (ValueError, OverflowError):
+        return []
+    command = publish_log(topic, world.config.project, since, handled + AHEAD)
+    told = (
+        "Who gave it is what the command claims. The audit log has the accounts that published to"
+        f" {topic} at that time, if data access logs are switched on for Pub/Sub. It does not have"
+        " the messages. A command that was given with --direct is not in it:"
+    )
+    return [told, f"  `{command}`", ""]
+
+
+def _state(service: Service, world: World) -> tuple[State | None, FailoverError | None]:
+    try:
+        return read_state(service.name, world.context).state, None
+    except FailoverError as error:
+        return None, error
+
+
+def _copies(mentioned: list[Json]) -> list[str]:
+    if not mentioned:
+        return ["No decision came of it: it changed neither the health nor the traffic."]
+    return ["However often its messages come, they are handled once: a copy changes nothing."]
+
+
+def _is_of(entry: Json, identity: str) -> bool:
+    """Whether this is the decision of that id, or the one on the alert or command of that id."""
+    return identity in {entry.get("id"), *str(entry.get("signal", "")).split()[1:2]}
+
+
+def _is_about(entry: Json, identity: str) -> bool:
+    """Whether the id is what came in, or that of the command whose switch ended here."""
+    asked = any(f"command {identity}" in str(one.get("value")) for one in gates.reasons(entry))
+    return asked or identity in str(entry.get("signal", "")).split()
+
+
+def _kept(data: bytes) -> Json:
+    """What the journal keeps of one message; nothing where it is no JSON."""
+    try:
+        return mapping(read_json(data, READ))
+    except ValueError:
+        return NOTHING
+
+
+def _poison(
+    service: Service, world: World, identity: str, state: State | None, entries: list[Json]
+) -> Json:
+    """The unreadable message that speaks of this id; raises NotRecorded when there is none."""
+    looked_at, more = poison.names(world.context.objects, POISON)
+    for name in looked_at:
+        got = world.context.objects.get(name)
+        found = _kept(got[0]) if got else {}
+        if identity in str(found.get("first", "")) or identity == found.get("sha256"):
+            came = (
+                f"A message that speaks of {identity} came and could not be taken: it was"
+                " acknowledged, kept in the journal, and changed nothing."
+            )
+            lines = [came, f"Why: {found.get('reason')}.", f"Kept as {name}."]
+            return {"sentences": lines, "decision": None, "poison": found}
+    known = [str(entry.get("id")) for entry in entries] + list(state.incidents if state else ())
+    near = nearest(identity, known)
+    raise NotRecorded(
+        f"nothing is recorded of {identity!r} for {service.name}"
+        f"{f'; did you mean {near!r}?' if near else '.'} A message that never came, a test of the"
+        " channel, or an alert for another service leaves no record; a copy changes nothing; a"
+        " command that nobody has carried out yet has none either. What the function answered"
+        " stands in its log"
+        f"{f'. {more} older unreadable messages were not looked at' if more else ''}"
+    )
