@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.core.errors import Unavailable
 from orchestrator.core.policy import Lever, Stamp
 from orchestrator.core.rule import Reason
 
@@ -527,7 +528,7 @@ class Observed:
     routing: None when the Compute API could not be read. kinds: types of the regional groups that
     were asked for (ticks only), by group. checks: what Monitoring's uptime checks say, by region;
     empty where it is not asked. roles: what each region says that it is, where standbys are
-    attached.
+    attached. lost: why the routing could not be read.
     """
 
     stored: Stored
@@ -536,6 +537,12 @@ class Observed:
     kinds: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Probe] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
+    lost: Unavailable | None = None
+
+    @property
+    def unseen(self) -> Unavailable:
+        """The error of routing that was not read."""
+        return self.lost or Unavailable("the routing was not read")
 
 
 # --- what is decided ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ come from this table. PURE.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -240,3 +240,13 @@ def needs_human(reason: Reason) -> bool:
     if reason.passed or about is None:
         return False
     return about.pages is ALWAYS or reason.cause in about.pages
+
+
+def all_pass(gates: Iterable[Reason]) -> bool:
+    """Whether every one of these lets the decision pass."""
+    return all(gate.passed for gate in gates)
+
+
+def refusals(gates: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Those that refuse."""
+    return tuple(gate for gate in gates if not gate.passed)

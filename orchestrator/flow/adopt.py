@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Conflict, Unavailable, UnsafePlan
+from orchestrator.core.errors import Conflict, UnsafePlan
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Stored, Tick
 from orchestrator.core.plan import seen_pair
@@ -29,11 +29,11 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
     Raises Conflict when there is a document, Unavailable when the routing cannot be read,
     UnsafePlan when it names no configured region, and what a tick raises.
     """
-    observed, lost = observe(service, context, kinds=True)
+    observed = observe(service, context, kinds=True)
     if observed.stored.state is not None:
         raise Conflict(f"{service.name} has a state document: there is nothing to adopt")
     if observed.routing is None:
-        raise lost or Unavailable(f"{service.name}: the routing was not read")
+        raise observed.unseen
     now = context.now()
     made = Stored(create(service, observed.routing, now), 0)
     decision = decide(service, replace(observed, stored=made), Tick(), now)

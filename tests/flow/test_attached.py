@@ -50,7 +50,7 @@ def serving(made: Lab) -> set[str]:
 def test_roles_are_asked_with_attached_standbys_only() -> None:
     for made, asked in ((world(), set(REGIONS)), (lab(), set())):
         made.prober.said = {name: Role(Part.STANDS_BY, "503", 7) for name in REGIONS}
-        observed, _ = observe(made.service, made.context())
+        observed = observe(made.service, made.context())
         assert set(observed.roles) == asked
 
 

@@ -8,8 +8,9 @@ from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.words.conditions import left_alone
 from orchestrator.cli.words.remedies import remedies, remedy
 from orchestrator.core import rules
-from orchestrator.core.choice import Scene
+from orchestrator.core.case import Case
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.ground import Ground
 from orchestrator.core.model import Decision, Observed, Outcome, State, Tick
 from orchestrator.core.policy import Mode, Service
 from orchestrator.core.rule import Reason, Rule
@@ -57,29 +58,34 @@ def could_take_over(service: Service, observed: Observed, world: World) -> Itera
     state, routing = observed.stored.state, observed.routing
     if state is None or routing is None or len(service.names) == 1:
         return
-    scene = Scene(
-        service, state, routing, Tick(), observed.probes, observed.probes, world.context.now()
+    case = Case(
+        service,
+        Ground(state, tuple(state.routing)),
+        state,
+        routing,
+        Tick(),
+        observed.probes,
+        observed.probes,
+        world.context.now(),
     )
-    yield from _after_each(scene, [name for name in service.names if name in state.regions])
+    yield from _after_each(case, [name for name in service.names if name in state.regions])
     yield from _automation(service, state, world)
 
 
-def _after_each(scene: Scene, known: Sequence[str]) -> Iterator[Finding]:
+def _after_each(case: Case, known: Sequence[str]) -> Iterator[Finding]:
     """Who could take over from each region that the document sends traffic to. known: by it."""
-    fit = {name: scene.fit(name) for name in known}
-    for name in filter(scene.state.routing.__contains__, known):
-        others = {
-            other: _target(scene, other, name, fit[other]) for other in known if other != name
-        }
-        yield _others(scene.service, name, others)
+    fit = {name: case.fit(name) for name in known}
+    for name in filter(case.state.routing.__contains__, known):
+        others = {other: _target(case, other, name, fit[other]) for other in known if other != name}
+        yield _others(case.service, name, others)
 
 
-def _target(scene: Scene, name: str, left: str, fit: Reason) -> Reason:
+def _target(case: Case, name: str, left: str, fit: Reason) -> Reason:
     """The first gate that would refuse the region as a target. One that carries traffic already
     is asked for its health alone."""
-    if name in scene.state.routing:
+    if name in case.state.routing:
         return fit
-    return next((gate for gate in (fit, *scene.lag(name, (left,))) if not gate.passed), fit)
+    return next((gate for gate in (fit, *case.lag(name, (left,))) if not gate.passed), fit)
 
 
 def _automation(service: Service, state: State, world: World) -> Iterator[Finding]:

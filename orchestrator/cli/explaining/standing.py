@@ -28,13 +28,13 @@ FAILURES = 3
 
 def standing(session: Session, service: Service, world: World) -> Json:
     """The last decision, every region, and what a tick would do now. Raises what reading raises."""
-    observed, lost = observe(service, world.context)
+    observed = observe(service, world.context)
     state = observed.stored.state
     if state is None:
         return _without_document(session, service, observed)
     now, doubted = world.context.now(), doubted_ids(state)
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
-    next_lines, coming, holding = _next(session, service, world, lost)
+    next_lines, coming, holding = _next(session, service, world, observed.lost)
     incidents = newest(state)
     known = [states.incident_sentence(one, now) for one in incidents]
     lines = [
