@@ -117,7 +117,7 @@ def time(_: click.Context, __: click.Parameter, given: str | None) -> datetime |
     try:
         return read_time(given) if given else None
     except ValueError as error:
-        raise click.BadParameter(f"{error}; write 2026-11-23T05:00:00Z") from error
+        raise click.BadParameter(f"{error}: write 2026-11-23T05:00:00Z") from error
 
 
 # --- options --------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def document(text: str) -> str:
 
 
 def verbs() -> Iterator[tuple[str, str]]:
-    """Every verb with its help; `failoverctl` itself first."""
+    """Every verb with its help. `failoverctl` itself first."""
     top = _context(cli, None, PROGRAM)
     yield PROGRAM, cli.get_help(top)
     yield from _below(cli, top, "")

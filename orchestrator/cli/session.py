@@ -35,7 +35,7 @@ WIDTH = 120
 """Columns where the output is no terminal."""
 
 AT_ONCE = 8
-"""Questions at the same time; the clients keep ten connections."""
+"""Questions at the same time. The clients keep ten connections."""
 
 _QUIET = frozenset({"DEBUG", "INFO"})
 _STYLES = {"CRITICAL": "bold red", "ERROR": "red", "WARNING": "yellow"}
@@ -65,7 +65,7 @@ class Session:
         return self._wiring.world()
 
     def config(self) -> Config:
-        """The configuration alone; nothing of the world is needed. Raises BadConfig."""
+        """The configuration alone. Nothing of the world is needed. Raises BadConfig."""
         from orchestrator.config import load
 
         self.must_exist()
@@ -85,7 +85,7 @@ class Session:
         if not self.source.startswith("gs://") and not Path(self.source).exists():
             raise click.UsageError(
                 f"there is no configuration file {self.source!r}. Name it with --config or in"
-                " FAILOVER_CONFIG; `failoverctl serve` prints the one of the laptop world"
+                " FAILOVER_CONFIG. `failoverctl serve` prints the one of the laptop world"
             )
 
     def services(self, name: str | None, config: Config) -> tuple[Service, ...]:
@@ -118,7 +118,7 @@ class Session:
         click.echo(_json(value, None if one_line else 2))
 
     def say(self, text: str = "", style: str = "") -> None:
-        """One line on stdout; a line is never broken, so that it can be pasted and searched."""
+        """One line on stdout. A line is never broken, so that it can be pasted and searched."""
         self.console.print(shown(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
@@ -133,13 +133,13 @@ class Session:
         self._notes.print(shown(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
     def note_error(self, error: FailoverError, before: str = "") -> None:
-        """An error on stderr; the problems of a file stand on a line each."""
+        """An error on stderr. The problems of a file stand on a line each."""
         lines = str(error).split("\n") if isinstance(error, BadConfig) else [str(error)]
         for number, line in enumerate(lines):
             self.note(line if number else before + line, "red")
 
     def log(self, severity: str, message: str, **fields: object) -> None:
-        """What the flow says while it works. fields: for machines; left out here."""
+        """What the flow says while it works. fields: for machines. Left out here."""
         del fields
         if severity not in _QUIET:
             self.note(f"{severity.lower()}: {message}", _STYLES.get(severity, "dim"))

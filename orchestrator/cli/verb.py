@@ -49,7 +49,7 @@ class Listed(click.Command):
         self._place = place
 
     def load(self) -> click.Command:
-        """The verb itself; only this imports its module."""
+        """The verb itself. Only this imports its module."""
         module, _, attribute = self._place.partition(":")
         found = getattr(importlib.import_module(f"orchestrator.cli.verbs.{module}"), attribute)
         assert isinstance(found, click.Command)

@@ -142,7 +142,7 @@ def test_check_names_who_has_no_capacity_and_who_reads_no_document(
     told = findings()
     level, remedy = told[f"{WEST} has no capacity (evacuated)"]
     assert level == "warn"
-    assert "while the Compute API is down" in remedy
+    assert "while the Compute API is unavailable" in remedy
     level, remedy = told[f"{EU}: {regions.url(EU)}/primary says 503 (epoch 0): it stands by"]
     assert level == "warn"
     assert "The document is at epoch 1" in remedy

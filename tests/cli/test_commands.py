@@ -54,7 +54,7 @@ def test_a_wrong_region_suggests_the_right_one(desk: Desk) -> None:
     for arguments in (("failover", "checkout", "--to", "us-wset-2"), ("evacuate", "us-wset-2")):
         found = desk.run(*arguments)
         assert found.exit_code == 2
-        assert "did you mean 'us-west-2'?" in found.stderr
+        assert "Did you mean 'us-west-2'?" in found.stderr
 
 
 def test_a_freeze_needs_its_end_and_not_a_name_and_all(desk: Desk) -> None:

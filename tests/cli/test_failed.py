@@ -76,7 +76,7 @@ def test_an_outage_that_only_this_person_sees_is_told_and_the_command_is_obeyed(
 def test_a_freeze_needs_no_load_balancer_and_says_so(capsys: Told) -> None:
     seat = Outage()
     assert seat.command("unfreeze")
-    assert "A command unfreeze is recorded all the same" in words(capsys.readouterr().err)
+    assert "A command unfreeze is recorded nevertheless" in words(capsys.readouterr().err)
 
 
 def test_explain_and_history_find_a_command_that_failed(capsys: Told) -> None:

@@ -74,13 +74,15 @@ def test_a_look_that_fails_for_a_moment_is_no_failure(capsys: Told) -> None:
     assert seat.command("failover", region=WEST, now=True)
     captured = capsys.readouterr()
     assert "It MOVED" in captured.out
-    assert captured.err.count("cannot be seen for now") == 1
+    assert captured.err.count("cannot be read for now") == 1
 
 
 def test_a_publication_that_may_have_happened_is_told_as_such() -> None:
     seat = Seat()
     seat.wire.error = Unavailable("topics/failover-control: DeadlineExceeded: 504")
-    with pytest.raises(Unavailable, match=r"504\. Whether command told-\d+ was published"):
+    with pytest.raises(
+        Unavailable, match=r"504\. It is not known whether command told-\d+ was published"
+    ):
         seat.command("ack")
     seat.wire.error = Unavailable("topics/lost: NotFound: 404. Create the topic", page=True)
     with pytest.raises(Unavailable, match=r"Create the topic$"):
@@ -108,7 +110,7 @@ def test_a_tick_that_cannot_be_asked_for_ends_no_waiting(capsys: Told) -> None:
     seat.meanwhile = [lose_the_topic, *[lambda: None] * 30, find_it]
     assert seat.command("failover", region=WEST)
     captured = capsys.readouterr()
-    assert "no tick now: 503" in captured.err
+    assert "no tick could be asked for: 503" in captured.err
     assert "It MOVED the traffic from us-east-1 to us-west-2" in captured.out
 
 
@@ -218,7 +220,7 @@ def test_a_switch_is_shown_with_when_it_moves_and_when_it_is_given_up(capsys: To
     assert seat.command("failover", SHOWN, region=WEST)
     told = capsys.readouterr().out
     assert "soon after 05:00:45 UTC, or all is given up at 05:04:55 UTC" in told
-    assert "until the switch ends us-east-1 carries traffic (epoch 0)" in told
+    assert "Until the switch ends, us-east-1 carries traffic (epoch 0)" in told
     assert seat.command("failover", region=WEST)
     assert "fencing: us-east-1 takes no writes; the traffic goes" in capsys.readouterr().err
 

@@ -198,12 +198,12 @@ def test_explain_says_in_json_too_what_a_tick_would_do(desk: Desk) -> None:
     coming = desk.json("explain")["next"]
     assert coming["outcome"] == "unchanged"
     assert coming["plan"]["empty"]
-    assert "No rule was asked" in desk.run("explain").stdout
+    assert "No rule was checked" in desk.run("explain").stdout
 
 
 def test_an_unknown_id_suggests_the_near_one_and_lists_no_crowd(desk: Desk) -> None:
     desk.alert("primary-down.json")
-    assert "did you mean '0.nwg9th6llz4w'?" in desk.run("explain", "0.nwg9th6llz4").stderr
+    assert "Did you mean '0.nwg9th6llz4w'?" in desk.run("explain", "0.nwg9th6llz4").stderr
     assert "nwg9" not in desk.run("explain", "something-else").stderr
 
 

@@ -19,7 +19,7 @@ from orchestrator.ports import Mirror
 
 
 def mirrors(service: Service, context: Context) -> list[Finding]:
-    """One finding for each mirror of this service; none where none is configured."""
+    """One finding for each mirror of this service. None where none is configured."""
     if not context.mirrors:
         return []
     asked = {mirror.name: partial(_revision, mirror, service) for mirror in context.mirrors}
@@ -48,14 +48,14 @@ def _finding(
 ) -> Finding:
     what = f"mirror {name}"
     if isinstance(there, FailoverError):
-        text = "Applications go by an older document there; no failover is affected"
+        text = "Applications that read it use an older document. No failover is affected"
         return Finding(service, what, Level.WARN, str(there), text, there)
     if there is None:
         text = "The next change or tick puts the document there"
         return Finding(service, what, Level.WARN, "no document yet", text)
     if ours is None or there == ours:
         return Finding(service, what, Level.OK, f"revision {there}")
-    detail = f"revision {there}; the document has {ours}"
+    detail = f"revision {there}, and the document has {ours}"
     if there < ours:
         return Finding(service, what, Level.WARN, detail, "The next tick brings it up to date")
     text = (

@@ -33,7 +33,7 @@ def document(
         yield Finding(service.name, what, Level.FAIL, str(orphan), text, orphan)
         return
     if state is None:
-        text = "The first signal makes it, or `check --apply` now"
+        text = "The first signal creates it, or `failoverctl check --apply` now"
         yield Finding(service.name, what, Level.WARN, "none yet", text)
         return
     detail = f"epoch {state.epoch}, revision {state.revision}, primary {state.primary}"
@@ -54,10 +54,12 @@ def _configuration(service: Service, state: State) -> Finding:
             text = "Use the newest file: this one decides nothing"
             return Finding(service.name, "configuration", Level.FAIL, serials, text)
         case Standing.NEWER:
-            text = "The next signal takes it up"
+            text = "The next signal applies this file"
             return Finding(service.name, "configuration", Level.WARN, serials, text)
         case Standing.SAME:
-            return Finding(service.name, "configuration", Level.OK, "the document's own")
+            return Finding(
+                service.name, "configuration", Level.OK, "the document was made with this file"
+            )
 
 
 def other_writer(service: Service, state: State | None, world: World) -> Iterator[Finding]:
@@ -73,7 +75,7 @@ def made(service: Service, world: World) -> Finding:
         state = handle(service, Tick(), world.context).decision.state
     except FailoverError as error:
         return Finding(service.name, "state document", Level.FAIL, str(error), error=error)
-    detail = f"made now: epoch {state.epoch}, primary {state.primary}"
+    detail = f"created now: epoch {state.epoch}, primary {state.primary}"
     return Finding(service.name, "state document", Level.OK, detail)
 
 

@@ -24,9 +24,9 @@ BROAD = ("projectEditor:", "projectViewer:", "domain:")
 """Beginnings of members that many people are."""
 
 MOST = 6
-"""Members that are named; the others are counted."""
+"""Members that are named. The others are counted."""
 
-NO_IAM = "not asked: an emulator has no IAM, and takes whoever reaches it"
+NO_IAM = "not checked: an emulator has no IAM and accepts everybody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ class _Sorted:
 
 
 def access(world: World) -> list[Finding]:
-    """What the policies say; findings, whatever cannot be read."""
+    """What the policies say. Findings, whatever cannot be read."""
     found = world.access
     if found is None:
-        detail = "not asked: with the state in a folder nobody is kept out"
+        detail = "not checked: a folder has no IAM"
         return [Finding(ALL, "access", Level.OK, detail)]
     topics = world.config.topics
     asked: dict[str, Callable[[], list[Finding]]] = {
@@ -168,7 +168,7 @@ def _compared(
     able = {one.split(" ")[0] for one in named}
     missing = [one for one in expected if one not in able]
     if missing:
-        detail = f"{everyone}; {_list(missing)}, which pushes, is not among them"
+        detail = f"{everyone}. {_list(missing)}, which pushes, is not among them"
         do = "Grant it roles/run.invoker, unless it inherits that: without it no push arrives"
         return Finding(ALL, what, Level.WARN, detail, do)
     return Finding(ALL, what, Level.OK, everyone)
@@ -202,7 +202,7 @@ def _list(members: Collection[str]) -> str:
 
 
 def _unknown(what: str, error: FailoverError) -> Finding:
-    do = "Have whoever runs this granted what is missing, or look by hand"
+    do = "Grant the missing permission to the account that runs this, or look by hand"
     other = None if error.kind is Kind.PERMISSION else error
     return Finding(ALL, what, Level.WARN, f"unknown: {error}", do, other)
 
@@ -275,7 +275,7 @@ def _opened(what: str, service: str, found: Access) -> Finding | None:
         f"`gcloud run services update {name} --project={project} --region={region}"
         " --invoker-iam-check`"
     )
-    detail = "everybody: Cloud Run's check of its callers is switched off (invokerIamDisabled)"
+    detail = "everybody: Cloud Run does not check callers (invokerIamDisabled)"
     return Finding(ALL, what, Level.FAIL, detail, do)
 
 
@@ -284,7 +284,7 @@ def _opened(what: str, service: str, found: Access) -> Finding | None:
 
 def _project(found: Access) -> list[Finding]:
     """Who may do each of these by the project's policy, whatever the others say."""
-    what = "who may by the project's policy"
+    what = "who may do it by the project's policy"
     try:
         grants = found.on_project()
     except FailoverError as error:
@@ -300,7 +300,7 @@ def _project(found: Access) -> list[Finding]:
 
 
 def _gives(grant: Grant, gate: Gate) -> bool:
-    """Whether a role of the project gives it; for everybody, any role that nobody knows counts."""
+    """Whether a role of the project gives it. For everybody, any role that nobody knows counts."""
     unknown = not grant.role.startswith("roles/")
     return grant.role in gate.inherited or (unknown and not PUBLIC.isdisjoint(grant.members))
 
@@ -308,7 +308,7 @@ def _gives(grant: Grant, gate: Gate) -> bool:
 def _inherited(verb: str, gate: Gate, grants: Grants, custom: int) -> Finding:
     giving = [one for one in grants if _gives(one, gate) and one.members]
     judged = _judged(f"who may {verb} by the project's policy", gate, giving, ())
-    unread = f"; {custom} custom roles are not looked into" if custom else ""
+    unread = f". {custom} custom roles are not read" if custom else ""
     detail = f"{judged.detail}{unread}. Grants of a folder or an organization are not read"
     editors = [one for one in giving if one.role == "roles/editor"]
     if judged.level is not Level.OK or not editors:

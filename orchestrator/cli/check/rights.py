@@ -31,7 +31,7 @@ def _topics(world: World) -> Iterator[Finding]:
             continue
         level = Level.OK if there else Level.FAIL
         detail = f"is there, for {role}" if there else "does not exist"
-        yield Finding("(all)", what, level, detail, "Create it, or take it out of the file")
+        yield Finding("(all)", what, level, detail, "Create it, or remove it from the file")
 
 
 def _unreached(role: str, what: str, error: FailoverError) -> Finding:
@@ -42,7 +42,9 @@ def _unreached(role: str, what: str, error: FailoverError) -> Finding:
     refused = error.page
     level = Level.FAIL if role == "control" and not refused else Level.WARN
     text = (
-        "Ticks and commands come by it; `--direct` does them from here" if level == "FAIL" else ""
+        "Ticks and commands arrive through it. Use `--direct` to do them from here"
+        if level == "FAIL"
+        else ""
     )
     return Finding("(all)", what, level, str(error), text, error)
 
@@ -61,8 +63,8 @@ def _allowed(service: str, what: str, missing: tuple[str, ...] | FailoverError |
     if isinstance(missing, FailoverError):
         return Finding(service, what, Level.WARN, f"cannot be read: {missing}", error=missing)
     if missing is None:
-        return Finding(service, what, Level.OK, "not asked: there are none here")
+        return Finding(service, what, Level.OK, "not checked: there are none here")
     if missing:
-        text = "Grant them to whoever runs this. The function needs the same"
+        text = "Grant them to the account that runs this. The function needs the same"
         return Finding(service, what, Level.FAIL, f"missing: {', '.join(missing)}", text)
     return Finding(service, what, Level.OK, "all there")

@@ -60,9 +60,9 @@ def _capacity(service: Service, name: str, state: State) -> Finding:
         return Finding(service.name, what, Level.OK, f"{name} is attached")
     why = f" ({entry.leave})" if entry.leave else ""
     text = (
-        "It cannot take over while the Compute API is down. Ticks attach it when it is well and"
-        " says that it stands by; an evacuated one when a human goes back to it; at epoch 0 nothing"
-        " is touched: raise `serial`"
+        "It cannot take over while the Compute API is unavailable. Ticks attach it when it is"
+        " healthy and answers as a standby. An evacuated region is attached when a human moves"
+        " traffic back to it. At epoch 0 nothing is attached: raise `serial`"
     )
     return Finding(service.name, what, Level.WARN, f"{name} has no capacity{why}", text)
 
@@ -70,7 +70,9 @@ def _capacity(service: Service, name: str, state: State) -> Finding:
 def _health_check(service: Service) -> Finding:
     """What nobody here can see: that the load balancer asks for the role."""
     paths = sorted({urlsplit(region.role_url or "").path for region in service.regions})
-    detail = f"the load balancer must ask for {', '.join(paths)}; that cannot be seen from here"
+    detail = (
+        f"the load balancer must ask for {', '.join(paths)}, and that cannot be checked from here"
+    )
     text = (
         "Look at the health check of the backend service (Cloud Run: at the readiness probe of each"
         " region's service). With any other path users are sent to every region at once"

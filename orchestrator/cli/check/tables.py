@@ -43,4 +43,4 @@ def _advice(stands: Standing, service: Service) -> str:
         case Standing.NEWER:
             return "The next signal takes this file up, and writes its endpoint with a new epoch"
         case Standing.OLDER | Standing.CLASH:
-            return "Nothing is put back by this file: use the one that the document was made with"
+            return "This file does not correct it. Use the file that the document was made with"

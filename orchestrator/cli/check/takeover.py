@@ -34,10 +34,12 @@ def next_tick(service: Service, world: World) -> Iterator[Finding]:
         text = "Have what writes the description of the load balancer leave it alone"
         yield Finding(service.name, "next tick", Level.WARN, left_alone(found), text)
     elif not found.plan.empty:
-        text = "The next tick writes this; `plan` and `explain` say why"
+        text = "The next tick writes this. `plan` and `explain` say why"
         yield Finding(service.name, "next tick", Level.WARN, str(found.plan), text)
     elif found.decision.outcome is not Outcome.HELD:
-        yield Finding(service.name, "next tick", Level.OK, f"{found.decision.outcome}; no change")
+        yield Finding(
+            service.name, "next tick", Level.OK, f"{found.decision.outcome}, nothing to write"
+        )
 
 
 def _held(service: Service, decision: Decision) -> Finding:

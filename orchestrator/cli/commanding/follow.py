@@ -23,7 +23,7 @@ from orchestrator.flow.record import journal_place
 from orchestrator.wiring import World
 
 PATIENCE = 90.0
-"""Seconds that a published command is waited for; Pub/Sub needs one or two."""
+"""Seconds that a published command is waited for. Pub/Sub needs one or two."""
 
 LOOK, NUDGE = 0.5, 10.0
 """Seconds between two looks at the document, and between two ticks asked for during a switch."""
@@ -77,7 +77,7 @@ class Follower:
             self._context.rest(LOOK)
 
     def _look(self) -> Stored | None:
-        """The document; None while it cannot be read."""
+        """The document. None while it cannot be read."""
         try:
             stored = read_state(self._service.name, self._context)
         except FailoverError as error:
@@ -85,7 +85,7 @@ class Follower:
                 raise self._not_seen(str(error)) from error
             if not self._blind:
                 self._blind = True
-                self._session.note(f"{self._service.name}: cannot be seen for now: {error}")
+                self._session.note(f"{self._service.name}: cannot be read for now: {error}")
             return None
         self._seen, self._blind = self._context.monotonic(), False
         return stored
@@ -93,8 +93,9 @@ class Follower:
     def _not_seen(self, why: str) -> NotSeen:
         name, identity = self._service.name, self._made.id
         return NotSeen(
-            f"{name}: command {identity} was given and may be carried out; what came of it cannot"
-            f" be seen from here: {why.rstrip('.')}. Do not repeat it blindly: `failoverctl explain"
+            f"{name}: command {identity} was given and may be carried out. What came of it"
+            f" cannot be seen from here: {why.rstrip('.')}. Do not repeat it blindly:"
+            " `failoverctl explain"
             f" {name} {identity}` tells it as soon as the state can be read"
         )
 
@@ -141,9 +142,9 @@ class Follower:
         except FailoverError as error:
             return f"{begins}. From here, {failure_words.unavailable(error)}. {late}"
         return (
-            f"{begins}. It may still be carried out, until {until:%H:%M:%S} UTC; or it was refused"
-            f" as unreadable: look for `poison` in the functions' log. {tells}. --direct does it"
-            " from here"
+            f"{begins}. It may still be carried out, until {until:%H:%M:%S} UTC. Or it was refused"
+            f" as unreadable: look for `poison` in the functions' log. {tells}. Use --direct to"
+            " do it from here"
         )
 
     def _keep_going(self, switch: Switch) -> None:
@@ -158,7 +159,9 @@ class Follower:
         try:
             self._nudge()
         except FailoverError as error:
-            self._session.note(f"{self._service.name}: no tick now: {error}", "yellow")
+            self._session.note(
+                f"{self._service.name}: no tick could be asked for: {error}", "yellow"
+            )
 
 
 def conclusion(state: State, made: Command) -> Json:

@@ -35,7 +35,7 @@ class NotFinished(FailoverError):
 
 
 def command(session: Session, name: str | None, order: Order, manner: Manner) -> bool:
-    """Give one command. Raises what reading and publishing raise; wrong names are usage errors."""
+    """Give one command. Raises what reading and publishing raise. Wrong names are usage errors."""
     world = session.world()
     services = _concerned(session, name, order, world)
     if manner.apply:
@@ -59,7 +59,7 @@ def command(session: Session, name: str | None, order: Order, manner: Manner) ->
 def _must_be_possible(order: Order, manner: Manner, world: World) -> None:
     """Refuse a command without a reason, or without a way to the orchestrator."""
     if not order.reason.strip():
-        raise click.UsageError("say why, with --reason: the history keeps it for the others")
+        raise click.UsageError("say why, with --reason. The history keeps it")
     if not manner.direct:
         control(world)
 
@@ -114,8 +114,8 @@ def _must_see(looked: Looked, services: Iterable[Service], world: World) -> None
             cloud=error.cloud,
         ) from error
     raise Unavailable(
-        f"nothing was published, because the outcome could not be seen from here: {why}."
-        " --no-wait publishes it without that",
+        f"nothing was published, because the outcome could not be seen from here: {why}. With"
+        " --no-wait it is published nevertheless",
         kind=error.kind,
         cloud=error.cloud,
     ) from error
@@ -144,7 +144,7 @@ def _repair(error: FailoverError, name: str) -> str:
 def _direct(
     service: Service, made: Command, session: Session, world: World, *, manner: Manner
 ) -> Json:
-    """Carry it out here; with a switch, tick here until it has ended."""
+    """Carry it out here. With a switch, tick here until it has ended."""
     context = world.context
     try:
         stored = handle(service, made, context).stored
@@ -169,11 +169,11 @@ def _unfinished(
         return error
     return NotFinished(
         f"{service.name}: command {made.id} is recorded and was not finished here: {error}. A tick"
-        " finishes it; do not give it again"
+        " finishes it. Do not give it again"
     )
 
 
 def _awaited(service: Service, made: Command, session: Session, world: World) -> Json:
-    """Wait until somebody has carried it out; with a switch, ask for ticks until it has ended."""
+    """Wait until somebody has carried it out. With a switch, ask for ticks until it has ended."""
     tick = partial(send, {"kind": "tick"}, world)
     return Follower(service, made, session, world, tick).follow()

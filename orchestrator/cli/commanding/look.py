@@ -47,7 +47,7 @@ class Looked:
 
 
 def look(session: Session, services: Iterable[Service], world: World) -> Looked:
-    """Read each service's document and load balancer at once; say whether the clock is off."""
+    """Read each service's document and load balancer at once. Say whether the clock is off."""
     asked: dict[str, Callable[[], Stored | Routing]] = {}
     for one in services:
         asked[f"{one.name} document"] = partial(read_state, one.name, world.context)
@@ -93,7 +93,7 @@ def note_unavailable(
 
 def _meaning(service: Service, made: Command, *, direct: bool) -> str:
     if made.family is not Family.MOVES:
-        return f"A command {made.wish} is recorded all the same."
+        return f"A command {made.wish} is recorded nevertheless."
     if direct:
         return f"No traffic can move without it. It is tried for {PATIENCE:.0f} s."
     until = made.issued_at + service.policy.max_event_age

@@ -15,8 +15,8 @@ def control(world: World) -> Topic:
     """The control topic. Raises Unavailable where the configuration names none."""
     if world.control is None:
         raise Unavailable(
-            "the file names no `topics.control`, so there is nobody to tell. Do it from here, with"
-            " --direct"
+            "the configuration names no `topics.control`, so no command can be published. Do"
+            " it from here with --direct"
         )
     return world.control
 
@@ -50,8 +50,9 @@ def publish(made: Command, name: str | None, world: World) -> None:
         if error.page or world.control is None:  # it was refused, and is certainly not published
             raise
         raise Unavailable(
-            f"{str(error).rstrip('.')}. Whether command {made.id} was published all the same is not"
-            f" known: see `{explain_line(made, name, world)}` before you repeat it, or use --direct"
+            f"{str(error).rstrip('.')}. It is not known whether command {made.id} was"
+            f" published: see `{explain_line(made, name, world)}` before you repeat it, or use"
+            " --direct"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from orchestrator.cli.failures import error_of, show_error, show_obstacle, with_advice
@@ -10,7 +11,7 @@ from orchestrator.cli.words import gates, sentences
 from orchestrator.cli.words.remedies import remedies
 from orchestrator.cli.words.views import preview_view
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Command, Json
+from orchestrator.core.model import Command, Json, Outcome
 from orchestrator.core.policy import Service
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
@@ -48,7 +49,9 @@ def _show_preview(session: Session, view: Json) -> None:
         show_error(session, view["error"])
         return
     blocked = view["obstacle"] and _is_stopped(view)
-    comes = "could not be carried out now" if blocked else f"would come to: {view['outcome']}"
+    comes = (
+        "could not be carried out now" if blocked else f"would have this outcome: {view['outcome']}"
+    )
     session.say(f"{view['service']}: the command {comes}", "bold")
     for line in gates.gates(view):
         session.say(f"  {line}")
@@ -60,6 +63,9 @@ def _show_preview(session: Session, view: Json) -> None:
         return
     routing = view["routing"]
     wanted = list(routing) if isinstance(routing, dict) else []
-    when = "until the switch ends" if view["outcome"] == "switching" else "then"
     told = sentences.will_carry(view["remains"], wanted)
-    session.say(f"  {when} {told} (epoch {view['epoch']})")
+    session.say(f"  {_WHEN.get(str(view['outcome']), 'After it')}, {told} (epoch {view['epoch']})")
+
+
+_WHEN: Mapping[str, str] = {Outcome.SWITCHING: "Until the switch ends", Outcome.HELD: "As now"}
+"""When the traffic is as a preview says, by outcomes that do not move it at once."""

@@ -101,7 +101,7 @@ def decisions(
 def carried_out_elsewhere(
     session: Session, service: Service, world: World, decision: Json
 ) -> list[Json]:
-    """What others did for that decision; nothing where the journal cannot be read."""
+    """What others did for that decision. Nothing where the journal cannot be read."""
     try:
         return carried_out(session, service.name, world, decision)
     except FailoverError as error:

@@ -121,7 +121,7 @@ def _state(service: Service, world: World) -> tuple[State | None, FailoverError 
 def _copies(mentioned: list[Json]) -> list[str]:
     if not mentioned:
         return ["No decision came of it: it changed neither the health nor the traffic."]
-    return ["However often its messages come, they are handled once: a copy changes nothing."]
+    return ["Its messages are handled once. A duplicate changes nothing."]
 
 
 def _is_of(entry: Json, identity: str) -> bool:
@@ -136,7 +136,7 @@ def _is_about(entry: Json, identity: str) -> bool:
 
 
 def _kept(data: bytes) -> Json:
-    """What the journal keeps of one message; nothing where it is no JSON."""
+    """What the journal keeps of one message. Nothing where it is no JSON."""
     try:
         return mapping(read_json(data, READ))
     except ValueError:
@@ -146,25 +146,25 @@ def _kept(data: bytes) -> Json:
 def _poison(
     service: Service, world: World, identity: str, state: State | None, entries: list[Json]
 ) -> Json:
-    """The unreadable message that speaks of this id; raises NotRecorded when there is none."""
+    """The unreadable message that speaks of this id. Raises NotRecorded when there is none."""
     looked_at, more = poison.names(world.context.objects, POISON)
     for name in looked_at:
         got = world.context.objects.get(name)
         found = _kept(got[0]) if got else {}
         if identity in str(found.get("first", "")) or identity == found.get("sha256"):
             came = (
-                f"A message that speaks of {identity} came and could not be taken: it was"
-                " acknowledged, kept in the journal, and changed nothing."
+                f"A message that names {identity} came and could not be read. It was acknowledged,"
+                " kept in the journal, and changed nothing."
             )
             lines = [came, f"Why: {found.get('reason')}.", f"Kept as {name}."]
             return {"sentences": lines, "decision": None, "poison": found}
     known = [str(entry.get("id")) for entry in entries] + list(state.incidents if state else ())
     near = nearest(identity, known)
+    meant = f". Did you mean {near!r}?" if near else "."
+    unread = f". {more} older unreadable messages were not searched" if more else ""
     raise NotRecorded(
-        f"nothing is recorded of {identity!r} for {service.name}"
-        f"{f'; did you mean {near!r}?' if near else '.'} A message that never came, a test of the"
-        " channel, or an alert for another service leaves no record; a copy changes nothing; a"
-        " command that nobody has carried out yet has none either. What the function answered"
-        " stands in its log"
-        f"{f'. {more} older unreadable messages were not looked at' if more else ''}"
+        f"nothing is recorded of {identity!r} for {service.name}{meant} There is no record of a"
+        " message that never came, a test of the channel, an alert for another service, a"
+        " duplicate, or a command that is not carried out yet. The function's log has what it"
+        f" answered{unread}"
     )

@@ -158,7 +158,7 @@ def _next(
         return (*_failing(session, error), None)
     view = preview_view(service, found)
     lines = [
-        f"A tick now would come to: {found.decision.outcome}.",
+        f"The outcome of a tick now would be: {found.decision.outcome}.",
         *sentences.indented(gates.gates(view)),
         *sentences.indented(_shift(found, view)),
         *sentences.indented(conditions.would_page(found)),
@@ -166,7 +166,7 @@ def _next(
     waiting = gates.gates({"reasons": view["waiting"]})
     lines += sentences.indented(["Not due yet:", *sentences.indented(waiting)] if waiting else [])
     if not found.decision.reasons and not waiting:
-        lines.insert(1, "  No rule was asked: nothing calls for a move.")
+        lines.insert(1, "  No rule was checked, because nothing calls for a move.")
     holding = None if found.observed.routing is None else frozenset(map(key, found.pages))
     return lines, view, holding
 

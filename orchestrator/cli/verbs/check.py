@@ -74,14 +74,14 @@ def _show(session: Session, found: list[Finding]) -> None:
         fine = not counts[Level.FAIL]
         session.answer({"ok": fine, "config": session.source, "findings": list(map(_view, found))})
         return
-    session.say(f"{session.source} can be read; every setting is known.")
+    session.say(f"{session.source} is valid.")
     rows = [(f.service, f.level, f.what, f.detail) for f in found]
     session.table("", ("service", "", "what", "found"), rows)
     for finding in found:
         if finding.do:
             session.say(f"{finding.level} {finding.service} {finding.what}: {finding.do}.")
     session.say(
-        f"{counts[Level.FAIL]} fail, {counts[Level.WARN]} to look at, {counts[Level.OK]} ok"
+        f"{counts[Level.FAIL]} failures, {counts[Level.WARN]} warnings, {counts[Level.OK]} ok"
     )
 
 

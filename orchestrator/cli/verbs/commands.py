@@ -25,7 +25,7 @@ from orchestrator.core.model import Wish
     "region",
     required=True,
     metavar="REGION",
-    help="The region that is to get the traffic.",
+    help="The region to move the traffic to.",
     shell_complete=arguments.region_names,
 )
 @arguments.now_option

@@ -29,7 +29,7 @@ def plan(session: Session, service: str | None) -> bool:
 
 
 def show_plans(session: Session, services: Iterable[Service], world: World) -> bool:
-    """What a tick would do to each service; False where that could not be found out."""
+    """What a tick would do to each service. False where that could not be found out."""
     known = {service.name: service for service in services}
     found = side_by_side(
         {name: partial(preview, one, Tick(), world.context) for name, one in known.items()}
@@ -63,7 +63,7 @@ def _show_plan(
         session.say(f"{name}: a tick now would fail", "bold red")
         show_error(session, view["error"])
         return
-    session.say(f"{name}: a tick now would come to: {seen.decision.outcome}", "bold")
+    session.say(f"{name}: the outcome of a tick now would be: {seen.decision.outcome}", "bold")
     for line in conditions.under_way(view, session.world().context.now()):
         session.say(f"  {line}", "yellow")
     session.say(f"  Now: {_now(service, seen)}.")

@@ -65,7 +65,7 @@ class Told:
     failing: set[str] = field(default_factory=set)
 
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
-        """As told; else failing where an alert is open, and healthy elsewhere."""
+        """As told. Else failing where an alert is open, and healthy elsewhere."""
         return {region.name: _ANSWERS[self._verdict(region.name)] for region in regions}
 
     def verdicts(self, regions: Iterable[Region], now: datetime) -> Mapping[str, Probe]:
@@ -231,7 +231,7 @@ def _show(session: Session, told: list[Json]) -> None:
         if one.get("note"):
             session.say(f"  {one['note']}.")
         if "outcome" in one:
-            taken = f"{sentences.came_in(one)} Taken at {one['at']}."
+            taken = f"{sentences.came_in(one)} Handled at {one['at']}."
             lines = (taken, f"{one['outcome']}: {_after(one)}")
             for line in (*lines, *gates.gates(one)):
                 session.say(f"  {line}")

@@ -95,7 +95,7 @@ def _without_document(service: Service, world: World) -> Json:
 
 
 def _status_view(seen: tuple[Json, FailoverError | None] | FailoverError, session: Session) -> Json:
-    """What was seen of a service; what could not be read is its `error`, with what to do."""
+    """What was seen of a service. What could not be read is its `error`, with what to do."""
     if isinstance(seen, FailoverError):
         raise seen
     view, lost = seen
@@ -139,7 +139,8 @@ def _document_line(view: Json) -> tuple[str, str]:
         carrying = ", ".join(routing) if isinstance(routing, dict) else ""
         return (
             f"  document:      epoch {view['epoch']}, primary {view['primary']}, wants traffic in"
-            f" {carrying}, {view['phase'] or 'nothing moved yet'}, {short(view['updated_at'])}"
+            f" {carrying}, {view['phase'] or 'nothing moved yet'}, written"
+            f" {short(view['updated_at'])}"
         ), ""
     if _is_missing(view):
         return "  document:      missing, and the load balancer carries its mark", "bold red"
@@ -175,14 +176,14 @@ def _unclaimed(balancer: object) -> Iterator[str]:
 
 
 def _end_frame(session: Session, now: datetime) -> None:
-    """When this look was; in a pipe with a gap, so that one look can be told from the next."""
+    """When this look was. In a pipe with a gap, so that one look can be told from the next."""
     session.say(f"as of {now:%Y-%m-%d %H:%M:%S} UTC", "dim")
     if not session.console.is_terminal:
         session.say()
 
 
 def _status_word(region: Json) -> str:
-    """The region's status; one that is up only because a human chose it is not proven well."""
+    """The region's status. One that is up only because a human chose it is not proven well."""
     word = str(region["status"] or "-")
     return f"{word} (chosen)" if region["chosen"] else word
 
@@ -222,7 +223,7 @@ def _row(region: Json) -> tuple[str, ...]:
 
 
 def _share(read: object, wanted: object) -> str:
-    """The share as read; where it was not read, what the document wants."""
+    """The share as read. Where it was not read, what the document wants."""
     if isinstance(read, float):
         return f"{read:.0%}"
     return f"unknown (wants {wanted:.0%})" if isinstance(wanted, float) else "-"

@@ -19,10 +19,10 @@ _CLOUDS: Mapping[str, str] = {
 _KINDS: Mapping[str, str] = {
     Kind.UNREACHABLE: "does not answer",
     Kind.SERVER_ERROR: "answers with an error",
-    Kind.BUSY: "is asked too often",
+    Kind.BUSY: "gets too many requests",
     Kind.PERMISSION: "refuses the permission",
     Kind.CREDENTIALS: "does not accept the credentials",
-    Kind.MISSING: "does not know what was named",
+    Kind.MISSING: "does not have what the configuration names",
     Kind.REQUEST: "refuses the request",
     Kind.CORRUPT: "holds something unreadable",
     Kind.OUTDATED: "belongs to a newer configuration",

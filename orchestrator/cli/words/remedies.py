@@ -41,7 +41,7 @@ class Refusals:
 
     @property
     def named(self) -> str:
-        """The service as an argument, with a space behind it; nothing when it is not known."""
+        """The service as an argument, with a space behind it. Nothing when it is not known."""
         return f"{self.service} " if self.service else ""
 
 
@@ -119,7 +119,7 @@ def _targets(whole: Refusals) -> Iterable[tuple[str, str]]:
 
 
 def _target(region: str, refused: Mapping[str, Json], whole: Refusals) -> tuple[str, str]:
-    """What a human can do to go to this region; no text where only the region itself can help."""
+    """What a human can do to go to this region. No text where only the region itself can help."""
     stands = [rule for rule in refused if rule != Rule.COOLDOWN]  # a human's command passes it
     if not stands:
         return Rule.COOLDOWN, _cooling(region, whole)
@@ -272,7 +272,7 @@ def _of_rarer(reason: Json, whole: Refusals) -> str:
 
 
 def _again(whole: Refusals) -> str:
-    """The command line that gives the refused command again; words where no data tells it."""
+    """The command line that gives the refused command again. Words where no data tells it."""
     if not whole.given:
         return "Correct what the rule names, and give the command again"
     return f"If it is still wanted, give it again: `{again(whole.service, whole.given)}`"

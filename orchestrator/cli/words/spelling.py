@@ -12,10 +12,10 @@ def listed(names: Iterable[str]) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` with the names that can be given, or these names alone."""
+    """`. Did you mean ...?` with the names that can be given, or these names alone."""
     names = list(known)
     near = nearest(name, names)
-    return f"; did you mean {near!r}? {listed(names)}" if near else f". {listed(names)}"
+    return f". Did you mean {near!r}? {listed(names)}" if near else f". {listed(names)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

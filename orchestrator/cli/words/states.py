@@ -80,13 +80,13 @@ def region_sentence(
     chosen: by whom, if that is all that it is up for. failing: its probe fails now.
     """
     count = len(incidents)
-    about = f"{count} incident{'' if count == 1 else 's'} known"
+    about = f"{count} incident{' is' if count == 1 else 's are'} known"
     meaning = {
         Status.UP: _up(chosen, failing=failing),
         Status.DOWN: "DOWN: an incident is open that nothing contradicts",
         Status.RECOVERING: "recovering: it was down, and has not proven healthy yet",
     }[status]
-    return f"{name} is {meaning}. Its probe says now: {probe}; {about}."
+    return f"{name} is {meaning}. Its probe now: {probe}. {about}."
 
 
 def _up(chosen: str | None, *, failing: bool) -> str:

@@ -96,7 +96,7 @@ def _traffic(service: Service, observed: Observed) -> Traffic | None:
 
 
 def _remains(service: Service, found: Preview) -> Traffic | None:
-    """Who would get traffic after the plan of a preview; None where there is no plan."""
+    """Who would get traffic after the plan of a preview. None where there is no plan."""
     if found.plan is None or found.observed.routing is None:
         return None
     after = replace(
