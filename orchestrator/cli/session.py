@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # a session that begins imports them: a help text needs no wo
     from orchestrator.config import Config
     from orchestrator.wiring import World
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 WIDTH = 120
@@ -169,7 +170,7 @@ def error_view(error: FailoverError, advice: str = "") -> dict[str, object]:
     return told
 
 
-def side_by_side(asked: Mapping[str, Callable[[], T]]) -> dict[str, T | FailoverError]:
+def side_by_side(asked: Mapping[K, Callable[[], T]]) -> dict[K, T | FailoverError]:
     """Every answer, or the error in its place.
 
     They are asked at the same time, so that what does not answer costs its timeout once.

@@ -29,6 +29,7 @@ from orchestrator.core.model import (
     Command,
     Incident,
     IncidentState,
+    NoAnswer,
     Probe,
     RegionState,
     Signal,
@@ -57,7 +58,6 @@ LONGEST_PROOF = 60
 """Probes that a recovery takes at most, however often the region has relapsed: about an hour."""
 
 _ORDER = {IncidentState.OPEN: 0, IncidentState.STALE: 1, IncidentState.CLOSED: 2}
-_NOT_ANSWERS = ("timeout", "refused", "reset", "name", "unreachable")
 
 Incidents = Mapping[str, Incident]
 Probes = Mapping[str, Probe]
@@ -131,12 +131,12 @@ def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
         for region, probe in probes.items()
         if probe.verdict is not Verdict.SILENT and region not in known_down
     ]
-    details = {probe.detail for probe in asked}
-    answered = any(probe.detail[:1].isdigit() for probe in probes.values())
-    alike = len(asked) > 1 and len(details) == 1 and details <= set(_NOT_ANSWERS)
+    first = asked[0].answer if len(asked) > 1 else None
+    alike = isinstance(first, NoAnswer) and all(probe.answer == first for probe in asked)
+    answered = any(isinstance(probe.answer, int) for probe in probes.values())
     if answered or not alike:
         return probes
-    told = f"blind: every region answers alike ({details.pop()})"
+    told = f"blind: every region answers alike ({first})"
     blind = Probe(Verdict.SILENT, told, blind=True)
     return {
         region: probe if probe.verdict is Verdict.SILENT else blind
@@ -168,6 +168,11 @@ def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
     if known is None or known.region == signal.region:
         return signal.incident_id
     return f"{signal.incident_id}@{signal.region}"
+
+
+def bare_id(incident: Incident) -> str:
+    """The id that its messages have, which another region's incident may have too."""
+    return incident.id.removesuffix(f"@{incident.region}")
 
 
 def status(incidents: Incidents, region: str, policy: Policy, *, trusting: bool = False) -> Status:

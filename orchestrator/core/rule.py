@@ -69,6 +69,7 @@ class Cause(StrEnum):
     traffic. needs_now: what is to be overridden is asked again by a graceful switch. ended: a
     switch or ramp is over; nothing was refused. doubtful: the alert's labels do not name one region
     for certain. unknown_lag: how far the replica is behind is not known or not reported.
+    overridden: it refused, and a human took the refusal back.
     """
 
     NONE = ""
@@ -80,6 +81,7 @@ class Cause(StrEnum):
     ENDED = "ended"
     DOUBTFUL = "doubtful"
     UNKNOWN_LAG = "unknown_lag"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Reason:
     """One gate of a decision: the rule, whether it let the decision pass, and the value it saw.
 
     value, limit: for people. region: that it was asked of; empty for the service. cause: what is
-    behind the value, for those that act or advise by it.
+    behind the value, for those that act or advise by it. command: the id of the command whose
+    switch it speaks of.
     """
 
     rule: Rule
@@ -96,6 +99,7 @@ class Reason:
     limit: str = ""
     region: str = ""
     cause: Cause = Cause.NONE
+    command: str = ""
 
     def __str__(self) -> str:
         return rule_line(
@@ -106,6 +110,15 @@ class Reason:
             region=self.region,
             cause=self.cause,
         )
+
+
+class Ruling(StrEnum):
+    """What a rule said. done: it did what was asked. ended: a switch or ramp is over."""
+
+    PASSED = "passed"
+    DONE = "done"
+    ENDED = "ended"
+    REFUSED = "refused"
 
 
 _DONE = frozenset({Rule.FREEZE, Rule.UNFREEZE, Rule.ACK})
@@ -123,7 +136,7 @@ def rule_line(
     """
     where = f" [{region}]" if region else ""
     limited = f" (limit {limit})" if limit else ""
-    return f"{verdict(rule, passed=passed, cause=cause)} {rule}{where}: {value}{limited}"
+    return f"{ruling(rule, passed=passed, cause=cause)} {rule}{where}: {value}{limited}"
 
 
 def recorded_line(reason: Mapping[str, object]) -> str:
@@ -139,11 +152,17 @@ def recorded_line(reason: Mapping[str, object]) -> str:
     )
 
 
-def verdict(rule: str, *, passed: bool, cause: str = "") -> str:
-    """The first word of a rule's line."""
+def recorded_ruling(reason: Mapping[str, object]) -> Ruling:
+    """The ruling of a reason as history and journal have it, in JSON."""
+    rule, cause = str(reason.get("rule")), str(reason.get("cause") or "")
+    return ruling(rule, passed=bool(reason.get("passed")), cause=cause)
+
+
+def ruling(rule: str, *, passed: bool, cause: str = "") -> Ruling:
+    """What a rule said, as its line begins."""
     if passed:
-        return "done" if rule in _DONE else "passed"
-    return "ended" if cause == Cause.ENDED else "refused"
+        return Ruling.DONE if rule in _DONE else Ruling.PASSED
+    return Ruling.ENDED if cause == Cause.ENDED else Ruling.REFUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import flood, leftover
+from orchestrator.core import flood, leftover, trigger
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import Unavailable, Withheld
 from orchestrator.core.model import NO_PAIR, Decision, Json, Observed, Outcome, Signal, Stored
@@ -46,7 +46,7 @@ def intend(service: Service, signal: Signal, observed: Observed, context: Contex
     now = context.now()
     decision = decide(service, observed, signal, now)
     before = record.before(service, observed.stored, observed.routing)
-    made = record.entry(decision, record.describe(signal), before, now, context.new_id())
+    made = record.entry(decision, trigger.of(signal), before, now, context.new_id())
     if decision.outcome is Outcome.HELD and (asked := record.given(signal)):
         made = {**made, "given": asked}
     old = observed.stored.state

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.core import actors, flood, leftover, rules
+from orchestrator.core import flood, leftover, rules, trigger
 from orchestrator.core.errors import UnsafePlan, Unverified
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Decision, Json, Page, Phase, Signal, Stored, Tick, Verdict
@@ -145,7 +145,7 @@ def keep(
     """Keep the patches of epochs that this invocation did not decide."""
     seen = _seen(service, done)
     for other in others:
-        what, now = record.describe(signal), context.now()
+        what, now = trigger.of(signal), context.now()
         made = shifts.entry(other, done.stored, what, now, context.new_id())
         record.keep(service, {**made, **seen}, context)
 
@@ -214,7 +214,7 @@ def _say(
     seen = told(traffic(done.routing, service, done.stored.state or state), state.routing)
     context.log(
         severity,
-        f"{service.name}: {actors.words(record.describe(signal))} -> {decision.outcome};"
+        f"{service.name}: {trigger.words(trigger.of(signal))} -> {decision.outcome};"
         f" {seen} (epoch {state.epoch})",
         service=service.name,
         epoch=state.epoch,

@@ -229,7 +229,7 @@ def test_a_region_that_times_out_on_its_role_alone_is_no_target() -> None:
     made = world()
     made.prober.said[WEST] = Role(Part.SILENT, "timeout")
     made.prober.answers[EAST] = FAILING
-    made.prober.answers[EU] = Probe(Verdict.HEALTHY, "200")
+    made.prober.answers[EU] = Probe(Verdict.HEALTHY, 200)
     made.handle(made.opened(EAST))
     assert made.state.primary == EU
 

@@ -8,7 +8,7 @@ or an organization is not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -82,11 +82,11 @@ WRITE = Gate(
 
 @dataclass(slots=True)
 class _Sorted:
-    """The grants of a policy as they matter for one gate."""
+    """The grants of a policy as they matter for one gate. named: by member."""
 
     public: list[str] = field(default_factory=list)
     broad: list[str] = field(default_factory=list)
-    named: list[str] = field(default_factory=list)
+    named: dict[str, list[str]] = field(default_factory=dict)
     readers: list[str] = field(default_factory=list)
 
 
@@ -147,7 +147,8 @@ def _judged(what: str, gate: Gate, grants: Collection[Grant], expected: Collecti
             f"Remove {' and '.join(sorted(PUBLIC))} from its IAM policy: strangers can move traffic"
         )
         return Finding(ALL, what, Level.FAIL, detail, do)
-    everyone = _list([*able.broad, *able.named]) or "nobody by this policy"
+    texts = [text for shown in able.named.values() for text in shown]
+    everyone = _list([*able.broad, *texts]) or "nobody by this policy"
     if able.broad:
         do = f"{_list(able.broad)}: grant a role to named accounts in its place"
         return Finding(ALL, what, Level.WARN, everyone, do)
@@ -158,15 +159,14 @@ def _judged(what: str, gate: Gate, grants: Collection[Grant], expected: Collecti
 
 
 def _compared(
-    what: str, everyone: str, named: Collection[str], expected: Collection[str]
+    what: str, everyone: str, named: Mapping[str, Collection[str]], expected: Collection[str]
 ) -> Finding:
     """The members that are able, beside those that should be. expected: empty if unknown."""
-    others = [one for one in named if expected and one.split(" ")[0] not in expected]
-    if others:
+    others = [text for member, shown in named.items() if member not in expected for text in shown]
+    if expected and others:
         do = f"Only {', '.join(expected)} needs this: remove {_list(others)}"
         return Finding(ALL, what, Level.WARN, everyone, do)
-    able = {one.split(" ")[0] for one in named}
-    missing = [one for one in expected if one not in able]
+    missing = [one for one in expected if one not in named]
     if missing:
         detail = f"{everyone}. {_list(missing)}, which pushes, is not among them"
         do = "Grant it roles/run.invoker, unless it inherits that: without it no push arrives"
@@ -186,7 +186,7 @@ def _sorted(gate: Gate, grants: Collection[Grant]) -> _Sorted:
             elif able and member.startswith(BROAD):
                 found.broad.append(text)
             elif able and not member.startswith("deleted:"):
-                found.named.append(text)
+                found.named.setdefault(member, []).append(text)
     return found
 
 

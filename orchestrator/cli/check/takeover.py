@@ -47,7 +47,7 @@ def _held(service: Service, decision: Decision) -> Finding:
     lost = any(reason.rule == Rule.LAST_REGION for reason in refused)
     detail = f"held: {'; '.join(dict.fromkeys(map(str, refused)))}"
     told = [record.reason(reason) for reason in decision.reasons]
-    entry = {"outcome": "held", "reasons": told, "routing": dict(decision.state.routing)}
+    entry = {"outcome": Outcome.HELD, "reasons": told, "routing": dict(decision.state.routing)}
     text = ". ".join(line.rstrip(".") for line in remedies(entry, service.name))
     return Finding(service.name, "next tick", Level.FAIL if lost else Level.WARN, detail, text)
 

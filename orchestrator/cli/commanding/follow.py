@@ -12,11 +12,11 @@ from collections.abc import Callable
 from orchestrator.cli.explaining.entries import failures
 from orchestrator.cli.session import Session
 from orchestrator.cli.words import failure_words, gates, sentences
+from orchestrator.core import trigger
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Command, Json, State, Stored, Switch
+from orchestrator.core.model import Command, Json, Outcome, State, Stored, Switch
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
-from orchestrator.core.rule import Rule
 from orchestrator.core.switch import promise
 from orchestrator.flow.observe import read_routing, read_state
 from orchestrator.flow.record import journal_place
@@ -169,10 +169,11 @@ def conclusion(state: State, made: Command) -> Json:
 
     Raises SwitchEnded and NotSeen.
     """
-    own = next((e for e in state.history if made.id in str(e.get("signal", "")).split()), None)
+    asked = trigger.of(made)
+    own = next((e for e in state.history if trigger.read(e.get("signal")).id == asked.id), None)
     if own is None:
-        return {"signal": f"command {made.id} {made.wish}", "outcome": "unchanged"}
-    if own.get("outcome") != "switching":
+        return {"signal": trigger.as_json(asked), "outcome": Outcome.UNCHANGED}
+    if own.get("outcome") != Outcome.SWITCHING:
         return own
     later = reversed(state.history[: state.history.index(own)])
     end = next((e for e in later if _end_of(e, made.id)), None)
@@ -192,14 +193,13 @@ def conclusion(state: State, made: Command) -> Json:
 
 def _is_own_end(end: Json, reason: Json) -> bool:
     """Whether a switch ended as its command meant it: done, given up, or moved there anyway."""
-    arrived = end.get("outcome") == "moved" and list(_routing(end)) == [reason.get("region")]
-    return bool(reason.get("passed")) or end.get("outcome") == "abandoned" or arrived
+    arrived = end.get("outcome") == Outcome.MOVED and list(_routing(end)) == [reason.get("region")]
+    return bool(reason.get("passed")) or end.get("outcome") == Outcome.ABANDONED or arrived
 
 
 def _end_of(entry: Json, identity: str) -> Json:
     """The reason with which a decision ended the switch of this command, or nothing."""
-    switches = [r for r in gates.reasons(entry) if r.get("rule") == Rule.SWITCH]
-    return next((r for r in switches if f"command {identity}" in str(r.get("value"))), {})
+    return next((r for r in gates.reasons(entry) if gates.command_of(r) == identity), {})
 
 
 def _routing(entry: Json) -> Json:

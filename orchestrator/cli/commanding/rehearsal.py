@@ -34,7 +34,8 @@ def rehearse(session: Session, services: tuple[Service, ...], made: Command, wor
 
 def _is_stopped(view: Json) -> bool:
     """Whether nothing would come of the command: a rule refuses it, or nothing can be moved."""
-    return view["outcome"] == "held" or bool(view["obstacle"] and view["outcome"] != "obeyed")
+    outcome = view["outcome"]
+    return outcome == Outcome.HELD or bool(view["obstacle"] and outcome != Outcome.OBEYED)
 
 
 def _preview_view(service: Service, seen: Preview | FailoverError, session: Session) -> Json:

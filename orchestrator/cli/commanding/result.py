@@ -9,7 +9,7 @@ from orchestrator.cli.failures import error_of, show_error
 from orchestrator.cli.session import Session
 from orchestrator.cli.words import gates, sentences
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Json
+from orchestrator.core.model import Json, Outcome
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.rule import Rule
 from orchestrator.core.traffic import traffic
@@ -44,7 +44,7 @@ def _is_done(entry: Json | FailoverError) -> bool:
     """Whether the command was carried out, and neither refused nor given up."""
     if isinstance(entry, FailoverError):
         return False
-    return entry.get("outcome") not in {"held", "abandoned"}
+    return entry.get("outcome") not in {Outcome.HELD, Outcome.ABANDONED}
 
 
 def _show(session: Session, view: Json, now: datetime) -> None:
@@ -62,7 +62,7 @@ def _show(session: Session, view: Json, now: datetime) -> None:
 def _is_late(entry: Json) -> bool:
     """Whether the command was refused for its age or its place: giving it again cures that."""
     refused = [reason for reason in gates.reasons(entry) if not reason.get("passed")]
-    held = entry.get("outcome") == "held"
+    held = entry.get("outcome") == Outcome.HELD
     return held and any(reason.get("rule") == Rule.COMMAND for reason in refused)
 
 

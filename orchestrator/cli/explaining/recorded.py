@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from orchestrator.cli.explaining.entries import carried_out_elsewhere, decisions
 from orchestrator.cli.explaining.known import doubted_ids
@@ -10,10 +10,12 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.words import gates, sentences, states
 from orchestrator.cli.words.spelling import nearest
 from orchestrator.cli.words.views import incident_view
+from orchestrator.core import trigger
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.ids import plain_id
+from orchestrator.core.ids import forms, plain_id
+from orchestrator.core.incidents import bare_id
 from orchestrator.core.limits import READ
-from orchestrator.core.model import NOTHING, Json, State
+from orchestrator.core.model import NOTHING, Incident, Json, State
 from orchestrator.core.paging import AHEAD, publish_log
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import mapping, read_json, read_time
@@ -34,10 +36,10 @@ def recorded(session: Session, service: Service, world: World, identity: str) ->
 
     Raises NotRecorded for an id that nothing is known of.
     """
-    given, identity = identity, plain_id(identity)
+    given = forms(identity)
     state, fault = _state(service, world)
-    entries = _entries(session, service, world, state, identity)
-    mentioned = _mentioned(entries, identity)
+    entries = _entries(session, service, world, state, plain_id(identity.strip()))
+    mentioned = _mentioned(entries, given)
     if fault and not mentioned:
         raise fault
     lines = (
@@ -45,13 +47,12 @@ def recorded(session: Session, service: Service, world: World, identity: str) ->
     )
     lines += _told(service, world, state, mentioned, identity)
     if not lines:
-        return _poison(service, world, given, state, entries)
-    incident = state.incidents.get(identity) if state else None
+        return _poison(service, world, identity, state, entries)
     return {
         "sentences": lines[:-1],
         "decision": mentioned[0] if mentioned else None,
         "decisions": mentioned,
-        "incidents": [incident_view(incident)] if incident else [],
+        "incidents": [incident_view(incident) for incident in _incidents(state, given)],
     }
 
 
@@ -65,27 +66,24 @@ def _entries(
     return [*found, *later]
 
 
-def _mentioned(entries: list[Json], identity: str) -> list[Json]:
+def _mentioned(entries: list[Json], given: Collection[str]) -> list[Json]:
     """Those of the entries that speak of this id, the one that it belongs to first."""
-    mentioned = [
-        e for e in entries if identity in {e.get("id"), e.get("of")} or _is_about(e, identity)
-    ]
-    return sorted(mentioned, key=lambda entry: not _is_of(entry, identity))
+    mentioned = [e for e in entries if _is_of(e, given) or _is_about(e, given)]
+    return sorted(mentioned, key=lambda entry: not _is_of(entry, given))
 
 
 def _told(
     service: Service, world: World, state: State | None, mentioned: list[Json], identity: str
 ) -> Iterator[str]:
-    """The incident, the decisions and the command of this id, each followed by an empty line."""
-    now = world.context.now()
-    incident = state.incidents.get(identity) if state else None
-    if incident:
+    """The incidents, the decisions and the command of this id, each followed by an empty line."""
+    now, given = world.context.now(), forms(identity)
+    for incident in _incidents(state, given):
         yield from [states.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
         yield from [*sentences.tell(entry, now, service.name, doubted_ids(state)), ""]
     for entry in mentioned[:1]:
         yield from _publisher(service, entry, world)
-    if not mentioned and state and identity in state.commands:
+    if not mentioned and state and not given.isdisjoint(state.commands):
         yield from [f"Command {identity} was handled, and changed nothing.", ""]
 
 
@@ -95,7 +93,8 @@ def _publisher(service: Service, entry: Json, world: World) -> list[str]:
     It was published before it was handled, and not longer before than a command is obeyed.
     """
     topic = world.config.topics.control
-    if not str(entry.get("signal", "")).startswith("command ") or topic is None:
+    came = trigger.read(entry.get("signal"))
+    if came.kind is not trigger.Origin.COMMAND or topic is None:
         return []
     try:
         handled = read_time(entry.get("failed_at") or entry.get("at"))
@@ -124,15 +123,28 @@ def _copies(mentioned: list[Json]) -> list[str]:
     return ["Its messages are handled once. A duplicate changes nothing."]
 
 
-def _is_of(entry: Json, identity: str) -> bool:
+def _incidents(state: State | None, given: Collection[str]) -> list[Incident]:
+    """The incidents of that id: there may be one for each region."""
+    known = state.incidents.values() if state else ()
+    return [one for one in known if not {one.id, bare_id(one)}.isdisjoint(given)]
+
+
+def _is_of(entry: Json, given: Collection[str]) -> bool:
     """Whether this is the decision of that id, or the one on the alert or command of that id."""
-    return identity in {entry.get("id"), *str(entry.get("signal", "")).split()[1:2]}
+    came = trigger.read(entry.get("signal"))
+    return _text(entry, "id") in given or not came.ids.isdisjoint(given)
 
 
-def _is_about(entry: Json, identity: str) -> bool:
-    """Whether the id is what came in, or that of the command whose switch ended here."""
-    asked = any(f"command {identity}" in str(one.get("value")) for one in gates.reasons(entry))
-    return asked or identity in str(entry.get("signal", "")).split()
+def _is_about(entry: Json, given: Collection[str]) -> bool:
+    """Whether it carried that decision out, or ended the switch of the command of that id."""
+    asked = any(gates.command_of(reason) in given for reason in gates.reasons(entry))
+    return asked or _text(entry, "of") in given
+
+
+def _text(entry: Json, name: str) -> str | None:
+    """The entry's field, None where it is no text."""
+    found = entry.get(name)
+    return found if isinstance(found, str) else None
 
 
 def _kept(data: bytes) -> Json:

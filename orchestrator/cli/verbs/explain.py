@@ -15,8 +15,8 @@ from orchestrator.cli.explaining.recorded import NotRecorded, recorded
 from orchestrator.cli.explaining.standing import standing
 from orchestrator.cli.session import Session
 from orchestrator.cli.verb import verb
+from orchestrator.cli.words.line import style_of
 from orchestrator.cli.words.spelling import nearest
-from orchestrator.cli.words.styles import style_of_line
 from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
 from orchestrator.wiring import World
@@ -44,7 +44,7 @@ def explain(session: Session, service: str | None, identity: str | None) -> bool
         session.answer({"service": one.name, **told})
         return "error" not in told
     for line in told["sentences"] if isinstance(told["sentences"], list) else ():
-        session.say(line, style_of_line(line))
+        session.say(line, style_of(line))
     return "error" not in told
 
 

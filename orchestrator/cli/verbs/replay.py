@@ -24,7 +24,7 @@ from orchestrator.cli.verb import verb
 from orchestrator.cli.verbs.alert_file import message_of
 from orchestrator.cli.words import gates, sentences
 from orchestrator.cli.words.spelling import meant
-from orchestrator.core import codec
+from orchestrator.core import codec, trigger
 from orchestrator.core.errors import BadEvent, FailoverError
 from orchestrator.core.model import (
     AlertClosed,
@@ -50,8 +50,8 @@ DELAY = timedelta(seconds=75)
 """How long after what it tells of a message is taken: a notification travels about that long."""
 
 _ANSWERS = {
-    Verdict.HEALTHY: Probe(Verdict.HEALTHY, "200"),
-    Verdict.FAILING: Probe(Verdict.FAILING, "503"),
+    Verdict.HEALTHY: Probe(Verdict.HEALTHY, 200),
+    Verdict.FAILING: Probe(Verdict.FAILING, 503),
     Verdict.SILENT: Probe(Verdict.SILENT, "no answer asked for"),
 }
 
@@ -131,7 +131,7 @@ class Stage:
         return {
             "service": self._service.name,
             "at": stamp_time(at),
-            "signal": record.describe(signal),
+            "signal": trigger.as_json(trigger.of(signal)),
             "outcome": decision.outcome,
             "recorded": decision.recorded,
             "epoch": decision.state.epoch,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
+from orchestrator.cli.words.line import Line
 from orchestrator.cli.words.times import ago, is_past, long, moment, short, when
 from orchestrator.core.actors import claimed
 from orchestrator.core.model import Json, Page, Paged
@@ -17,7 +18,8 @@ from orchestrator.flow.preview import Preview
 
 def under_way(view: Json, now: datetime) -> list[str]:
     """What stands in the way of automation, or is not finished, from a document or a view of it."""
-    return [*_frozen(view.get("freeze"), now), *_switching(view.get("switch")), *_ramp(view)]
+    told = [*_frozen(view.get("freeze"), now), *_switching(view.get("switch")), *_ramp(view)]
+    return [Line(text, "yellow") for text in told]
 
 
 def _frozen(freeze: object, now: datetime) -> Iterator[str]:
@@ -51,12 +53,13 @@ def paged(
 
     holding: the conditions that a look found just now, None where none could be taken.
     """
-    return [
+    texts = (
         f"A human was paged: {name}, first {ago(entry.since, now)}, {_times(entry.count)} so far"
-        f"{'; acknowledged' if entry.quiet else ''}"
+        f"{', acknowledged' if entry.quiet else ''}"
         f"{'' if holding is None or name in holding else _over(entry)}."
         for name, entry in standing(pages, now).items()
-    ]
+    )
+    return [Line(text, "bold") for text in texts]
 
 
 def paged_lines(view: Json, now: datetime) -> list[str]:
@@ -64,13 +67,13 @@ def paged_lines(view: Json, now: datetime) -> list[str]:
     found = view.get("pages")
     return [
         f"A human was paged: {one['condition']}, first {when(one['since'], now)},"
-        f" {_times(one['count'])} so far{'; acknowledged' if one['acknowledged'] else ''}."
+        f" {_times(one['count'])} so far{', acknowledged' if one['acknowledged'] else ''}."
         for one in (found if isinstance(found, list) else [])
     ]
 
 
 def _over(entry: Paged) -> str:
-    return f"; last seen {entry.seen:%H:%M:%S} UTC, over now"
+    return f". It was last seen at {entry.seen:%H:%M:%S} UTC and is over now"
 
 
 def _times(count: int) -> str:
@@ -82,7 +85,8 @@ def would_page(found: Preview) -> list[str]:
     due = {one.key for one in found.due}
     told = [f"A human would be paged: {one.page.text}" for one in found.due]
     others = {key(page): page for page in found.pages if key(page) not in due}.values()
-    return [*told, *(f"This holds: {p.text.rstrip('.')}. {_sent(found, p)}" for p in others)]
+    holding = [f"This holds: {p.text.rstrip('.')}. {_sent(found, p)}" for p in others]
+    return [Line(text, "bold") for text in (*told, *holding)]
 
 
 def _sent(found: Preview, page: Page) -> str:

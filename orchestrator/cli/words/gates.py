@@ -5,8 +5,19 @@ Pure: from the reasons of history and journal, as JSON, to text.
 
 from __future__ import annotations
 
+from orchestrator.cli.words.line import Line
+from orchestrator.core import older_words
 from orchestrator.core.model import Json
-from orchestrator.core.rule import RULES, Cause, Rule, recorded_line, verdict
+from orchestrator.core.rule import (
+    RULES,
+    Cause,
+    Rule,
+    Ruling,
+    recorded_line,
+    recorded_ruling,
+)
+
+_LOOKS = {Ruling.PASSED: "dim", Ruling.DONE: "", Ruling.ENDED: "yellow", Ruling.REFUSED: "yellow"}
 
 
 def reasons(entry: Json) -> list[Json]:
@@ -26,32 +37,37 @@ def gates(entry: Json) -> list[str]:
 def explained(reason: Json) -> list[str]:
     """One rule's line and, where it refused, what the rule is for."""
     about = meaning(str(reason.get("rule")))
-    refused = not reason.get("passed") and not ends_something(reason)
-    return [
-        gate(reason),
-        *([f"  {reason.get('rule')} means: {about}"] if about and refused else []),
-    ]
+    if not about or recorded_ruling(reason) is not Ruling.REFUSED:
+        return [gate(reason)]
+    return [gate(reason), f"  {reason.get('rule')} means: {about}"]
 
 
 def gate(reason: Json) -> str:
     """One rule's line: whether it let the decision pass, what it saw, what its limit is."""
-    return recorded_line(reason)
+    return Line(recorded_line(reason), _LOOKS[recorded_ruling(reason)])
 
 
 def stood_out(reason: Json) -> str:
-    """How a rule's line begins: its verdict and its name."""
-    rule, cause = str(reason.get("rule")), str(reason.get("cause") or "")
-    return f"{verdict(rule, passed=bool(reason.get('passed')), cause=cause)} {rule}"
+    """How a rule's line begins: what it said, and its name."""
+    return f"{recorded_ruling(reason)} {reason.get('rule')}"
 
 
 def ends_something(reason: Json) -> bool:
     """Whether this says that a switch or ramp ended, and not that a rule stood in the way."""
-    return not reason.get("passed") and reason.get("cause") == Cause.ENDED
+    return recorded_ruling(reason) is Ruling.ENDED
+
+
+def command_of(reason: Json) -> str:
+    """The id of the command whose switch this speaks of, empty for none."""
+    if reason.get("rule") != Rule.SWITCH:
+        return ""
+    return str(reason.get("command") or older_words.command_of(str(reason.get("value"))))
 
 
 def is_overridden(reason: Json) -> bool:
-    """Whether a human's override let this pass."""
-    return "; overridden by " in str(reason.get("value"))
+    """Whether a human took this refusal back."""
+    known = reason.get("cause") == Cause.OVERRIDDEN
+    return known or older_words.was_overridden(str(reason.get("value")))
 
 
 def meaning(rule: str) -> str:

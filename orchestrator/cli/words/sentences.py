@@ -12,32 +12,35 @@ from datetime import datetime
 
 from orchestrator.cli.words import failure_words
 from orchestrator.cli.words.gates import gates
+from orchestrator.cli.words.line import Line, style_of
 from orchestrator.cli.words.remedies import remedies
 from orchestrator.cli.words.times import when
-from orchestrator.core import actors
-from orchestrator.core.model import Json
+from orchestrator.core import trigger
+from orchestrator.core.model import IncidentState, Json, Outcome, Phase
 from orchestrator.core.traffic import Traffic, besides, read_view, told
+from orchestrator.core.trigger import Origin
+from orchestrator.flow.shifts import SHIFTED
 
 _OUTCOMES: Mapping[str, tuple[str, str]] = {
-    "held": ("It HELD", ": the traffic stayed with {now}"),
-    "health": ("It noted who is healthy", ". The traffic stayed with {now}"),
-    "unchanged": ("It changed nothing", ". The traffic stays with {now}"),
-    "adopted": ("It adopted what the load balancer says", ": {now} (epoch {epoch})"),
-    "obeyed": ("It did what the command says", ". The traffic is with {now}"),
-    "switching": (
+    Outcome.HELD: ("It HELD", ": the traffic stayed with {now}"),
+    Outcome.HEALTH: ("It noted who is healthy", ". The traffic stayed with {now}"),
+    Outcome.UNCHANGED: ("It changed nothing", ". The traffic stays with {now}"),
+    Outcome.ADOPTED: ("It adopted what the load balancer says", ": {now} (epoch {epoch})"),
+    Outcome.OBEYED: ("It did what the command says", ". The traffic is with {now}"),
+    Outcome.SWITCHING: (
         "It began a graceful switch",
         ". Until it ends, the traffic stays with {now}",
     ),
-    "ramped": (
+    Outcome.RAMPED: (
         "It gave a region the next step of its traffic",
         ": {now} carries traffic (epoch {epoch})",
     ),
-    "abandoned": ("It GAVE UP what was under way", ". The traffic is with {now}"),
-    "standbys": (
+    Outcome.ABANDONED: ("It GAVE UP what was under way", ". The traffic is with {now}"),
+    Outcome.STANDBYS: (
         "It attached or drained standbys",
         ". The traffic stays with {now} (epoch {epoch})",
     ),
-    "configured": (
+    Outcome.CONFIGURED: (
         "It applied a newer configuration",
         ": {now} carries traffic (epoch {epoch})",
     ),
@@ -45,20 +48,24 @@ _OUTCOMES: Mapping[str, tuple[str, str]] = {
 """What was done, and where the traffic is: the second part only by what was read."""
 
 _PATCHED: Mapping[str, str] = {
-    "verified": "This call patched the load balancer and read it back: it was as decided.",
-    "unverified": "This call patched the load balancer, and what it read back was NOT as decided."
-    " The next tick looks again.",
-    "applied": "This call patched the load balancer. It did not read back what became of it.",
+    Phase.VERIFIED: "This call patched the load balancer and read it back: it was as decided.",
+    Phase.UNVERIFIED: "This call patched the load balancer, and what it read back was NOT as"
+    " decided. The next tick looks again.",
+    Phase.APPLIED: "This call patched the load balancer. It did not read back what became of it.",
 }
 """How far a shift came that the invocation wrote itself."""
 
 _NOT_PATCHED: Mapping[str, str] = {
-    "verified": "The load balancer was read afterwards: it was as decided.",
-    "unverified": "This call read the load balancer: it was NOT as decided.",
-    "committed": "This call recorded the intent in the document and did not patch the load"
+    Phase.VERIFIED: "The load balancer was read afterwards: it was as decided.",
+    Phase.UNVERIFIED: "This call read the load balancer: it was NOT as decided.",
+    Phase.COMMITTED: "This call recorded the intent in the document and did not patch the load"
     " balancer. A redelivery or the next tick finishes it.",
 }
 """How far a shift came that the invocation did not write itself."""
+
+
+_WELL = "bold green"
+"""How a move looks that was read to be done."""
 
 
 def _names(entry: Json, key: str) -> list[str]:
@@ -72,10 +79,20 @@ def _carriers(entry: Json, key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Where the traffic is by an entry. now: names, None where it was not read. also: sentences."""
+    """Where the traffic is by an entry.
 
-    now: str | None
+    regions: that carry it, None where it was not read. also: sentences. none: what is said where no
+    region carries it.
+    """
+
+    regions: Sequence[str] | None
     also: str = ""
+    none: str = "nobody"
+
+    @property
+    def now(self) -> str | None:
+        """The regions as a sentence names them, None where it was not read."""
+        return None if self.regions is None else ", ".join(self.regions) or self.none
 
 
 def _where(entry: Json) -> _Where:
@@ -84,25 +101,20 @@ def _where(entry: Json) -> _Where:
     Entries of older versions do not have it: then it is where the document wanted it. With standbys
     attached the document alone says who serves.
     """
-    wanted = _carriers(entry, "routing")
+    wanted, names = _carriers(entry, "routing"), _names(entry, "routing")
     if "traffic_before" not in entry and "traffic" not in entry:
-        return _Where(wanted)
+        return _Where(names)
     if "traffic" not in entry and entry.get("epoch") != entry.get("epoch_before"):
-        verified = entry.get("phase") == "verified"
-        return _Where(wanted) if verified else _Where(None, _wants(wanted))
+        verified = entry.get("phase") == Phase.VERIFIED
+        return _Where(names) if verified else _Where(None, _wants(wanted))
     seen = read_view(entry.get("traffic", entry.get("traffic_before")))
     if seen is None:
         return _Where(None, f" {capital(told(None, [wanted]))}.")
-    return _seen(seen, wanted, _names(entry, "routing"))
-
-
-def _seen(seen: Traffic, wanted: str, routing: Sequence[str]) -> _Where:
-    """Where the traffic was by what was read. wanted, routing: where the document wanted it."""
     if seen.attached:
-        return _Where(wanted, _also(seen))
-    now = ", ".join(seen.regions) or "no configured region"
-    as_wanted = bool(seen.regions) and set(seen.regions) == set(routing)
-    return _Where(now, ("" if as_wanted else _wants(wanted)) + _also(seen))
+        return _Where(names, _also(seen))
+    as_wanted = bool(seen.regions) and set(seen.regions) == set(names)
+    also = _also(seen) if as_wanted else f"{_wants(wanted)}{_also(seen)}"
+    return _Where(seen.regions, also, "no configured region")
 
 
 def _wants(wanted: str) -> str:
@@ -122,22 +134,24 @@ def capital(text: str) -> str:
 def headline(entry: Json) -> str:
     """What a decision came to, in a sentence, and where the traffic was read to be."""
     outcome, epoch = entry.get("outcome"), entry.get("epoch")
-    if outcome == "moved":
+    if outcome == Outcome.MOVED:
         return _moved(entry)
-    if outcome == "shifted":
+    if outcome == SHIFTED:
         decided = f", decided as {entry['of']}" if entry.get("of") else ""
         return f"It decided nothing and carried out epoch {epoch}{decided}."
     done, clause = _OUTCOMES.get(str(outcome), (f"Outcome {outcome}", ": {now}"))
     where = _where(entry)
     known = clause.format(now=where.now, epoch=epoch) if where.now else ""
-    return f"{done}{known}.{where.also}"
+    look = "bold yellow" if outcome in {Outcome.HELD, Outcome.ABANDONED} else ""
+    return Line(f"{done}{known}.{where.also}", look)
 
 
 def _moved(entry: Json) -> str:
     """A move, told as done only where it was read to be done."""
     where = _where(entry)
-    if where.now and set(where.now.split(", ")) == set(_names(entry, "routing")):
-        return f"{_change('It GAVE', 'It MOVED', where.now, entry)}{where.also}"
+    if where.regions and set(where.regions) == set(_names(entry, "routing")):
+        done = _change("It GAVE", "It MOVED", str(where.now), entry)
+        return Line(f"{done}{where.also}", _WELL)
     text = _change("It decided to GIVE", "It decided to MOVE", _carriers(entry, "routing"), entry)
     if where.now is None:
         return f"{text}{'' if 'traffic' not in entry else where.also}"
@@ -189,34 +203,32 @@ def will_carry(remains: object, wanted: Sequence[str]) -> str:
 
 def signal(entry: Json) -> str:
     """What came in, as it was recorded, with who gave it as claimed."""
-    return actors.words(str(entry.get("signal", "")))
+    return trigger.words(trigger.read(entry.get("signal")))
 
 
 def cause(entry: Json) -> str:
     """What a decision was about, in the middle of a sentence."""
-    match signal(entry).split():
-        case ["command", identity, verb, *rest]:
-            return f"command {identity} ({verb} {' '.join(rest)})"
-        case words:
-            return f"the decision on `{' '.join(words)}`"
+    came = trigger.read(entry.get("signal"))
+    if came.kind is Origin.COMMAND:
+        return f"command {came.id} ({came.verb} {trigger.asked(came)})"
+    return f"the decision on `{trigger.words(came)}`"
 
 
 def came_in(entry: Json, doubted: Collection[str] = ()) -> str:
     """What a decision was about. doubted: ids of incidents whose region is in doubt."""
-    words = signal(entry).split()
-    match words:
-        case ["alert", identity, "open", region] if identity in doubted:
-            return f"Cloud Monitoring opened incident {identity}, taken for {region}."
-        case ["alert", identity, "open", region]:
-            return f"Cloud Monitoring opened incident {identity}: {region} fails."
-        case ["alert", identity, "closed", region]:
-            return f"Cloud Monitoring closed incident {identity} of {region}."
-        case ["command", identity, verb, *rest]:
-            told = " ".join(rest)
-            return f"Command {identity}, {verb}: {told}."
-        case ["tick"]:
+    came = trigger.read(entry.get("signal"))
+    match came.kind, came.state:
+        case Origin.ALERT, IncidentState.OPEN if came.incident in doubted:
+            return f"Cloud Monitoring opened incident {came.incident}, taken for {came.region}."
+        case Origin.ALERT, IncidentState.OPEN:
+            return f"Cloud Monitoring opened incident {came.incident}: {came.region} fails."
+        case Origin.ALERT, IncidentState.CLOSED:
+            return f"Cloud Monitoring closed incident {came.incident} of {came.region}."
+        case Origin.COMMAND, _:
+            return f"Command {came.id}, {came.verb}: {trigger.asked(came)}."
+        case Origin.TICK, _:
             return "A tick looked at everything itself. No alert was involved."
-    return f"What came in: {' '.join(words)}."
+    return f"What came in: {trigger.words(came)}."
 
 
 def became_of(entry: Json) -> list[str]:
@@ -240,7 +252,7 @@ def _reached(entry: Json, plans: Sequence[object]) -> Iterator[str]:
     if said is None:
         return
     seen = read_view(entry.get("traffic"))
-    if phase == "verified" and seen is not None and seen.unclaimed:
+    if phase == Phase.VERIFIED and seen is not None and seen.unclaimed:
         said = f"{said} That holds for the regions of the file only.{_also(seen)}"
     yield said
 
@@ -260,13 +272,13 @@ def tell(entry: Json, now: datetime, service: str = "", doubted: Collection[str]
         f"Decision {entry.get('id')} of {at}.",
         came_in(entry, doubted),
         headline(entry),
-        *(f"  {line}" for line in gates(entry)),
+        *indented(gates(entry)),
         *became_of(entry),
-        *([f"A human was paged: {page}."] if page else []),
-        *(f"To do, {line}" for line in remedies(entry, service)),
+        *([Line(f"A human was paged: {page}.", "bold")] if page else []),
+        *(Line(f"To do, {line}", "bold") for line in remedies(entry, service)),
     ]
 
 
 def indented(lines: Iterable[str]) -> list[str]:
     """The lines, two columns further right."""
-    return [f"  {line}" for line in lines]
+    return [Line(f"  {one}", style_of(one)) for one in lines]
