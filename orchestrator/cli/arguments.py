@@ -33,7 +33,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _services(ctx: click.Context) -> Iterable[Service]:
-    """The services of the configuration at hand. None where it cannot be read."""
+    """The services of the configuration that is in use. None where it cannot be read."""
     from orchestrator.config import load
 
     source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
@@ -44,12 +44,12 @@ def _services(ctx: click.Context) -> Iterable[Service]:
 
 
 def service_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The services of the configuration at hand."""
+    """The services of the configuration that is in use."""
     return [one.name for one in _services(ctx) if one.name.startswith(incomplete)]
 
 
 def region_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The regions of the configuration at hand."""
+    """The regions of the configuration that is in use."""
     names = dict.fromkeys(name for service in _services(ctx) for name in service.names)
     return [name for name in names if name.startswith(incomplete)]
 

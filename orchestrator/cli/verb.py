@@ -86,7 +86,7 @@ class Verbs(click.Group):
         }
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Any:  # click's
-        """As click's, but that a wrong command is told in JSON too where JSON was asked for."""
+        """As click's, except that a wrong command is an answer in JSON where JSON was asked for."""
         given = sys.argv[1:] if args is None else list(args)
         if "--json" not in given:
             return super().main(given, *rest, **more)

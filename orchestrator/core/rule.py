@@ -90,7 +90,7 @@ class Reason:
 
     value, limit: for people. region: that it was asked of; empty for the service. cause: what is
     behind the value, for those that act or advise by it. command: the id of the command whose
-    switch it speaks of.
+    switch it names.
     """
 
     rule: Rule
@@ -171,7 +171,7 @@ class About:
 
     meaning: what it is for, in half a sentence. pages: causes with which its refusal needs a human
     now; None for every cause. overridable: a human may take its refusal of a command back. target:
-    it speaks of one region as a place to go to.
+    it is about one region as a place to go to.
     """
 
     meaning: str
@@ -250,7 +250,7 @@ OVERRIDABLE = tuple(rule for rule, about in RULES.items() if about.overridable)
 """The rules whose refusal of a command a human can take back, one at a time."""
 
 OF_A_TARGET = frozenset(rule for rule, about in RULES.items() if about.target)
-"""The rules that speak of one region as a place to go to."""
+"""The rules that are about one region as a place to go to."""
 
 
 def needs_human(reason: Reason) -> bool:

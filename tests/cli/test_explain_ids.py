@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from orchestrator.cli.verbs.explain import explain
 
+from orchestrator.cli.verbs.explain import explain
 from tests.cli.desk import Desk
 from tests.cli.seat import Seat
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from orchestrator.cli.app import VERBS, cli
 from orchestrator.cli.verb import Listed
@@ -38,7 +39,9 @@ def test_the_list_of_verbs_imports_no_verb_no_screen_and_no_configuration() -> N
     assert modules.isdisjoint({"rich", "pydantic", "yaml", "requests", "google.auth"})
 
 
-@pytest.mark.parametrize(("verb", "module"), [("status", "status"), ("freeze", "commands")])
+@pytest.mark.parametrize(
+    ("verb", "module"), [("status", "status"), ("freeze", "operator_commands")]
+)
 def test_the_help_of_a_verb_imports_its_module_alone(verb: str, module: str) -> None:
     modules = imported(verb, "--help")
     assert verbs(modules) == {module}
@@ -50,6 +53,22 @@ def test_the_line_of_a_verb_in_the_list_is_the_first_line_of_its_own_help(listed
     own = listed.load()
     assert own.name == listed.name
     assert (own.help or "").partition("\n")[0] == listed.short_help
+
+
+def completed(*arguments: str, incomplete: str) -> list[str]:
+    """What the shell offers behind these words."""
+    complete = ShellComplete(cli, {}, "failoverctl", "_FAILOVERCTL_COMPLETE")
+    return [one.value for one in complete.get_completions(list(arguments), incomplete)]
+
+
+def test_the_shell_completes_a_verb_its_options_and_the_verbs_below_it() -> None:
+    assert completed(incomplete="st") == ["status", "state"]
+    assert "--watch" in completed("status", incomplete="--w")
+    assert completed("state", incomplete="") == ["show", "restore"]
+
+
+def test_the_shell_completes_nothing_behind_a_misspelt_verb_and_does_not_fail() -> None:
+    assert completed("stauts", incomplete="x") == []
 
 
 def test_no_verb_stands_twice_in_the_list() -> None:

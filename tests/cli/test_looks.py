@@ -93,7 +93,7 @@ def test_a_region_that_a_human_chose_is_not_called_proven(capsys: Told) -> None:
     assert "chose it, and it has not proven healthy since" in told
     assert "sent the traffic there in spite of it. Only a newer incident counts" in told
     assert "has proven healthy since" not in told
-    assert "The alerts of us-west-2 were set aside, although its probe fails." in told
+    assert "The alerts of us-west-2 were overridden, although its probe fails." in told
     seat.lab.down()
     seat.lab.clock.rest(60)
     seat.lab.down(WEST)

@@ -79,7 +79,7 @@ def _groups(service: Service, routing: Routing, lever: Lever) -> Iterator[Findin
 
 
 def _numbered(service: Service, routing: Routing) -> Iterator[Finding]:
-    """Groups that are the file's but for the project, which one names by id and one by number."""
+    """The file's groups except for the project, which one names by id and one by number."""
     ours = {_in_project(group)[1]: group for one in service.regions for group in one.backends}
     for backend in routing.backends:
         theirs, rest = _in_project(backend.group)

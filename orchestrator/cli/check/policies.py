@@ -1,9 +1,9 @@
 """The access part of `check`: who may publish, who may call the functions, who may write the state.
 
-Whoever publishes moves traffic, and the functions can tell no publisher from another. So what the
-policies say is shown, and everybody among them fails. A policy that cannot be read is unknown, with
-the permission that is missing. The project's policy is inherited by all of them; that of a folder
-or an organization is not read.
+Anybody who publishes moves traffic, and the functions cannot tell one publisher from another. So
+what the policies say is shown, and everybody among them fails. A policy that cannot be read is
+unknown, with the permission that is missing. The project's policy is inherited by all of them. That
+of a folder or an organization is not read.
 """
 
 from __future__ import annotations

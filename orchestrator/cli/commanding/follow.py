@@ -148,7 +148,7 @@ class Follower:
         )
 
     def _keep_going(self, switch: Switch) -> None:
-        """Ask for a tick now and then. One that fails is told, and asked for again."""
+        """Ask for a tick now and then. One that fails is shown, and asked for again."""
         now = self._context.monotonic()
         if now - self._nudged <= NUDGE:
             return

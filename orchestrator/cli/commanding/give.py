@@ -126,7 +126,7 @@ def _must_be_new(service: Service, world: World) -> None:
     try:
         routing = read_routing(service, world.context)
     except FailoverError:
-        return  # whoever carries the command out looks again
+        return  # the one that carries the command out looks again
     if (orphan := orphaned(service, routing)) is not None:
         raise orphan
 

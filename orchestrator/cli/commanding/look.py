@@ -46,8 +46,8 @@ class Looked:
     def given(self, now: datetime, family: Family) -> datetime:
         """When a command of this family is given now: after each that was seen to be obeyed.
 
-        The server's time is told in whole seconds, so one that was obeyed a moment ago may seem to
-        lie ahead.
+        The server reports its time in whole seconds, so one that was obeyed a moment ago may seem
+        to lie ahead.
         """
         orders = [state.order for state in self.states.values() if state]
         seen = [order[family].at for order in orders if family in order]
@@ -79,7 +79,7 @@ def note_clock(session: Session, world: World) -> None:
     told = duration(timedelta(seconds=round(abs(off).total_seconds())))
     session.note(
         f"The clock of this machine is {told} {side} of the servers' (`Date` of the answer just"
-        " read). Everything done here goes by the servers' time. Set this clock right.",
+        " read). Everything done here uses the servers' time. Set this clock right.",
         "yellow",
     )
 

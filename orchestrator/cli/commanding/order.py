@@ -36,7 +36,7 @@ class Manner:
 
 
 def command_of(order: Order, looked: Looked, world: World) -> Command:
-    """The command, given now by whoever runs this. looked: what is known of earlier commands."""
+    """The command, given now by the person who runs this. looked: the earlier commands."""
     issued = looked.given(world.context.now(), FAMILIES[order.wish])
     return Command(
         id=world.context.new_id(),

@@ -1,4 +1,4 @@
-"""A command that is only shown: what would come of it now, and what it would take."""
+"""A command that is only shown: what it would do now, and what stops it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.wiring import World
 
 
 def rehearse(session: Session, services: tuple[Service, ...], made: Command, world: World) -> bool:
-    """Show what would come of the command. False where a rule or the world stands in its way."""
+    """Show what the command would do. False where a rule or the world stands in its way."""
     asked = {one.name: partial(preview, one, made, world.context) for one in services}
     known = {one.name: one for one in services}
     found = side_by_side(asked)
@@ -33,7 +33,7 @@ def rehearse(session: Session, services: tuple[Service, ...], made: Command, wor
 
 
 def _is_stopped(view: Json) -> bool:
-    """Whether nothing would come of the command: a rule refuses it, or nothing can be moved."""
+    """Whether the command would do nothing: a rule refuses it, or nothing can be moved."""
     outcome = view["outcome"]
     return outcome == Outcome.HELD or bool(view["obstacle"] and outcome != Outcome.OBEYED)
 

@@ -69,7 +69,7 @@ def _is_late(entry: Json) -> bool:
 def _with_traffic(name: str, entry: Json, world: World) -> Json:
     """The decision of a new epoch with the traffic as it is read now; others as they are.
 
-    So a move is told as done only where it is. A later epoch's traffic says nothing of it.
+    So a move is shown as done only where it is. A later epoch's traffic says nothing about it.
     """
     service, epoch = world.config.services[name], entry.get("epoch")
     if not isinstance(epoch, int) or epoch == entry.get("epoch_before"):

@@ -1,6 +1,6 @@
 """The entries of a service's journal: decisions, patches and invocations that failed.
 
-The document keeps the last decisions. The journal keeps all, and knows what became of each.
+The document keeps the last decisions. The journal keeps all, and knows the result of each.
 """
 
 from __future__ import annotations
@@ -105,5 +105,5 @@ def carried_out_elsewhere(
     try:
         return carried_out(session, service.name, world, decision)
     except FailoverError as error:
-        session.note(f"What became of it in other calls is unknown: {error}", "yellow")
+        session.note(f"The result of it in other calls is unknown: {error}", "yellow")
         return []

@@ -59,7 +59,7 @@ def recorded(session: Session, service: Service, world: World, identity: str) ->
 def _entries(
     session: Session, service: Service, world: World, state: State | None, identity: str
 ) -> list[Json]:
-    """The decisions that may speak of this id, with what other calls did for the one it names."""
+    """The decisions that may name this id, with what other calls did for the one it names."""
     named = decisions(session, service, None, world, identity)
     found = named or decisions(session, service, state, world)
     later = [e for one in named for e in carried_out_elsewhere(session, service, world, one)]
@@ -67,7 +67,7 @@ def _entries(
 
 
 def _mentioned(entries: list[Json], given: Collection[str]) -> list[Json]:
-    """Those of the entries that speak of this id, the one that it belongs to first."""
+    """Those of the entries that name this id, the one that it belongs to first."""
     mentioned = [e for e in entries if _is_of(e, given) or _is_about(e, given)]
     return sorted(mentioned, key=lambda entry: not _is_of(entry, given))
 
@@ -158,7 +158,7 @@ def _kept(data: bytes) -> Json:
 def _poison(
     service: Service, world: World, identity: str, state: State | None, entries: list[Json]
 ) -> Json:
-    """The unreadable message that speaks of this id. Raises NotRecorded when there is none."""
+    """The unreadable message that names this id. Raises NotRecorded when there is none."""
     looked_at, more = poison.names(world.context.objects, POISON)
     for name in looked_at:
         got = world.context.objects.get(name)

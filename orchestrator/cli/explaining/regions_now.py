@@ -75,7 +75,7 @@ def _counted(
 def _why_healthy(state: State, name: str) -> str:
     """Why no alert makes a region unhealthy whose probe fails."""
     if chosen_by(state, name):
-        return f"The alerts of {name} were set aside"
+        return f"The alerts of {name} were overridden"
     if _has_open(_incidents(state, name)) or any(one.doubt for one in state.incidents.values()):
         return f"No alert counts for {name}"
     return f"No alert has come for {name}"

@@ -23,7 +23,7 @@ from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
 
 FAILURES = 3
-"""Newest failures that are told beside the last decision."""
+"""Newest failures that are shown beside the last decision."""
 
 
 def standing(session: Session, service: Service, world: World) -> Json:
@@ -135,7 +135,7 @@ def _failed_since(
 
 
 def _with_outcome(session: Session, entry: Json, service: Service, world: World) -> Json:
-    """The decision as the journal has it, which also knows what became of it."""
+    """The decision as the journal has it, which also knows its result."""
     named = decisions(session, service, None, world, str(entry.get("id")))
     return named[0] if named else entry
 

@@ -104,7 +104,7 @@ def _time(entry: Json) -> str:
 
 
 def _failed(session: Session, service: Service, world: World, limit: int) -> list[Json]:
-    """The newest invocations that failed. None where the journal cannot be read, which is told."""
+    """The newest invocations that failed. None where the journal cannot be read, which it says."""
     try:
         return failures(session, service.name, world, limit)
     except FailoverError as error:

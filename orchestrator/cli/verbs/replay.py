@@ -58,7 +58,7 @@ _ANSWERS = {
 
 @dataclass
 class Told:
-    """A prober that says what it was told to."""
+    """A prober that says what it is given."""
 
     answers: Mapping[str, Verdict]
     document: Callable[[], State | None]
@@ -74,7 +74,7 @@ class Told:
         return self.probe(regions)
 
     def roles(self, regions: Iterable[Region]) -> Mapping[str, Role]:
-        """What follows from the document, which every region goes by at once."""
+        """What follows from the document, which every region follows at once."""
         state = self.document()
         leads, epoch = (state.primary, state.epoch) if state else ("", 0)
         return {

@@ -176,7 +176,7 @@ def _unclaimed(balancer: object) -> Iterator[str]:
 
 
 def _end_frame(session: Session, now: datetime) -> None:
-    """When this look was. In a pipe with a gap, so that one look can be told from the next."""
+    """When this look was. In a pipe with a gap, so that one look differs visibly from the next."""
     session.say(f"as of {now:%Y-%m-%d %H:%M:%S} UTC", "dim")
     if not session.console.is_terminal:
         session.say()

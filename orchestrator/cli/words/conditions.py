@@ -17,7 +17,7 @@ from orchestrator.flow.preview import Preview
 
 
 def under_way(view: Json, now: datetime) -> list[str]:
-    """What stands in the way of automation, or is not finished, from a document or a view of it."""
+    """What blocks automation, or is not finished, from a document or a view of it."""
     told = [*_frozen(view.get("freeze"), now), *_switching(view.get("switch")), *_ramp(view)]
     return [Line(text, "yellow") for text in told]
 

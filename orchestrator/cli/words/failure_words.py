@@ -28,7 +28,7 @@ _KINDS: Mapping[str, str] = {
     Kind.CORRUPT: "holds something unreadable",
     Kind.OUTDATED: "belongs to a newer configuration",
 }
-"""What stands in the way, after the dependency's name."""
+"""What is wrong, after the dependency's name."""
 
 
 def unavailable(error: FailoverError) -> str:

@@ -53,12 +53,12 @@ def stood_out(reason: Json) -> str:
 
 
 def ends_something(reason: Json) -> bool:
-    """Whether this says that a switch or ramp ended, and not that a rule stood in the way."""
+    """Whether this says that a switch or ramp ended, and not that a rule blocked it."""
     return recorded_ruling(reason) is Ruling.ENDED
 
 
 def command_of(reason: Json) -> str:
-    """The id of the command whose switch this speaks of, empty for none."""
+    """The id of the command whose switch this names, empty for none."""
     if reason.get("rule") != Rule.SWITCH:
         return ""
     return str(reason.get("command") or older_words.command_of(str(reason.get("value"))))

@@ -21,9 +21,9 @@ _WHY = "--apply --reason TEXT"
 class Refusals:
     """The refusals of one decision as a whole.
 
-    by_rule: those that speak of no target. by_region: those of each target, by rule. ready: targets
-    that nothing refuses. failing: regions that the second signal confirms. shared: several regions
-    carry the traffic. given: the refused command as data; nothing where the entry has none.
+    by_rule: those that are about no target. by_region: those of each target, by rule. ready:
+    targets that nothing refuses. failing: regions that the second signal confirms. shared: several
+    regions carry the traffic. given: the refused command as data, nothing where the entry has none.
     """
 
     service: str
@@ -58,7 +58,7 @@ def remedies(entry: Json, service: str = "") -> list[str]:
 
 
 def remedy(rule: str, service: str) -> str:
-    """What to do about one rule that stands in the way of automation as such."""
+    """What to do about one rule that blocks automation as such."""
     return _of_rule({"rule": rule}, Refusals(service, {}, {}, ()))
 
 
@@ -81,7 +81,7 @@ def _whole(found: Sequence[Json], service: str, entry: Json) -> Refusals:
 
 
 def _is_of_target(reason: Json) -> bool:
-    """Whether this speaks of one region as a place to go to."""
+    """Whether this is about one region as a place to go to."""
     return reason.get("rule") in OF_A_TARGET and bool(reason.get("region"))
 
 

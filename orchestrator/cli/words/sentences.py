@@ -51,7 +51,7 @@ _PATCHED: Mapping[str, str] = {
     Phase.VERIFIED: "This call patched the load balancer and read it back: it was as decided.",
     Phase.UNVERIFIED: "This call patched the load balancer, and what it read back was NOT as"
     " decided. The next tick looks again.",
-    Phase.APPLIED: "This call patched the load balancer. It did not read back what became of it.",
+    Phase.APPLIED: "This call patched the load balancer. It did not read the result back.",
 }
 """How far a shift came that the invocation wrote itself."""
 

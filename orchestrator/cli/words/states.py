@@ -35,7 +35,7 @@ def _uncounted(incident: Incident) -> str:
     """Why it does not count against its region. Empty where it does."""
     if incident.set_aside:
         return (
-            f"set aside, because {claimed(incident.set_aside)} sent the traffic there in spite of"
+            f"overridden, because {claimed(incident.set_aside)} sent the traffic there in spite of"
             " it. Only a newer incident counts against the region"
         )
     if not incident.contradicted:

@@ -191,7 +191,7 @@ def _differs(service: Service, state: State | None, seen: Traffic | None) -> Jso
 
 
 def _under_way(state: State | None) -> Json:
-    """What stands in the way of automation, or is not finished, as the document has it."""
+    """What blocks automation, or is not finished, as the document has it."""
     return {name: state.raw.get(name) if state else None for name in ("freeze", "switch", "ramp")}
 
 
