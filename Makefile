@@ -87,7 +87,7 @@ fmt: $(VENV)/.installed ## format, and repair what lint can repair
 
 docs: $(VENV)/.installed ## write the documents that are made from the schema, the verbs and Terraform
 	@$(VENV)/bin/python -m orchestrator.reference
-	@$(VENV)/bin/python -m orchestrator.cli.reference
+	@$(VENV)/bin/python -m orchestrator.cli.manual
 	@$(VENV)/bin/python terraform/readme.py
 
 lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with hashes (ARGS=--upgrade)

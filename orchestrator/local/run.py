@@ -22,6 +22,7 @@ from rich.table import Table
 
 from orchestrator.core import trigger
 from orchestrator.core.model import Outcome
+from orchestrator.core.rule import recorded_line
 from orchestrator.core.shown import shown
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE, Lever, Mode
@@ -161,11 +162,9 @@ def plain(value: object) -> str:
 
 
 def _reason(reason: dict[str, Any]) -> str:
-    mark = "[green]pass[/]" if reason["passed"] else "[yellow]no  [/]"
-    told = {name: plain(value) for name, value in reason.items()}
-    region = f" {told['region']}" if reason["region"] else ""
-    limit = f" [dim](limit {told['limit']})[/]" if reason["limit"] else ""
-    return f"{mark} {told['rule']}{region}: {told['value']}{limit}"
+    """A rule's line as every other output has it, with the colour of its verdict."""
+    line = plain(recorded_line(reason))
+    return f"[{'green' if reason['passed'] else 'yellow'}]{line}[/]"
 
 
 def _users(samples: Sequence[Sample]) -> Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.check_lag import lag
-from orchestrator.cli.finding import Level
+from orchestrator.cli.check.finding import Level
+from orchestrator.cli.check.lag import lag
 from orchestrator.core.model import NO_PAIR, Observed, Probe, Stored, Verdict
 from orchestrator.core.policy import Service
 from tests.fakes import service

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.explain import explain
+from orchestrator.cli.verbs.explain import explain
 from tests.cli.desk import Desk
 from tests.cli.seat import Seat
 
@@ -148,7 +148,7 @@ def test_the_decision_that_ended_a_commands_switch_is_told_with_the_command(
     seat.lab.freeze()
     if older:
         without_commands(seat)
-    assert explain(seat, "checkout", "c-1")
+    assert explain.carry_out(seat, "checkout", "c-1")
     told = capsys.readouterr().out
     assert "asked for by command c-1, is ended by this decision" in told
     assert "freeze: by alice (as claimed): a drill." in told
@@ -162,5 +162,5 @@ def test_a_command_whose_id_begins_another_ones_is_not_taken_for_it(
     seat.lab.command("ack", id="c-1")
     seat.lab.command("failover", WEST, id="c-12")
     seat.lab.freeze()
-    assert explain(seat, "checkout", "c-1")
+    assert explain.carry_out(seat, "checkout", "c-1")
     assert "c-12" not in capsys.readouterr().out

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.cli import sentences
-from orchestrator.cli.gates import gate
-from orchestrator.cli.line import Line, style_of
+from orchestrator.cli.words import sentences
+from orchestrator.cli.words.gates import gate
+from orchestrator.cli.words.line import Line, style_of
 from orchestrator.core.model import Json
 
 NOW = datetime(2026, 11, 23, 5, tzinfo=UTC)

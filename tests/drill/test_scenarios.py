@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from orchestrator.cli import sentences
 from orchestrator.cli.app import cli
+from orchestrator.cli.words import sentences
 from orchestrator.drill.clouds import Balancer
 from orchestrator.drill.phrases import FORMS, TAILS, length, read
 from orchestrator.drill.scenario import BadScenario, load, read_scenario
@@ -218,7 +218,7 @@ def test_the_verb_prints_the_timeline_and_that_the_promise_held() -> None:
     assert found.exit_code == 0, found.output
     assert "  5m         alert A opens for us-east-1\n" in found.stdout
     assert "  5m         -> It HELD: the traffic stayed with us-east-1.\n" in found.stdout
-    assert "REFUSED freeze: frozen by alice" in found.stdout
+    assert "refused freeze: frozen by alice" in found.stdout
     assert "The promise held.\n\n1 of 1 promises held.\n" in found.stdout
 
 
