@@ -14,10 +14,10 @@ from orchestrator.cli.failures import error_of
 from orchestrator.cli.history import carried_out, failures, journaled
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
+from orchestrator.core.counting import proof_needed
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import orphaned
 from orchestrator.core.ids import plain_id
-from orchestrator.core.incidents import proof_needed
 from orchestrator.core.limits import READ
 from orchestrator.core.model import (
     NOTHING,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core import rules
-from orchestrator.core.incidents import is_blind, live, proof_needed
+from orchestrator.core.counting import proof_needed
+from orchestrator.core.incidents import is_blind, live
 from orchestrator.core.model import Part, Probe, Role, Routing, Signal, State, Status, Verdict
 from orchestrator.core.plan import (
     lever_of,

@@ -136,11 +136,11 @@ def is_regional(group: str) -> bool:
 
 def lever_from_kinds(kinds: Iterable[str]) -> Lever | None:
     """The lever that these network endpoint group types allow, None when none was learnt."""
-    found = set(kinds)
-    if not found:
+    learnt = set(kinds)
+    if not learnt:
         return None
     scaled = {"GCE_VM_IP_PORT", "NON_GCP_PRIVATE_IP_PORT"}
-    return Lever.CAPACITY if found <= scaled else Lever.MEMBERSHIP
+    return Lever.CAPACITY if learnt <= scaled else Lever.MEMBERSHIP
 
 
 def seen_pair(routing: Routing, service: Service) -> Pair:
@@ -193,9 +193,9 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
         changes = tuple(_memberships(state, routing, service, wanted))
     seen_frozen = read_frozen(routing.description, service.name)
     frozen = _frozen(state, service)
-    made = Plan(routing.name, lever, changes, seen, state.pair, frozen, seen_frozen)
-    refuse_unsafe(made, routing, service)
-    return made
+    whole = Plan(routing.name, lever, changes, seen, state.pair, frozen, seen_frozen)
+    refuse_unsafe(whole, routing, service)
+    return whole
 
 
 def _frozen(state: State, service: Service) -> int:
@@ -233,16 +233,23 @@ def _memberships(
     state: State, routing: Routing, service: Service, wanted: Collection[str]
 ) -> Iterable[Change]:
     attached = {backend.group: backend for backend in routing.backends}
-    for group, backend in attached.items():
-        region = _region(state, service, group)
-        if region is not None and region not in wanted:
-            yield Change(Verb.DETACH, region, backend)
-        elif region is not None and backend.scaler == 0:
-            yield Change(Verb.SCALE, region, _scaled(backend, _full(state, group)))
-    for name in service.names:
-        for group in service.region(name).backends:
-            if name in wanted and group not in attached:
-                yield Change(Verb.ATTACH, name, _attachable(state, group))
+    for backend in attached.values():
+        yield from _membership(state, service, backend, wanted)
+    claims = ((n, group) for n in service.names for group in service.region(n).backends)
+    for name, group in claims:
+        if name in wanted and group not in attached:
+            yield Change(Verb.ATTACH, name, _attachable(state, group))
+
+
+def _membership(
+    state: State, service: Service, backend: Backend, wanted: Collection[str]
+) -> Iterable[Change]:
+    """What becomes of an attached backend: nothing where no region claims it."""
+    region = _region(state, service, backend.group)
+    if region is not None and region not in wanted:
+        yield Change(Verb.DETACH, region, backend)
+    elif region is not None and backend.scaler == 0:
+        yield Change(Verb.SCALE, region, _scaled(backend, _full(state, backend.group)))
 
 
 def _attachable(state: State, group: str) -> Backend:
@@ -288,10 +295,11 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
     for group, count in counts.items():
         owners = service.owners(group)
         if len(owners) > 1 or (owners and count > 1):
-            told = f"matched by the `backend` of {' and of '.join(owners)}"
+            claimed = f"matched by the `backend` of {' and of '.join(owners)}"
+            how = claimed if len(owners) > 1 else "attached twice"
             raise UnsafePlan(
                 Rule.BACKEND,
-                f"{routing.name}: {group} is {told if len(owners) > 1 else 'attached twice'}, so it"
+                f"{routing.name}: {group} is {how}, so it"
                 f" is not known whose traffic it takes; nothing is sent for {service.name}. Correct"
                 " `backend` in the file, or the backend service",
             )
@@ -304,11 +312,11 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
         )
 
 
-def refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
+def refuse_unsafe(plan: Plan, routing: Routing, service: Service) -> None:
     """Never an empty `backends`, never every scaler 0, never a group that no region claims."""
-    after = backends_after(made, routing)
-    for change in made.changes:
-        _refuse_foreign(change, made, service)
+    after = backends_after(plan, routing)
+    for change in plan.changes:
+        _refuse_foreign(change, plan, service)
     if any(service.owner(backend.group) for backend in after if backend.scaler > 0):
         return
     raise UnsafePlan(
@@ -318,7 +326,7 @@ def refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
     )
 
 
-def _refuse_foreign(change: Change, made: Plan, service: Service) -> None:
+def _refuse_foreign(change: Change, plan: Plan, service: Service) -> None:
     """What is attached is the group of the region that it is attached for, and no other."""
     if change.verb is not Verb.ATTACH:
         return
@@ -327,15 +335,15 @@ def _refuse_foreign(change: Change, made: Plan, service: Service) -> None:
         return
     raise UnsafePlan(
         Rule.BACKEND,
-        f"{made.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
+        f"{plan.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
         " nothing is sent. Look at `restore` in the document, and restore a version without it:"
         f" failoverctl state restore {service.name}",
     )
 
 
-def backends_after(made: Plan, routing: Routing) -> tuple[Backend, ...]:
+def backends_after(plan: Plan, routing: Routing) -> tuple[Backend, ...]:
     """The backends as they will stand, in their order, new ones last."""
-    changed = {change.backend.group: change for change in made.changes}
+    changed = {change.backend.group: change for change in plan.changes}
     after = []
     for backend in routing.backends:
         change = changed.pop(backend.group, None)
@@ -347,42 +355,33 @@ def backends_after(made: Plan, routing: Routing) -> tuple[Backend, ...]:
     return tuple(after)
 
 
-def is_in_effect(made: Plan, routing: Routing, service: Service) -> bool:
+def is_in_effect(plan: Plan, routing: Routing, service: Service) -> bool:
     """Whether the resource carries the plan's pair and every one of its changes.
 
     So a patch whose answer was lost is recognised, by whom ever it was made.
     """
-    found = {backend.group: backend.scaler for backend in routing.backends}
-    told = read_frozen(routing.description, service.name) == made.frozen
+    scalers = {backend.group: backend.scaler for backend in routing.backends}
     return (
-        seen_pair(routing, service) == made.wanted
-        and told
-        and all(
-            change.backend.group not in found
-            if change.verb is Verb.DETACH
-            else found.get(change.backend.group) == change.backend.scaler
-            for change in made.changes
-        )
+        seen_pair(routing, service) == plan.wanted
+        and read_frozen(routing.description, service.name) == plan.frozen
+        and all(_is_changed(change, scalers) for change in plan.changes)
     )
 
 
-def body(made: Plan, routing: Routing, service: Service) -> Json:
+def _is_changed(change: Change, scalers: Mapping[str, float]) -> bool:
+    """Whether a resource with these scalers, by group, has this change."""
+    if change.verb is Verb.DETACH:
+        return change.backend.group not in scalers
+    return scalers.get(change.backend.group) == change.backend.scaler
+
+
+def body(plan: Plan, routing: Routing, service: Service) -> Json:
     """The one write that carries out the plan: traffic, pair and fingerprint together."""
     return {
-        "backends": [dict(backend.settings) for backend in backends_after(made, routing)],
-        "description": write_mark(routing.description, service.name, made.wanted, made.frozen),
+        "backends": [dict(backend.settings) for backend in backends_after(plan, routing)],
+        "description": write_mark(routing.description, service.name, plan.wanted, plan.frozen),
         "fingerprint": routing.fingerprint,
     }
-
-
-def _is_own(before: State, service: Service, region: str, known: Json) -> bool:
-    """Whether a backend's settings are its own, not a ramp's step or another hand's.
-
-    known: what it was, where it was drained before.
-    """
-    if before.ceilings.get(region, 1.0) < 1:
-        return False
-    return region in desired(before, service) or not known
 
 
 def remember(
@@ -396,21 +395,40 @@ def remember(
 
     before: the document of the epoch that ends; it tells which backends are not as they were.
     """
-    lever = lever_of(service, state.lever)
     kept = dict(state.restore)
     for backend in routing.backends:
         region = _region(state, service, backend.group)
         if region is None or region in wanted:
             continue
-        known = kept.get(backend.group, NOTHING)
-        if before and not _is_own(before, service, region, known):
+        known = bool(kept.get(backend.group))
+        if before and not _is_own(before, service, region, known=known):
             continue
-        scaler = {"capacityScaler": backend.scaler or _full(state, backend.group)}
-        if lever is Lever.MEMBERSHIP:
-            drained = scaler if "capacityScaler" in backend.settings else NOTHING
-            kept[backend.group] = {**backend.settings, **drained}
-        elif backend.scaler > 0:
-            kept[backend.group] = {**known, **scaler}
+        kept |= _as_it_is(state, service, backend)
     if is_cut(routing.description, service.name, state.pair):
         kept[DESCRIPTION] = {"text": bare(routing.description, service.name)}
     return kept
+
+
+def _is_own(before: State, service: Service, region: str, *, known: bool) -> bool:
+    """Whether a backend's settings are its own, not a ramp's step or another hand's.
+
+    known: what it was is kept, because it was drained before.
+    """
+    if before.ceilings.get(region, 1.0) < 1:
+        return False
+    return region in desired(before, service) or not known
+
+
+def _as_it_is(state: State, service: Service, backend: Backend) -> Mapping[str, Json]:
+    """What a backend is before it is drained or detached, by its group.
+
+    One with a scaler of 0 was drained by somebody already. What is kept of it stands, and says what
+    it was.
+    """
+    scaler = {"capacityScaler": backend.scaler or _full(state, backend.group)}
+    if lever_of(service, state.lever) is Lever.MEMBERSHIP:
+        full = scaler if "capacityScaler" in backend.settings else NOTHING
+        return {backend.group: {**backend.settings, **full}}
+    if backend.scaler == 0:
+        return {}
+    return {backend.group: {**state.restore.get(backend.group, NOTHING), **scaler}}
