@@ -201,20 +201,25 @@ def _unconfirmed(path: tuple[object, ...], service: Mapping[object, object]) -> 
 
 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
-    groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
-    claims = [(name, group) for name, found in groups.items() for group in found]
+    claims = [(name, group) for name, groups in _claims(regions).items() for group in groups]
     if len(claims) > MOST_GROUPS:
         text = f"{len(claims)} groups; write at most {MOST_GROUPS} for a service"
         yield (*path, "regions"), text
         return
-    for name, found in groups.items():
+    for name, region in regions.items():
         here = (*path, "regions", name, "backend")
-        if _object(regions[name]).get("backend") == []:
+        if _object(region).get("backend") == []:
             yield here, "an empty list; name at least one group"
-        for group in sorted(set(found)):
-            rivals = [(who, other) for who, other in claims if overlap(group, other)]
-            rivals.remove((name, group))
-            yield from ((here, _claimed_twice(group, *rival)) for rival in rivals[:1])
+        yield from ((here, text) for text in _claimed_elsewhere(name, claims))
+
+
+def _claimed_elsewhere(name: object, claims: list[tuple[object, str]]) -> Iterator[str]:
+    """Each group of the region that another claim can match too, with the first such claim."""
+    for group in sorted({group for region, group in claims if region == name}):
+        rivals = [(region, other) for region, other in claims if overlap(group, other)]
+        rivals.remove((name, group))
+        if rivals:
+            yield _claimed_twice(group, *rivals[0])
 
 
 def _claimed_twice(group: str, region: object, other: str) -> str:
@@ -226,19 +231,27 @@ def _claimed_twice(group: str, region: object, other: str) -> str:
 
 def _open_ended(path: tuple[object, ...], service: Mapping[object, object]) -> Iterator[Found]:
     """Patterns where groups are attached by name: what is not attached has no name to go by."""
-    lever = _object(service.get("traffic")).get("lever")
-    regions = _object(service.get("regions"))
-    groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
-    if lever == core.Lever.CAPACITY:
+    claims = _claims(_object(service.get("regions")))
+    why = _attached_by_name(_object(service.get("traffic")).get("lever"), claims)
+    if not why:
         return
-    regional = [group for found in groups.values() for group in found if is_regional(group)]
-    if lever is None and not regional:
-        return
-    for name, found in groups.items():
-        for group in filter(is_pattern, found):
-            why = "lever: membership" if lever else f"the regional {regional[0]} beside it"
-            text = f"name the group without `*`: with {why}, groups are attached by their names"
+    text = f"name the group without `*`: with {why}, groups are attached by their names"
+    for name, groups in claims.items():
+        for group in filter(is_pattern, groups):
             yield (*path, "regions", name, "backend"), f"{group}: {text}"
+
+
+def _attached_by_name(lever: object, claims: Mapping[object, list[str]]) -> str:
+    """Why groups are attached by their names; empty where they are scaled."""
+    if lever is not None:
+        return "" if lever == core.Lever.CAPACITY else "lever: membership"
+    regional = [group for groups in claims.values() for group in groups if is_regional(group)]
+    return f"the regional {regional[0]} beside it" if regional else ""
+
+
+def _claims(regions: Mapping[object, object]) -> Mapping[object, list[str]]:
+    """The groups that each region claims, as API paths."""
+    return {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
 
 
 def _groups(backend: object) -> list[str]:

@@ -47,8 +47,8 @@ _ONLY_ELSEWHERE = frozenset(
 
 def told(error: ValidationError, raw: object) -> list[Found]:
     """The library's errors in our words, the first `SORTED` of them. raw: what the file holds."""
-    found = [_told(one, raw) for one in error.errors(include_url=False)[:SORTED]]
-    return [one for one in found if one]
+    problems = [_told(one, raw) for one in error.errors(include_url=False)[:SORTED]]
+    return [one for one in problems if one]
 
 
 def in_order(raw: object, found: Iterable[Found], more: int = 0) -> list[Problem]:
@@ -138,23 +138,30 @@ class _Place:
         self.branch = ""
         self.is_name = False  # whether the last step is one that people chose
         self.is_key = False  # whether it is that name itself that is wrong
-        inside: type[BaseModel] | None = FileModel  # that the next step is a key of
+        self._inside: type[BaseModel] | None = FileModel  # that the next step is a key of
         for step in loc:
             if step == "[key]" and self.is_name:
                 self.is_key = True
                 return
             if self.field and not self.field.model and isinstance(step, str):
                 self.branch = step
-                continue
-            self.steps += (step,)
-            if self.field and self.field.is_mapping_of_names and not self.is_name:
-                self.is_name, inside = True, self.field.model
-            elif inside:
-                self.is_name, self.model = False, inside
-                info = inside.model_fields.get(str(step))
-                self.field = Field(str(step), info) if info else None
-                is_plain = self.field and not self.field.is_mapping_of_names
-                inside = self.field.model if self.field and is_plain else None
+            else:
+                self._enter(step)
+
+    def _enter(self, step: int | str) -> None:
+        """Go on to a key of a mapping, a name that people chose, or an item of a list."""
+        self.steps += (step,)
+        if self.field and self.field.is_mapping_of_names and not self.is_name:
+            self.is_name, self._inside = True, self.field.model
+        elif self._inside:
+            self._enter_field(str(step), self._inside)
+
+    def _enter_field(self, name: str, model: type[BaseModel]) -> None:
+        self.is_name, self.model = False, model
+        info = model.model_fields.get(name)
+        self.field = Field(name, info) if info else None
+        is_plain = self.field and not self.field.is_mapping_of_names
+        self._inside = self.field.model if self.field and is_plain else None
 
     @property
     def write(self) -> str:

@@ -224,7 +224,7 @@ def _intend(service: Service, signal: Signal, observed: Observed, context: Conte
 def _committed(service: Service, intent: Intent, context: Context) -> Intent:
     """The same, committed: with its entry in the history, and with what it pages remembered."""
     decision = intent.decision
-    state, due = paging.ahead(decision.state, decision.pages, intent.id, context)
+    state, due = paging.remember(decision.state, decision.pages, intent.id, context)
     made = {**intent.entry, "page": "; ".join(one.page.text for one in due)}
     if decision.recorded:
         state = replace(state, history=(made, *state.history))
@@ -235,7 +235,6 @@ def _committed(service: Service, intent: Intent, context: Context) -> Intent:
             raise
         paging.page(service, decision.pages, context)  # it is true, whether or not it is kept
         raise _withheld(error) from error
-    paging.settled(service.name, decision.pages, context)
     return replace(intent, entry=made, stored=stored, due=due)
 
 
@@ -293,7 +292,7 @@ def _page_error(service: Service, signal: Signal, error: FailoverError, context:
     ticking = isinstance(signal, Tick)
 
     def page() -> None:
-        paging.page_error(service, error, context, ticking=ticking)
+        paging.page(service, error, context, ticking=ticking)
 
     spared("page not sent", page, context, service.name)
 
@@ -354,7 +353,6 @@ def _page(
     service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
     """Call a human for what the decision and its shift found. A tick also forgets what is over."""
-    paging.say(service, intent.due, context)
     seen = () if intent.decision.changed else intent.decision.pages
     unsafe = (page_of(done.error, service.name),) if isinstance(done.error, UnsafePlan) else ()
     made: list[Page] = []
@@ -363,12 +361,15 @@ def _page(
         spared(
             "epochs not looked up", lambda: made.extend(_unmade(service, done, context)), context
         )
-    pages = (*seen, *unsafe, *done.pages, *made)
-    if pages or done.drifted or isinstance(signal, Tick):
-        repairs = done.drifted
-        paging.page(
-            service, pages, context, stored=done.stored, decision=intent.id, repairs=repairs
-        )
+    paging.page(
+        service,
+        (*intent.due, *seen, *unsafe, *done.pages, *made),
+        context,
+        stored=done.stored,
+        decision=intent.id,
+        repairs=done.drifted,
+        ticking=isinstance(signal, Tick),
+    )
 
 
 def _clash(service: Service, stored: Stored) -> tuple[Page, ...]:

@@ -12,6 +12,8 @@ neither.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestrator.core import reading
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.limits import EPOCHS, READ
@@ -33,15 +35,15 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
     state = stored.state
     if state is None:
         return ()
-    known = context.memory.made.setdefault(service.name, {})
+    made_by_us = context.memory.made.setdefault(service.name, {})
     try:
         for epoch in _suspects(state, service):
-            if epoch not in known:
-                known[epoch] = _is_made(service.name, epoch, context)
+            if epoch not in made_by_us:
+                made_by_us[epoch] = _is_made(service.name, epoch, context)
     except (FailoverError, reading.Corrupt) as error:
         what = f"{service.name}: who made its epochs is unknown: {error}"
         context.log("INFO", what, service=service.name)
-    unmade = [epoch for epoch in _suspects(state, service) if not known.get(epoch, True)]
+    unmade = [epoch for epoch in _suspects(state, service) if not made_by_us.get(epoch, True)]
     rivals = (_rival_page(service, state, rival) for rival in _rivals(state))
     return (*(_page(service, state, epoch) for epoch in unmade), *rivals)
 
@@ -49,11 +51,15 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
 def _suspects(state: State, service: Service) -> tuple[int, ...]:
     """The epochs that the document speaks of and whose making its history does not have."""
     makers = [entry for entry in state.history if entry.get("epoch") != entry.get("epoch_before")]
-    made = {epoch for entry in makers if isinstance(epoch := entry.get("epoch"), int)}
-    before = [entry.get("epoch_before") for entry in makers]
-    marks = [mark.epoch for entry in makers if (mark := _adopted(entry, service))]
-    told = [epoch for epoch in (state.epoch, *before, *marks) if isinstance(epoch, int) and epoch]
-    return tuple(sorted({epoch for epoch in told if epoch not in made}))
+    before = _epochs(makers, "epoch_before")
+    adopted = {mark.epoch for entry in makers if (mark := _adopted(entry, service))}
+    suspects = {state.epoch, *before, *adopted} - _epochs(makers, "epoch")
+    return tuple(sorted(suspects - {0}))
+
+
+def _epochs(entries: Iterable[Json], name: str) -> set[int]:
+    """What these entries have there, as far as it is a number: history may be anybody's."""
+    return {epoch for entry in entries if isinstance(epoch := entry.get(name), int)}
 
 
 def _adopted(maker: Json, service: Service) -> Pair | None:
@@ -74,15 +80,15 @@ def _rivals(state: State) -> tuple[Pair, ...]:
     The document had that epoch by a decision of another revision. Its maker stands in history or
     journal, and says nothing of this pair.
     """
-    found = (_mark(entry) for entry in state.history if _is_rival(entry))
-    return tuple(dict.fromkeys(mark for mark in found if mark is not None))
+    marks = (_mark(entry) for entry in state.history if _is_rival(entry))
+    return tuple(dict.fromkeys(mark for mark in marks if mark is not None))
 
 
 def _is_rival(entry: Json) -> bool:
     mark = _mark(entry)
     reasons = entry.get("reasons")
-    told = reasons if isinstance(reasons, list) else []
-    follows = any(reading.mapping(one).get("rule") == Rule.ADOPT for one in told)
+    listed = reasons if isinstance(reasons, list) else []
+    follows = any(reading.mapping(one).get("rule") == Rule.ADOPT for one in listed)
     return bool(mark and follows and mark.epoch and mark.epoch == entry.get("epoch_before"))
 
 
@@ -100,8 +106,8 @@ def _is_made(service: str, epoch: int, context: Context) -> bool:
     """
     prefix = record.journal_folder(service) + record.epoch_prefix(epoch)
     names = context.objects.names(prefix)[:FIRST]
-    made = record.maker((_entry(name, context) for name in names), epoch)
-    return made is not None or not _reaches_below(service, epoch, context)
+    maker = record.maker((_entry(name, context) for name in names), epoch)
+    return maker is not None or not _reaches_below(service, epoch, context)
 
 
 def _entry(name: str, context: Context) -> Json:
