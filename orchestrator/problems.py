@@ -139,6 +139,9 @@ class _Place:
         self.is_name = False  # whether the last step is one that people chose
         self.is_key = False  # whether it is that name itself that is wrong
         self._inside: type[BaseModel] | None = FileModel  # that the next step is a key of
+        self._walk(loc)
+
+    def _walk(self, loc: tuple[int | str, ...]) -> None:
         for step in loc:
             if step == "[key]" and self.is_name:
                 self.is_key = True
