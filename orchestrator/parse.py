@@ -122,8 +122,8 @@ def subscription_of(body: object) -> str:
             outer = _structured(outer)
     except (BadEvent, ValueError, RecursionError):
         return ""
-    found = outer.get("subscription")
-    return found if isinstance(found, str) else ""
+    subscription = outer.get("subscription")
+    return subscription if isinstance(subscription, str) else ""
 
 
 def _peeked(body: object) -> object:
@@ -256,12 +256,12 @@ def _when(value: object) -> datetime | None:
     """A time from epoch seconds or milliseconds, as number or text, or ISO 8601; else None."""
     if isinstance(value, bool) or value in (None, "", 0, "0"):
         return None
-    if not isinstance(value, str | int | float) or len(told := str(value)) > LONGEST_TIME:
+    if not isinstance(value, str | int | float) or len(text := str(value)) > LONGEST_TIME:
         return None
     try:
-        number = float(told)
+        number = float(text)
     except ValueError:
-        return _iso(told)
+        return _iso(text)
     try:
         seconds = number / 1000 if number >= _MILLISECONDS else number
         return _believed(datetime.fromtimestamp(seconds, UTC))
@@ -331,9 +331,9 @@ def _command(control: Json, published: datetime) -> Command:
     try:
         wish = Wish(_name(control.get("verb")))
     except ValueError as error:
-        known = ", ".join(Wish)
+        verbs = ", ".join(Wish)
         raise BadEvent(
-            f"command verb {quoted(control.get('verb'))} is not known: {known}"
+            f"command verb {quoted(control.get('verb'))} is not known: {verbs}"
         ) from error
     issued = _when(control.get("issued_at"))
     _said(control, "id")  # it must be there

@@ -51,14 +51,14 @@ def told(error: ValidationError, raw: object) -> list[Found]:
     return [one for one in problems if one]
 
 
-def in_order(raw: object, found: Iterable[Found], more: int = 0) -> list[Problem]:
+def in_order(raw: object, faults: Iterable[Found], more: int = 0) -> list[Problem]:
     """The problems in the order of the file; what is missing stands at the end of its mapping.
 
     At most `MOST` of them, and one that says how many more there are. more: how many there are
-    beside those found.
+    beside these faults.
     """
     file = _Index()
-    ordered = sorted(dict.fromkeys(found), key=lambda one: file.position(raw, one[0]))
+    ordered = sorted(dict.fromkeys(faults), key=lambda one: file.position(raw, one[0]))
     more += len(ordered) - MOST
     problems = [
         Problem(short(file.path(raw, steps), LONGEST), _lines(text))
@@ -197,22 +197,22 @@ def _not_yet(field: Field | None, given: object) -> str:
     if not refused:
         return ""
     is_greater = isinstance(given, int) and given > 1
-    known = given in refused.values if refused.values else is_greater
-    return refused.instead.format(given=given) if known else ""
+    is_refused = given in refused.values if refused.values else is_greater
+    return refused.instead.format(given=given) if is_refused else ""
 
 
 def _unknown(key: str, model: type[BaseModel] | None, parent: Mapping[object, object]) -> str:
     """What a key that is not known here was probably meant to be."""
-    known = list(model.model_fields) if model else []
-    free = [name for name in known if name not in parent]
+    names = list(model.model_fields) if model else []
+    free = [name for name in names if name not in parent]
     near = difflib.get_close_matches(key, free, 1, _ALIKE)
-    near = near or difflib.get_close_matches(key, known, 1, _ALIKE)
+    near = near or difflib.get_close_matches(key, names, 1, _ALIKE)
     if near:
         return f"not known here; did you mean `{near[0]}`?"
     elsewhere = [field.path for field in every() if field.path.rpartition(".")[2] == key]
     if elsewhere:
         return f"not known here; it belongs at {' or '.join(elsewhere)}"
-    return f"not known here; known are {', '.join(known)}"
+    return f"not known here; known are {', '.join(names)}"
 
 
 class _Index:
@@ -225,8 +225,8 @@ class _Index:
         """The path as the file writes it; the library gives a key such as `no` as 0."""
         words: list[str] = []
         for step in steps:
-            known = None if isinstance(raw, list) else self._keys(raw).get(step)
-            words.append(masked(str(said(known[1]) if known else step)))
+            key = None if isinstance(raw, list) else self._keys(raw).get(step)
+            words.append(masked(str(said(key[1]) if key else step)))
             raw = _at(raw, (step,))
         return ".".join(words) or "(file)"
 

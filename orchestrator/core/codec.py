@@ -130,22 +130,22 @@ def _each_over(
     raw: Json, name: str, values: Mapping[str, T], written: Callable[[T], Json]
 ) -> Mapping[str, Json]:
     """The same for each value of a mapping, by its key."""
-    known = mapping(raw.get(name))
-    return {key: {**mapping(known.get(key)), **written(value)} for key, value in values.items()}
+    there = mapping(raw.get(name))
+    return {key: {**mapping(there.get(key)), **written(value)} for key, value in values.items()}
 
 
-def _stamp(stamp: Stamp, known: Json) -> Json:
+def _stamp(stamp: Stamp, there: Json) -> Json:
     """`routing_of` binds the routing digest to its configuration, as `routing_epoch` below.
 
     A document of an older version does not tell the mode of its configuration, and what is assumed
     for it is not written down: an active-active one would contradict itself then.
     """
     fields: dict[str, object] = {"serial": stamp.serial, "digest": stamp.digest}
-    if "mode" in known or known.get("digest") != stamp.digest:
+    if "mode" in there or there.get("digest") != stamp.digest:
         fields["mode"] = stamp.mode
     if stamp.routing_digest:
         fields |= {"routing_digest": stamp.routing_digest, "routing_of": stamp.digest}
-    return {**known, **fields}
+    return {**there, **fields}
 
 
 def _region(entry: RegionState) -> Json:
@@ -170,9 +170,9 @@ def _region(entry: RegionState) -> Json:
 
 def _incidents(state: State) -> Mapping[str, Json]:
     """As `_each_over`, but for `failed_at`: it is written only while it holds."""
-    known = mapping(state.raw.get("incidents"))
+    there = mapping(state.raw.get("incidents"))
     return {
-        key: {**_without(mapping(known.get(key)), "failed_at"), **_incident(incident)}
+        key: {**_without(mapping(there.get(key)), "failed_at"), **_incident(incident)}
         for key, incident in state.incidents.items()
     }
 
@@ -197,13 +197,13 @@ def _incident(incident: Incident) -> Json:
     }
 
 
-def _order(state: State, known: Json) -> Json:
+def _order(state: State, there: Json) -> Json:
     """The newest obeyed command of each family, over what stood there."""
     newest: Json = {
-        str(family): {**mapping(known.get(family)), "at": stamp_time(given.at), "id": given.id}
+        str(family): {**mapping(there.get(family)), "at": stamp_time(given.at), "id": given.id}
         for family, given in state.order.items()
     }
-    return {**known, **newest}
+    return {**there, **newest}
 
 
 def _freeze(freeze: Freeze) -> Json:
@@ -244,8 +244,8 @@ def _shift(shift: Shift) -> Json:
 
 def _known_move(raw: Json, move: Move) -> Json:
     """The move as the document had it; an epoch is made by one move."""
-    known = raw.get("moves")
-    moves = [m for m in known if isinstance(m, dict)] if isinstance(known, list) else []
+    listed = raw.get("moves")
+    moves = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
     return next((m for m in moves if m.get("epoch") == move.epoch), NOTHING)
 
 
@@ -465,16 +465,17 @@ def _read_commands(document: Json, read: _Reader) -> Mapping[str, datetime]:
 
 def _read_order(entry: Json) -> Mapping[Family, Given]:
     """The families that this version knows; a newer version's are kept as they are."""
-    known = {family: strict(entry[family]) for family in Family if family in entry}
+    families = {family: strict(entry[family]) for family in Family if family in entry}
     return {
-        family: Given(read_time(given["at"]), text(given["id"])) for family, given in known.items()
+        family: Given(read_time(given["at"]), text(given["id"]))
+        for family, given in families.items()
     }
 
 
 def _read_shift(entry: Json) -> Shift:
     pair = Pair(_epoch(entry["epoch"]), count(entry["rev"]))
-    known = {str(phase): phase for phase in Phase}
-    phase = known.get(str(entry.get("phase")), Phase.COMMITTED)
+    phases = {str(phase): phase for phase in Phase}
+    phase = phases.get(str(entry.get("phase")), Phase.COMMITTED)
     return Shift(pair, phase, _lenient_time(entry.get("at")), _decided(entry, pair))
 
 

@@ -72,9 +72,9 @@ def read_mark(description: str, service: str) -> Pair:
     can be.
     """
     pairs = [
-        Pair(int(found[1]), int(found[3]))
-        for found in _MARK.finditer(description, 0, MAX_READ)
-        if found[2] == service and int(found[1]) < EPOCHS
+        Pair(int(match[1]), int(match[3]))
+        for match in _MARK.finditer(description, 0, MAX_READ)
+        if match[2] == service and int(match[1]) < EPOCHS
     ]
     return max(pairs, default=NO_PAIR)
 
@@ -83,18 +83,18 @@ def is_implausible(description: str, service: str) -> bool:
     """Whether a mark of this service has an epoch that nobody can have made, however long."""
     marks = _MARK.finditer(description, 0, MAX_READ)
     claims = _CLAIM.finditer(description, 0, MAX_READ)
-    return any(found[2] == service and int(found[1]) >= EPOCHS for found in marks) or any(
-        found[1] == service for found in claims
+    return any(match[2] == service and int(match[1]) >= EPOCHS for match in marks) or any(
+        match[1] == service for match in claims
     )
 
 
-def next_epoch(*known: int) -> int:
+def next_epoch(*epochs: int) -> int:
     """The epoch above all these. Raises UnsafePlan if no mark and no document could carry it."""
-    epoch = max(known) + 1
+    epoch = max(epochs) + 1
     if epoch >= EPOCHS:
         raise UnsafePlan(
             Rule.EPOCH,
-            f"no epoch is left above {max(known)}, which no decision has made: nothing is decided"
+            f"no epoch is left above {max(epochs)}, which no decision has made: nothing is decided"
             " and nothing is sent. Remove the mark from the load balancer's description if it"
             " carries that epoch, and restore a version of the document from before it",
         )
@@ -106,8 +106,8 @@ def read_frozen(description: str, service: str) -> int:
 
     Readers of an older form do not look at it, and keep it as people's text.
     """
-    found = _MARK.finditer(description, 0, MAX_READ)
-    return max((int(mark[4]) for mark in found if mark[2] == service and mark[4]), default=0)
+    matches = _MARK.finditer(description, 0, MAX_READ)
+    return max((int(mark[4]) for mark in matches if mark[2] == service and mark[4]), default=0)
 
 
 def bare(description: str, service: str) -> str:
@@ -126,9 +126,9 @@ def _without_marks(description: str, service: str) -> str:
     for around in (rf"{member},", rf",\s*{member}", rf"{member}\s*,", member):
         description = re.sub(around, _gap, description)
     description = _CLAIM.sub(
-        lambda found: _gap(found) if found[1] == service else found[0], description
+        lambda match: _gap(match) if match[1] == service else match[0], description
     )
-    return _MARK.sub(lambda found: _gap(found) if found[2] == service else found[0], description)
+    return _MARK.sub(lambda match: _gap(match) if match[2] == service else match[0], description)
 
 
 def _gap(removed: re.Match[str]) -> str:
@@ -152,15 +152,15 @@ def write_mark(description: str, service: str, pair: Pair, frozen: int = 0) -> s
     tell.
     """
     until = f" frozen={frozen}" if frozen else ""
-    mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}{until}"
+    written = f"failover epoch={pair.epoch} service={service} rev={pair.rev}{until}"
     text = bare(description, service)
-    known = json_object(text)
-    if known is not None:
-        inside = f'{{"failover-{service}":"{mark}"{"," if known else ""}{text[1:]}'
+    members = json_object(text)
+    if members is not None:
+        inside = f'{{"failover-{service}":"{written}"{"," if members else ""}{text[1:]}'
         room = MAX_DESCRIPTION if frozen else MAX_DESCRIPTION - FROZEN
         if len(inside) <= room and bare(inside, service) == text:
             return inside
-    return _fitted(mark, text)
+    return _fitted(written, text)
 
 
 def _fitted(mark: str, text: str) -> str:
@@ -172,7 +172,7 @@ def _fitted(mark: str, text: str) -> str:
     whole = f"{mark}{gap}{text}".strip()
     if len(whole) <= MAX_DESCRIPTION:
         return whole
-    marks = " ".join([mark, *(found[0] for found in _MARK.finditer(text))])
+    marks = " ".join([mark, *(match[0] for match in _MARK.finditer(text))])
     if len(marks) > MAX_DESCRIPTION:
         raise UnsafePlan(
             Rule.MARKS,
@@ -188,8 +188,8 @@ def _cut(text: str, room: int) -> str:
     while (after := _MARK.sub(_gap, text)) != text:
         text = after
     cut = text.strip()[: max(0, room)]
-    made = _MARK.search(cut)
-    return cut[: made.start()] if made else cut
+    mark = _MARK.search(cut)
+    return cut[: mark.start()] if mark else cut
 
 
 def is_cut(description: str, service: str, pair: Pair) -> bool:
@@ -203,7 +203,7 @@ def json_object(text: str) -> dict[str, object] | None:
     if not text.startswith("{"):
         return None
     try:
-        found = read_json(text, MAX_DESCRIPTION)
+        value = read_json(text, MAX_DESCRIPTION)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None

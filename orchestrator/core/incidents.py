@@ -65,12 +65,15 @@ class _Looks:
     second: Probes
 
 
+# --- the set --------------------------------------------------------------------------------------
+
+
 def join(one: Incident, other: Incident) -> Incident:
     """Two accounts of one incident as one. Commutative, associative, idempotent."""
     ended = [at for at in (one.ended_at, other.ended_at) if at]
     return Incident(
         id=one.id,
-        region=min(one.region, other.region),
+        region=min(one.region, other.region),  # they are equal (`key_of`); min keeps it a join
         state=max(one.state, other.state, key=_ORDER.__getitem__),
         started_at=min(one.started_at, other.started_at),
         ended_at=max(ended, default=None),
@@ -107,7 +110,7 @@ def from_message(signal: AlertOpened | AlertClosed) -> Incident:
                 IncidentState.CLOSED,
                 signal.started_at,
                 ended_at=signal.ended_at,
-                opened=False,
+                opened=False,  # a close that comes before its open makes no region fail
             )
 
 
@@ -119,6 +122,99 @@ def too_old(signal: Signal, incidents: Incidents, now: datetime) -> bool:
     if isinstance(signal, Tick | Command) or key_of(incidents, signal) in incidents:
         return False
     return signal.started_at < now - TOMBSTONE_LIFE
+
+
+def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
+    """The key that a message's incident has here: its id, unless another region has that id."""
+    earlier = incidents.get(signal.incident_id)
+    if earlier is None or earlier.region == signal.region:
+        return signal.incident_id
+    return f"{signal.incident_id}@{signal.region}"
+
+
+def set_aside(state: State, region: str, now: datetime, by: str) -> State:
+    """The state with what is known against this region settled by a human's choice of it.
+
+    Only a newer incident counts against it. by: who chose it, for people.
+    """
+    incidents = {
+        key: replace(_settle(incident, now), set_aside=by)
+        if incident.region == region and not incident.settled
+        else incident
+        for key, incident in state.incidents.items()
+    }
+    regions = {**state.regions, region: uncounted(state.regions[region])}
+    return replace(state, incidents=incidents, regions=regions)
+
+
+def _settle(incident: Incident, now: datetime) -> Incident:
+    if incident.settled:
+        return incident
+    if incident.state is not IncidentState.OPEN:
+        return replace(incident, settled=True)
+    ended = max(now, incident.started_at)  # its start may lie ahead of our clock
+    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=ended)
+
+
+# --- a region's status, from the set alone --------------------------------------------------------
+
+
+def derived(state: State, policy: Policy, now: datetime, trusted: Collection[str] = ()) -> State:
+    """The state with every region's status as it follows from the incidents."""
+    regions = dict(state.regions)
+    own: dict[str, dict[str, Incident]] = {name: {} for name in state.regions}
+    for key, incident in state.incidents.items():
+        own.setdefault(incident.region, {})[key] = incident
+    for region, entry in state.regions.items():
+        # A status that stays keeps its `since`, so that waiting times are counted from the change.
+        follows = status(own[region], region, policy, trusting=region in trusted)
+        if follows is not entry.status:
+            regions[region] = replace(entry, status=follows, since=now)
+    return replace(state, regions=regions)
+
+
+def status(incidents: Incidents, region: str, policy: Policy, *, trusting: bool = False) -> Status:
+    """The region's status: a function of the set of incidents alone.
+
+    trusting: a close is taken as proof, because there is nothing else to prove health by.
+    """
+    if _weight(live(incidents, region), policy) >= policy.min_incidents:
+        return Status.DOWN
+    unproven = _unproven(incidents, region, trusting=policy.trust_close or trusting)
+    return Status.RECOVERING if _weight(unproven, policy) >= policy.min_incidents else Status.UP
+
+
+def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:
+    """The region's open incidents that the second signal does not contradict, by id."""
+    keys = [key for key, incident in incidents.items() if incident.region == region]
+    return tuple(incidents[key] for key in sorted(keys) if _is_live(incidents[key]))
+
+
+def _is_live(incident: Incident) -> bool:
+    heard = incident.opened and not incident.contradicted
+    return heard and incident.state is IncidentState.OPEN
+
+
+def _unproven(incidents: Incidents, region: str, *, trusting: bool) -> tuple[Incident, ...]:
+    """The region's incidents that were true as far as is known, and that nothing has settled."""
+    return tuple(
+        incident
+        for incident in incidents.values()
+        if incident.region == region
+        and incident.opened
+        and not (incident.contradicted or incident.settled)
+        and not (trusting and incident.state is IncidentState.CLOSED)
+    )
+
+
+def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
+    """How many incidents these count as: what a tick has seen itself needs no second witness."""
+    return sum(
+        policy.min_incidents if incident.id.startswith(TICK_PREFIX) else 1 for incident in incidents
+    )
+
+
+# --- what may be believed -------------------------------------------------------------------------
 
 
 def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
@@ -150,6 +246,7 @@ def _common_failure(probes: Probes, known_down: Collection[str]) -> str:
         if probe.verdict is not Verdict.SILENT and region not in known_down
     ]
     ways = set(asked)
+    # A 503 everywhere is an outage that we see. Only silence may be our own fault.
     alike = len(asked) > 1 and len(ways) == 1 and ways <= set(_NOT_ANSWERS)
     return ways.pop() if alike and not _any_status(probes) else ""
 
@@ -164,53 +261,7 @@ def is_blind(probes: Probes) -> bool:
     return any(probe.blind for probe in probes.values())
 
 
-def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:
-    """The region's open incidents that the second signal does not contradict, by id."""
-    keys = [key for key, incident in incidents.items() if incident.region == region]
-    return tuple(incidents[key] for key in sorted(keys) if _is_live(incidents[key]))
-
-
-def _is_live(incident: Incident) -> bool:
-    heard = incident.opened and not incident.contradicted
-    return heard and incident.state is IncidentState.OPEN
-
-
-def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
-    """The key that a message's incident has here: its id, unless another region has that id."""
-    known = incidents.get(signal.incident_id)
-    if known is None or known.region == signal.region:
-        return signal.incident_id
-    return f"{signal.incident_id}@{signal.region}"
-
-
-def status(incidents: Incidents, region: str, policy: Policy, *, trusting: bool = False) -> Status:
-    """The region's status: a function of the set of incidents alone.
-
-    trusting: a close is taken as proof, because there is nothing else to prove health by.
-    """
-    if _weight(live(incidents, region), policy) >= policy.min_incidents:
-        return Status.DOWN
-    unproven = _unproven(incidents, region, trusting=policy.trust_close or trusting)
-    return Status.RECOVERING if _weight(unproven, policy) >= policy.min_incidents else Status.UP
-
-
-def _unproven(incidents: Incidents, region: str, *, trusting: bool) -> tuple[Incident, ...]:
-    """The region's incidents that were true as far as is known, and that nothing has settled."""
-    return tuple(
-        incident
-        for incident in incidents.values()
-        if incident.region == region
-        and incident.opened
-        and not (incident.contradicted or incident.settled)
-        and not (trusting and incident.state is IncidentState.CLOSED)
-    )
-
-
-def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
-    """How many incidents these count as: what a tick has seen itself needs no second witness."""
-    return sum(
-        policy.min_incidents if incident.id.startswith(TICK_PREFIX) else 1 for incident in incidents
-    )
+# --- what one signal changes ----------------------------------------------------------------------
 
 
 def assess(  # a decision's whole world
@@ -241,34 +292,6 @@ def assess(  # a decision's whole world
     return derived(replace(assessed, regions=regions), policy, now, trusted)
 
 
-def derived(state: State, policy: Policy, now: datetime, trusted: Collection[str] = ()) -> State:
-    """The state with every region's status as it follows from the incidents."""
-    regions = dict(state.regions)
-    own: dict[str, dict[str, Incident]] = {name: {} for name in state.regions}
-    for key, incident in state.incidents.items():
-        own.setdefault(incident.region, {})[key] = incident
-    for region, entry in state.regions.items():
-        follows = status(own[region], region, policy, trusting=region in trusted)
-        if follows is not entry.status:
-            regions[region] = replace(entry, status=follows, since=now)
-    return replace(state, regions=regions)
-
-
-def set_aside(state: State, region: str, now: datetime, by: str) -> State:
-    """The state with what is known against this region settled by a human's choice of it.
-
-    Only a newer incident counts against it. by: who chose it, for people.
-    """
-    incidents = {
-        key: replace(_settle(incident, now), set_aside=by)
-        if incident.region == region and not incident.settled
-        else incident
-        for key, incident in state.incidents.items()
-    }
-    regions = {**state.regions, region: uncounted(state.regions[region])}
-    return replace(state, incidents=incidents, regions=regions)
-
-
 def _heard(
     incidents: Incidents, signal: Signal, looks: _Looks, policy: Policy, now: datetime
 ) -> Incidents:
@@ -287,14 +310,14 @@ def _merged(
     One that every opening so far left in doubt is judged again by the first that does not.
     """
     message = replace(from_message(signal), id=key_of(incidents, signal))
-    known = incidents.get(message.id)
-    if known is None:
+    earlier = incidents.get(message.id)
+    if earlier is None:
         return _judged(message, looks, policy) if message.opened else message
-    incident = join(known, message)
-    if message.opened and not known.opened:
+    incident = join(earlier, message)
+    if message.opened and not earlier.opened:
         return _judged(incident, looks, policy)
-    sheds_doubt = known.opened and known.doubt is not None and incident.doubt is None
-    return _judged_again(incident, known, looks, policy) if sheds_doubt else incident
+    sheds_doubt = earlier.opened and earlier.doubt is not None and incident.doubt is None
+    return _judged_again(incident, earlier, looks, policy) if sheds_doubt else incident
 
 
 def _judged(incident: Incident, looks: _Looks, policy: Policy) -> Incident:
@@ -304,12 +327,12 @@ def _judged(incident: Incident, looks: _Looks, policy: Policy) -> Incident:
     return replace(incident, contradicted=_is_denied(incident, looks, policy) or doubted)
 
 
-def _judged_again(incident: Incident, known: Incident, looks: _Looks, policy: Policy) -> Incident:
+def _judged_again(incident: Incident, earlier: Incident, looks: _Looks, policy: Policy) -> Incident:
     """The incident once its doubt is gone, so that the order of the two openings does not matter.
 
     It may become true by that and never false: it was believed before in spite of the doubt.
     """
-    if known.contradicted and _is_denied(incident, looks, policy):
+    if earlier.contradicted and _is_denied(incident, looks, policy):
         return replace(incident, contradicted=True)
     return replace(incident, contradicted=False, failed_at=None)
 
@@ -340,9 +363,9 @@ def _looked_at(incident: Incident, looks: _Looks, now: datetime) -> Incident:
     if not _is_seen_failing(incident, looks):
         return incident
     since = now - incident.failed_at if incident.failed_at else None
-    if since is None or abs(since) > ROW_GAP:
+    if since is None or abs(since) > ROW_GAP:  # the first look of a row
         return replace(incident, failed_at=now)
-    if since < PROBE_SPACING:
+    if since < PROBE_SPACING:  # another orchestrator's tick of the same minute
         return incident
     return replace(incident, contradicted=False, failed_at=None)
 
@@ -352,10 +375,6 @@ def _is_seen_failing(incident: Incident, looks: _Looks) -> bool:
     if not _says(looks.second, incident.region, Verdict.FAILING):
         return False
     return incident.doubt is None or _says(looks.own, incident.region, Verdict.FAILING)
-
-
-def _says(probes: Probes, region: str, verdict: Verdict) -> bool:
-    return region in probes and probes[region].verdict is verdict
 
 
 def _counted(
@@ -395,10 +414,5 @@ def _own_incident(region: str, revision: int, now: datetime) -> Incident:
     return Incident(f"{TICK_PREFIX}{region}-{revision}", region, IncidentState.OPEN, now)
 
 
-def _settle(incident: Incident, now: datetime) -> Incident:
-    if incident.settled:
-        return incident
-    if incident.state is not IncidentState.OPEN:
-        return replace(incident, settled=True)
-    ended = max(now, incident.started_at)  # its start may lie ahead of our clock
-    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=ended)
+def _says(probes: Probes, region: str, verdict: Verdict) -> bool:
+    return region in probes and probes[region].verdict is verdict

@@ -7,7 +7,7 @@ for as long as it does: its users are where a human, or a rule, wanted nobody to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 from orchestrator.core.model import Decision, Outcome, Page, Routing, Signal, State, Tick
@@ -50,8 +50,8 @@ def _groups(service: Service, state: State, routing: Routing | None) -> list[str
 
 def fresh(before: State | None, state: State) -> tuple[str, ...]:
     """The unclaimed groups that the state knows and the document before did not."""
-    known: Mapping[str, int] = before.unclaimed if before else {}
-    return tuple(group for group in state.unclaimed if group not in known)
+    groups: Collection[str] = before.unclaimed if before else ()
+    return tuple(group for group in state.unclaimed if group not in groups)
 
 
 def pages(service: Service, state: State, routing: Routing | None) -> tuple[Page, ...]:

@@ -73,14 +73,14 @@ def key(page: Page) -> str:
 
 
 def note(
-    known: Mapping[str, Paged], holding: Collection[Page], now: datetime, decision: str = ""
+    entries: Mapping[str, Paged], holding: Collection[Page], now: datetime, decision: str = ""
 ) -> tuple[Mapping[str, Paged], tuple[Due, ...]]:
     """Note that these conditions hold now: what is remembered from then on, and the pages due.
 
-    known: what is remembered so far. decision: id of the recorded decision that they come from, if
-    any; a condition keeps the first.
+    entries: what is remembered so far. decision: id of the recorded decision that they come from,
+    if any; a condition keeps the first.
     """
-    after = {name: entry for name, entry in known.items() if not _is_over(entry, now)}
+    after = {name: entry for name, entry in entries.items() if not _is_over(entry, now)}
     due: dict[str, Due] = {}
     for page in holding:
         name = key(page)
@@ -133,14 +133,14 @@ def reminder(entry: Paged, page: Page) -> datetime | None:
     return min([at for at in later if at > entry.last] or [entry.last + DAILY])
 
 
-def standing(known: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
+def standing(entries: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
     """Those of the conditions that hold, as far as is known, and that a human was paged for."""
-    return {n: one for n, one in known.items() if one.last and not _is_over(one, now)}
+    return {n: one for n, one in entries.items() if one.last and not _is_over(one, now)}
 
 
-def acknowledged(known: Mapping[str, Paged]) -> Mapping[str, Paged]:
+def acknowledged(entries: Mapping[str, Paged]) -> Mapping[str, Paged]:
     """The same when a human has seen it: no reminder while these conditions last."""
-    return {name: replace(entry, quiet=True) for name, entry in known.items()}
+    return {name: replace(entry, quiet=True) for name, entry in entries.items()}
 
 
 def merged(document: Mapping[str, Paged], instance: Mapping[str, Paged]) -> Mapping[str, Paged]:

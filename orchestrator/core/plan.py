@@ -182,18 +182,18 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
     would leave the service without traffic.
     """
     lever = lever_of(service, state.lever)
-    seen = seen_pair(routing, service)
+    mark_before = seen_pair(routing, service)
     _refuse_ambiguous(routing, service, lever)
     if state.pair.epoch == 0:
-        return Plan(routing.name, lever, (), seen, seen)
-    wanted = desired(state, service)
+        return Plan(routing.name, lever, (), mark_before, mark_before)
+    given = desired(state, service)
     if lever is Lever.CAPACITY:
-        changes = tuple(_scales(state, routing, service, wanted))
+        changes = tuple(_scales(state, routing, service, given))
     else:
-        changes = tuple(_memberships(state, routing, service, wanted))
-    seen_frozen = read_frozen(routing.description, service.name)
+        changes = tuple(_memberships(state, routing, service, given))
+    frozen_before = read_frozen(routing.description, service.name)
     frozen = _frozen(state, service)
-    whole = Plan(routing.name, lever, changes, seen, state.pair, frozen, seen_frozen)
+    whole = Plan(routing.name, lever, changes, mark_before, state.pair, frozen, frozen_before)
     refuse_unsafe(whole, routing, service)
     return whole
 
@@ -207,18 +207,18 @@ def _frozen(state: State, service: Service) -> int:
 
 
 def _scales(
-    state: State, routing: Routing, service: Service, wanted: Collection[str]
+    state: State, routing: Routing, service: Service, given: Collection[str]
 ) -> Iterable[Change]:
     for backend in routing.backends:
         region = _region(state, service, backend.group)
         if region is None:
             continue
-        to = _wanted_scaler(state, backend, region) if region in wanted else 0.0
+        to = _given_scaler(state, backend, region) if region in given else 0.0
         if to != backend.scaler:
             yield Change(Verb.SCALE, region, _scaled(backend, to))
 
 
-def _wanted_scaler(state: State, backend: Backend, region: str) -> float:
+def _given_scaler(state: State, backend: Backend, region: str) -> float:
     """What a carrying region's backend shall have: what it has, or was, or its ramp's share.
 
     A region that is not on a ramp keeps what a human has set above 0.
@@ -230,23 +230,23 @@ def _wanted_scaler(state: State, backend: Backend, region: str) -> float:
 
 
 def _memberships(
-    state: State, routing: Routing, service: Service, wanted: Collection[str]
+    state: State, routing: Routing, service: Service, given: Collection[str]
 ) -> Iterable[Change]:
     attached = {backend.group: backend for backend in routing.backends}
     for backend in attached.values():
-        yield from _membership(state, service, backend, wanted)
+        yield from _membership(state, service, backend, given)
     claims = ((n, group) for n in service.names for group in service.region(n).backends)
     for name, group in claims:
-        if name in wanted and group not in attached:
+        if name in given and group not in attached:
             yield Change(Verb.ATTACH, name, _attachable(state, group))
 
 
 def _membership(
-    state: State, service: Service, backend: Backend, wanted: Collection[str]
+    state: State, service: Service, backend: Backend, given: Collection[str]
 ) -> Iterable[Change]:
     """What becomes of an attached backend: nothing where no region claims it."""
     region = _region(state, service, backend.group)
-    if region is not None and region not in wanted:
+    if region is not None and region not in given:
         yield Change(Verb.DETACH, region, backend)
     elif region is not None and backend.scaler == 0:
         yield Change(Verb.SCALE, region, _scaled(backend, _full(state, backend.group)))
@@ -258,9 +258,9 @@ def _attachable(state: State, group: str) -> Backend:
     What is attached is the configured group, whatever path the document keeps, and its scaler is
     one that the API takes: who can write the document chooses no other group and no refusal.
     """
-    known = state.restore.get(group, NOTHING)
-    scaler = {"capacityScaler": _full(state, group)} if "capacityScaler" in known else NOTHING
-    return Backend(group, {**known, "group": _full_url(group), **scaler})
+    before = state.restore.get(group, NOTHING)
+    scaler = {"capacityScaler": _full(state, group)} if "capacityScaler" in before else NOTHING
+    return Backend(group, {**before, "group": _full_url(group), **scaler})
 
 
 def _region(state: State, service: Service, group: str) -> str | None:
@@ -388,20 +388,21 @@ def remember(
     state: State,
     routing: Routing,
     service: Service,
-    wanted: Collection[str],
+    given: Collection[str],
     before: State | None = None,
 ) -> Mapping[str, Json]:
     """The state's `restore`, with what this epoch will drain or detach added as it is now.
 
+    given: the regions that get capacity, which are left out.
     before: the document of the epoch that ends; it tells which backends are not as they were.
     """
     kept = dict(state.restore)
     for backend in routing.backends:
         region = _region(state, service, backend.group)
-        if region is None or region in wanted:
+        if region is None or region in given:
             continue
-        known = bool(kept.get(backend.group))
-        if before and not _is_own(before, service, region, known=known):
+        drained = bool(kept.get(backend.group))
+        if before and not _is_own(before, service, region, drained=drained):
             continue
         kept |= _as_it_is(state, service, backend)
     if is_cut(routing.description, service.name, state.pair):
@@ -409,14 +410,14 @@ def remember(
     return kept
 
 
-def _is_own(before: State, service: Service, region: str, *, known: bool) -> bool:
+def _is_own(before: State, service: Service, region: str, *, drained: bool) -> bool:
     """Whether a backend's settings are its own, not a ramp's step or another hand's.
 
-    known: what it was is kept, because it was drained before.
+    drained: it was drained before, so what it was is kept already.
     """
     if before.ceilings.get(region, 1.0) < 1:
         return False
-    return region in desired(before, service) or not known
+    return region in desired(before, service) or not drained
 
 
 def _as_it_is(state: State, service: Service, backend: Backend) -> Mapping[str, Json]:

@@ -111,11 +111,11 @@ def _named(what: str, expected: Sequence[str], is_so: Sequence[str]) -> Iterator
         yield f"{what} is {', '.join(is_so) or NOBODY}, expected {listed}"
 
 
-def _paged(wanted: bool | str | None, pages: Sequence[str]) -> Iterator[str]:
-    if isinstance(wanted, str) and not any(wanted in page for page in pages):
-        yield f"paged should have {wanted!r}, and the pages are {_shown(pages)}"
-    if isinstance(wanted, bool) and wanted != bool(pages):
-        yield f"paged is {_shown(pages)}, expected {'a page' if wanted else 'none'}"
+def _paged(expected: bool | str | None, pages: Sequence[str]) -> Iterator[str]:
+    if isinstance(expected, str) and not any(expected in page for page in pages):
+        yield f"paged should have {expected!r}, and the pages are {_shown(pages)}"
+    if isinstance(expected, bool) and expected != bool(pages):
+        yield f"paged is {_shown(pages)}, expected {'a page' if expected else 'none'}"
 
 
 def _shown(texts: Sequence[str]) -> str:

@@ -317,8 +317,8 @@ def _may_remark(stored: Stored, plan: Plan, service: Service) -> bool:
 
 
 def _difference(theirs: Stamp, ours: Stamp) -> str:
-    known = bool(theirs.routing_digest)
-    shifts = "the same" if theirs.shifts_like(ours) else "other" if known else "perhaps other"
+    is_known = bool(theirs.routing_digest)
+    shifts = "the same" if theirs.shifts_like(ours) else "other" if is_known else "perhaps other"
     return (
         f"the epoch was decided with serial {theirs.serial} digest {theirs.digest}, and this"
         f" instance has serial {ours.serial} digest {ours.digest}, with {shifts} regions, groups,"

@@ -64,8 +64,8 @@ def remember(
 
     They are said by `page` when the state was committed.
     """
-    known = paging.merged(state.pages, _own(state.service, context))
-    after, due = paging.note(known, pages, context.now(), decision)
+    entries = paging.merged(state.pages, _own(state.service, context))
+    after, due = paging.note(entries, pages, context.now(), decision)
     return replace(state, pages=after), due
 
 

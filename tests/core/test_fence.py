@@ -17,7 +17,7 @@ from orchestrator.core.fence import (
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import NO_PAIR, Pair
 
-MARK = "failover epoch=7 service=checkout rev=1763874000123456"
+WRITTEN = "failover epoch=7 service=checkout rev=1763874000123456"
 PAIR = Pair(7, 1763874000123456)
 
 PAIRS = st.builds(Pair, st.integers(0, EPOCHS - 1), st.integers(0, 10**20 - 1))
@@ -35,14 +35,14 @@ quick = settings(deadline=None)
 
 
 def test_the_mark_is_the_documented_text() -> None:
-    assert write_mark("", "checkout", PAIR) == MARK
-    assert write_mark("made by hand", "checkout", PAIR) == f"{MARK} made by hand"
+    assert write_mark("", "checkout", PAIR) == WRITTEN
+    assert write_mark("made by hand", "checkout", PAIR) == f"{WRITTEN} made by hand"
 
 
 def test_the_mark_is_read_wherever_it_stands() -> None:
-    assert read_mark(MARK, "checkout") == PAIR
-    assert read_mark(f"made by hand {MARK}", "checkout") == PAIR
-    assert read_mark(f"made\n{MARK}\nby hand", "checkout") == PAIR
+    assert read_mark(WRITTEN, "checkout") == PAIR
+    assert read_mark(f"made by hand {WRITTEN}", "checkout") == PAIR
+    assert read_mark(f"made\n{WRITTEN}\nby hand", "checkout") == PAIR
 
 
 def test_no_mark_is_the_lowest_pair() -> None:
@@ -53,7 +53,7 @@ def test_no_mark_is_the_lowest_pair() -> None:
 
 def test_the_mark_of_another_service_counts_as_none() -> None:
     for other in ("search", "checkout-2", "check"):
-        assert read_mark(MARK.replace("checkout", other), "checkout") == NO_PAIR
+        assert read_mark(WRITTEN.replace("checkout", other), "checkout") == NO_PAIR
 
 
 def test_the_highest_of_several_marks_wins() -> None:
@@ -64,16 +64,16 @@ def test_the_highest_of_several_marks_wins() -> None:
 
 
 def test_a_new_mark_replaces_every_older_one() -> None:
-    text = f"a {MARK} b {MARK.replace('7', '9')} c"
+    text = f"a {WRITTEN} b {WRITTEN.replace('7', '9')} c"
     after = write_mark(text, "checkout", Pair(10, 1))
     assert read_mark(after, "checkout") == Pair(10, 1)
     assert after.count("epoch=") == 1
 
 
 def test_the_mark_of_another_service_is_kept() -> None:
-    other = MARK.replace("checkout", "search")
+    other = WRITTEN.replace("checkout", "search")
     after = write_mark(f"{other} note", "checkout", PAIR)
-    assert after == f"{MARK} {other} note"
+    assert after == f"{WRITTEN} {other} note"
     assert read_mark(after, "search") == PAIR
 
 
@@ -81,7 +81,7 @@ def test_the_description_is_cut_to_what_the_api_keeps_and_the_mark_survives() ->
     text = "x" * MAX_DESCRIPTION
     after = write_mark(text, "checkout", PAIR)
     assert len(after) == MAX_DESCRIPTION == 2048
-    assert after.startswith(MARK)
+    assert after.startswith(WRITTEN)
     assert is_cut(text, "checkout", PAIR)
     assert not is_cut("x" * 100, "checkout", PAIR)
     assert not is_cut("", "checkout", PAIR)

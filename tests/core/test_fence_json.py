@@ -22,7 +22,7 @@ from orchestrator.core.model import Pair
 
 GKE = '{"kubernetes.io/service-name":"shop/checkout","kubernetes.io/service-port":"80"}'
 PAIR = Pair(7, 1763874000123456)
-MARK = "failover epoch=7 service=checkout rev=1763874000123456"
+WRITTEN = "failover epoch=7 service=checkout rev=1763874000123456"
 
 PAIRS = st.builds(Pair, st.integers(0, EPOCHS - 1), st.integers(0, 10**20 - 1))
 VALUES = st.recursive(
@@ -39,14 +39,14 @@ quick = settings(deadline=None)
 
 def test_the_mark_is_a_member_of_a_controllers_json() -> None:
     after = write_mark(GKE, "checkout", PAIR)
-    assert json.loads(after) == {"failover-checkout": MARK, **json.loads(GKE)}
+    assert json.loads(after) == {"failover-checkout": WRITTEN, **json.loads(GKE)}
     assert read_mark(after, "checkout") == PAIR
     assert bare(after, "checkout") == GKE
-    assert json.loads(write_mark("{}", "checkout", PAIR)) == {"failover-checkout": MARK}
+    assert json.loads(write_mark("{}", "checkout", PAIR)) == {"failover-checkout": WRITTEN}
 
 
 def test_a_mark_in_front_of_the_json_moves_into_it() -> None:
-    after = write_mark(f"{MARK} {GKE}", "checkout", Pair(8, 1))
+    after = write_mark(f"{WRITTEN} {GKE}", "checkout", Pair(8, 1))
     assert json_object(after) is not None
     assert read_mark(after, "checkout") == Pair(8, 1)
     assert after.count("epoch=") == 1
@@ -76,7 +76,7 @@ def test_the_mark_of_another_service_stays_in_the_json() -> None:
 def test_json_that_leaves_no_room_is_cut_and_said_to_be() -> None:
     long = json.dumps({"a": "x" * 2020})
     after = write_mark(long, "checkout", PAIR)
-    assert after.startswith(MARK)
+    assert after.startswith(WRITTEN)
     assert len(after) == MAX_DESCRIPTION
     assert is_cut(long, "checkout", PAIR)
     assert not is_cut(GKE, "checkout", PAIR)
@@ -84,7 +84,7 @@ def test_json_that_leaves_no_room_is_cut_and_said_to_be() -> None:
 
 def test_what_only_begins_like_json_is_plain_text() -> None:
     for text in ("{made by hand}", '{"a":', '["a"]', "{" * 2000):
-        assert write_mark(text, "checkout", PAIR).startswith(MARK)
+        assert write_mark(text, "checkout", PAIR).startswith(WRITTEN)
         assert json_object(text) is None
 
 
@@ -92,7 +92,7 @@ def test_what_only_begins_like_json_is_plain_text() -> None:
 def test_what_an_older_version_left_of_the_mark_is_taken_away(residue: str) -> None:
     """It removes the mark from inside the JSON, and not the member around it."""
     left = GKE.replace("{", f'{{"failover-checkout":"{residue}",')
-    after = write_mark(f"{MARK} {left}", "checkout", Pair(9, 11))
+    after = write_mark(f"{WRITTEN} {left}", "checkout", Pair(9, 11))
     assert after.count("failover-checkout") == 1
     assert read_mark(json.dumps(json.loads(after)), "checkout") == Pair(9, 11)
     assert bare(after, "checkout") == GKE
@@ -145,7 +145,7 @@ def test_marks_that_do_not_fit_are_refused_and_not_cut() -> None:
 
 
 def test_room_for_a_freeze_is_kept_free() -> None:
-    text = "x" * (MAX_DESCRIPTION - len(MARK) - 1)
+    text = "x" * (MAX_DESCRIPTION - len(WRITTEN) - 1)
     assert is_cut(text, "checkout", PAIR)
     tight = json.dumps({"a": "x" * 1950})
     after = write_mark(tight, "checkout", PAIR)
