@@ -129,7 +129,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
 def _too_many(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
     """What every application would refuse in the document."""
     if len(regions) > MOST_REGIONS:
-        yield path, f"{len(regions)} regions; write at most {MOST_REGIONS}: no client reads more"
+        yield path, f"{len(regions)} regions. Write at most {MOST_REGIONS}: no client reads more"
 
 
 def _elsewhere(raw: Mapping[object, object], *, emulated: bool) -> Iterator[Found]:
@@ -145,7 +145,7 @@ def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:
     for kind, field in (("ssm", "parameter"), ("redis", "key")):
         given = _object(mirrors.get(kind)).get(field)
         if isinstance(given, str) and MIRRORED not in given:
-            text = f"all services would share {given}; write {MIRRORED} where their names are to be"
+            text = f"all services would share {given}. Write {MIRRORED} where their names are to be"
             yield ("mirrors", kind, field), text
 
 
@@ -207,7 +207,7 @@ def _unconfirmed(path: tuple[object, ...], service: Mapping[object, object]) -> 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
     claims = [(name, group) for name, groups in _claims(regions).items() for group in groups]
     if len(claims) > MOST_GROUPS:
-        text = f"{len(claims)} groups; write at most {MOST_GROUPS} for a service"
+        text = f"{len(claims)} groups. Write at most {MOST_GROUPS} for a service"
         yield (*path, "regions"), text
         return
     for name, region in regions.items():

@@ -78,13 +78,13 @@ def _is_foreign(endpoint: str, hosts: list[str], *, local: bool) -> bool:
 
 def _unnamed(region: str) -> str:
     return (
-        f"missing: {region} is no AWS region, so nothing tells where its table is; write the"
+        f"missing: {region} is no AWS region, so nothing tells where its table is. Write the"
         " replica's, such as us-east-1"
     )
 
 
 def _in_another(endpoint: str, named: str, region: str, expected: str) -> str:
-    text = f"{endpoint} is DynamoDB in {named}, not in {expected}; write"
+    text = f"{endpoint} is DynamoDB in {named}, not in {expected}. Write"
     other = f"aws_region: {named}" if region == expected else f"aws_region: {named} as well"
     return f"{text} {default_endpoint(expected)}, or {other} if the table is there"
 

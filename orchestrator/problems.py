@@ -25,7 +25,7 @@ _LONG = 100
 """Characters of a wrong value that are shown."""
 
 MOST = PROBLEMS
-"""Problems that are told at once."""
+"""Problems that are reported together."""
 
 SORTED = 300
 """Problems among which these are the first ones of the file."""
@@ -42,7 +42,7 @@ _ALIKE = 0.7
 _ONLY_ELSEWHERE = frozenset(
     {"url_map", "path_matcher", "backend_services", "zone", "record", "type", "targets", "ttl"}
 )
-"""Fields of the traffic kinds that do not exist yet: told once, by their kind."""
+"""Fields of the traffic kinds that do not exist yet: reported once, by their kind."""
 
 
 def told(error: ValidationError, raw: object) -> list[Found]:
@@ -52,7 +52,7 @@ def told(error: ValidationError, raw: object) -> list[Found]:
 
 
 def in_order(raw: object, faults: Iterable[Found], more: int = 0) -> list[Problem]:
-    """The problems in the order of the file; what is missing stands at the end of its mapping.
+    """The problems in the order of the file. Missing fields come at the end of their mapping.
 
     At most `MOST` of them, and one that says how many more there are. more: how many there are
     beside these faults.
@@ -65,7 +65,7 @@ def in_order(raw: object, faults: Iterable[Found], more: int = 0) -> list[Proble
         for steps, text in ordered[:MOST]
     ]
     if more > 0:
-        problems.append(Problem("(file)", f"{more} more problems; fix these first"))
+        problems.append(Problem("(file)", f"{more} more problems. Fix these first"))
     return problems
 
 
@@ -93,14 +93,14 @@ def shown(value: object) -> str:
 
 
 def _it_is(steps: tuple[object, ...], given: object) -> str:
-    """What stands there, unless it may be a password, in whatever spelling."""
+    """The value there, unless it may be a password, in any spelling."""
     if "redis" in steps and isinstance(given, str | bytes) and given:
-        return "; what stands there is not repeated, because it may hold a password"
-    return f"; it is {shown(given)}"
+        return ". It is not shown, because it may hold a password"
+    return f". It is {shown(given)}"
 
 
 def _told(error: ErrorDetails, raw: object) -> Found | None:
-    """One error in our words; None for what another of them tells better."""
+    """One error in our words, or None if another error says it better."""
     place = _Place(error["loc"])
     parent, given = _at(raw, place.steps[:-1]), error["input"]
     match error["type"]:
@@ -109,7 +109,7 @@ def _told(error: ErrorDetails, raw: object) -> Found | None:
         case "missing" | "extra_forbidden" if _by_its_kind(place, parent):
             return None
         case "missing":
-            text = f"missing; write {place.write}"
+            text = f"missing. Write {place.write}"
         case "invalid_key":
             text = "a key must be a text: put it in quotes"
         case "extra_forbidden":
@@ -128,7 +128,7 @@ def _told(error: ErrorDetails, raw: object) -> Found | None:
 class _Place:
     """Where an error is, found by walking the schema along the path that the library gives.
 
-    That path is the file's, but for its last steps, which may name a branch of a union or a key.
+    That path is the file's, except its last steps, which may name a branch of a union or a key.
     """
 
     def __init__(self, loc: tuple[int | str, ...]) -> None:
@@ -177,7 +177,7 @@ class _Place:
         return (self.field.item if is_item else self.field.kind).write
 
     def is_other_branch(self, raw: object) -> bool:
-        """Whether it speaks of a list where none was given, or of one value where one was."""
+        """Whether it is about a list and none was given, or about one value and a list was."""
         field = self.steps[:-1] if self.steps and isinstance(self.steps[-1], int) else self.steps
         is_list = isinstance(_at(raw, field), list)
         return bool(self.branch) and is_list is not self.branch.startswith("list[")
@@ -192,7 +192,7 @@ def _by_its_kind(place: _Place, parent: object) -> bool:
 
 
 def _not_yet(field: Field | None, given: object) -> str:
-    """The sentence that tells of a value that is not in this version yet, or nothing."""
+    """The sentence about a value that is not in this version yet, or nothing."""
     refused = field.not_yet if field else None
     if not refused:
         return ""
@@ -208,11 +208,11 @@ def _unknown(key: str, model: type[BaseModel] | None, parent: Mapping[object, ob
     near = difflib.get_close_matches(key, free, 1, _ALIKE)
     near = near or difflib.get_close_matches(key, names, 1, _ALIKE)
     if near:
-        return f"not known here; did you mean `{near[0]}`?"
+        return f"not known here. Did you mean `{near[0]}`?"
     elsewhere = [field.path for field in every() if field.path.rpartition(".")[2] == key]
     if elsewhere:
-        return f"not known here; it belongs at {' or '.join(elsewhere)}"
-    return f"not known here; known are {', '.join(names)}"
+        return f"not known here. It belongs at {' or '.join(elsewhere)}"
+    return f"not known here. Known are {', '.join(names)}"
 
 
 class _Index:
@@ -222,7 +222,7 @@ class _Index:
         self._known: dict[int, dict[object, tuple[int, object]]] = {}
 
     def path(self, raw: object, steps: Iterable[object]) -> str:
-        """The path as the file writes it; the library gives a key such as `no` as 0."""
+        """The path as the file writes it. The library gives a key such as `no` as 0."""
         words: list[str] = []
         for step in steps:
             key = None if isinstance(raw, list) else self._keys(raw).get(step)

@@ -123,12 +123,13 @@ def _unreached(role: str, what: str, error: FailoverError) -> Finding:
 
 def _service(service: Service, world: World, make: Make | None) -> list[Finding]:
     try:
-        observed, lost = observe(service, world.context)
+        observed = observe(service, world.context)
     except FailoverError as error:
         advice = "No alert can be handled until the state can be read"
         return [Finding(service.name, "state", Level.FAIL, str(error), advice, error)]
     found = list(_document(service, observed, world, make))
     if observed.routing is None:
+        lost = observed.unseen
         text = "Traffic cannot be moved until the Compute API answers"
         found.append(Finding(service.name, "load balancer", Level.FAIL, str(lost), text, lost))
     else:

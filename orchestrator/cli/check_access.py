@@ -82,11 +82,11 @@ WRITE = Gate(
 
 @dataclass(slots=True)
 class _Sorted:
-    """The grants of a policy as they matter for one gate."""
+    """The grants of a policy as they matter for one gate. named: by member."""
 
     public: list[str] = field(default_factory=list)
     broad: list[str] = field(default_factory=list)
-    named: list[str] = field(default_factory=list)
+    named: dict[str, list[str]] = field(default_factory=dict)
     readers: list[str] = field(default_factory=list)
 
 
@@ -145,18 +145,20 @@ def _judged(what: str, gate: Gate, grants: Collection[Grant], expected: Collecti
         detail = f"everybody may {gate.verb} it: {_list(sorted_.public)}"
         do = f"Remove {' and '.join(sorted(PUBLIC))} from its IAM policy: strangers move traffic"
         return Finding(ALL, what, Level.FAIL, detail, do)
-    everyone = _list([*sorted_.broad, *sorted_.named]) or "nobody by this policy"
+    named = sorted_.named
+    texts = [text for shown in named.values() for text in shown]
+    everyone = _list([*sorted_.broad, *texts]) or "nobody by this policy"
     if sorted_.broad:
         do = f"{_list(sorted_.broad)}: grant a role to named accounts in its place"
         return Finding(ALL, what, Level.WARN, everyone, do)
     if sorted_.readers:
         detail = f"{everyone}. Everybody may read: {_list(sorted_.readers)}"
         return Finding(ALL, what, Level.WARN, detail, "Remove them from its IAM policy")
-    others = [one for one in sorted_.named if expected and one.split(" ")[0] not in expected]
-    if others:
+    others = [text for member, shown in named.items() if member not in expected for text in shown]
+    if expected and others:
         do = f"Only {', '.join(expected)} has to: remove {_list(others)}"
         return Finding(ALL, what, Level.WARN, everyone, do)
-    missing = [one for one in expected if not any(x.startswith(f"{one} ") for x in sorted_.named)]
+    missing = [one for one in expected if one not in named]
     if missing:
         detail = f"{everyone}; {_list(missing)}, which pushes, is not among them"
         do = "Grant it roles/run.invoker, unless it inherits that: else no push arrives"
@@ -176,7 +178,7 @@ def _sorted(gate: Gate, grants: Collection[Grant]) -> _Sorted:
             elif able and member.startswith(BROAD):
                 found.broad.append(text)
             elif able and not member.startswith("deleted:"):
-                found.named.append(text)
+                found.named.setdefault(member, []).append(text)
     return found
 
 

@@ -8,8 +8,9 @@ from orchestrator.cli.finding import Finding, Level
 from orchestrator.cli.remedies import remedies, remedy
 from orchestrator.cli.sentences import left_alone
 from orchestrator.core import rules
-from orchestrator.core.choice import Scene
+from orchestrator.core.case import Case
 from orchestrator.core.errors import FailoverError
+from orchestrator.core.ground import Ground
 from orchestrator.core.model import Decision, Observed, Outcome, State, Tick
 from orchestrator.core.policy import Mode, Service
 from orchestrator.core.rule import Reason, Rule
@@ -44,7 +45,7 @@ def _held(service: Service, decision: Decision) -> Finding:
     lost = any(reason.rule == Rule.LAST_REGION for reason in refused)
     detail = f"held: {'; '.join(dict.fromkeys(map(str, refused)))}"
     told = [record.reason(reason) for reason in decision.reasons]
-    entry = {"outcome": "held", "reasons": told, "routing": dict(decision.state.routing)}
+    entry = {"outcome": Outcome.HELD, "reasons": told, "routing": dict(decision.state.routing)}
     text = ". ".join(line.rstrip(".") for line in remedies(entry, service.name))
     return Finding(service.name, "next tick", Level.FAIL if lost else Level.WARN, detail, text)
 
@@ -57,25 +58,30 @@ def could_take_over(service: Service, observed: Observed, world: World) -> Itera
     state, routing = observed.stored.state, observed.routing
     if state is None or routing is None or len(service.names) == 1:
         return
-    scene = Scene(
-        service, state, routing, Tick(), observed.probes, observed.probes, world.context.now()
+    case = Case(
+        service,
+        Ground(state, tuple(state.routing)),
+        state,
+        routing,
+        Tick(),
+        observed.probes,
+        observed.probes,
+        world.context.now(),
     )
     known = [name for name in service.names if name in state.regions]
-    fit = {name: scene.fit(name) for name in known}
+    fit = {name: case.fit(name) for name in known}
     for name in [name for name in known if name in state.routing]:
-        others = {
-            other: _target(scene, other, name, fit[other]) for other in known if other != name
-        }
+        others = {other: _target(case, other, name, fit[other]) for other in known if other != name}
         yield _others(service, name, others)
     yield from _automation(service, state, world)
 
 
-def _target(scene: Scene, name: str, left: str, fit: Reason) -> Reason:
+def _target(case: Case, name: str, left: str, fit: Reason) -> Reason:
     """The first gate that would refuse the region as a target. One that carries traffic already
     is asked for its health alone."""
-    if name in scene.state.routing:
+    if name in case.state.routing:
         return fit
-    return next((gate for gate in (fit, *scene.lag(name, (left,))) if not gate.passed), fit)
+    return next((gate for gate in (fit, *case.lag(name, (left,))) if not gate.passed), fit)
 
 
 def _automation(service: Service, state: State, world: World) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from orchestrator.cli.views import preview_view
 from orchestrator.core.errors import FailoverError, Kind, NoStore, Unavailable
 from orchestrator.core.ground import orphaned
 from orchestrator.core.limits import TEXT
-from orchestrator.core.model import FAMILIES, Command, Json, Tick, Wish
+from orchestrator.core.model import FAMILIES, Command, Json, Outcome, Tick, Wish
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
@@ -148,7 +148,8 @@ def _preview(session: Session, services: tuple[Service, ...], made: Command, wor
 
 def _is_stopped(view: Json) -> bool:
     """Whether nothing would come of the command: a rule refuses it, or nothing can be moved."""
-    return view["outcome"] == "held" or bool(view["obstacle"] and view["outcome"] != "obeyed")
+    outcome = view["outcome"]
+    return outcome == Outcome.HELD or bool(view["obstacle"] and outcome != Outcome.OBEYED)
 
 
 def _preview_view(service: Service, seen: Preview | FailoverError, session: Session) -> Json:
@@ -175,7 +176,7 @@ def _show_preview(session: Session, view: Json) -> None:
         return
     routing = view["routing"]
     wanted = list(routing) if isinstance(routing, dict) else []
-    when = "until the switch ends" if view["outcome"] == "switching" else "then"
+    when = "until the switch ends" if view["outcome"] == Outcome.SWITCHING else "then"
     told = sentences.will_carry(view["remains"], wanted)
     session.say(f"  {when} {told} (epoch {view['epoch']})")
 
@@ -332,7 +333,7 @@ def repeated(service: str, order: Order, manner: Manner) -> str:
 def _is_late(entry: Json) -> bool:
     """Whether the command was refused for its age or its place: giving it again cures that."""
     refused = [reason for reason in gates.reasons(entry) if not reason.get("passed")]
-    held = entry.get("outcome") == "held"
+    held = entry.get("outcome") == Outcome.HELD
     return held and any(reason.get("rule") == Rule.COMMAND for reason in refused)
 
 
@@ -367,7 +368,7 @@ def _show(
             fine = False
             views.append({"service": name, "error": error_of(entry, session)})
             continue
-        fine = fine and entry.get("outcome") not in {"held", "abandoned"}
+        fine = fine and entry.get("outcome") not in {Outcome.HELD, Outcome.ABANDONED}
         repeat = {"repeat": repeated(name, order, manner)} if _is_late(entry) else {}
         views.append({"service": name, "decision": _with_traffic(name, entry, world), **repeat})
     if session.as_json:

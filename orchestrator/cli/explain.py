@@ -12,12 +12,15 @@ from datetime import datetime
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.failures import error_of
 from orchestrator.cli.history import carried_out, failures, journaled
+from orchestrator.cli.line import style_of
 from orchestrator.cli.session import Session, nearest
 from orchestrator.cli.views import chosen_by, preview_view
+from orchestrator.core import trigger
 from orchestrator.core.counting import proof_needed
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.ground import orphaned
-from orchestrator.core.ids import plain_id
+from orchestrator.core.ids import forms, plain_id
+from orchestrator.core.incidents import bare_id
 from orchestrator.core.limits import READ
 from orchestrator.core.model import (
     NOTHING,
@@ -49,20 +52,6 @@ FAILURES = 3
 """Newest failures that are told beside the last decision."""
 
 
-_STYLES = {
-    "REFUSED": "yellow",
-    "ENDED": "yellow",
-    "MOVED": "bold green",
-    "GAVE UP": "bold yellow",
-    "GAVE": "bold green",
-    "HELD": "bold yellow",
-    "FROZEN": "yellow",
-    "SWITCHING": "yellow",
-    "RAMP:": "yellow",
-}
-"""How a line with such a word looks."""
-
-
 POISON = 200
 """Unreadable messages that are looked at for an id, the newest: each is a request."""
 
@@ -86,7 +75,7 @@ def explain(session: Session, name: str | None, identity: str | None) -> bool:
         session.answer({"service": service.name, **told})
         return "error" not in told
     for line in told["sentences"] if isinstance(told["sentences"], list) else ():
-        session.say(line, _style(line))
+        session.say(line, style_of(line))
     return "error" not in told
 
 
@@ -101,15 +90,6 @@ def _found(
         except NotRecorded as error:
             missed.append(error)
     raise missed[0]
-
-
-def _style(line: str) -> str:
-    for word, style in _STYLES.items():
-        if word in line:
-            return style
-    if line.startswith(("A human was paged", "  A human would be paged", "  This holds", "To do")):
-        return "bold"
-    return "dim" if line.strip().startswith("passed") else ""
 
 
 def known_ids(session: Session, name: str | None) -> list[str]:
@@ -129,7 +109,7 @@ def known_ids(session: Session, name: str | None) -> list[str]:
 def _standing(session: Session, service: Service, world: World) -> Json:
     """The last decision, every region, and what a tick would do now."""
     now = world.context.now()
-    observed, lost = observe(service, world.context)
+    observed = observe(service, world.context)
     state = observed.stored.state
     if state is None:
         orphan = orphaned(service, observed.routing) if observed.routing else None
@@ -138,7 +118,7 @@ def _standing(session: Session, service: Service, world: World) -> Json:
         return {**view, "error": error_of(orphan, session)} if orphan else view
     last = _with_outcome(session, state.history[0], service, world) if state.history else None
     later = _carried_out(session, service, world, last) if last else []
-    told, coming, holding = _next(session, service, world, lost)
+    told, coming, holding = _next(session, service, world, observed.lost)
     doubted = _doubted(state)
     lines = [_where(service, state, observed), *sentences.under_way(state.raw, now)]
     lines += sentences.paged(state.pages, now, holding)
@@ -302,34 +282,32 @@ def _shift(found: Preview, view: Json) -> Iterable[str]:
 
 def _one(session: Session, service: Service, world: World, identity: str) -> Json:
     """Everything recorded of one decision or incident; by the journal alone where need be."""
-    given, identity = identity, plain_id(identity)
+    given = forms(identity)
     now = world.context.now()
     state, fault = _state(service, world)
-    named = _entries(session, service, None, world, identity)
+    named = _entries(session, service, None, world, plain_id(identity.strip()))
     entries = named or _entries(session, service, state, world)
     entries += [e for one in named for e in _carried_out(session, service, world, one)]
-    incident = state.incidents.get(identity) if state else None
-    mentioned = [
-        e for e in entries if identity in {e.get("id"), e.get("of")} or _is_about(e, identity)
-    ]
-    mentioned.sort(key=lambda entry: not _is_of(entry, identity))
+    incidents = _incidents(state, given)
+    mentioned = [e for e in entries if _is_of(e, given) or _is_about(e, given)]
+    mentioned.sort(key=lambda entry: not _is_of(entry, given))
     if fault and not mentioned:
         raise fault
     lines = [f"From the journal alone, for {fault}", ""] if fault else []
-    if incident:
+    for incident in incidents:
         lines += [sentences.incident_sentence(incident, now), *_copies(mentioned), ""]
     for entry in mentioned:
         lines += [*sentences.tell(entry, now, service.name, _doubted(state)), ""]
     lines += [line for entry in mentioned[:1] for line in _publisher(service, entry, world)]
-    if not mentioned and state and identity in state.commands:
+    if not mentioned and state and not given.isdisjoint(state.commands):
         lines += [f"Command {identity} was handled, and changed nothing.", ""]
     if not lines:
-        return _poison(service, world, given, state, entries)
+        return _poison(service, world, identity, state, entries)
     return {
         "sentences": lines[:-1],
         "decision": mentioned[0] if mentioned else None,
         "decisions": mentioned,
-        "incidents": [_incident_view(incident)] if incident else [],
+        "incidents": [_incident_view(incident) for incident in incidents],
     }
 
 
@@ -339,7 +317,8 @@ def _publisher(service: Service, entry: Json, world: World) -> list[str]:
     It was published before it was handled, and not longer before than a command is obeyed.
     """
     topic = world.config.topics.control
-    if not str(entry.get("signal", "")).startswith("command ") or topic is None:
+    came = trigger.read(entry.get("signal"))
+    if came.kind is not trigger.Origin.COMMAND or topic is None:
         return []
     try:
         handled = read_time(entry.get("failed_at") or entry.get("at"))
@@ -368,15 +347,28 @@ def _copies(mentioned: list[Json]) -> list[str]:
     return ["However often its messages come, they are handled once: a copy changes nothing."]
 
 
-def _is_of(entry: Json, identity: str) -> bool:
+def _incidents(state: State | None, given: Collection[str]) -> list[Incident]:
+    """The incidents of that id: there may be one for each region."""
+    known = state.incidents.values() if state else ()
+    return [one for one in known if not {one.id, bare_id(one)}.isdisjoint(given)]
+
+
+def _is_of(entry: Json, given: Collection[str]) -> bool:
     """Whether this is the decision of that id, or the one on the alert or command of that id."""
-    return identity in {entry.get("id"), *str(entry.get("signal", "")).split()[1:2]}
+    came = trigger.read(entry.get("signal"))
+    return _text(entry, "id") in given or not came.ids.isdisjoint(given)
 
 
-def _is_about(entry: Json, identity: str) -> bool:
-    """Whether the id is what came in, or that of the command whose switch ended here."""
-    asked = any(f"command {identity}" in str(one.get("value")) for one in gates.reasons(entry))
-    return asked or identity in str(entry.get("signal", "")).split()
+def _is_about(entry: Json, given: Collection[str]) -> bool:
+    """Whether it carried that decision out, or ended the switch of the command of that id."""
+    asked = any(gates.command_of(reason) in given for reason in gates.reasons(entry))
+    return asked or _text(entry, "of") in given
+
+
+def _text(entry: Json, name: str) -> str | None:
+    """The entry's field, None where it is no text."""
+    found = entry.get(name)
+    return found if isinstance(found, str) else None
 
 
 def _entries(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from orchestrator.core.errors import Cloud, FailoverError, Kind
 from orchestrator.core.model import Json
+from orchestrator.flow.failed import FAILED
 
 _CLOUDS: Mapping[str, str] = {
     Cloud.STORAGE: "the state in Cloud Storage",
@@ -42,7 +43,7 @@ def _clause(cloud: object, kind: object, text: object) -> str:
 
 def is_failure(entry: Json) -> bool:
     """Whether this entry of the journal tells of an invocation that failed."""
-    return entry.get("outcome") == "failed"
+    return entry.get("outcome") == FAILED
 
 
 def why(entry: Json) -> str:

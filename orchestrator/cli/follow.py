@@ -12,11 +12,11 @@ from collections.abc import Callable
 from orchestrator.cli import failure_words, gates, sentences
 from orchestrator.cli.history import failures
 from orchestrator.cli.session import Session
+from orchestrator.core import trigger
 from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Command, Json, State, Stored, Switch
+from orchestrator.core.model import Command, Json, Outcome, State, Stored, Switch
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
-from orchestrator.core.rule import Rule
 from orchestrator.core.switch import promise
 from orchestrator.flow.observe import read_routing, read_state
 from orchestrator.flow.record import journal_place
@@ -166,10 +166,11 @@ def conclusion(state: State, made: Command) -> Json:
 
     Raises SwitchEnded and NotSeen.
     """
-    own = next((e for e in state.history if made.id in str(e.get("signal", "")).split()), None)
+    asked = trigger.of(made)
+    own = next((e for e in state.history if trigger.read(e.get("signal")).id == asked.id), None)
     if own is None:
-        return {"signal": f"command {made.id} {made.wish}", "outcome": "unchanged"}
-    if own.get("outcome") != "switching":
+        return {"signal": trigger.as_json(asked), "outcome": Outcome.UNCHANGED}
+    if own.get("outcome") != Outcome.SWITCHING:
         return own
     later = reversed(state.history[: state.history.index(own)])
     end = next((e for e in later if _end_of(e, made.id)), None)
@@ -179,8 +180,8 @@ def conclusion(state: State, made: Command) -> Json:
             f" says how. `failoverctl history {state.service} --journal` keeps all"
         )
     reason = _end_of(end, made.id)
-    arrived = end.get("outcome") == "moved" and list(_routing(end)) == [reason.get("region")]
-    if reason.get("passed") or end.get("outcome") == "abandoned" or arrived:
+    arrived = end.get("outcome") == Outcome.MOVED and list(_routing(end)) == [reason.get("region")]
+    if reason.get("passed") or end.get("outcome") == Outcome.ABANDONED or arrived:
         return end
     raise SwitchEnded(
         f"{state.service}: the switch to {reason.get('region')} of your command {made.id} was ended"
@@ -190,8 +191,7 @@ def conclusion(state: State, made: Command) -> Json:
 
 def _end_of(entry: Json, identity: str) -> Json:
     """The reason with which a decision ended the switch of this command, or nothing."""
-    switches = [r for r in gates.reasons(entry) if r.get("rule") == Rule.SWITCH]
-    return next((r for r in switches if f"command {identity}" in str(r.get("value"))), {})
+    return next((r for r in gates.reasons(entry) if gates.command_of(r) == identity), {})
 
 
 def _routing(entry: Json) -> Json:

@@ -13,7 +13,7 @@ from orchestrator.cli.failures import error_of
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.limits import READ
-from orchestrator.core.model import Json
+from orchestrator.core.model import Json, Outcome
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import read_json
 from orchestrator.flow.failed import PREFIX
@@ -99,7 +99,7 @@ def _failed(session: Session, service: Service, world: World, limit: int) -> lis
 
 def stood_out(entry: Json) -> list[str]:
     """The rules that refused a decision, or that it passed over: what the table shows of them."""
-    held = str(entry.get("outcome")) in {"held", "abandoned"}
+    held = str(entry.get("outcome")) in {Outcome.HELD, Outcome.ABANDONED}
     told = [_stood_out(reason, held=held) for reason in gates.reasons(entry)]
     return list(dict.fromkeys(word for word in told if word))
 
@@ -110,7 +110,7 @@ def _stood_out(reason: Json, *, held: bool) -> str:
         return f"{rule} ended"
     if not reason.get("passed"):
         return f"{rule} refused" if held else ""
-    return f"{rule} overridden" if "; overridden by " in str(reason.get("value")) else ""
+    return f"{rule} overridden" if gates.is_overridden(reason) else ""
 
 
 def journaled(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from functools import partial
 
 from orchestrator.cli import failure_words
@@ -25,6 +26,13 @@ NOTICEABLE = timedelta(seconds=3)
 """A clock that is off by less is not spoken of: `Date` has whole seconds, and answers take time."""
 
 MOMENT = timedelta(microseconds=1)
+
+
+class _Of(Enum):
+    """What of a service is looked at."""
+
+    DOCUMENT = auto()
+    ROUTING = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +56,18 @@ class Looked:
 
 def look(session: Session, services: Iterable[Service], world: World) -> Looked:
     """Read each service's document and load balancer at once; say whether the clock is off."""
-    asked: dict[str, Callable[[], Stored | Routing]] = {}
+    asked: dict[tuple[_Of, str], Callable[[], Stored | Routing]] = {}
     for one in services:
-        asked[f"{one.name} document"] = partial(read_state, one.name, world.context)
-        asked[f"{one.name} routing"] = partial(read_routing, one, world.context)
+        asked[_Of.DOCUMENT, one.name] = partial(read_state, one.name, world.context)
+        asked[_Of.ROUTING, one.name] = partial(read_routing, one, world.context)
     found = side_by_side(asked)
     note_clock(session, world)
-    states, errors = {}, {}
-    for key, got in found.items():
-        if isinstance(got, Stored):
-            states[key.removesuffix(" document")] = got.state
+    states = {name: got.state for (_, name), got in found.items() if isinstance(got, Stored)}
+    errors: dict[_Of, dict[str, FailoverError]] = {what: {} for what in _Of}
+    for (what, name), got in found.items():
         if isinstance(got, FailoverError):
-            errors[key] = got
-    unread = {k.removesuffix(" document"): e for k, e in errors.items() if k.endswith(" document")}
-    routes = {k.removesuffix(" routing"): e for k, e in errors.items() if k.endswith(" routing")}
-    return Looked(states, unread, routes)
+            errors[what][name] = got
+    return Looked(states, errors[_Of.DOCUMENT], errors[_Of.ROUTING])
 
 
 def note_clock(session: Session, world: World) -> None:

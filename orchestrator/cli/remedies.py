@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.cli.again import again
-from orchestrator.core.model import Json
+from orchestrator.core.model import Json, Outcome
 from orchestrator.core.rule import OF_A_TARGET, OVERRIDABLE, Cause, Rule
 
 _WHY = "--apply --reason TEXT"
@@ -49,7 +49,7 @@ def remedies(entry: Json, service: str = "") -> list[str]:
 
     service: whose decision it is, where the entry does not say.
     """
-    if str(entry.get("outcome")) not in {"held", "abandoned"}:
+    if str(entry.get("outcome")) not in {Outcome.HELD, Outcome.ABANDONED}:
         return []
     found = entry.get("reasons")
     reasons = [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []

@@ -21,7 +21,7 @@ from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.cli import gates, sentences
 from orchestrator.cli.alert_file import message_of
 from orchestrator.cli.session import Session, meant
-from orchestrator.core import codec
+from orchestrator.core import codec, trigger
 from orchestrator.core.errors import BadEvent, FailoverError
 from orchestrator.core.model import (
     AlertClosed,
@@ -47,8 +47,8 @@ DELAY = timedelta(seconds=75)
 """How long after what it tells of a message is taken: a notification travels about that long."""
 
 _ANSWERS = {
-    Verdict.HEALTHY: Probe(Verdict.HEALTHY, "200"),
-    Verdict.FAILING: Probe(Verdict.FAILING, "503"),
+    Verdict.HEALTHY: Probe(Verdict.HEALTHY, 200),
+    Verdict.FAILING: Probe(Verdict.FAILING, 503),
     Verdict.SILENT: Probe(Verdict.SILENT, "no answer asked for"),
 }
 
@@ -128,7 +128,7 @@ class Stage:
         return {
             "service": self._service.name,
             "at": stamp_time(at),
-            "signal": record.describe(signal),
+            "signal": trigger.as_json(trigger.of(signal)),
             "outcome": decision.outcome,
             "recorded": decision.recorded,
             "epoch": decision.state.epoch,

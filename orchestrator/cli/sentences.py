@@ -12,36 +12,48 @@ from datetime import datetime
 
 from orchestrator.cli import failure_words
 from orchestrator.cli.gates import gates
+from orchestrator.cli.line import Line, style_of
 from orchestrator.cli.remedies import remedies
-from orchestrator.core import actors
+from orchestrator.core import trigger
 from orchestrator.core.actors import claimed
-from orchestrator.core.model import Incident, IncidentState, Json, Page, Paged, Status
+from orchestrator.core.model import (
+    Incident,
+    IncidentState,
+    Json,
+    Outcome,
+    Page,
+    Paged,
+    Phase,
+    Status,
+)
 from orchestrator.core.paging import MARK_ROUNDS, MARK_WITHIN, key, reminder, standing
 from orchestrator.core.reading import read_time
 from orchestrator.core.rules import DOUBTS
 from orchestrator.core.traffic import Traffic, besides, read_view, told
+from orchestrator.core.trigger import Origin
 from orchestrator.flow.preview import Preview
+from orchestrator.flow.shifts import SHIFTED
 
 _OUTCOMES: Mapping[str, tuple[str, str]] = {
-    "held": ("It HELD", ": the traffic stayed with {now}"),
-    "health": ("It noted who is healthy", "; the traffic stayed with {now}"),
-    "unchanged": ("It changed nothing", "; the traffic stays with {now}"),
-    "adopted": ("It took over what the load balancer says", ": {now} (epoch {epoch})"),
-    "obeyed": ("It did as it was told", "; the traffic is with {now}"),
-    "switching": (
+    Outcome.HELD: ("It HELD", ": the traffic stayed with {now}"),
+    Outcome.HEALTH: ("It noted who is healthy", "; the traffic stayed with {now}"),
+    Outcome.UNCHANGED: ("It changed nothing", "; the traffic stays with {now}"),
+    Outcome.ADOPTED: ("It took over what the load balancer says", ": {now} (epoch {epoch})"),
+    Outcome.OBEYED: ("It did as it was told", "; the traffic is with {now}"),
+    Outcome.SWITCHING: (
         "It began a graceful switch",
         "; until it ends the traffic stays with {now}",
     ),
-    "ramped": (
+    Outcome.RAMPED: (
         "It gave a region the next step of its traffic",
         ": {now} carries traffic (epoch {epoch})",
     ),
-    "abandoned": ("It GAVE UP what was under way", "; the traffic is with {now}"),
-    "standbys": (
+    Outcome.ABANDONED: ("It GAVE UP what was under way", "; the traffic is with {now}"),
+    Outcome.STANDBYS: (
         "It attached or drained standbys",
         "; the traffic stays with {now} (epoch {epoch})",
     ),
-    "configured": (
+    Outcome.CONFIGURED: (
         "It took up a newer configuration",
         ": {now} carries traffic (epoch {epoch})",
     ),
@@ -49,21 +61,24 @@ _OUTCOMES: Mapping[str, tuple[str, str]] = {
 """What was done, and where the traffic is: the second part only by what was read."""
 
 _PATCHED: Mapping[str, str] = {
-    "verified": "This call patched the load balancer and read it back: it was as decided.",
-    "unverified": "This call patched the load balancer, but what it read back was NOT as decided."
-    " The next tick looks again.",
-    "applied": "This call patched the load balancer. It did not read back what became of it.",
+    Phase.VERIFIED: "This call patched the load balancer and read it back: it was as decided.",
+    Phase.UNVERIFIED: "This call patched the load balancer, but what it read back was NOT as"
+    " decided. The next tick looks again.",
+    Phase.APPLIED: "This call patched the load balancer. It did not read back what became of it.",
 }
 """How far a shift came that the invocation wrote itself."""
 
 _NOT_PATCHED: Mapping[str, str] = {
-    "verified": "The load balancer was read afterwards: it was as decided.",
-    "unverified": "This call read the load balancer: it was NOT as decided.",
-    "committed": "This call recorded the intent in the document and did not patch the load"
+    Phase.VERIFIED: "The load balancer was read afterwards: it was as decided.",
+    Phase.UNVERIFIED: "This call read the load balancer: it was NOT as decided.",
+    Phase.COMMITTED: "This call recorded the intent in the document and did not patch the load"
     " balancer. A redelivery or the next tick finishes it.",
 }
 """How far a shift came that the invocation did not write itself."""
 
+
+_WELL = "bold green"
+"""How a move looks that was read to be done."""
 
 _STATES: Mapping[IncidentState, str] = {
     IncidentState.OPEN: "open",
@@ -105,10 +120,20 @@ def _carriers(entry: Json, key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Where the traffic is by an entry. now: names, None where it was not read. also: sentences."""
+    """Where the traffic is by an entry.
 
-    now: str | None
+    regions: that carry it, None where it was not read. also: sentences. none: what is said where no
+    region carries it.
+    """
+
+    regions: Sequence[str] | None
     also: str = ""
+    none: str = "nobody"
+
+    @property
+    def now(self) -> str | None:
+        """The regions as a sentence names them, None where it was not read."""
+        return None if self.regions is None else ", ".join(self.regions) or self.none
 
 
 def _where(entry: Json) -> _Where:
@@ -117,22 +142,21 @@ def _where(entry: Json) -> _Where:
     Entries of older versions do not have it: then it is where the document wanted it. With standbys
     attached the document alone says who serves.
     """
-    wanted = _carriers(entry, "routing")
+    wanted, names = _carriers(entry, "routing"), _names(entry, "routing")
     if "traffic_before" not in entry and "traffic" not in entry:
-        return _Where(wanted)
+        return _Where(names)
     if "traffic" not in entry and entry.get("epoch") != entry.get("epoch_before"):
-        if entry.get("phase") == "verified":
-            return _Where(wanted)
+        if entry.get("phase") == Phase.VERIFIED:
+            return _Where(names)
         return _Where(None, f" The document wants {wanted} to carry the traffic.")
     seen = read_view(entry.get("traffic", entry.get("traffic_before")))
     if seen is None:
         return _Where(None, f" {capital(told(None, [wanted]))}.")
     if seen.attached:
-        return _Where(wanted, _also(seen))
-    now = ", ".join(seen.regions) or "no configured region"
-    differs = now != "no configured region" and set(seen.regions) != set(_names(entry, "routing"))
-    want = f" The document wants {wanted}." if differs or not seen.regions else ""
-    return _Where(now, want + _also(seen))
+        return _Where(names, _also(seen))
+    differs = not seen.regions or set(seen.regions) != set(names)
+    want = f" The document wants {wanted}." if differs else ""
+    return _Where(seen.regions, want + _also(seen), "no configured region")
 
 
 def _also(seen: Traffic) -> str:
@@ -148,15 +172,16 @@ def capital(text: str) -> str:
 def headline(entry: Json) -> str:
     """What a decision came to, in a sentence, and where the traffic was read to be."""
     outcome, epoch = entry.get("outcome"), entry.get("epoch")
-    if outcome == "moved":
+    if outcome == Outcome.MOVED:
         return _moved(entry)
-    if outcome == "shifted":
+    if outcome == SHIFTED:
         decided = f", decided as {entry['of']}" if entry.get("of") else ""
         return f"It decided nothing and carried out epoch {epoch}{decided}."
     done, clause = _OUTCOMES.get(str(outcome), (f"Outcome {outcome}", ": {now}"))
     where = _where(entry)
     known = clause.format(now=where.now, epoch=epoch) if where.now else ""
-    return f"{done}{known}.{where.also}"
+    look = "bold yellow" if outcome in {Outcome.HELD, Outcome.ABANDONED} else ""
+    return Line(f"{done}{known}.{where.also}", look)
 
 
 def _moved(entry: Json) -> str:
@@ -166,15 +191,16 @@ def _moved(entry: Json) -> str:
     if known is not None and not known.attached and known.regions:
         before = ", ".join(known.regions)
     where = _where(entry)
-    done = where.now is not None and set(where.now.split(", ")) == set(_names(entry, "routing"))
+    done = bool(where.regions) and set(where.regions or ()) == set(_names(entry, "routing"))
     epochs = f"(epoch {entry.get('epoch_before') or 0} to {entry.get('epoch')})"
     if known is not None and not known.attached and not known.regions:
         none = "No region had any before."
         if done:
-            return f"It GAVE {where.now} the traffic {epochs}. {none}{where.also}"
+            return Line(f"It GAVE {where.now} the traffic {epochs}. {none}{where.also}", _WELL)
         text = f"It decided to GIVE {wanted} the traffic {epochs}. {none}"
     elif done:
-        return f"It MOVED the traffic from {before} to {where.now} {epochs}.{where.also}"
+        text = f"It MOVED the traffic from {before} to {where.now} {epochs}.{where.also}"
+        return Line(text, _WELL)
     else:
         text = f"It decided to MOVE the traffic from {before} to {wanted} {epochs}."
     if where.now is None:
@@ -216,34 +242,32 @@ def will_carry(remains: object, wanted: Sequence[str]) -> str:
 
 def signal(entry: Json) -> str:
     """What came in, as it was recorded, with who gave it as claimed."""
-    return actors.words(str(entry.get("signal", "")))
+    return trigger.words(trigger.read(entry.get("signal")))
 
 
 def cause(entry: Json) -> str:
     """What a decision was about, in the middle of a sentence."""
-    match signal(entry).split():
-        case ["command", identity, verb, *rest]:
-            return f"command {identity} ({verb} {' '.join(rest)})"
-        case words:
-            return f"the decision on `{' '.join(words)}`"
+    came = trigger.read(entry.get("signal"))
+    if came.kind is Origin.COMMAND:
+        return f"command {came.id} ({came.verb} {trigger.asked(came)})"
+    return f"the decision on `{trigger.words(came)}`"
 
 
 def came_in(entry: Json, doubted: Collection[str] = ()) -> str:
     """What a decision was about. doubted: ids of incidents whose region is in doubt."""
-    words = signal(entry).split()
-    match words:
-        case ["alert", identity, "open", region] if identity in doubted:
-            return f"Cloud Monitoring opened incident {identity}, taken for {region}."
-        case ["alert", identity, "open", region]:
-            return f"Cloud Monitoring opened incident {identity}: {region} fails."
-        case ["alert", identity, "closed", region]:
-            return f"Cloud Monitoring closed incident {identity} of {region}."
-        case ["command", identity, verb, *rest]:
-            told = " ".join(rest)
-            return f"Command {identity}, {verb}: {told}."
-        case ["tick"]:
+    came = trigger.read(entry.get("signal"))
+    match came.kind, came.state:
+        case Origin.ALERT, IncidentState.OPEN if came.incident in doubted:
+            return f"Cloud Monitoring opened incident {came.incident}, taken for {came.region}."
+        case Origin.ALERT, IncidentState.OPEN:
+            return f"Cloud Monitoring opened incident {came.incident}: {came.region} fails."
+        case Origin.ALERT, IncidentState.CLOSED:
+            return f"Cloud Monitoring closed incident {came.incident} of {came.region}."
+        case Origin.COMMAND, _:
+            return f"Command {came.id}, {came.verb}: {trigger.asked(came)}."
+        case Origin.TICK, _:
             return "A tick looked at the world itself; no alert was involved."
-    return f"What came in: {' '.join(words)}."
+    return f"What came in: {trigger.words(came)}."
 
 
 def became_of(entry: Json) -> list[str]:
@@ -252,7 +276,7 @@ def became_of(entry: Json) -> list[str]:
     plans = found if isinstance(found, list) else []
     said = (_PATCHED if plans else _NOT_PATCHED).get(phase)
     seen = read_view(entry.get("traffic"))
-    if said and phase == "verified" and seen is not None and seen.unclaimed:
+    if said and phase == Phase.VERIFIED and seen is not None and seen.unclaimed:
         said = f"{said} That holds for the regions of the file only.{_also(seen)}"
     lines = [said] if said else []
     lines += [f"Written: {plan}" for plan in plans]
@@ -287,10 +311,10 @@ def tell(entry: Json, now: datetime, service: str = "", doubted: Collection[str]
         f"Decision {entry.get('id')} of {when}.",
         came_in(entry, doubted),
         headline(entry),
-        *(f"  {line}" for line in gates(entry)),
+        *indented(gates(entry)),
         *became_of(entry),
-        *([f"A human was paged: {page}."] if page else []),
-        *(f"To do, {line}" for line in remedies(entry, service)),
+        *([Line(f"A human was paged: {page}.", "bold")] if page else []),
+        *(Line(f"To do, {line}", "bold") for line in remedies(entry, service)),
     ]
 
 
@@ -313,7 +337,7 @@ def under_way(view: Json, now: datetime) -> list[str]:
         step = ramp.get("step")
         number = step + 1 if isinstance(step, int) else step
         told.append(f"RAMP: {ramp.get('region')} is at step {number}")
-    return told
+    return [Line(text, "yellow") for text in told]
 
 
 def paged(
@@ -323,12 +347,13 @@ def paged(
 
     holding: the conditions that a look found just now, None where none could be taken.
     """
-    return [
+    texts = (
         f"A human was paged: {name}, first {ago(entry.since, now)}, {_times(entry.count)} so far"
         f"{'; acknowledged' if entry.quiet else ''}"
         f"{'' if holding is None or name in holding else _over(entry)}."
         for name, entry in standing(pages, now).items()
-    ]
+    )
+    return [Line(text, "bold") for text in texts]
 
 
 def paged_lines(view: Json, now: datetime) -> list[str]:
@@ -352,9 +377,10 @@ def _times(count: int) -> str:
 def would_page(found: Preview) -> list[str]:
     """The pages that a tick would send now, and those that were sent and still hold."""
     due = {one.key for one in found.due}
-    told = [f"A human would be paged: {one.page.text}" for one in found.due]
+    told = [Line(f"A human would be paged: {one.page.text}", "bold") for one in found.due]
     others = {key(page): page for page in found.pages if key(page) not in due}.values()
-    return [*told, *(f"This holds: {p.text.rstrip('.')}. {_sent(found, p)}" for p in others)]
+    holding = (f"This holds: {p.text.rstrip('.')}. {_sent(found, p)}" for p in others)
+    return [*told, *(Line(text, "bold") for text in holding)]
 
 
 def _sent(found: Preview, page: Page) -> str:
@@ -459,4 +485,4 @@ def region_sentence(
 
 def indented(lines: Iterable[str]) -> list[str]:
     """The lines, two columns further right."""
-    return [f"  {line}" for line in lines]
+    return [Line(f"  {one}", style_of(one)) for one in lines]

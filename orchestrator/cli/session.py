@@ -27,6 +27,7 @@ from orchestrator.core.policy import Service
 from orchestrator.core.shown import shown
 from orchestrator.wiring import Wiring, World
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 WIDTH = 120
@@ -163,7 +164,7 @@ def error_view(error: FailoverError, advice: str = "") -> dict[str, object]:
     return told
 
 
-def side_by_side(asked: Mapping[str, Callable[[], T]]) -> dict[str, T | FailoverError]:
+def side_by_side(asked: Mapping[K, Callable[[], T]]) -> dict[K, T | FailoverError]:
     """Every answer, or the error in its place.
 
     They are asked at the same time, so that what does not answer costs its timeout once.

@@ -56,13 +56,13 @@ def _look(session: Session, services: Iterable[Service], world: World, *, watch:
 
 def _status(service: Service, world: World) -> tuple[Json, FailoverError | None]:
     try:
-        observed, lost = observe(service, world.context)
+        observed = observe(service, world.context)
     except FailoverError as error:
         return _without_document(service, world), error
     orphan = None
     if observed.stored.state is None and observed.routing is not None:
         orphan = orphaned(service, observed.routing)
-    return status_view(service, observed, world.context.now()), lost or orphan
+    return status_view(service, observed, world.context.now()), observed.lost or orphan
 
 
 def _without_document(service: Service, world: World) -> Json:

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from orchestrator.core import rules
-from orchestrator.core.choice import Scene
+from orchestrator.core.case import Case
 from orchestrator.core.incidents import live
-from orchestrator.core.policy import Mode
+from orchestrator.core.proposal import Proposal, away
 from orchestrator.core.ramp import first_step
-from orchestrator.core.rule import Reason
+from orchestrator.core.rule import Reason, all_pass
 from orchestrator.core.switch import begin
-from orchestrator.core.wanted import Wanted, away, lives
 
 
-def failback(scene: Scene, current: tuple[str, ...]) -> Wanted:
+def failback(case: Case) -> Proposal:
     """Give the preferred region its traffic back when it has been well for long enough."""
-    passive = scene.service.mode is Mode.ACTIVE_PASSIVE
-    preferred = [name for name in scene.service.names[:1] if name not in current]
-    waiting: list[Reason] = []
-    for region in preferred if passive else away(scene, current):
-        gates = _failback_gates(scene, current, region)
-        waiting += gates
-        if not current or not all(gate.passed for gate in gates):
-            continue
-        if not passive:
-            return first_step(scene, current, region, gates)
-        if all(lives(scene, name) for name in current):
-            return begin(scene, current[0], region, "", gates)
-    return Wanted(scene.state, current, waiting=tuple(waiting))
+    asked = {region: _gates(case, region) for region in _candidates(case)}
+    region = _first_ready(asked) if case.carrying else None
+    if region is None:
+        return _not_due(case, asked)
+    if not case.passive:
+        return first_step(case, region, asked[region])
+    if not all(case.lives(name) for name in case.carrying):
+        return _not_due(case, asked)  # what fails is left by a necessary move, and not gracefully
+    return begin(case, case.carrying[0], region, "", asked[region])
 
 
-def _failback_gates(scene: Scene, current: tuple[str, ...], region: str) -> tuple[Reason, ...]:
-    state, policy, now = scene.state, scene.service.policy, scene.now
-    frozen = rules.freeze(state.freeze, now)
-    lag = scene.lag(region, current) if scene.service.mode is Mode.ACTIVE_PASSIVE else ()
+def _candidates(case: Case) -> tuple[str, ...]:
+    """The preferred region alone; with shared traffic every region that lacks some of it."""
+    if not case.passive:
+        return away(case)
+    return tuple(name for name in case.service.names[:1] if name not in case.carrying)
+
+
+def _first_ready(asked: Mapping[str, tuple[Reason, ...]]) -> str | None:
+    return next((region for region, gates in asked.items() if all_pass(gates)), None)
+
+
+def _not_due(case: Case, asked: Mapping[str, tuple[Reason, ...]]) -> Proposal:
+    waiting = tuple(gate for gates in asked.values() for gate in gates)
+    return Proposal(case.state, waiting=waiting)
+
+
+def _gates(case: Case, region: str) -> tuple[Reason, ...]:
+    state, policy, now = case.state, case.service.policy, case.now
     return (
         rules.failback_after(policy, region, state.regions[region], state.given_up_at, now),
         rules.undisputed(region, live(state.incidents, region)),
         *rules.evacuated(region, state.evacuated),
         rules.optional(policy, state.moves, state.given_up_at, now),
-        scene.fit(region),
-        *lag,
-        *([frozen] if frozen else []),
+        case.fit(region),
+        *(case.lag(region, case.carrying) if case.passive else ()),
+        *case.frozen(),
     )

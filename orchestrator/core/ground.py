@@ -78,30 +78,58 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
     state = refit(before, service, now)
     if routing is None:
         return Ground(state, _known(service, state))
-    seen = seen_pair(routing, service)
-    pointed = carrying(routing, service)
-    newer = standing(state.stamp, service.stamp) is Standing.NEWER
-    if seen > state.pair and not pointed:
-        others = besides(unclaimed(routing, service, state), alone=True)
-        return _stuck(service, state, f"{routing.name} gives no configured region traffic{others}")
-    if not named(routing, service) and not seen == state.pair != NO_PAIR:
-        others = besides(unclaimed(routing, service, state), alone=True)
-        return _stuck(service, state, f"{routing.name} names no configured region{others}")
-    if seen == state.pair == NO_PAIR and pointed:
-        state = pointed_at(service, state, pointed)
-    if seen == state.pair:
-        state = replace(state, ceilings=_below_all(state.ceilings))
-    if seen > state.pair:
-        value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
-        found = adopted(service, state, routing, pointed, observed.roles)
-        reasons = (Reason(Rule.ADOPT, True, value),)
-        return Ground(found, _known(service, found), (), Outcome.ADOPTED, reasons)
-    if newer:
-        value = f"serial {state.stamp.serial} to {service.stamp.serial}"
-        reasons = (Reason(Rule.CONFIGURATION, True, value),)
-        current, joining = _known(service, state), _joining(service, before, state)
-        return Ground(state, current, joining, Outcome.CONFIGURED, reasons)
+    state = _as_routed(service, state, routing)
+    names_nobody = _names_nobody(service, state, routing)
+    if names_nobody:
+        return _stuck(service, state, names_nobody)
+    if seen_pair(routing, service) > state.pair:
+        return _adopting(service, state, routing, observed.roles)
+    if standing(state.stamp, service.stamp) is Standing.NEWER:
+        return _configured(service, before, state)
     return Ground(state, _known(service, state))
+
+
+def _names_nobody(service: Service, state: State, routing: Routing) -> str:
+    """Why nothing can be made of what the routing says; empty where it names a region of ours."""
+    seen = seen_pair(routing, service)
+    others = besides(unclaimed(routing, service, state), alone=True)
+    if seen > state.pair and not carrying(routing, service):
+        return f"{routing.name} gives no configured region traffic{others}"
+    ours = seen == state.pair != NO_PAIR
+    if not named(routing, service) and not ours:
+        return f"{routing.name} names no configured region{others}"
+    return ""
+
+
+def _as_routed(service: Service, state: State, routing: Routing) -> State:
+    """The document where the routing carries its very epoch."""
+    seen, pointed = seen_pair(routing, service), carrying(routing, service)
+    if seen != state.pair:
+        return state
+    if seen == NO_PAIR and pointed:
+        # No decision was ever made: the traffic is where it was deployed.
+        state = pointed_at(service, state, pointed)
+    return replace(state, ceilings=_below_all(state.ceilings))
+
+
+def _adopting(
+    service: Service, state: State, routing: Routing, roles: Mapping[str, Role]
+) -> Ground:
+    """The document is older than the routing: it was restored, or made again. The routing's traffic
+    was decided later, so it is followed."""
+    seen, pointed = seen_pair(routing, service), carrying(routing, service)
+    value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
+    follows = adopted(service, state, routing, pointed, roles)
+    reasons = (Reason(Rule.ADOPT, True, value),)
+    return Ground(follows, _known(service, follows), (), Outcome.ADOPTED, reasons)
+
+
+def _configured(service: Service, before: State, state: State) -> Ground:
+    """The configuration is newer than the document: it takes an epoch."""
+    value = f"serial {state.stamp.serial} to {service.stamp.serial}"
+    reasons = (Reason(Rule.CONFIGURATION, True, value),)
+    current, joining = _known(service, state), _joining(service, before, state)
+    return Ground(state, current, joining, Outcome.CONFIGURED, reasons)
 
 
 def _first(service: Service, routing: Routing | None, now: datetime) -> State:

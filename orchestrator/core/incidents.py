@@ -34,6 +34,7 @@ from orchestrator.core.model import (
     Command,
     Incident,
     IncidentState,
+    NoAnswer,
     Probe,
     RegionState,
     Signal,
@@ -50,7 +51,6 @@ TICK_PREFIX = "tick-"
 """Incidents that a tick opened itself, after as many failing probes as recovery needs."""
 
 _ORDER = {IncidentState.OPEN: 0, IncidentState.STALE: 1, IncidentState.CLOSED: 2}
-_NOT_ANSWERS = ("timeout", "refused", "reset", "name", "unreachable")
 
 Incidents = Mapping[str, Incident]
 Probes = Mapping[str, Probe]
@@ -130,6 +130,11 @@ def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
     if earlier is None or earlier.region == signal.region:
         return signal.incident_id
     return f"{signal.incident_id}@{signal.region}"
+
+
+def bare_id(incident: Incident) -> str:
+    """The id that its messages have, which another region's incident may have too."""
+    return incident.id.removesuffix(f"@{incident.region}")
 
 
 def set_aside(state: State, region: str, now: datetime, by: str) -> State:
@@ -225,7 +230,7 @@ def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
     any kind shows that we are not. Regions that were down before say nothing of it either way.
     """
     failure = _common_failure(probes, known_down)
-    if not failure:
+    if failure is None or _any_status(probes):
         return probes
     detail = f"blind: every region answers alike ({failure})"
     blind = Probe(Verdict.SILENT, detail, blind=True)
@@ -235,25 +240,24 @@ def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
     }
 
 
-def _common_failure(probes: Probes, known_down: Collection[str]) -> str:
-    """The way in which every region that was asked fails to answer; empty if there is no such way.
+def _common_failure(probes: Probes, known_down: Collection[str]) -> NoAnswer | None:
+    """How every region that was asked fails to answer; None where one does, or fails otherwise.
 
     One region alone has nobody to be compared with.
     """
     asked = [
-        probe.detail
+        probe.answer
         for region, probe in probes.items()
         if probe.verdict is not Verdict.SILENT and region not in known_down
     ]
-    ways = set(asked)
+    first = asked[0] if len(asked) > 1 else None
     # A 503 everywhere is an outage that we see. Only silence may be our own fault.
-    alike = len(asked) > 1 and len(ways) == 1 and ways <= set(_NOT_ANSWERS)
-    return ways.pop() if alike and not _any_status(probes) else ""
+    return first if isinstance(first, NoAnswer) and set(asked) == {first} else None
 
 
 def _any_status(probes: Probes) -> bool:
     """Whether any region has answered with an HTTP status."""
-    return any(probe.detail[:1].isdigit() for probe in probes.values())
+    return any(isinstance(probe.answer, int) for probe in probes.values())
 
 
 def is_blind(probes: Probes) -> bool:

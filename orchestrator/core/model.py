@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.core.errors import Unavailable
 from orchestrator.core.policy import Lever, Stamp
 from orchestrator.core.rule import Reason
 
@@ -470,10 +471,21 @@ class NoLag(StrEnum):
     UNKNOWN = "unknown"
 
 
+class NoAnswer(StrEnum):
+    """How a region does not answer. name: its host has none. unreachable: no way leads to it."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    RESET = "reset"
+    NAME = "name"
+    UNREACHABLE = "unreachable"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Our own look at a region's health URL. detail: `200`, `503`, `refused`, `timeout`, ...
+    """Our own look at a region's health URL, or what Monitoring says in its place.
 
+    answer: an HTTP status, or how it did not answer, or other words for people that nothing reads.
     lag: seconds that this region's replica is behind each other region, as its endpoint tells. None
     where the endpoint names that region without a usable number. lag_unreadable: the endpoint
     announced JSON and it could not be read, so the lag behind every region is unknown.
@@ -481,10 +493,16 @@ class Probe:
     """
 
     verdict: Verdict
-    detail: str
+    answer: int | NoAnswer | str
     lag: Mapping[str, float | None] = field(default_factory=dict, compare=False)
     blind: bool = False
     lag_unreadable: bool = field(default=False, compare=False)
+
+    @property
+    def detail(self) -> str:
+        """The answer as people read it: `200`, `refused`, `404 says nothing about health`."""
+        silent = isinstance(self.answer, int) and self.verdict is Verdict.SILENT
+        return f"{self.answer} says nothing about health" if silent else str(self.answer)
 
     def behind(self, region: str) -> float | NoLag:
         """Seconds that this region's replica is behind that one, or why there is no such number."""
@@ -527,7 +545,7 @@ class Observed:
     routing: None when the Compute API could not be read. kinds: types of the regional groups that
     were asked for (ticks only), by group. checks: what Monitoring's uptime checks say, by region;
     empty where it is not asked. roles: what each region says that it is, where standbys are
-    attached.
+    attached. lost: why the routing could not be read.
     """
 
     stored: Stored
@@ -536,6 +554,12 @@ class Observed:
     kinds: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Probe] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
+    lost: Unavailable | None = None
+
+    @property
+    def unseen(self) -> Unavailable:
+        """The error of routing that was not read."""
+        return self.lost or Unavailable("the routing was not read")
 
 
 # --- what is decided ---------------------------------------------------------------------------

@@ -200,6 +200,11 @@ class Service:
         """The regions' names, in order of preference."""
         return tuple(region.name for region in self.regions)
 
+    @property
+    def trusted(self) -> frozenset[str]:
+        """The regions without a health URL: a closed alert is the only proof of their health."""
+        return frozenset(region.name for region in self.regions if region.health_url is None)
+
     def region(self, name: str) -> Region:
         """The region of that name. Raises KeyError for one that is not configured."""
         for region in self.regions:

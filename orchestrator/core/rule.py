@@ -8,7 +8,7 @@ come from this table. PURE.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +69,7 @@ class Cause(StrEnum):
     traffic. needs_now: what is to be overridden is asked again by a graceful switch. ended: a
     switch or ramp is over; nothing was refused. doubtful: the alert's labels do not name one region
     for certain. unknown_lag: how far the replica is behind is not known or not reported.
+    overridden: it refused, and a human took the refusal back.
     """
 
     NONE = ""
@@ -80,6 +81,7 @@ class Cause(StrEnum):
     ENDED = "ended"
     DOUBTFUL = "doubtful"
     UNKNOWN_LAG = "unknown_lag"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Reason:
     """One gate of a decision: the rule, whether it let the decision pass, and the value it saw.
 
     value, limit: for people. region: that it was asked of; empty for the service. cause: what is
-    behind the value, for those that act or advise by it.
+    behind the value, for those that act or advise by it. command: the id of the command whose
+    switch it speaks of.
     """
 
     rule: Rule
@@ -96,6 +99,7 @@ class Reason:
     limit: str = ""
     region: str = ""
     cause: Cause = Cause.NONE
+    command: str = ""
 
     def __str__(self) -> str:
         where = f" [{self.region}]" if self.region else ""
@@ -197,3 +201,13 @@ def needs_human(reason: Reason) -> bool:
     if reason.passed or about is None:
         return False
     return about.pages is ALWAYS or reason.cause in about.pages
+
+
+def all_pass(gates: Iterable[Reason]) -> bool:
+    """Whether every one of these lets the decision pass."""
+    return all(gate.passed for gate in gates)
+
+
+def refusals(gates: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Those that refuse."""
+    return tuple(gate for gate in gates if not gate.passed)

@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import rules
-from orchestrator.core.choice import Scene
+from orchestrator.core.case import Case
 from orchestrator.core.ground import undisturbed
 from orchestrator.core.incidents import set_aside
 from orchestrator.core.model import Command, Leave, Outcome, Signal, State, Step, Switch
 from orchestrator.core.policy import Graceful
-from orchestrator.core.rule import Cause, Reason, Rule
-from orchestrator.core.wanted import Wanted, left_by_hand, to_be_drained
+from orchestrator.core.proposal import Proposal, left_by_hand, step, to_be_drained
+from orchestrator.core.rule import Cause, Reason, Rule, all_pass
 
 MARGIN = timedelta(seconds=5)
 """What a commit may take until it is seen: the fence is counted from so much after its decision,
@@ -26,25 +25,25 @@ and the commit that ends a switch is sent no later than this before the fence op
 
 
 def begin(  # a switch's two ends, whose wish it is, and why
-    scene: Scene,
+    case: Case,
     left: str,
     to: str,
     command: str,
     gates: tuple[Reason, ...],
     *,
     evacuate: bool = False,
-) -> Wanted:
+) -> Proposal:
     """Fence the old primary: its clients stop writing as they read this document.
 
     evacuate: drain it afterwards, though standbys stay attached.
     """
-    state, now = scene.state, scene.now
-    until = now + scene.service.policy.graceful.deadline
+    state, now, graceful = case.state, case.now, case.service.policy.graceful
+    until = now + graceful.deadline
     regions = {**state.regions, left: replace(state.regions[left], fenced_until=until)}
     switch = Switch(to, left, Step.FENCING, now, until, command, evacuate)
     state = replace(state, regions=regions, switch=switch)
-    value = promise(switch, scene.service.policy.graceful)
-    return Wanted(state, (left,), Outcome.SWITCHING, (*gates, Reason(Rule.SWITCH, True, value)))
+    promised = Reason(Rule.SWITCH, True, promise(switch, graceful))
+    return step(case, state, (left,), Outcome.SWITCHING, (*gates, promised))
 
 
 def promise(switch: Switch, graceful: Graceful) -> str:
@@ -72,9 +71,9 @@ def ended(before: State | None, after: State, signal: Signal, told: Iterable[Rea
 
 
 def end(switch: Switch) -> Reason:
-    """That this decision ends the switch. Whoever waits for it looks for its command's id."""
+    """That this decision ends the switch. Whoever waits for it looks for its `command`."""
     value = f"the switch to {switch.to}, {_asked(switch)}, is ended by this decision"
-    return Reason(Rule.SWITCH, False, value, region=switch.to, cause=Cause.ENDED)
+    return Reason(Rule.SWITCH, False, value, "", switch.to, Cause.ENDED, switch.command)
 
 
 def _asked(switch: Switch) -> str:
@@ -82,48 +81,61 @@ def _asked(switch: Switch) -> str:
     return f"asked for by {whose}"
 
 
-def advance(scene: Scene, current: tuple[str, ...], switch: Switch) -> Wanted:
+def advance(case: Case, switch: Switch) -> Proposal:
     """Wait, move, or give the switch up."""
-    known = switch.to in scene.service.names and current == (switch.left,)
-    gates: tuple[Reason, ...] = (scene.fit(switch.to),) if known else ()
-    frozen = None if switch.command else rules.freeze(scene.state.freeze, scene.now)
-    late = is_late(switch, scene.now)
-    if late and known:  # for the record: what it waited for
-        gates += scene.lag(switch.to, current)
-    if late or frozen or not known or not all(gate.passed for gate in gates):
-        return _give_up(scene, current, switch, (*gates, *([frozen] if frozen else [])), late)
-    graceful = scene.service.policy.graceful
-    if scene.now < due(switch, graceful):
-        seconds = round((due(switch, graceful) - scene.now).total_seconds())
+    possible = switch.to in case.service.names and case.carrying == (switch.left,)
+    gates = _gates(case, switch) if possible else _stopped(case, switch)
+    if is_late(switch, case.now) or not possible or not all_pass(gates):
+        return _give_up(case, switch, gates)
+    begins = due(switch, case.service.policy.graceful)
+    if case.now < begins:
+        seconds = round((begins - case.now).total_seconds())
         value = f"{switch.left} is fenced; {seconds} s until every client knows"
-        return Wanted(scene.state, current, waiting=(Reason(Rule.SWITCH, False, value),))
-    lag = (*scene.lag(switch.to, (switch.left,)), *scene.knows(switch.to))
-    if not all(gate.passed for gate in lag):
-        state = replace(scene.state, switch=replace(switch, step=Step.DRAINING))
-        return Wanted(state, current, waiting=lag)
-    waited = round((scene.now - switch.since).total_seconds())
-    done = Reason(Rule.SWITCH, True, f"{switch.left} was fenced for {waited} s; {_asked(switch)}")
-    state = undisturbed(scene.state)
+        return Proposal(case.state, waiting=(Reason(Rule.SWITCH, False, value),))
+    lag = (*case.lag(switch.to, (switch.left,)), *case.knows(switch.to))
+    if not all_pass(lag):
+        state = replace(case.state, switch=replace(switch, step=Step.DRAINING))
+        return Proposal(state, waiting=lag)
+    return _move(case, switch, (*gates, *lag))
+
+
+def _gates(case: Case, switch: Switch) -> tuple[Reason, ...]:
+    """Whether the switch may go on. At its deadline its record also tells what it waited for."""
+    late = is_late(switch, case.now)
+    lag = case.lag(switch.to, case.carrying) if late else ()
+    return (case.fit(switch.to), *lag, *_stopped(case, switch))
+
+
+def _stopped(case: Case, switch: Switch) -> tuple[Reason, ...]:
+    """A freeze stops automation's own switch. One that an operator asked for goes on."""
+    return () if switch.command else case.frozen()
+
+
+def _move(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
+    """The traffic moves: the fence has closed, and the replica has everything."""
+    waited = round((case.now - switch.since).total_seconds())
+    value = f"{switch.left} was fenced for {waited} s; {_asked(switch)}"
+    done = Reason(Rule.SWITCH, True, value, command=switch.command)
+    state = undisturbed(case.state)
     if switch.command:
-        state = set_aside(state, switch.to, scene.now, f"command {switch.command}")
-        state = left_by_hand(scene, state, current, switch.to)
+        state = set_aside(state, switch.to, case.now, f"command {switch.command}")
+        state = left_by_hand(case, state, case.carrying, switch.to)
     if switch.evacuate:
         state = to_be_drained(state, switch.left, Leave.EVACUATED)
-    return Wanted(state, (switch.to,), Outcome.MOVED, (*gates, *lag, done))
+    return step(case, state, (switch.to,), Outcome.MOVED, (*gates, done))
 
 
-def _give_up(
-    scene: Scene, current: tuple[str, ...], switch: Switch, gates: tuple[Reason, ...], late: bool
-) -> Wanted:
+def _give_up(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
+    late = is_late(switch, case.now)
     why = "its deadline has come" if late else "it cannot be finished as things stand"
     value = (
         f"the switch to {switch.to}, {_asked(switch)}, is given up: {why}; {switch.left} takes"
         " writes again"
     )
     limit = f"{switch.until - MARGIN:%H:%M:%S} UTC"
-    reasons = (*gates, Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED))
-    state = replace(undisturbed(scene.state), given_up_at=scene.now)
-    return Wanted(state, current, Outcome.ABANDONED, reasons)
+    ends = Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED, switch.command)
+    state = replace(undisturbed(case.state), given_up_at=case.now)
+    return step(case, state, case.carrying, Outcome.ABANDONED, (*gates, ends))
 
 
 def is_late(switch: Switch, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Moves that nobody needs: what a human commands, a graceful switch, a ramp, a failback.
+"""Optional moves: what an operator commands, a graceful switch, a ramp, a failback.
 
 None of them is made while a region that carries traffic must be left: a necessary move comes first
 and ends them. Each is a step that one decision takes; the next signal takes the next, so that
@@ -9,29 +9,29 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from orchestrator.core.choice import Scene
+from orchestrator.core.case import Case
 from orchestrator.core.commands import commanded
 from orchestrator.core.failback import failback
 from orchestrator.core.incidents import live
 from orchestrator.core.model import Command, State, Tick
 from orchestrator.core.policy import Failback
+from orchestrator.core.proposal import Proposal
 from orchestrator.core.ramp import climb
 from orchestrator.core.switch import advance, is_late
-from orchestrator.core.wanted import Wanted
 
 
-def wanted(scene: Scene, current: tuple[str, ...]) -> Wanted:
-    """The next step of whatever is wished for. current: the regions that carry traffic now."""
-    state, signal = scene.state, scene.signal
+def wished(case: Case) -> Proposal:
+    """The next step of what is under way, else of what the policy allows."""
+    state, signal = case.state, case.signal
     if isinstance(signal, Command):
-        return commanded(scene, current, signal)
+        return commanded(case, signal)
     if state.switch is not None:
-        return advance(scene, current, state.switch)
+        return advance(case, state.switch)
     if state.ramp is not None:
-        return climb(scene, current, state.ramp)
-    if isinstance(signal, Tick) and scene.service.policy.failback is Failback.AUTO:
-        return failback(scene, current)
-    return Wanted(state, current)
+        return climb(case, state.ramp)
+    if isinstance(signal, Tick) and case.service.policy.failback is Failback.AUTO:
+        return failback(case)
+    return Proposal(state)
 
 
 def is_ending(state: State, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""What is expected, held against what is: each that does not hold is told with its value."""
+"""Compare what is expected with what is, and report each difference with its value."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from orchestrator.adapters.local.backend_services import API, FileBackendService
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.codec import decode
 from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Json, Probe, State, Verdict
+from orchestrator.core.model import Json, NoAnswer, Probe, State, Verdict
 from orchestrator.core.plan import carrying, group_path, lever_of
 from orchestrator.core.policy import Lever, Mode, Service, Standby
 from orchestrator.core.reading import Corrupt
@@ -23,11 +23,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 """Midnight, so that a time of the clock reads as a time of the scenario."""
 
 REFRESH = timedelta(seconds=5)
-"""How old the document may be that a region's application goes by."""
+"""How old a document a region's application may use."""
 
-WELL = Probe(Verdict.HEALTHY, "200")
-FAILING = Probe(Verdict.FAILING, "503")
-TIMEOUT = Probe(Verdict.FAILING, "timeout")
+STATE_BUCKET, COMPUTE_API = "the state bucket", "the Compute API"
+PUBSUB, MONITORING = "Pub/Sub", "Monitoring"
+"""The clouds that can be gone."""
+
+WELL = Probe(Verdict.HEALTHY, 200)
+FAILING = Probe(Verdict.FAILING, 503)
+TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
 
 class Killed(BaseException):
@@ -72,7 +76,7 @@ class World:
 
     @property
     def state(self) -> State | None:
-        """The document as it is, whoever can read it; as it last was where nobody can."""
+        """The document as it is. If it cannot be decoded, as it last was."""
         got = self.kept.get(f"{self.service.name}.json")
         try:
             return decode(got[0], self.service.name) if got else None
@@ -135,7 +139,7 @@ class World:
     # --- what other hands do to it
 
     def give(self, regions: Iterable[str]) -> None:
-        """Another hand gives these regions the traffic, and leaves the mark alone."""
+        """Somebody gives these regions the traffic, and leaves the mark alone."""
         names = set(regions)
         everywhere = replace(self.service, mode=Mode.ACTIVE_ACTIVE)
         backends = as_deployed(everywhere)["backends"]
@@ -169,7 +173,7 @@ class World:
             self.kept.put(name, json.dumps({**json.loads(got[0]), **fields}).encode(), got[1])
 
     def deploy(self) -> None:
-        """Another hand writes the load balancer as it was deployed."""
+        """Somebody writes the load balancer as it was deployed."""
         self._write(as_deployed(self.service))
 
     def _write(self, resource: Json) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Conflict, Unavailable, UnsafePlan
+from orchestrator.core.errors import Conflict, UnsafePlan
 from orchestrator.core.ground import create
 from orchestrator.core.model import NO_PAIR, Stored, Tick
 from orchestrator.core.plan import seen_pair
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
+from orchestrator.core.trigger import Origin, Trigger, words
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -29,11 +30,11 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
     Raises Conflict when there is a document, Unavailable when the routing cannot be read,
     UnsafePlan when it names no configured region, and what a tick raises.
     """
-    observed, lost = observe(service, context, kinds=True)
+    observed = observe(service, context, kinds=True)
     if observed.stored.state is not None:
         raise Conflict(f"{service.name} has a state document: there is nothing to adopt")
     if observed.routing is None:
-        raise lost or Unavailable(f"{service.name}: the routing was not read")
+        raise observed.unseen
     now = context.now()
     made = Stored(create(service, observed.routing, now), 0)
     decision = decide(service, replace(observed, stored=made), Tick(), now)
@@ -43,7 +44,7 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
         raise UnsafePlan(
             Rule.ROUTING, f"{service.name}: the traffic cannot be adopted as it is: {refused}"
         )
-    what = f"check --adopt by {actor}"
+    what = Trigger(Origin.ADOPT, actor=actor)
     before = record.before(service, Stored(None, 0), observed.routing)
     entry = record.entry(decision, what, before, now, context.new_id())
     state = replace(decision.state, history=(entry, *decision.state.history))
@@ -52,4 +53,5 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
         return handle(service, Tick(), context)
     finally:
         record.publish(service, entry, context)
-        context.log("NOTICE", f"{service.name}: {what}", epoch=stored.state and stored.state.epoch)
+        done = f"{service.name}: {words(what)}"
+        context.log("NOTICE", done, epoch=stored.state and stored.state.epoch)

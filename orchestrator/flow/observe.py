@@ -28,10 +28,8 @@ def document_name(service: str) -> str:
     return f"{service}.json"
 
 
-def observe(
-    service: Service, context: Context, *, kinds: bool = False
-) -> tuple[Observed, Unavailable | None]:
-    """One observation, and why the routing could not be read if it could not.
+def observe(service: Service, context: Context, *, kinds: bool = False) -> Observed:
+    """One observation; `lost` says why the routing could not be read if it could not.
 
     kinds: ask for the types of regional groups that are not known yet; it takes a second. Raises
     Unavailable when the state cannot be read or is corrupt.
@@ -51,8 +49,7 @@ def observe(
         found = read_state(service.name, context)
     if found.state is None and seen is not None and context.only_service:
         found = _upgraded(service, older, seen, context)
-    observed = Observed(found, seen, probes, types.result(), checks.result(), roles.result())
-    return observed, lost
+    return Observed(found, seen, probes, types.result(), checks.result(), roles.result(), lost)
 
 
 def read_state(service: str, context: Context) -> Stored:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import FailoverError, Unavailable, UnsafePlan
+from orchestrator.core.errors import FailoverError, UnsafePlan
 from orchestrator.core.model import Decision, Observed, Page, Paged, Signal, Tick
 from orchestrator.core.paging import Due, drifting, note, page_of, unmarked
 from orchestrator.core.plan import Plan, plan
@@ -48,14 +48,14 @@ def preview(service: Service, signal: Signal, context: Context) -> Preview:
     Raises Unavailable when the state cannot be read or is corrupt, Outdated when this
     configuration is older than the document's.
     """
-    observed, lost = observe(service, context, kinds=isinstance(signal, Tick))
-    if lost is not None and observed.stored.state is None:
-        raise lost  # as `handle` does: a first document is made with the routing in sight
+    observed = observe(service, context, kinds=isinstance(signal, Tick))
+    if observed.routing is None and observed.stored.state is None:
+        raise observed.unseen  # as `handle` does
     now = context.now()
     decision = decide(service, observed, signal, now)
     ahead = Preview(observed, decision, None, now)
     if observed.routing is None:
-        lost = lost or Unavailable("routing not read")
+        lost = observed.unseen
         return _paging(replace(ahead, obstacle=str(lost), error=lost), service)
     try:
         left = plan(decision.state, observed.routing, service)

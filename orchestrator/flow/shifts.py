@@ -14,6 +14,7 @@ from orchestrator.core import reading
 from orchestrator.core.errors import Unverified
 from orchestrator.core.model import NO_PAIR, Decision, Json, Pair, Phase, Stored
 from orchestrator.core.plan import Plan
+from orchestrator.core.trigger import Trigger, as_json
 from orchestrator.flow.converge import Converged, Superseded
 from orchestrator.flow.record import maker
 
@@ -85,13 +86,14 @@ def _newest(done: Converged) -> Pair:
 def entry(  # the parts of an entry
     aftermath: Aftermath,
     stored: Stored,
-    what: Json | str,
+    what: Trigger,
     at: datetime,
     id: str,  # noqa: A002  # the JSON's word
 ) -> Json:
     """The journal's entry of patches for an epoch that the invocation did not decide.
 
-    what: what came in. `of`: the decision that made the epoch, where the history still has it.
+    what: made the invocation. `of`: the decision that made the epoch, where the history still has
+    it.
     """
     state, epoch = stored.state, aftermath.pair.epoch
     current = state if state and state.epoch == epoch else None
@@ -99,7 +101,7 @@ def entry(  # the parts of an entry
     return {
         "id": id,
         "at": reading.stamp_time(at),
-        "signal": what,
+        "signal": as_json(what),
         "outcome": SHIFTED,
         "of": decided.get("id") if decided else None,
         "epoch": epoch,

@@ -9,8 +9,8 @@ from orchestrator.core.policy import Service
 from tests.fakes import service
 
 EAST, WEST = "us-east-1", "us-west-2"
-UNKNOWN = Probe(Verdict.HEALTHY, "200", {EAST: None})
-QUIET = Probe(Verdict.HEALTHY, "200")
+UNKNOWN = Probe(Verdict.HEALTHY, 200, {EAST: None})
+QUIET = Probe(Verdict.HEALTHY, 200)
 
 
 def said(checkout: Service, probe: Probe) -> list[tuple[Level, str]]:

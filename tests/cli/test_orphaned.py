@@ -11,6 +11,7 @@ from orchestrator.cli.check import check
 from orchestrator.cli.explain import explain
 from orchestrator.cli.plans import plan
 from orchestrator.cli.status import status
+from orchestrator.core import trigger
 from orchestrator.core.fence import write_mark
 from orchestrator.core.model import Pair
 from tests.cli.desk import Desk
@@ -97,7 +98,9 @@ def test_check_adopts_when_a_human_says_so(capsys: pytest.CaptureFixture[str]) -
     assert person.lab.state.epoch == 8
     assert "failover epoch=8" in person.lab.traffic.resource["description"]
     (entry,) = person.lab.state.history
-    assert str(entry["signal"]).startswith("check --adopt by ")
+    came = trigger.read(entry["signal"])
+    assert came.kind is trigger.Origin.ADOPT
+    assert came.actor
 
 
 def test_adopt_where_nothing_was_lost_makes_the_first_document(

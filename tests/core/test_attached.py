@@ -366,7 +366,7 @@ def test_what_is_being_attached_is_no_target_until_it_was_seen() -> None:
     made = world(regions=(EAST, WEST))
     drain(made, WEST)
     made.tick()
-    made.probes[EAST] = Probe(Verdict.FAILING, "503")
+    made.probes[EAST] = Probe(Verdict.FAILING, 503)
     made.send(opened(EAST, at=made.now), shift=False)
     assert made.state.epoch == 1
     made.send(Tick(), shift=False)
@@ -503,7 +503,7 @@ def test_an_evacuated_primary_is_left_and_then_drained() -> None:
 def test_an_evacuation_that_is_given_up_drains_nobody() -> None:
     made = world()
     commanded(made, Wish.EVACUATE, EAST)
-    made.probes[WEST] = Probe(Verdict.FAILING, "503")
+    made.probes[WEST] = Probe(Verdict.FAILING, 503)
     made.pass_time(minutes=1)
     assert made.tick().outcome is Outcome.ABANDONED
     commanded(made, Wish.FAILOVER, EU, now=True)

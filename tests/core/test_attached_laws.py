@@ -122,7 +122,7 @@ class AttachedHistories(Histories):
 
     def once(self, made: Made) -> None:
         """A command that had its region attached first is not carried out yet."""
-        number = made.signal.split()[1] if made.commanded else ""
+        number = made.trigger.id
         if made.outcome is Outcome.STANDBYS and number and number not in made.new.commands:
             return
         super().once(made)

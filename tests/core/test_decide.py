@@ -50,7 +50,7 @@ from tests.examples import examples
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, configuration, service
 
 EAST, WEST, EU = REGIONS
-NOT_FOUND = Probe(Verdict.SILENT, "404 says nothing about health")
+NOT_FOUND = Probe(Verdict.SILENT, 404)
 
 
 # --- a failure of the primary --------------------------------------------------------------------

@@ -50,7 +50,7 @@ def serving(made: Lab) -> set[str]:
 def test_roles_are_asked_with_attached_standbys_only() -> None:
     for made, asked in ((world(), set(REGIONS)), (lab(), set())):
         made.prober.said = {name: Role(Part.STANDS_BY, "503", 7) for name in REGIONS}
-        observed, _ = observe(made.service, made.context())
+        observed = observe(made.service, made.context())
         assert set(observed.roles) == asked
 
 
@@ -229,7 +229,7 @@ def test_a_region_that_times_out_on_its_role_alone_is_no_target() -> None:
     made = world()
     made.prober.said[WEST] = Role(Part.SILENT, "timeout")
     made.prober.answers[EAST] = FAILING
-    made.prober.answers[EU] = Probe(Verdict.HEALTHY, "200")
+    made.prober.answers[EU] = Probe(Verdict.HEALTHY, 200)
     made.handle(made.opened(EAST))
     assert made.state.primary == EU
 

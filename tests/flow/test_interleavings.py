@@ -230,7 +230,7 @@ def test_one_witness_of_two_does_not_make_a_region_come_and_go() -> None:
     world = recovered(mode="active-active", policy={**AUTO, "min_incidents": 1})
     world.service = service(mode="active-active", serial=2, policy={**AUTO, "min_incidents": 2})
     world.clock.rest(900)
-    world.prober.answers[EAST] = Probe(Verdict.SILENT, "403")
+    world.prober.answers[EAST] = Probe(Verdict.SILENT, 403)
     world.handle(world.opened(EAST, "0.one"))
     world.prober.answers = {}
     for _ in range(3):

@@ -123,7 +123,8 @@ def test_adopting_takes_the_traffic_as_it_is_above_the_epoch_that_is_there() -> 
     assert world.traffic.scalers() == before
     assert "failover epoch=8 service=checkout" in world.traffic.resource["description"]
     (entry,) = world.state.history
-    assert (entry["signal"], entry["outcome"]) == ("check --adopt by alice", Outcome.ADOPTED)
+    assert entry["signal"] == {"kind": "adopt", "actor": "alice"}
+    assert entry["outcome"] == Outcome.ADOPTED
     assert world.tick().decision.outcome is Outcome.UNCHANGED
 
 

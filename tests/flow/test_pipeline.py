@@ -14,6 +14,7 @@ from orchestrator.core.errors import Conflict, Orphaned, Outdated, Unavailable
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
+    NoAnswer,
     Outcome,
     Pair,
     Phase,
@@ -166,7 +167,7 @@ def test_an_alert_of_an_hour_ago_updates_health_and_the_next_tick_acts_on_what_i
 
 def test_an_observer_that_sees_every_probe_fail_alike_is_not_believed() -> None:
     made = lab()
-    made.prober.answers = {name: Probe(Verdict.FAILING, "timeout") for name in REGIONS}
+    made.prober.answers = {name: Probe(Verdict.FAILING, NoAnswer.TIMEOUT) for name in REGIONS}
     made.handle(made.opened("us-east-1"))
     assert made.traffic.applied == []
     assert any("brake" in page for page in made.pages)

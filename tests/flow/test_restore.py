@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from orchestrator.core import trigger
 from orchestrator.core.errors import Conflict, Outdated, Unavailable, UnsafePlan
 from orchestrator.core.fence import read_mark
 from orchestrator.core.model import Outcome, Pair
@@ -84,7 +85,9 @@ def test_the_restore_stands_in_history_journal_and_events_with_its_actor() -> No
     restore(world)
     newest = world.state.history[0]
     assert newest["outcome"] == Outcome.ADOPTED
-    assert "ops@laptop" in str(newest["signal"])
+    came = trigger.read(newest["signal"])
+    assert (came.kind, came.actor) == (trigger.Origin.RESTORE, "ops@laptop")
+    assert came.generation.isdecimal()
     kept = [world.objects.get(name) for name in world.objects.names("journal/checkout/")]
     decided = [got for got in kept if got and json.loads(got[0])["outcome"] != "shifted"]
     assert len(decided) == 2

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.choice import nowhere
-from orchestrator.core.commands import effect
 from orchestrator.core.model import Command, Outcome, Paged, Status, Wish
+from orchestrator.core.necessary import nowhere
+from orchestrator.core.orders import effect
 from orchestrator.core.rule import Reason, Rule
 from tests.fakes import Lab, lab
 

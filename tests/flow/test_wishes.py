@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from orchestrator.core.counting import LONGEST_PROOF, proof_needed
-from orchestrator.core.decide import COMMANDS_KEPT
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.fence import read_mark
 from orchestrator.core.model import Outcome, Phase, Status, Step, Tick
+from orchestrator.core.orders import KEPT as COMMANDS_KEPT
 from tests.fakes import FAILING, HEALTHY, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"

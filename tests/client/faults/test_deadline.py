@@ -1,7 +1,11 @@
-"""The deadline is one, whatever a region sends. Regions here send for ever; the tests end."""
+"""The deadline is one, whatever a region sends. Regions here send for ever; the tests end.
+
+One test looks at the clock, because seconds are what is promised.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,14 +13,19 @@ import pytest
 from orchestrator.client import attempt
 from orchestrator.client.breaker import Need
 from orchestrator.client.call import Options
-from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
+from orchestrator.client.errors import NoHealthyRegion, RegionError, WriteUnknown
 from orchestrator.client.keeper import Keeper
+from tests.client.faults.modes import MODES, Mode, Pace
+from tests.client.faults.world import world
 from tests.client.parts import ITEM, calls
-from tests.regional import EAST
+from tests.regional import EAST, REGIONS
 from tests.station import BadSocket, Said, Station, hang, trickle
 
 ANSWER = Said(200, b'{"Item":{"pk":{"S":"a"}}}')
 SHORT, LONG = Options(deadline=0.4), Options(deadline=30.0)
+DEADLINE, MARGIN = 1.0, 1.0
+"""Seconds, and what is left to a machine that has other work."""
+
 OK = b"HTTP/1.1 200 OK\r\n"
 
 DRIPS = {
@@ -84,3 +93,18 @@ def test_a_probe_does_not_wait_for_ever() -> None:
             keeper._put(region, Need.READ)
         assert region.breakers.read.dead
         assert attempt.left() is None, "what this thread asks next has a time of its own"
+
+
+@pytest.mark.long
+@pytest.mark.client
+@pytest.mark.parametrize(
+    "mode", [one for one in MODES if one.pace in (Pace.SILENT, Pace.ENDLESS)], ids=str
+)
+def test_a_call_ends_at_its_deadline_while_no_region_answers(mode: Mode) -> None:
+    with world(DEADLINE, 0.8, dict.fromkeys(REGIONS, mode)) as made:
+        began = time.monotonic()
+        with pytest.raises(NoHealthyRegion):
+            made.read()
+        with pytest.raises(RegionError):
+            made.transact("n")
+        assert time.monotonic() - began < 2 * DEADLINE + MARGIN

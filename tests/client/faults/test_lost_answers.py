@@ -193,3 +193,20 @@ def test_a_transaction_is_repeated_with_the_token_that_botocore_has_made(scene: 
     scene.table.meta.client.transact_write_items(TransactItems=[{"Update": update}])
     first, second = scene.tokens
     assert first == second
+
+
+def test_an_epoch_in_the_item_stops_a_late_writer(scene: Scene) -> None:
+    """As soon as the newer write is there, which another client has made."""
+
+    def put(table: Any, mine: int) -> None:
+        table.put_item(
+            Item={**KEY, "epoch": mine},
+            ConditionExpression="attribute_not_exists(epoch) OR epoch <= :mine",
+            ExpressionAttributeValues={":mine": mine},
+        )
+
+    put(scene.table, 1)
+    put(scene.other, 2)
+    with pytest.raises(scene.table.meta.client.exceptions.ConditionalCheckFailedException):
+        put(scene.table, 1)
+    assert scene.item() == {"epoch": 2}
