@@ -28,7 +28,7 @@ from orchestrator.core.errors import FailoverError, Kind, NoStore, Unavailable
 from orchestrator.core.ground import orphaned
 from orchestrator.core.limits import TEXT
 from orchestrator.core.model import FAMILIES, Command, Json, Outcome, Tick, Wish
-from orchestrator.core.plan import seen_pair
+from orchestrator.core.plan import mark_of
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time
 from orchestrator.core.rule import Rule
@@ -349,7 +349,7 @@ def _with_traffic(name: str, entry: Json, world: World) -> Json:
         routing = world.context.traffic.read(service.backend_service)
     except FailoverError:
         return {**entry, "traffic": None}
-    if seen_pair(routing, service).epoch > epoch:
+    if mark_of(routing, service).epoch > epoch:
         return entry
     return {**entry, "traffic": traffic_view(traffic(routing, service, None))}
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from orchestrator.core.model import AlertClosed, AlertOpened, Json, Observed, Paged, Signal, State
 from orchestrator.core.paging import standing
-from orchestrator.core.plan import Plan, backends_after, desired, seen_pair
+from orchestrator.core.plan import Plan, backends_after, desired, mark_of
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
 from orchestrator.core.traffic import Traffic, shares, traffic, unclaimed_view, view
@@ -38,14 +38,14 @@ def signal_view(service: str, signal: Signal) -> Json:
 
 
 def plan_view(plan: Plan) -> Json:
-    """One plan: its changes and the pairs of its fence."""
+    """One plan: its changes and its marks."""
     return {
         "resource": plan.resource,
         "lever": plan.lever,
         "empty": plan.empty,
         "drift": plan.drift,
-        "seen": {"epoch": plan.seen.epoch, "rev": plan.seen.rev},
-        "wanted": {"epoch": plan.wanted.epoch, "rev": plan.wanted.rev},
+        "seen": {"epoch": plan.mark_before.epoch, "rev": plan.mark_before.rev},
+        "wanted": {"epoch": plan.mark.epoch, "rev": plan.mark.rev},
         "changes": [
             {
                 "verb": change.verb,
@@ -98,7 +98,7 @@ def _remains(service: Service, found: Preview) -> Traffic | None:
 def status_view(service: Service, observed: Observed, now: datetime) -> Json:
     """How one service stands: by the document, by the load balancer, by our own probes."""
     state, routing = observed.stored.state, observed.routing
-    pair = seen_pair(routing, service) if routing else None
+    mark = mark_of(routing, service) if routing else None
     seen = _traffic(service, observed)
     read, others = shares(routing, service, state, observed.roles)
     return {
@@ -123,10 +123,10 @@ def status_view(service: Service, observed: Observed, now: datetime) -> Json:
             "unclaimed": [
                 {**one, "share": others.get(str(one["group"]))} for one in unclaimed_view(seen)
             ],
-            "epoch": pair.epoch,
-            "rev": pair.rev,
+            "epoch": mark.epoch,
+            "rev": mark.rev,
         }
-        if seen and pair
+        if seen and mark
         else None,
         "regions": [_region(service, observed, name, read) for name in service.names],
     }

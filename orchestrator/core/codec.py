@@ -32,9 +32,9 @@ from orchestrator.core.model import (
     IncidentState,
     Json,
     Leave,
+    Mark,
     Move,
     Paged,
-    Pair,
     Phase,
     Ramp,
     RegionState,
@@ -235,10 +235,10 @@ def _ramp(ramp: Ramp) -> Json:
 def _shift(shift: Shift) -> Json:
     """`routing_epoch` binds the routing to its epoch: a version that does not know either keeps
     both when it writes a later epoch, and they say nothing of that one."""
-    pair = shift.pair
+    mark = shift.mark
     kept = {} if shift.routing is None else {"routing": dict(shift.routing)}
-    bound = {"routing_epoch": pair.epoch} if kept else {}
-    plain = {"epoch": pair.epoch, "rev": pair.rev, "phase": shift.phase, "at": stamped(shift.at)}
+    bound = {"routing_epoch": mark.epoch} if kept else {}
+    plain = {"epoch": mark.epoch, "rev": mark.rev, "phase": shift.phase, "at": stamped(shift.at)}
     return {**plain, **kept, **bound}
 
 
@@ -473,15 +473,15 @@ def _read_order(entry: Json) -> Mapping[Family, Given]:
 
 
 def _read_shift(entry: Json) -> Shift:
-    pair = Pair(_epoch(entry["epoch"]), count(entry["rev"]))
+    mark = Mark(_epoch(entry["epoch"]), count(entry["rev"]))
     phases = {str(phase): phase for phase in Phase}
     phase = phases.get(str(entry.get("phase")), Phase.COMMITTED)
-    return Shift(pair, phase, _lenient_time(entry.get("at")), _decided(entry, pair))
+    return Shift(mark, phase, _lenient_time(entry.get("at")), _decided(entry, mark))
 
 
-def _decided(entry: Json, pair: Pair) -> Mapping[str, float] | None:
+def _decided(entry: Json, mark: Mark) -> Mapping[str, float] | None:
     """The routing that the epoch was decided to be, where it is this epoch's."""
-    if "routing" not in entry or entry.get("routing_epoch", pair.epoch) != pair.epoch:
+    if "routing" not in entry or entry.get("routing_epoch", mark.epoch) != mark.epoch:
         return None
     return {name: number(share) for name, share in strict(entry["routing"]).items()}
 

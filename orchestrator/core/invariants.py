@@ -47,7 +47,7 @@ def _names_its_regions(state: State) -> str:
 def _shift_is_the_epochs(state: State) -> str:
     if state.shift is None:
         return f"shift: missing at epoch {state.epoch}" if state.epoch else ""
-    shifted = state.shift.pair.epoch
+    shifted = state.shift.mark.epoch
     if shifted == state.epoch:
         return ""
     return f"shift.epoch: {shifted} is not the epoch {state.epoch}"

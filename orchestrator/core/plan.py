@@ -1,7 +1,7 @@
 """What to change so that the routing is as desired. Verify is this question asked again.
 
 `plan` compares the desired routing of the state's epoch with a backend service as read. An empty
-plan is the proof that nothing is left to do: the traffic *and* the pair are as desired. `body`
+plan is the proof that nothing is left to do: the traffic *and* the mark are as desired. `body`
 turns a plan into the one write that carries it out. Nothing here talks to the API.
 
 Two levers. *Capacity*: `capacityScaler` of the region's groups, exactly 0 or what it was before.
@@ -20,7 +20,7 @@ from enum import StrEnum
 from orchestrator.core.claims import matches, short_name
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import FROZEN_DIGITS, bare, is_cut, read_frozen, read_mark, write_mark
-from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
+from orchestrator.core.model import NOTHING, Backend, Json, Mark, Routing, State
 from orchestrator.core.policy import Lever, OnStateLoss, Service, Standby
 from orchestrator.core.rule import Rule
 
@@ -58,50 +58,50 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes, the pair on the resource, and the pair they are to be written with.
+    """The changes, and the mark that they are to be written with.
 
-    frozen, seen_frozen: until when automation is frozen, as the mark is to tell and as it tells, in
-    seconds since 1970; 0 for not.
+    mark_before: that the resource carries. frozen, frozen_before: until when automation is frozen,
+    as the mark is to tell and as it tells, in seconds since 1970; 0 for not.
     """
 
     resource: str
     lever: Lever
     changes: tuple[Change, ...]
-    seen: Pair
-    wanted: Pair
+    mark_before: Mark
+    mark: Mark
     frozen: int = 0
-    seen_frozen: int = 0
+    frozen_before: int = 0
 
     @property
     def empty(self) -> bool:
         """Nothing is left to do."""
-        return not self.changes and self.seen == self.wanted and not self.remarks
+        return not self.changes and self.mark_before == self.mark and not self.remarks
 
     @property
     def remarks(self) -> bool:
         """The mark tells of another freeze than the document, or of none."""
-        return self.frozen != self.seen_frozen
+        return self.frozen != self.frozen_before
 
     @property
     def only_remarks(self) -> bool:
         """Nothing else is left to do than to have the mark tell of a freeze, or of its end."""
-        return self.remarks and not self.changes and self.seen == self.wanted
+        return self.remarks and not self.changes and self.mark_before == self.mark
 
     @property
     def superseded(self) -> bool:
-        """The resource carries a higher pair: somebody newer was here, and this plan is void."""
-        return self.seen > self.wanted
+        """The resource carries a higher mark: somebody newer was here, and this plan is void."""
+        return self.mark_before > self.mark
 
     @property
     def drift(self) -> bool:
-        """Traffic differs although the pair is ours: half-done work, or somebody else's hand."""
-        return bool(self.changes) and self.seen == self.wanted
+        """Traffic differs although the mark is ours: half-done work, or somebody else's hand."""
+        return bool(self.changes) and self.mark_before == self.mark
 
     def __str__(self) -> str:
         if self.empty:
             return f"{self.resource}: as desired"
         changes = ", ".join(map(str, self.changes)) or "the mark only"
-        return f"{self.resource} by {self.lever}: {changes} (epoch {self.wanted.epoch})"
+        return f"{self.resource} by {self.lever}: {changes} (epoch {self.mark.epoch})"
 
 
 def group_path(url: str) -> str:
@@ -143,8 +143,8 @@ def lever_from_kinds(kinds: Iterable[str]) -> Lever | None:
     return Lever.CAPACITY if learnt <= scaled else Lever.MEMBERSHIP
 
 
-def seen_pair(routing: Routing, service: Service) -> Pair:
-    """The pair that the resource carries for this service; (0, 0) for none."""
+def mark_of(routing: Routing, service: Service) -> Mark:
+    """The mark that the resource carries for this service; (0, 0) for none."""
     return read_mark(routing.description, service.name)
 
 
@@ -182,9 +182,9 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
     would leave the service without traffic.
     """
     lever = lever_of(service, state.lever)
-    mark_before = seen_pair(routing, service)
+    mark_before = mark_of(routing, service)
     _refuse_ambiguous(routing, service, lever)
-    if state.pair.epoch == 0:
+    if state.mark.epoch == 0:
         return Plan(routing.name, lever, (), mark_before, mark_before)
     given = desired(state, service)
     if lever is Lever.CAPACITY:
@@ -193,7 +193,7 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
         changes = tuple(_memberships(state, routing, service, given))
     frozen_before = read_frozen(routing.description, service.name)
     frozen = _frozen(state, service)
-    whole = Plan(routing.name, lever, changes, mark_before, state.pair, frozen, frozen_before)
+    whole = Plan(routing.name, lever, changes, mark_before, state.mark, frozen, frozen_before)
     refuse_unsafe(whole, routing, service)
     return whole
 
@@ -356,13 +356,13 @@ def backends_after(plan: Plan, routing: Routing) -> tuple[Backend, ...]:
 
 
 def is_in_effect(plan: Plan, routing: Routing, service: Service) -> bool:
-    """Whether the resource carries the plan's pair and every one of its changes.
+    """Whether the resource carries the plan's mark and every one of its changes.
 
     So a patch whose answer was lost is recognised, by whom ever it was made.
     """
     scalers = {backend.group: backend.scaler for backend in routing.backends}
     return (
-        seen_pair(routing, service) == plan.wanted
+        mark_of(routing, service) == plan.mark
         and read_frozen(routing.description, service.name) == plan.frozen
         and all(_is_changed(change, scalers) for change in plan.changes)
     )
@@ -376,10 +376,10 @@ def _is_changed(change: Change, scalers: Mapping[str, float]) -> bool:
 
 
 def body(plan: Plan, routing: Routing, service: Service) -> Json:
-    """The one write that carries out the plan: traffic, pair and fingerprint together."""
+    """The one write that carries out the plan: traffic, mark and fingerprint together."""
     return {
         "backends": [dict(backend.settings) for backend in backends_after(plan, routing)],
-        "description": write_mark(routing.description, service.name, plan.wanted, plan.frozen),
+        "description": write_mark(routing.description, service.name, plan.mark, plan.frozen),
         "fingerprint": routing.fingerprint,
     }
 
@@ -405,7 +405,7 @@ def remember(
         if before and not _is_own(before, service, region, drained=drained):
             continue
         kept |= _as_it_is(state, service, backend)
-    if is_cut(routing.description, service.name, state.pair):
+    if is_cut(routing.description, service.name, state.mark):
         kept[DESCRIPTION] = {"text": bare(routing.description, service.name)}
     return kept
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from orchestrator.core.fence import next_epoch, read_frozen
 from orchestrator.core.ground import create, shares
 from orchestrator.core.incidents import believable, is_blind
-from orchestrator.core.model import AlertOpened, Pair, Phase, Probe, Routing, Shift, State, Verdict
-from orchestrator.core.plan import carrying, lever_of, movable, seen_pair
+from orchestrator.core.model import AlertOpened, Mark, Phase, Probe, Routing, Shift, State, Verdict
+from orchestrator.core.plan import carrying, lever_of, mark_of, movable
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Reason, Rule
 
@@ -38,13 +38,13 @@ def without_state(
     if not regions:
         value = "no other region answers its probe and can be given traffic"
         return Reason(Rule.ON_STATE_LOSS, False, value, "act")
-    pair = Pair(next_epoch(seen_pair(routing, service).epoch), 0)
+    mark = Mark(next_epoch(mark_of(routing, service).epoch), 0)
     return replace(
         create(service, routing, now),
-        epoch=pair.epoch,
+        epoch=mark.epoch,
         primary=regions[0],
         routing=shares(regions),
-        shift=Shift(pair, Phase.COMMITTED),
+        shift=Shift(mark, Phase.COMMITTED),
     )
 
 
@@ -56,9 +56,9 @@ def _refusal(
     now: datetime,
 ) -> str:
     """Why nothing may be moved, by what can be seen; empty where nothing speaks against it."""
-    pair = seen_pair(routing, service)
-    if pair.rev == 0:
-        return f"{routing.name} carries no document's mark (epoch {pair.epoch} rev 0)"
+    mark = mark_of(routing, service)
+    if mark.rev == 0:
+        return f"{routing.name} carries no document's mark (epoch {mark.epoch} rev 0)"
     frozen = read_frozen(routing.description, service.name)
     if now.timestamp() < frozen:
         return f"frozen until {datetime.fromtimestamp(frozen, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -19,7 +19,7 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import NO_PAIR, Page, Phase, Repair, Routing, State, Stored
+from orchestrator.core.model import NO_MARK, Page, Phase, Repair, Routing, State, Stored
 from orchestrator.core.paging import leaves_mark, unmarked
 from orchestrator.core.plan import Plan, body, is_in_effect, plan
 from orchestrator.core.policy import Service, Stamp
@@ -33,16 +33,16 @@ MAX_SHIFTS = 2
 
 
 class Superseded(Conflict):
-    """The resource carries a higher pair than the state: go on as a tick, with fresh eyes.
+    """The resource carries a higher mark than the state: go on as a tick, with fresh eyes.
 
-    seen: the pair that it carries.
+    mark: that it carries.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.seen = plan.seen
+        self.mark = plan.mark_before
         super().__init__(
-            f"{plan.resource} carries epoch {plan.seen.epoch} rev {plan.seen.rev}, newer than"
-            f" {plan.wanted.epoch} rev {plan.wanted.rev}: this shift is void"
+            f"{plan.resource} carries epoch {self.mark.epoch} rev {self.mark.rev}, newer than"
+            f" {plan.mark.epoch} rev {plan.mark.rev}: this shift is void"
         )
 
 
@@ -128,7 +128,7 @@ class _Work:
 
     def _repair(self, plan: Plan) -> Repair:
         at, mark = self.context.now(), not plan.changes
-        return Repair(at, plan.resource, plan.wanted.epoch, mark=mark)
+        return Repair(at, plan.resource, plan.mark.epoch, mark=mark)
 
     def look_back(self, routing: Routing) -> None:
         """A patch whose answer was lost was made if what it asked for is there now."""
@@ -167,7 +167,7 @@ def _ours(work: _Work, whole: Plan) -> Plan | None:
     may.
     """
     if is_left_unmarked(work.stored, whole, work.context.now()):
-        work.pages.append(unmarked(whole.resource, whole.wanted.epoch, work.service))
+        work.pages.append(unmarked(whole.resource, whole.mark.epoch, work.service))
         return None
     if len(work.done) == MAX_SHIFTS:
         work.did_not_last(whole)
@@ -210,7 +210,7 @@ def is_left_unmarked(stored: Stored, plan: Plan, now: datetime) -> bool:
     write first reads the state once more, and the next epoch writes the mark with the traffic.
     """
     state = stored.state
-    if state is None or plan.changes or plan.seen == plan.wanted:
+    if state is None or plan.changes or plan.mark_before == plan.mark:
         return False
     return leaves_mark(state, plan.resource, now)
 
@@ -234,15 +234,14 @@ def _last_look(work: _Work) -> None:
 
 def _said(service: Service, plan: Plan, stored: Stored, context: Context) -> tuple[str, ...]:
     """One line for the write that was made; the sentence of it if it repaired drift."""
-    epoch = plan.wanted.epoch
+    epoch = plan.mark.epoch
     shift = stored.state.shift if stored.state else None
     unfinished = shift is None or shift.phase is not Phase.VERIFIED
     if plan.only_remarks or (not plan.drift and unfinished):
         context.log("NOTICE", f"shifted {plan}", service=service.name, epoch=epoch)
         return ()
-    there = (
-        f"its mark said epoch {plan.seen.epoch}" if plan.seen != NO_PAIR else "its mark was gone"
-    )
+    before = plan.mark_before
+    there = "its mark was gone" if before == NO_MARK else f"its mark said epoch {before.epoch}"
     mark = "its mark was left" if plan.drift else there
     text = (
         f"drift repaired: {plan}. Something other than the orchestrator changed {plan.resource}"
@@ -276,7 +275,7 @@ def _allowed(service: Service, stored: Stored, plan: Plan, context: Context) -> 
     if state is None:
         return True
     frozen = freeze(state.freeze, context.now())
-    unfinished = plan.seen != plan.wanted
+    unfinished = plan.mark_before != plan.mark
     if frozen and (not unfinished or _was_done(state, plan)):
         context.log("WARNING", f"drift left alone, {frozen.value}: {plan}", service=service.name)
         return False
@@ -284,7 +283,7 @@ def _allowed(service: Service, stored: Stored, plan: Plan, context: Context) -> 
         return True
     advice = _advice(service, standing(state.stamp, service.stamp), frozen)
     text = (
-        f"{plan.resource} is not as epoch {plan.wanted.epoch} desires, and this instance leaves it"
+        f"{plan.resource} is not as epoch {plan.mark.epoch} desires, and this instance leaves it"
         f" so: {_difference(state.stamp, service.stamp)}. {advice}"
     )
     if unfinished:
@@ -296,7 +295,7 @@ def _allowed(service: Service, stored: Stored, plan: Plan, context: Context) -> 
 def _was_done(state: State, plan: Plan) -> bool:
     """Whether the load balancer was seen to carry the plan's epoch when automation was frozen."""
     done = state.freeze.done if state.freeze else 0
-    return done == plan.wanted.epoch
+    return done == plan.mark.epoch
 
 
 def _carries_out(theirs: Stamp, ours: Stamp, *, unfinished: bool) -> bool:
@@ -313,7 +312,7 @@ def _carries_out(theirs: Stamp, ours: Stamp, *, unfinished: bool) -> bool:
 def _may_remark(stored: Stored, plan: Plan, service: Service) -> bool:
     """Whether the mark may be made to tell of a freeze, whatever else is left as it is."""
     ours = stored.state and standing(stored.state.stamp, service.stamp)
-    return ours is Standing.SAME and plan.seen == plan.wanted and plan.remarks
+    return ours is Standing.SAME and plan.mark_before == plan.mark and plan.remarks
 
 
 def _difference(theirs: Stamp, ours: Stamp) -> str:
@@ -347,11 +346,11 @@ def _advice(service: Service, ours: Standing, frozen: Reason | None) -> str:
 
 
 def _lost_fence(stored: Stored, plan: Plan, context: Context, *, committed: bool) -> None:
-    """On a resource without a pair: the state, read once more, must still be at this epoch."""
-    if plan.seen != NO_PAIR or committed or stored.state is None:
+    """On a resource without a mark: the state, read once more, must still be at this epoch."""
+    if plan.mark_before != NO_MARK or committed or stored.state is None:
         return
     now = read_state(stored.state.service, context)
-    if now.state is None or now.state.pair != stored.state.pair:
+    if now.state is None or now.state.mark != stored.state.mark:
         raise Conflict(f"{plan.resource} has lost its mark, and the state has moved on")
 
 

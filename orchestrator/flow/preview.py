@@ -72,6 +72,6 @@ def _paging(ahead: Preview, service: Service) -> Preview:
     if error is not None and error.page:
         pages.append(page_of(error, service.name))
     if ahead.unmarked and ahead.plan is not None:
-        pages.append(unmarked(ahead.plan.resource, ahead.plan.wanted.epoch, service))
+        pages.append(unmarked(ahead.plan.resource, ahead.plan.mark.epoch, service))
     remembered, due = note(state.pages if state else {}, pages, ahead.at)
     return replace(ahead, pages=tuple(pages), due=due, remembered=remembered)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from orchestrator.core import reading
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.limits import EPOCHS, READ
-from orchestrator.core.model import Json, Page, Pair, State, Stored
+from orchestrator.core.model import Json, Mark, Page, State, Stored
 from orchestrator.core.paging import audit_log
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.core.rule import Rule
@@ -62,8 +62,8 @@ def _epochs(entries: Iterable[Json], name: str) -> set[int]:
     return {epoch for entry in entries if isinstance(epoch := entry.get(name), int)}
 
 
-def _adopted(maker: Json, service: Service) -> Pair | None:
-    """The pair on the load balancer that the epoch was taken above, where it was a higher one.
+def _adopted(maker: Json, service: Service) -> Mark | None:
+    """The mark on the load balancer that the epoch was taken above, where it was a higher one.
 
     None for one that was written without the state, because such a move leaves no entry.
     """
@@ -74,11 +74,11 @@ def _adopted(maker: Json, service: Service) -> Pair | None:
     return mark if mark.epoch > before and not stateless else None
 
 
-def _rivals(state: State) -> tuple[Pair, ...]:
-    """Pairs of the load balancer that were adopted beside the document's own decision of the epoch.
+def _rivals(state: State) -> tuple[Mark, ...]:
+    """Marks of the load balancer that were adopted beside the document's own decision of the epoch.
 
     The document had that epoch by a decision of another revision. Its maker stands in history or
-    journal, and says nothing of this pair.
+    journal, and says nothing of this mark.
     """
     marks = (_mark(entry) for entry in state.history if _is_rival(entry))
     return tuple(dict.fromkeys(mark for mark in marks if mark is not None))
@@ -92,11 +92,11 @@ def _is_rival(entry: Json) -> bool:
     return bool(mark and follows and mark.epoch and mark.epoch == entry.get("epoch_before"))
 
 
-def _mark(entry: Json) -> Pair | None:
-    """The pair that the load balancer carried before this entry's decision."""
+def _mark(entry: Json) -> Mark | None:
+    """The mark that the load balancer carried before this entry's decision."""
     mark = reading.mapping(entry.get("mark_before"))
     epoch, rev = mark.get("epoch"), mark.get("rev")
-    return Pair(epoch, rev) if isinstance(epoch, int) and isinstance(rev, int) else None
+    return Mark(epoch, rev) if isinstance(epoch, int) and isinstance(rev, int) else None
 
 
 def _is_made(service: str, epoch: int, context: Context) -> bool:
@@ -147,7 +147,7 @@ def _page(service: Service, state: State, epoch: int) -> Page:
     return Page(Rule.EPOCH, text, command=command, once=True, resource=f"epoch {epoch}")
 
 
-def _rival_page(service: Service, state: State, rival: Pair) -> Page:
+def _rival_page(service: Service, state: State, rival: Mark) -> Page:
     text = (
         f"epoch: {service.backend_service} carried a mark of epoch {rival.epoch} (rev {rival.rev})"
         " that is newer than the document's own decision of that epoch. Its traffic was adopted."

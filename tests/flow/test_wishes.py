@@ -106,7 +106,7 @@ def test_a_freeze_between_commit_and_patch_does_not_stop_the_epoch_that_is_commi
     world.handle(world.opened(EAST))
     assert world.state.freeze is not None
     assert carrying(world) == {WEST}
-    assert read_mark(world.traffic.resource["description"], "checkout") == world.state.pair
+    assert read_mark(world.traffic.resource["description"], "checkout") == world.state.mark
 
 
 def void(_: object) -> None:
