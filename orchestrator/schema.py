@@ -1,8 +1,8 @@
 """The schema of `failover.yaml`: every field with its meaning and bounds.
 
 The descriptions are the reference for the file's users (`docs/configuration.md` is made of them).
-A policy's defaults are those of `orchestrator.core.policy`, and so are the names of its fields:
-what the file says goes by its name to where a decision reads it.
+A policy's defaults and the names of its fields are those of `orchestrator.core.policy`, so the
+loader copies each field by its name.
 What the file may name but this version cannot do yet is a value that these models refuse. Nothing
 here reads the file or compares fields with each other: `orchestrator.config` does that.
 """
@@ -44,7 +44,7 @@ class _Model(BaseModel):
 
 
 def _defaults(values: AutoFailovers | Brake | Graceful | Policy) -> dict[str, Any]:
-    """What a decision goes by where the file says nothing, as the file would say it."""
+    """What a decision uses if the file says nothing, as the file would say it."""
     return {one.name: _plain(getattr(values, one.name)) for one in fields(values)}
 
 
