@@ -98,21 +98,21 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
     """
     size = len(text.encode("utf-8", "replace"))
     if size > LONGEST:
-        told = f"{size} bytes. Write at most {LONGEST}: split the services over several files"
-        raise BadConfig(source, [Problem("(file)", told)])
-    found: list[Found] = []
+        fault = f"{size} bytes. Write at most {LONGEST}: split the services over several files"
+        raise BadConfig(source, [Problem("(file)", fault)])
+    faults: list[Found] = []
     try:
-        found += _ambiguous(text)  # what is found before an error is told beside it
+        faults += _ambiguous(text)  # what is found before an error is told beside it
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
-        known = [_problem(*one) for one in found[:PROBLEMS]]
+        before = [_problem(*one) for one in faults[:PROBLEMS]]
         # The error quotes the file, which may hold a password, and it would be told with this one.
-        raise BadConfig(source, [*known, Problem("(file)", _why(error))]) from None
-    return raw, found
+        raise BadConfig(source, [*before, Problem("(file)", _why(error))]) from None
+    return raw, faults
 
 
-def _problem(steps: tuple[object, ...], told: str) -> Problem:
-    return Problem(short(masked(".".join(map(str, steps))), _WIDEST) or "(file)", told)
+def _problem(steps: tuple[object, ...], fault: str) -> Problem:
+    return Problem(short(masked(".".join(map(str, steps))), _WIDEST) or "(file)", fault)
 
 
 def _why(error: Exception) -> str:
@@ -167,23 +167,27 @@ def _ambiguous(text: str) -> Iterator[Found]:
     """
     frames: list[_Frame] = []
     for event in yaml.parse(text, Loader=_SafeLoader):
-        if isinstance(event, yaml.DocumentStartEvent) and (event.version or event.tags):
-            yield (), "a %YAML or %TAG directive. Write the file without it"
-        if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            frames.pop()
-        if not isinstance(event, yaml.NodeEvent):
-            continue
-        steps, is_key = frames[-1].place(event) if frames else ((), False)
-        told = _told(event, is_key=is_key)
-        if told:
-            yield steps, told
-        if isinstance(event, yaml.CollectionStartEvent):
-            if len(frames) == DEEPEST:
-                raise _TooDeep
-            frames.append(_Frame(steps, isinstance(event, yaml.MappingStartEvent)))
+        match event:
+            case yaml.DocumentStartEvent() if event.version or event.tags:
+                yield (), "a %YAML or %TAG directive. Write the file without it"
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                frames.pop()
+            case yaml.NodeEvent():
+                yield from _node(event, frames)
 
 
-def _told(event: Any, *, is_key: bool) -> str:  # a node's event; its stubs lack fields
+def _node(event: yaml.NodeEvent, frames: list[_Frame]) -> Iterator[Found]:
+    """The same of one node. frames: what it stands in; it is added where others stand in it."""
+    steps, is_key = frames[-1].place(event) if frames else ((), False)
+    if fault := _fault(event, is_key=is_key):
+        yield steps, fault
+    if isinstance(event, yaml.CollectionStartEvent):
+        if len(frames) == DEEPEST:
+            raise _TooDeep
+        frames.append(_Frame(steps, isinstance(event, yaml.MappingStartEvent)))
+
+
+def _fault(event: Any, *, is_key: bool) -> str:  # a node's event; its stubs lack fields
     """What is ambiguous about one node, and what to write; empty where nothing is."""
     if isinstance(event, yaml.AliasEvent):
         return f"the alias *{event.anchor}. Write out what it stands for"

@@ -47,18 +47,18 @@ _ONLY_ELSEWHERE = frozenset(
 
 def told(error: ValidationError, raw: object) -> list[Found]:
     """The library's errors in our words, the first `SORTED` of them. raw: what the file holds."""
-    found = [_told(one, raw) for one in error.errors(include_url=False)[:SORTED]]
-    return [one for one in found if one]
+    problems = [_told(one, raw) for one in error.errors(include_url=False)[:SORTED]]
+    return [one for one in problems if one]
 
 
-def in_order(raw: object, found: Iterable[Found], more: int = 0) -> list[Problem]:
+def in_order(raw: object, faults: Iterable[Found], more: int = 0) -> list[Problem]:
     """The problems in the order of the file. Missing fields come at the end of their mapping.
 
     At most `MOST` of them, and one that says how many more there are. more: how many there are
-    beside those found.
+    beside these faults.
     """
     file = _Index()
-    ordered = sorted(dict.fromkeys(found), key=lambda one: file.position(raw, one[0]))
+    ordered = sorted(dict.fromkeys(faults), key=lambda one: file.position(raw, one[0]))
     more += len(ordered) - MOST
     problems = [
         Problem(short(file.path(raw, steps), LONGEST), _lines(text))
@@ -138,23 +138,33 @@ class _Place:
         self.branch = ""
         self.is_name = False  # whether the last step is one that people chose
         self.is_key = False  # whether it is that name itself that is wrong
-        inside: type[BaseModel] | None = FileModel  # that the next step is a key of
+        self._inside: type[BaseModel] | None = FileModel  # that the next step is a key of
+        self._walk(loc)
+
+    def _walk(self, loc: tuple[int | str, ...]) -> None:
         for step in loc:
             if step == "[key]" and self.is_name:
                 self.is_key = True
                 return
             if self.field and not self.field.model and isinstance(step, str):
                 self.branch = step
-                continue
-            self.steps += (step,)
-            if self.field and self.field.is_mapping_of_names and not self.is_name:
-                self.is_name, inside = True, self.field.model
-            elif inside:
-                self.is_name, self.model = False, inside
-                info = inside.model_fields.get(str(step))
-                self.field = Field(str(step), info) if info else None
-                is_plain = self.field and not self.field.is_mapping_of_names
-                inside = self.field.model if self.field and is_plain else None
+            else:
+                self._enter(step)
+
+    def _enter(self, step: int | str) -> None:
+        """Go on to a key of a mapping, a name that people chose, or an item of a list."""
+        self.steps += (step,)
+        if self.field and self.field.is_mapping_of_names and not self.is_name:
+            self.is_name, self._inside = True, self.field.model
+        elif self._inside:
+            self._enter_field(str(step), self._inside)
+
+    def _enter_field(self, name: str, model: type[BaseModel]) -> None:
+        self.is_name, self.model = False, model
+        info = model.model_fields.get(name)
+        self.field = Field(name, info) if info else None
+        is_plain = self.field and not self.field.is_mapping_of_names
+        self._inside = self.field.model if self.field and is_plain else None
 
     @property
     def write(self) -> str:
@@ -187,22 +197,22 @@ def _not_yet(field: Field | None, given: object) -> str:
     if not refused:
         return ""
     is_greater = isinstance(given, int) and given > 1
-    known = given in refused.values if refused.values else is_greater
-    return refused.instead.format(given=given) if known else ""
+    is_refused = given in refused.values if refused.values else is_greater
+    return refused.instead.format(given=given) if is_refused else ""
 
 
 def _unknown(key: str, model: type[BaseModel] | None, parent: Mapping[object, object]) -> str:
     """What a key that is not known here was probably meant to be."""
-    known = list(model.model_fields) if model else []
-    free = [name for name in known if name not in parent]
+    names = list(model.model_fields) if model else []
+    free = [name for name in names if name not in parent]
     near = difflib.get_close_matches(key, free, 1, _ALIKE)
-    near = near or difflib.get_close_matches(key, known, 1, _ALIKE)
+    near = near or difflib.get_close_matches(key, names, 1, _ALIKE)
     if near:
         return f"not known here. Did you mean `{near[0]}`?"
     elsewhere = [field.path for field in every() if field.path.rpartition(".")[2] == key]
     if elsewhere:
         return f"not known here. It belongs at {' or '.join(elsewhere)}"
-    return f"not known here. Known are {', '.join(known)}"
+    return f"not known here. Known are {', '.join(names)}"
 
 
 class _Index:
@@ -215,8 +225,8 @@ class _Index:
         """The path as the file writes it. The library gives a key such as `no` as 0."""
         words: list[str] = []
         for step in steps:
-            known = None if isinstance(raw, list) else self._keys(raw).get(step)
-            words.append(masked(str(said(known[1]) if known else step)))
+            key = None if isinstance(raw, list) else self._keys(raw).get(step)
+            words.append(masked(str(said(key[1]) if key else step)))
             raw = _at(raw, (step,))
         return ".".join(words) or "(file)"
 

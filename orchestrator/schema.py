@@ -1,17 +1,22 @@
-"""The schema of `failover.yaml`: every field with its meaning, default and bounds.
+"""The schema of `failover.yaml`: every field with its meaning and bounds.
 
 The descriptions are the reference for the file's users (`docs/configuration.md` is made of them).
+A policy's defaults and the names of its fields are those of `orchestrator.core.policy`, so the
+loader copies each field by its name.
 What the file may name but this version cannot do yet is a value that these models refuse. Nothing
 here reads the file or compares fields with each other: `orchestrator.config` does that.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
-from typing import Annotated, Literal
+from enum import Enum
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.core.policy import AutoFailovers, Brake, Graceful, Policy
 from orchestrator.values import (
     AwsRegion,
     Duration,
@@ -38,17 +43,38 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _defaults(values: AutoFailovers | Brake | Graceful | Policy) -> dict[str, Any]:
+    """What a decision uses if the file says nothing, as the file would say it."""
+    return {one.name: _plain(getattr(values, one.name)) for one in fields(values)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Enum():
+            return value.value
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+_AUTO_FAILOVERS = _defaults(AutoFailovers())
+_BRAKE = _defaults(Brake())
+_GRACEFUL = _defaults(Graceful())
+_POLICY = _defaults(Policy())
+
+
 class AutoFailoversModel(_Model):
     """How many automatic moves are allowed before automation stops and pages."""
 
     count: int = Field(
-        3,
+        _AUTO_FAILOVERS["count"],
         ge=0,
         description="How many times automation may move the service's traffic within that time."
         " The next move is refused and pages. 0: automation never moves and only records health.",
     )
     within: Duration = Field(
-        timedelta(hours=24),
+        _AUTO_FAILOVERS["within"],
         description="How far back moves are counted. Older moves do not count. With a longer time"
         " automation stops sooner in a long incident.",
     )
@@ -58,7 +84,7 @@ class BrakeModel(_Model):
     """When so much fails at once that the observer is the likelier fault."""
 
     share: float = Field(
-        0.7,
+        _BRAKE["share"],
         gt=0,
         le=1,
         description="If more than this share of the service's regions went down within that time,"
@@ -68,7 +94,7 @@ class BrakeModel(_Model):
         " orchestrator itself may be cut off.",
     )
     within: Duration = Field(
-        timedelta(minutes=2),
+        _BRAKE["within"],
         description="How far back a region counts as newly down. It should cover the time in which"
         " one cause reaches all regions' alerts. Regions that are down for longer do not count.",
     )
@@ -78,17 +104,17 @@ class GracefulModel(_Model):
     """How long a graceful switch waits so that no write is lost or doubled."""
 
     max_staleness: Duration = Field(
-        timedelta(seconds=30),
+        _GRACEFUL["max_staleness"],
         description="How old a document an application may use: the client's own setting of that"
         " name. After this time since the fence was written, every client knows the fence.",
     )
     request_timeout: Duration = Field(
-        timedelta(seconds=10),
+        _GRACEFUL["request_timeout"],
         description="How long an application's longest request may take. A write that began just"
         " before its client knew the fence has ended by then.",
     )
     deadline: Duration = Field(
-        timedelta(minutes=5),
+        _GRACEFUL["deadline"],
         description="After this the switch is given up, the old primary takes writes again, and"
         " nothing has moved. It must be longer than the two above together. Ticks take the steps,"
         " one a minute.",
@@ -99,7 +125,7 @@ class PolicyModel(_Model):
     """What an operator has decided in advance for one service."""
 
     confirm: Literal["none", "probe", "monitoring"] = Field(
-        "probe",
+        _POLICY["confirm"],
         description="The second, independent signal that an alert needs before traffic moves."
         " `probe`: our own request to the region's `health_url`. An answer of 2xx contradicts the"
         " alert, and nothing moves. `monitoring`: the results of the region's uptime check in the"
@@ -112,7 +138,7 @@ class PolicyModel(_Model):
         " alert alone moves traffic, so a wrong alert does too.",
     )
     on_unconfirmed: Literal["proceed", "hold"] = Field(
-        "hold",
+        _POLICY["on_unconfirmed"],
         description="What to do when the second signal is unavailable: the region has no"
         " `health_url`, its answer says nothing about health (a redirect, 4xx), or all probes fail"
         " in the same way. With `confirm: monitoring`: Monitoring does not answer within 2.5 s, has"
@@ -123,27 +149,27 @@ class PolicyModel(_Model):
         " 5xx.",
     )
     trust_close: bool = Field(
-        False,
+        _POLICY["trust_close"],
         description="Whether a closed incident alone makes a region healthy again. Monitoring"
         " closes incidents on missing data too, so by default health is proven by our own probes"
         " (`recovery_probes`). The close of a region without a `health_url` is always trusted.",
     )
     min_incidents: int = Field(
-        1,
+        _POLICY["min_incidents"],
         ge=1,
         description="How many open incidents make a region down. Raise it if several alert policies"
         " watch a region and one of them alone must not move traffic. An incident that our own"
         " failing probes opened is enough by itself.",
     )
     recovery_probes: int = Field(
-        3,
+        _POLICY["recovery_probes"],
         ge=1,
         description="How many healthy probes in a row prove that a region has recovered. Ticks"
         " count them, each at least 45 s after the one before, so 3 take about three minutes with"
         " a tick a minute. As many failing probes in a row open an incident without any alert.",
     )
     cooldown: Duration = Field(
-        timedelta(minutes=10),
+        _POLICY["cooldown"],
         description="How long automation does not return to a region that it has left, even if that"
         " region looks healthy. The rule never keeps traffic in a failed region while another"
         " region can take over. If no other region is left, a region that has proven healthy since"
@@ -156,7 +182,7 @@ class PolicyModel(_Model):
         " carried from region to region. At the limit automation holds and pages.",
     )
     max_event_age: Duration = Field(
-        timedelta(minutes=15),
+        _POLICY["max_event_age"],
         description="An alert whose incident began longer ago updates health and moves nothing,"
         " because its fault may be over. The time must be longer than alerts take: 4 to 9"
         " minutes from the fault to Pub/Sub were measured on Google Cloud. A tick that sees the"
@@ -168,37 +194,37 @@ class PolicyModel(_Model):
         " nothing moves and it pages.",
     )
     min_healthy_regions: int = Field(
-        1,
+        _POLICY["min_healthy_regions"],
         ge=1,
         description="How many healthy regions must be left after a move. 1: the one that takes over"
         " is enough. Raise it if one region alone cannot carry the load. A move that would leave"
         " fewer healthy regions is refused.",
     )
     failback: Literal["manual", "auto"] = Field(
-        "manual",
+        _POLICY["failback"],
         description="Who brings traffic back to a region that is healthy again. `manual`: only an"
         " operator (`failoverctl failback`). Until then the region that took over keeps the"
         " traffic. `auto`: ticks do, after `failback_after`: in active-passive mode one graceful"
         " switch to the first region, in active-active mode step by step along `ramp`.",
     )
     failback_after: Duration = Field(
-        timedelta(minutes=30),
+        _POLICY["failback_after"],
         description="How long a region must have been up before `failback: auto` gives it traffic"
         " again. In any case nothing is given back within `cooldown` of an automatic move.",
     )
     ramp: Ramp = Field(
-        [0.1, 0.5, 1.0],
+        _POLICY["ramp"],
         description="What a region gets back, step by step, in active-active mode: ceilings of"
         " its capacity (`capacityScaler`), not shares of the traffic. Any new incident in that"
         " region takes all of it away again. Serverless groups have no scaler and get all in one"
         " step.",
     )
     ramp_step: Duration = Field(
-        timedelta(minutes=5),
+        _POLICY["ramp_step"],
         description="How long each step of `ramp` lasts at least. A tick takes the next step.",
     )
     max_replication_lag: Duration = Field(
-        timedelta(seconds=60),
+        _POLICY["max_replication_lag"],
         description="How far a region's replica may be behind the region that is left. It is read"
         " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region). A move"
         " loses at most the writes of that time. A graceful switch waits for the replica."
@@ -207,13 +233,13 @@ class PolicyModel(_Model):
         " setting: then its lag is unknown too.",
     )
     on_lag: Literal["hold", "proceed"] = Field(
-        "hold",
+        _POLICY["on_lag"],
         description="What to do when a candidate is further behind than `max_replication_lag`, or"
         " its lag is unknown. `hold`: it is no target. `proceed`: move, and lose what was not"
         " replicated.",
     )
     on_state_loss: Literal["hold", "act"] = Field(
-        "hold",
+        _POLICY["on_state_loss"],
         description="What to do while the state document cannot be read. `hold`: decide nothing and"
         " answer 5xx, so that Pub/Sub delivers the message again. `act`: if an alert says that"
         " the region that carries the traffic fails, our own probe agrees, and another region"

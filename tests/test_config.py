@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,11 @@ from orchestrator.core.decide import decide
 from orchestrator.core.errors import BadConfig
 from orchestrator.core.model import Observed, Outcome, Stored, Tick
 from orchestrator.core.policy import (
-    AutoFailovers,
-    Brake,
-    Confirm,
     Lever,
     Mode,
-    OnUnconfirmed,
     Policy,
     Standby,
 )
-from orchestrator.schema import AutoFailoversModel, BrakeModel, PolicyModel
 from tests.core.loop import deployed
 from tests.examples import examples
 from tests.fakes import HEALTHY, REGIONS, START, configuration
@@ -144,66 +138,6 @@ def test_the_defaults_are_what_the_full_example_says() -> None:
 @pytest.mark.parametrize("name", ["failover.yaml", "examples/failover-local.yaml"])
 def test_the_files_in_the_repository_load(name: str) -> None:
     assert load((ROOT / name).read_text(), name).services["checkout"].regions
-
-
-def test_every_field_reaches_the_core() -> None:
-    policy = {
-        "confirm": "none",
-        "on_unconfirmed": "proceed",
-        "trust_close": True,
-        "min_incidents": 2,
-        "recovery_probes": 5,
-        "cooldown": "1h",
-        "max_auto_failovers": {"count": 0, "within": "2d"},
-        "max_event_age": "90s",
-        "brake": {"share": 0.5, "within": "1500ms"},
-    }
-    made = read(told(services__checkout__policy=policy)).services["checkout"].policy
-    assert made == Policy(
-        confirm=Confirm.NONE,
-        on_unconfirmed=OnUnconfirmed.PROCEED,
-        trust_close=True,
-        min_incidents=2,
-        recovery_probes=5,
-        cooldown=timedelta(hours=1),
-        max_auto_failovers=AutoFailovers(0, timedelta(days=2)),
-        max_event_age=timedelta(seconds=90),
-        brake=Brake(0.5, timedelta(seconds=1.5)),
-    )
-
-
-def plain(value: object) -> object:
-    """A default as the file would say it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return list(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
-    return value
-
-
-@pytest.mark.parametrize(
-    ("values", "model"),
-    [
-        (Policy(), PolicyModel()),
-        (AutoFailovers(), AutoFailoversModel()),
-        (Brake(), BrakeModel()),
-    ],
-)
-def test_the_core_and_the_file_have_the_same_fields_and_defaults(
-    values: object,
-    model: Any,
-) -> None:
-    """Where both have them; what the core does not know yet is only in the file."""
-    dumped = model.model_dump()
-    assert isinstance(values, Policy | AutoFailovers | Brake)
-    for one in fields(values):
-        if one.name == "lag_required":
-            continue  # whether the file states `max_replication_lag`: no field of the file
-        assert dumped[one.name] == plain(getattr(values, one.name))
-    if not isinstance(values, Policy):
-        assert set(dumped) == {one.name for one in fields(values)}
 
 
 def test_the_digest_is_of_the_services_part_and_of_nothing_else() -> None:

@@ -29,10 +29,6 @@ ALLOWED: Mapping[tuple[str, str], str] = {
         "client/sources/bounded.py",
         "text.splitlines()",
     ): "of a library's error only the first line is shown",
-    (
-        "condition.py",
-        "re.findall(f'{_TEXT}|[\\\\w.-]+', found['args'] or found['value'] or '')",
-    ): "the filter language of Cloud Monitoring, whose values are no words of ours",
 }
 """Places that may: the module, the code there, and why nothing is decided by it."""
 

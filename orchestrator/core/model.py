@@ -23,17 +23,18 @@ NOTHING: Json = {}
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Pair:
-    """The fence: the epoch of the desired routing, and the revision of the commit that made it.
+class Mark:
+    """The mark: the epoch of the desired routing, and the revision of the commit that made it.
 
-    Compared in that order. A resource that carries none counts as (0, 0).
+    Compared in that order. The fence (`orchestrator.core.fence`) writes it where the traffic is. A
+    resource that carries none counts as (0, 0).
     """
 
     epoch: int = 0
     rev: int = 0
 
 
-NO_PAIR = Pair()
+NO_MARK = Mark()
 
 
 # --- what came in ------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ class Shift:
     the epoch that did not keep it.
     """
 
-    pair: Pair
+    mark: Mark
     phase: Phase
     at: datetime | None = None
     routing: Mapping[str, float] | None = None
@@ -407,9 +408,9 @@ class State:
     raw: Json = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def pair(self) -> Pair:
+    def mark(self) -> Mark:
         """The fence of the current epoch; (0, 0) while nothing has been decided."""
-        return self.shift.pair if self.shift else NO_PAIR
+        return self.shift.mark if self.shift else NO_MARK
 
 
 @dataclass(frozen=True, slots=True)

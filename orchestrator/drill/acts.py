@@ -127,11 +127,11 @@ def _recovers(act: Act, stage: Stage) -> None:
 
 def _reach(act: Act, stage: Stage, *, reached: bool) -> None:
     numbers = [int(act.values["number"])] if "number" in act.values else [1, 2]
-    found = {(number, name) for number in numbers for name in _meant(act, stage)}
+    pairs = {(number, name) for number in numbers for name in _meant(act, stage)}
     if reached:
-        stage.world.unreached -= found
+        stage.world.unreached -= pairs
     else:
-        stage.world.unreached |= found
+        stage.world.unreached |= pairs
 
 
 def _clock(act: Act, stage: Stage) -> None:

@@ -59,16 +59,22 @@ class Chronicle:
 
     def collect(self, signal: Signal, report: Report | None) -> None:
         """The decisions that were recorded meanwhile, else a refusal that says something new."""
+        for decision in self._recorded() or self._refused(signal, report):
+            self._known.add(str(decision["id"]))
+            self.newest = decision
+            self.lines.append(Line(self.world.now - START, "decision", "", decision))
+
+    def _recorded(self) -> list[Json]:
         history = self.world.state.history if self.world.state else ()
-        fresh = [one for one in reversed(history) if str(one["id"]) not in self._known]
-        if not fresh and report and not all(reason.passed for reason in report.decision.reasons):
-            made = self._unrecorded(signal, report)
-            is_news = refusals(made) != refusals(self.newest)
-            fresh = [made] if is_news or not isinstance(signal, Tick) else []
-        for one in fresh:
-            self._known.add(str(one["id"]))
-            self.newest = one
-            self.lines.append(Line(self.world.now - START, "decision", "", one))
+        return [one for one in reversed(history) if str(one["id"]) not in self._known]
+
+    def _refused(self, signal: Signal, report: Report | None) -> list[Json]:
+        """A refusal that was not recorded; one of a tick only if it says something new."""
+        if report is None or all(reason.passed for reason in report.decision.reasons):
+            return []
+        decision = self._unrecorded(signal, report)
+        is_news = refusals(decision) != refusals(self.newest)
+        return [decision] if is_news or not isinstance(signal, Tick) else []
 
     def _unrecorded(self, signal: Signal, report: Report) -> Json:
         state = report.decision.state

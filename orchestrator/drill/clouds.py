@@ -54,11 +54,11 @@ class Bucket:
         if name == f"{self.world.service.name}.json":
             self.world.pass_hook("commit")
         self.world.fail_if_gone(STATE_BUCKET)
-        made = self.world.kept.put(name, data, generation)
+        replaced = self.world.kept.put(name, data, generation)
         if name == f"{self.world.service.name}.json":
             self.world.commits += 1
             self.world.documents.append((self.world.now, decode(data, self.world.service.name)))
-        return made
+        return replaced
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ class Prober:
     def _one(self, name: str) -> Probe:
         if (self.number, name) in self.world.unreached:
             return TIMEOUT
-        found = self.world.health.get(name, WELL)
-        return replace(found, lag=self.world.lag.get(name, {}))
+        health = self.world.health.get(name, WELL)
+        return replace(health, lag=self.world.lag.get(name, {}))
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,8 @@ def length(text: str) -> timedelta:
     """A duration as a scenario writes it: `90s`, `1m30s`, `26h`. Raises ValueError."""
     if not re.fullmatch(_LENGTH, text):
         raise ValueError("write a duration such as 90s, 1m30s or 26h")
-    found = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in found))
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
 def read(text: str) -> Act:
@@ -151,20 +151,20 @@ def read(text: str) -> Act:
 
 
 def _tails(form: str, tails: list[str]) -> dict[str, str]:
-    found = {}
+    meanings = {}
     for text in tails:
         tail, values = _match(text, TAILS)
         if form not in _BEFORE.get(tail, ()):
             raise ValueError(f"{text!r} cannot follow `{form}`")
-        found[tail] = next(iter(values.values()), "")
-    return found
+        meanings[tail] = next(iter(values.values()), "")
+    return meanings
 
 
 def _match(text: str, forms: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     for form in forms:
-        found = _pattern(form).fullmatch(text)
-        if found:
-            return form, {key: value for key, value in found.groupdict().items() if value}
+        match = _pattern(form).fullmatch(text)
+        if match:
+            return form, {key: value for key, value in match.groupdict().items() if value}
     return "", {}
 
 

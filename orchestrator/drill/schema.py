@@ -132,6 +132,6 @@ def _near(key: str, above: list[int | str]) -> str:
     model: type[BaseModel] = ScenarioModel
     if above:
         model = ExpectModel if above[-1] == "expect" else StepModel
-    known: Mapping[str, object] = model.model_fields
-    near = difflib.get_close_matches(key, known, 1, 0.6)
-    return f". Did you mean `{near[0]}`?" if near else f". Known are {', '.join(known)}"
+    fields: Mapping[str, object] = model.model_fields
+    near = difflib.get_close_matches(key, fields, 1, 0.6)
+    return f". Did you mean `{near[0]}`?" if near else f". Known are {', '.join(fields)}"

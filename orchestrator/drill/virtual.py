@@ -107,8 +107,8 @@ class Run:
     def restore(self, actor: str) -> None:
         """The last good version of the document is brought back, as `state restore` does it."""
         context, service = self._contexts[0], self.scenario.service
-        found = restore.prepare(service, None, context, self.world.kept)
-        self._told.collect(Tick(), restore.carry_out(service, found, actor, context))
+        restoration = restore.prepare(service, None, context, self.world.kept)
+        self._told.collect(Tick(), restore.carry_out(service, restoration, actor, context))
 
     # --- time
 
@@ -135,12 +135,14 @@ class Run:
         for act in step.do:
             self._told.note("act", act.text)
             perform(act, self)
-        told = self._told
-        newest = {"service": self.scenario.service.name, **told.newest} if told.newest else {}
+        chronicle = self._told
+        newest = (
+            {"service": self.scenario.service.name, **chronicle.newest} if chronicle.newest else {}
+        )
         sentences = self._tell(newest, self.world.now) if newest else ()
-        sight = Sight(self.world, told.newest, sentences, told.pages, told.said)
+        sight = Sight(self.world, chronicle.newest, sentences, chronicle.pages, chronicle.said)
         for text in broken(step.expect, sight) if step.expect else ():
-            told.note("broken", text)
+            chronicle.note("broken", text)
             self._broken.append(f"step {number} (at {clock(step.at)}): {text}")
 
     def _handle(self, who: int, signal: Signal, tries: int = 0) -> None:

@@ -86,8 +86,8 @@ class World:
     @property
     def traffic(self) -> Mapping[str, float]:
         """The share of its capacity that each region gets, by the load balancer itself."""
-        found = self.backends.read(self.service.backend_service).backends
-        owned = {self.service.owner(one.group): one.scaler for one in found}
+        backends = self.backends.read(self.service.backend_service).backends
+        owned = {self.service.owner(one.group): one.scaler for one in backends}
         return {name: owned.get(name, 0.0) for name in self.service.names}
 
     @property
@@ -140,11 +140,11 @@ class World:
 
     def give(self, regions: Iterable[str]) -> None:
         """Somebody gives these regions the traffic, and leaves the mark alone."""
-        wanted = set(regions)
+        names = set(regions)
         everywhere = replace(self.service, mode=Mode.ACTIVE_ACTIVE)
         backends = as_deployed(everywhere)["backends"]
         assert isinstance(backends, list)  # made by the adapter
-        given = [one for one in backends if self._owner(one) in wanted]
+        given = [one for one in backends if self._owner(one) in names]
         if lever_of(self.service, None) is Lever.CAPACITY:
             given = [{**one, "capacityScaler": float(one in given)} for one in backends]
         resource = self.backends.read(self.service.backend_service).resource
@@ -154,14 +154,14 @@ class World:
         """A controller attaches this group with full capacity, or takes it away again."""
         if lever_of(self.service, None) is Lever.CAPACITY:
             group = f"projects/drill/zones/{zone}/networkEndpointGroups/{name}"
-            made: Json = {"group": API + group, "capacityScaler": 1.0}
+            backend: Json = {"group": API + group, "capacityScaler": 1.0}
         else:
-            made = {"group": f"{API}projects/drill/regions/{zone}/networkEndpointGroups/{name}"}
+            backend = {"group": f"{API}projects/drill/regions/{zone}/networkEndpointGroups/{name}"}
         resource = self.backends.read(self.service.backend_service).resource
         backends = resource["backends"]
         assert isinstance(backends, list)  # made by the adapter
-        others = [one for one in backends if one["group"] != made["group"]]
-        self._write({**resource, "backends": [*others, *([made] if attached else [])]})
+        others = [one for one in backends if one["group"] != backend["group"]]
+        self._write({**resource, "backends": [*others, *([backend] if attached else [])]})
 
     def _owner(self, backend: Json) -> str | None:
         return self.service.owner(group_path(str(backend["group"])))

@@ -12,8 +12,8 @@ from dataclasses import replace
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import Conflict, UnsafePlan
 from orchestrator.core.ground import create
-from orchestrator.core.model import NO_PAIR, Stored, Tick
-from orchestrator.core.plan import seen_pair
+from orchestrator.core.model import NO_MARK, Stored, Tick
+from orchestrator.core.plan import mark_of
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
 from orchestrator.core.trigger import Origin, Trigger, words
@@ -38,8 +38,8 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
     now = context.now()
     made = Stored(create(service, observed.routing, now), 0)
     decision = decide(service, replace(observed, stored=made), Tick(), now)
-    seen = seen_pair(observed.routing, service)
-    if seen != NO_PAIR and decision.state.pair <= seen:
+    seen = mark_of(observed.routing, service)
+    if seen != NO_MARK and decision.state.mark <= seen:
         refused = "; ".join(str(one) for one in decision.reasons if not one.passed)
         raise UnsafePlan(
             Rule.ROUTING, f"{service.name}: the traffic cannot be adopted as it is: {refused}"

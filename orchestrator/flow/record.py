@@ -22,13 +22,13 @@ from orchestrator.core.model import (
     Command,
     Decision,
     Json,
-    Pair,
+    Mark,
     Phase,
     Routing,
     Signal,
     Stored,
 )
-from orchestrator.core.plan import Plan, Verb, carrying, seen_pair
+from orchestrator.core.plan import Plan, Verb, carrying, mark_of
 from orchestrator.core.policy import Lever, Service, Standby
 from orchestrator.core.rule import Reason
 from orchestrator.core.shown import shown
@@ -83,13 +83,13 @@ class Before:
     epoch: int | None
     routing: Mapping[str, float]
     traffic: Json | None = None
-    mark: Pair | None = None
+    mark: Mark | None = None
 
 
 def before(service: Service, stored: Stored, routing: Routing | None) -> Before:
     """By the document or, when there was none, by the load balancer."""
     seen = view(traffic(routing, service, stored.state))
-    mark = seen_pair(routing, service) if routing else None
+    mark = mark_of(routing, service) if routing else None
     if stored.state is not None:
         return Before(stored.state.epoch, stored.state.routing, seen, mark)
     pointed = carrying(routing, service) if routing else ()
@@ -126,7 +126,7 @@ def entry(
     }
 
 
-def _pair(mark: Pair | None) -> Json | None:
+def _mark(mark: Mark | None) -> Json | None:
     return {"epoch": mark.epoch, "rev": mark.rev} if mark else None
 
 

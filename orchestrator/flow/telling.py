@@ -81,7 +81,6 @@ def _page(
     service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
     """Call a human for what the decision and its shift found. A tick also forgets what is over."""
-    paging.say(service, intent.due, context)
     seen = () if intent.decision.changed else intent.decision.pages
     unsafe = (page_of(done.error, service.name),) if isinstance(done.error, UnsafePlan) else ()
     made: list[Page] = []
@@ -90,12 +89,15 @@ def _page(
         spared(
             "epochs not looked up", lambda: made.extend(_unmade(service, done, context)), context
         )
-    pages = (*seen, *unsafe, *done.pages, *made)
-    if pages or done.drifted or isinstance(signal, Tick):
-        repairs = done.drifted
-        paging.page(
-            service, pages, context, stored=done.stored, decision=intent.id, repairs=repairs
-        )
+    paging.page(
+        service,
+        (*intent.due, *seen, *unsafe, *done.pages, *made),
+        context,
+        stored=done.stored,
+        decision=intent.id,
+        repairs=done.drifted,
+        ticking=isinstance(signal, Tick),
+    )
 
 
 def _clash(service: Service, stored: Stored) -> tuple[Page, ...]:

@@ -13,7 +13,7 @@ from orchestrator.cli.verbs.plans import plan
 from orchestrator.cli.verbs.status import status
 from orchestrator.core import trigger
 from orchestrator.core.fence import write_mark
-from orchestrator.core.model import Pair
+from orchestrator.core.model import Mark
 from tests.cli.desk import Desk
 from tests.cli.seat import Seat
 
@@ -23,7 +23,7 @@ CAUSES = ("bucket or prefix", "backend_service", "state restore checkout --apply
 def seat(*, as_json: bool = True) -> Seat:
     """A person beside such a world."""
     made = Seat(as_json=as_json)
-    made.lab.traffic.resource["description"] = write_mark("", "checkout", Pair(7, 99))
+    made.lab.traffic.resource["description"] = write_mark("", "checkout", Mark(7, 99))
     return made
 
 

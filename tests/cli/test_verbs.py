@@ -309,7 +309,7 @@ def test_a_corrupt_document_is_named_and_restored_and_the_epoch_does_not_go_back
     assert after["epoch"] == 2 > good["epoch"]
     assert after["primary"] == "us-west-2"
     assert after["incidents"] == good["incidents"]
-    assert decode(path.read_bytes(), "checkout").pair.epoch == 2
+    assert decode(path.read_bytes(), "checkout").mark.epoch == 2
     assert desk.run("check").exit_code == 0
 
 

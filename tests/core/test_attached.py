@@ -23,7 +23,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
-from orchestrator.core.plan import plan, seen_pair
+from orchestrator.core.plan import mark_of, plan
 from tests.core.loop import Loop, loop, opened, refusals, scalers
 from tests.fakes import REGIONS, service
 
@@ -78,7 +78,7 @@ def test_a_failed_primary_is_left_by_the_document_and_the_mark_alone() -> None:
     assert made.state.routing == {WEST: 1.0}
     assert made.state.regions[EAST].leave is Leave.FAILED
     assert scalers(made.routing) == ALL
-    assert seen_pair(made.routing, made.service) == made.state.pair
+    assert mark_of(made.routing, made.service) == made.state.mark
     assert len(made.state.moves) == 1
 
 

@@ -142,7 +142,7 @@ class AttachedHistories(Histories):
             return
         after = self.getting()
         assert not served or self.serving(after)
-        assert state.primary in after or state.primary not in before or mark > state.pair
+        assert state.primary in after or state.primary not in before or mark > state.mark
 
     # --- the end ---------------------------------------------------------------------------------
 

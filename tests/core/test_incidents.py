@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core import codec
+from orchestrator.core.counting import PROBE_SPACING
 from orchestrator.core.ground import create
 from orchestrator.core.incidents import (
-    PROBE_SPACING,
     assess,
     believable,
     is_blind,

@@ -36,16 +36,16 @@ from orchestrator.core import codec, trigger
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.fence import read_mark
 from orchestrator.core.model import (
-    NO_PAIR,
+    NO_MARK,
     AlertClosed,
     AlertOpened,
     Command,
     Doubt,
+    Mark,
     Move,
     NoAnswer,
     NoLag,
     Outcome,
-    Pair,
     Probe,
     Signal,
     State,
@@ -144,7 +144,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.desired: dict[Pair, frozenset[str]] = {}
+        self.desired: dict[Mark, frozenset[str]] = {}
         self.carried_out: set[str] = set()
         self.commands: list[Command] = []
         self.serial = 1
@@ -393,7 +393,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def lost_document(self) -> None:
         """Somebody deletes the document beside a mark: only a human has one made again."""
-        if read_mark(self.world.traffic.resource["description"], "checkout") == NO_PAIR:
+        if read_mark(self.world.traffic.resource["description"], "checkout") == NO_MARK:
             return
         lost, _ = self.objects._objects.pop("checkout.json")
         self.send(Tick())
@@ -413,7 +413,7 @@ class Histories(RuleBasedStateMachine):
         assert new.routing
         assert set(new.routing) <= set(new.regions)
         assert new.primary in new.routing
-        wanted = self.desired.setdefault(new.pair, self.wanted(new))
+        wanted = self.desired.setdefault(new.mark, self.wanted(new))
         assert new.epoch == 0 or wanted == self.wanted(new)
         fenced = {name for name, entry in new.regions.items() if entry.fenced_until}
         assert fenced == ({new.switch.left} if new.switch else set())
@@ -421,7 +421,7 @@ class Histories(RuleBasedStateMachine):
             assert old is None or new.epoch == old.epoch
             return
         made = Made(self.acting.policy, old, new, self.world.prober.answers)
-        assert new.pair >= old.pair
+        assert new.mark >= old.mark
         if (new.primary, new.routing) != (old.primary, old.routing) and new.epoch:
             assert made.reasons
         self.once(made)
@@ -461,7 +461,7 @@ class Histories(RuleBasedStateMachine):
         assert all(reason.rule and reason.value for reason in decision.reasons)
         if decision.outcome is Outcome.HELD:
             assert refusals
-        shifted = any(made.wanted == decision.state.pair for made in report.plans)
+        shifted = any(made.mark == decision.state.mark for made in report.plans)
         left = any(given(b) for b in strays(self.world.traffic.resource["backends"]))
         if decision.outcome is Outcome.MOVED and shifted and left:
             assert "unclaimed" in {page.rule for page in decision.pages}

@@ -10,7 +10,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.words import gates, sentences
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json, Outcome
-from orchestrator.core.plan import seen_pair
+from orchestrator.core.plan import mark_of
 from orchestrator.core.rule import Rule
 from orchestrator.core.traffic import traffic
 from orchestrator.core.traffic import view as traffic_view
@@ -78,6 +78,6 @@ def _with_traffic(name: str, entry: Json, world: World) -> Json:
         routing = world.context.traffic.read(service.backend_service)
     except FailoverError:
         return {**entry, "traffic": None}
-    if seen_pair(routing, service).epoch > epoch:
+    if mark_of(routing, service).epoch > epoch:
         return entry
     return {**entry, "traffic": traffic_view(traffic(routing, service, None))}

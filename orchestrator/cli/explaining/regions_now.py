@@ -7,7 +7,7 @@ from datetime import datetime
 
 from orchestrator.cli.words import states
 from orchestrator.cli.words.views import chosen_by
-from orchestrator.core.incidents import proof_needed
+from orchestrator.core.counting import proof_needed
 from orchestrator.core.model import (
     Incident,
     IncidentState,

@@ -103,7 +103,7 @@ def left_alone(found: Preview) -> str:
     """Why a tick does not write the mark, though it is not there."""
     assert found.plan is not None  # as `Preview` says of `unmarked`
     return (
-        f"the mark of epoch {found.plan.wanted.epoch} on {found.plan.resource} is left alone,"
+        f"the mark of epoch {found.plan.mark.epoch} on {found.plan.resource} is left alone,"
         f" because something else removed it {MARK_ROUNDS} times within"
         f" {long(round(MARK_WITHIN.total_seconds()))}. The next epoch writes it again"
     )

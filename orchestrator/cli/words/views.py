@@ -18,7 +18,7 @@ from orchestrator.core.model import (
     State,
 )
 from orchestrator.core.paging import standing
-from orchestrator.core.plan import Plan, backends_after, desired, seen_pair
+from orchestrator.core.plan import Plan, backends_after, desired, mark_of
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import stamp_time, stamped
 from orchestrator.core.traffic import Traffic, shares, traffic, unclaimed_view, view
@@ -48,14 +48,14 @@ def signal_view(service: str, signal: Signal) -> Json:
 
 
 def plan_view(plan: Plan) -> Json:
-    """One plan: its changes and the pairs of its fence."""
+    """One plan: its changes and its marks."""
     return {
         "resource": plan.resource,
         "lever": plan.lever,
         "empty": plan.empty,
         "drift": plan.drift,
-        "seen": {"epoch": plan.seen.epoch, "rev": plan.seen.rev},
-        "wanted": {"epoch": plan.wanted.epoch, "rev": plan.wanted.rev},
+        "seen": {"epoch": plan.mark_before.epoch, "rev": plan.mark_before.rev},
+        "wanted": {"epoch": plan.mark.epoch, "rev": plan.mark.rev},
         "changes": [
             {
                 "verb": change.verb,
@@ -154,14 +154,14 @@ def _balancer(
     """The load balancer as read now. others: the shares of backends that no region claims."""
     if seen is None or observed.routing is None:
         return None
-    pair = seen_pair(observed.routing, service)
+    mark = mark_of(observed.routing, service)
     unclaimed = [{**one, "share": others.get(str(one["group"]))} for one in unclaimed_view(seen)]
     return {
         "name": service.backend_service,
         "carrying": list(seen.regions),
         "unclaimed": unclaimed,
-        "epoch": pair.epoch,
-        "rev": pair.rev,
+        "epoch": mark.epoch,
+        "rev": mark.rev,
     }
 
 
