@@ -30,8 +30,32 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Silence(StrEnum):
+    """Why a source has no answer, as far as it is known.
+
+    LATE: no whole answer in time. HANGING: earlier looks hang, and none was begun. DENIED: not
+    permitted. MISSING: there is no document. REFUSED: it is there, and not in a form that is taken.
+    FAILING: the server says that it fails.
+    """
+
+    UNKNOWN = "unknown"
+    LATE = "late"
+    HANGING = "hanging"
+    DENIED = "denied"
+    MISSING = "missing"
+    REFUSED = "refused"
+    FAILING = "failing"
+
+
 class SourceUnavailable(Exception):
-    """A source of the document did not answer, refused, or has no document. Ask again later."""
+    """A source of the document did not answer, refused, or has no document. Ask again later.
+
+    kind: it is logged once for each, whatever else the text says.
+    """
+
+    def __init__(self, text: str = "", kind: Silence = Silence.UNKNOWN) -> None:
+        self.kind = kind
+        super().__init__(text)
 
 
 class RegionError(ConnectionError):
