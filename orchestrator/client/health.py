@@ -264,15 +264,12 @@ class HealthCheck:
             return None, {}
         if items is None:
             return dict.fromkeys(others), {}
-        at = now()
         beats = {name: read_beat(items.get(heartbeat_key(name))) for name in names}
-        judged = {name: judge(beats[name], at, _sights(name, beats)) for name in others}
-        pulses = {name: pulse for name, (pulse, _) in judged.items()}
+        lags, pulses = _judged(beats, others)
         for name, pulse in pulses.items():
             good = pulse in {Pulse.FRESH, Pulse.MISSING}
             self._tell(f"heartbeat of {name}", pulse, pulse, good=good, usual=good)
-        is_kept = any(beat is not None for beat in beats.values())
-        return {name: _rounded(lag) for name, (_, lag) in judged.items() if is_kept}, pulses
+        return lags if any(beats.values()) else {}, pulses
 
     # --- what is logged
 
@@ -324,13 +321,19 @@ def _judge_check(result: object) -> _Finding:
             return _Finding(CheckState.OK)
 
 
+def _judged(
+    beats: Mapping[str, Beat | None], names: Sequence[str]
+) -> tuple[dict[str, float | None], dict[str, Pulse]]:
+    """Lag and heartbeat of each of these regions."""
+    at = now()
+    judged = {name: judge(beats[name], at, _sights(name, beats)) for name in names}
+    lags = {name: None if lag is None else round(lag, 3) for name, (_, lag) in judged.items()}
+    return lags, {name: pulse for name, (pulse, _) in judged.items()}
+
+
 def _sights(name: str, beats: Mapping[str, Beat | None]) -> list[Sight]:
     """What every region whose heartbeat is readable knew of this one's."""
     return [beat.seen[name] for beat in beats.values() if beat and name in beat.seen]
-
-
-def _rounded(lag: float | None) -> float | None:
-    return None if lag is None else round(lag, 3)
 
 
 def _keys(result: object) -> Mapping[str, Item]:
