@@ -8,6 +8,8 @@
 
     HomeError (ValueError)  where a key is at home is not known: nothing was sent. A fault of the
                             program, which no repeat cures
+    PatchedLate (RuntimeError)    gevent patched too late: nothing is sent in this process
+    UnfitBotocore (RuntimeError)  nothing was routed: install a boto3 that this client works with
 
 What DynamoDB itself answers (a condition that failed, a missing table, throttling that outlasted
 the deadline) comes through as botocore's own `ClientError`, as from boto3.
@@ -109,3 +111,11 @@ class HomeError(ValueError):
 
     def __init__(self, operation: str, what: str, do: str) -> None:
         super().__init__(f"{operation}: {what}. Nothing was sent, to no region. {do}")
+
+
+class PatchedLate(RuntimeError):
+    """The process was patched after this client, boto3 or urllib3 was imported."""
+
+
+class UnfitBotocore(RuntimeError):
+    """With this botocore no call can be routed, or not safely."""

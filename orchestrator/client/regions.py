@@ -127,11 +127,6 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def aws_region(entry: RegionEntry) -> str:
-    """The AWS region that requests are signed for: the endpoint's, else the document's."""
-    return entry.aws_region
-
-
 class Regions:
     """The regions of the newest document. session: makes the boto3 Session, once, when needed.
 
@@ -187,7 +182,7 @@ class Regions:
         with self._lock:
             return self._session_for(entry).resource(
                 "dynamodb",
-                region_name=aws_region(entry),
+                region_name=entry.aws_region,
                 endpoint_url=entry.endpoint_url,
                 config=_as_named(),
             )
@@ -213,7 +208,7 @@ class Regions:
                 return known
             client = self._session_for(entry).client(
                 "dynamodb",
-                region_name=aws_region(entry),
+                region_name=entry.aws_region,
                 endpoint_url=entry.endpoint_url,
                 config=_as_named().merge(self._config or client_config()),
             )

@@ -16,8 +16,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from orchestrator.client import patched
+from orchestrator.client.errors import PatchedLate
 from orchestrator.client.fork import Background, Gate, work
-from orchestrator.client.patched import PatchedLate, must_be_early, refuse_later_patching, words
+from orchestrator.client.patched import must_be_early, refuse_later_patching, words
 from orchestrator.local.child import ROOT
 from tests.regional import PATIENCE
 
