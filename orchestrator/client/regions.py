@@ -98,6 +98,27 @@ def share_time(client: Any, resolve: Resolve | None = None) -> None:
         by_scheme.update(pools(resolve) if resolve else pools())
 
 
+def name_once(client: Any) -> None:
+    """Have the user agent of this boto3 client made now, and not with every request.
+
+    botocore makes it with each, for what it says of the features that a request uses (`m/...`),
+    and that takes a twentieth of a call. It offers no other place for a text that is made already:
+    where a future version has none of these attributes, it goes on as it did.
+    """
+    creator = getattr(client, "_user_agent_creator", None)
+    rebuild = getattr(creator, "rebuild_and_replace_user_agent_handler", None)
+    if creator is None or rebuild is None:
+        return
+    text = creator.to_string()
+
+    def say(request: Any, **_: object) -> None:
+        if "User-Agent" in request.headers:
+            request.headers.replace_header("User-Agent", text)
+
+    client.meta.events.unregister("request-created.dynamodb", rebuild)
+    client.meta.events.register_last("request-created.dynamodb", say)
+
+
 def whole(response_dict: Mapping[str, Any], **_: object) -> None:
     """Refuses an answer that is cut off, or that is not DynamoDB's.
 
@@ -216,6 +237,7 @@ class Regions:
             events.register("before-send.dynamodb", attempt.sending)
             events.register("before-parse.dynamodb", whole)
             share_time(client)
+            name_once(client)
 
             def told(need: Need, before: BreakerState, after: BreakerState) -> None:
                 _LOG.warning("breaker of %s for %ss: %s, was %s", entry.name, need, after, before)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -19,9 +20,11 @@ from boto3.resources.collection import CollectionManager
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError, WaiterError
+from botocore.useragent import UserAgentString
 
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
+from orchestrator.client.regions import name_once
 from orchestrator.client.routed import NOWHERE
 from orchestrator.client.sources.file import FileSource
 from tests.client.parity.tables import TABLES, create
@@ -118,6 +121,28 @@ def test_the_regions_client_says_who_asks(
         said.append([one for one in words if not one.startswith(("m/", "cfg/retry-mode"))])
     assert said[0] == said[1]
     assert said[0][0].startswith("Boto3/")
+
+
+def test_the_user_agent_is_not_made_with_every_request(
+    db: MultiRegionDynamoDB, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a twentieth of a call, and botocore makes it twice. What is handed out makes one,
+    which is short and is not sent."""
+    made: list[UserAgentString] = []
+
+    def make(one: UserAgentString) -> str:
+        made.append(one)
+        return "made now"
+
+    monkeypatch.setattr(UserAgentString, "to_string", make)
+    db.client.get_item(TableName="plain", Key={"pk": {"S": "nobody"}})
+    assert len(made) == 1
+    assert station.asked[-1].headers["user-agent"].startswith("Boto3/")
+
+
+def test_a_botocore_that_makes_it_in_another_way_goes_on_so() -> None:
+    name_once(SimpleNamespace())
+    name_once(SimpleNamespace(_user_agent_creator=SimpleNamespace()))
 
 
 def test_a_presigned_url_names_the_address_that_is_none(db: MultiRegionDynamoDB) -> None:
