@@ -36,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
-.PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-lost bench-readers package deploy deploy-gcloud clean
+.PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-asyncio bench-lost bench-hedged bench-readers package deploy deploy-gcloud clean
 
 help: ## list the verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -70,7 +70,7 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tes
 scan: $(CHECKOV)/.installed ## look for insecure settings in terraform/ (checkov)
 	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi
 
-fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader against inputs that nobody would write (ARGS='--seconds 600 --jobs 2')
+fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader of outside data, against odd inputs (ARGS='--seconds 600 --jobs 2')
 	@PYTHONPATH=.:$(FUZZ) $(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 audit: $(AUDIT)/.installed ## ask for advisories about every pinned version (ARGS='-s pypi')
@@ -87,7 +87,7 @@ fmt: $(VENV)/.installed ## format, and repair what lint can repair
 
 docs: $(VENV)/.installed ## write the documents that are made from the schema, the verbs and Terraform
 	@$(VENV)/bin/python -m orchestrator.reference
-	@$(VENV)/bin/python -m orchestrator.cli.reference
+	@$(VENV)/bin/python -m orchestrator.cli.manual
 	@$(VENV)/bin/python terraform/readme.py
 
 lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with hashes (ARGS=--upgrade)
@@ -132,8 +132,14 @@ bench-cold: $(FUNCTION)/.installed ## how long a cold instance takes to answer (
 bench-client: $(VENV)/.installed ## what a routed get_item costs beside boto3's own (ARGS='--calls 5000')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_overhead.py $(ARGS)
 
+bench-asyncio: $(VENV)/.installed ## the same from an event loop, by asyncio.to_thread, and the loop's lag (ARGS='--tasks 32')
+	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_asyncio.py $(ARGS)
+
 bench-lost: $(VENV)/.installed ## what users notice when a region's DynamoDB is lost under load (ARGS='--rate 200')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_lost.py $(ARGS)
+
+bench-hedged: $(VENV)/.installed ## what hedged reads save and cost while a region is slow at times (ARGS='--slow 0.02')
+	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_hedged.py $(ARGS)
 
 bench-readers: $(VENV)/.installed ## how long each reader takes for the worst 1 MiB that is known (ARGS='--reader alert')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/readers.py $(ARGS)
@@ -154,7 +160,7 @@ clean: ## remove what the other verbs made
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# --- environments: made anew when their pins change, otherwise left alone ---------------------------
+# --- environments: made again when their pins change, otherwise not changed ---------------------------
 
 $(VENV)/.installed: tests/requirements.txt
 	@$(make_venv)
@@ -189,7 +195,7 @@ $(CHECKOV)/.installed: tests/tools/checkov.txt
 
 $(AUDIT)/.installed: tests/tools/pip-audit.txt
 	@$(make_venv)
-	@$(install_if_there) || echo 'pip-audit cannot be installed here: no advisories could be had, so nothing is known of the pins.' >&2
+	@$(install_if_there) || echo 'pip-audit cannot be installed here: no advisories were read, so nothing is known about the pins.' >&2
 
 # The oldest boto3 lies beside the newest: PYTHONPATH puts it before.
 $(LIBRARIES)/.installed: tests/libraries/requirements.txt tests/libraries/bloop.txt tests/libraries/oldest.txt

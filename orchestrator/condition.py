@@ -95,8 +95,8 @@ class _Part:
 
 def checks_of(texts: Iterable[str]) -> Checks:
     """What the filters and queries of one condition say together."""
-    found = _both(map(_read, texts))
-    return Checks(found.sure, found.named)
+    claim = _both(map(_read, texts))
+    return Checks(claim.sure, claim.named)
 
 
 def _read(text: str) -> _Claim:
@@ -105,16 +105,16 @@ def _read(text: str) -> _Claim:
     if len(text) > LONGEST:
         return _EXCLUDES
     parts, before = [_Part()], ""
-    for found in _TOKEN.finditer(text):
-        kind = str(found.lastgroup)
-        _step(parts, kind, found, before)
+    for token in _TOKEN.finditer(text):
+        kind = str(token.lastgroup)
+        _step(parts, kind, token, before)
         before = kind
     while len(parts) > 1:
         _close(parts)
     return parts[0].joined()
 
 
-def _step(parts: list[_Part], kind: str, found: re.Match[str], before: str) -> None:
+def _step(parts: list[_Part], kind: str, token: re.Match[str], before: str) -> None:
     part = parts[-1]
     match kind:
         case "open":
@@ -122,15 +122,15 @@ def _step(parts: list[_Part], kind: str, found: re.Match[str], before: str) -> N
         case "close" if len(parts) > 1:
             _close(parts)
         case "all" | "any":
-            spelt = found.group() if found.group() == _FILTERS_OR else kind
+            spelt = token.group() if token.group() == _FILTERS_OR else kind
             part.items.append(spelt)
         case "unless":
             part.excludes = True
         case "no":
-            subtracts = found.group() == "-" and before not in _STARTS
+            subtracts = token.group() == "-" and before not in _STARTS
             part.negates ^= not subtracts
         case _:
-            part.take(_term(found) if kind == "term" else _SILENT)
+            part.take(_term(token) if kind == "term" else _SILENT)
 
 
 def _close(parts: list[_Part]) -> None:
@@ -140,16 +140,20 @@ def _close(parts: list[_Part]) -> None:
     parts[-1].take(_EXCLUDES if closed.negated and claim.speaks else claim)
 
 
-def _term(found: re.Match[str]) -> _Claim:
+def _term(term: re.Match[str]) -> _Claim:
     """What one comparison of the check id says."""
-    operator, call = found["op"], (found["call"] or "").lower()
-    if operator in {"!=", "!~"} or found.group().startswith("-"):
+    if term["op"] in {"!=", "!~"} or term.group().startswith("-"):
         return _EXCLUDES
-    given = re.findall(rf"{_TEXT}|[\w.-]+", found["args"] or found["value"] or "")
-    values = {one.strip("^$() ").lower() for text in given for one in text.strip("\"'").split("|")}
-    exact = operator in {"=", "==", "=~"} and call in _EXACT_CALLS and len(values) == 1
-    sure = next(iter(values)) if exact else ""
+    values = _values(term["args"] or term["value"] or "")
+    is_exact = term["op"] in {"=", "==", "=~"} and (term["call"] or "").lower() in _EXACT_CALLS
+    sure = next(iter(values)) if is_exact and len(values) == 1 else ""
     return _Claim(True, sure if _LITERAL.fullmatch(sure) else "", frozenset(values))
+
+
+def _values(compared: str) -> set[str]:
+    """The check ids that one is compared with; each side of a pattern's `|` is one."""
+    given = re.findall(rf"{_TEXT}|[\w.-]+", compared)
+    return {one.strip("^$() ").lower() for text in given for one in text.strip("\"'").split("|")}
 
 
 def _both(claims: Iterable[_Claim]) -> _Claim:
@@ -163,9 +167,9 @@ def _both(claims: Iterable[_Claim]) -> _Claim:
 def _either(claims: Iterable[_Claim]) -> _Claim:
     """Of parts one of which holds: each must name the check."""
     all_of_them = list(claims)
-    found = _both(all_of_them)
+    together = _both(all_of_them)
     certain = all(claim.speaks for claim in all_of_them)
-    return found if certain else _Claim(found.speaks, "", found.named)
+    return together if certain else _Claim(together.speaks, "", together.named)
 
 
 def _split(items: list[_Claim | str], word: str) -> list[list[_Claim | str]]:

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orchestrator import endpoints, evidence, plain_yaml
 from orchestrator.core import policy as core
@@ -39,6 +40,8 @@ MOST_GROUPS = 100
 
 A_TICK_AND_A_HALF = timedelta(seconds=90)
 """Ticks come once a minute, and the first after the waiting must come before the deadline."""
+
+T = TypeVar("T", core.Policy, core.AutoFailovers, core.Brake, core.Graceful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,11 @@ def _refusal(
     )  # only a faulty file pays for the import
 
     others = list(across)
-    known = {steps for steps, _ in others}
-    found = told(invalid, raw) if invalid else []
+    places = {steps for steps, _ in others}
+    of_fields = told(invalid, raw) if invalid else []
     more = max(0, len(others) - SORTED)
     more += max(0, invalid.error_count() - SORTED) if invalid else 0
-    first = [*(one for one in found if one[0] not in known), *others[:SORTED]]
+    first = [*(one for one in of_fields if one[0] not in places), *others[:SORTED]]
     return BadConfig(source, in_order(raw, first, more))
 
 
@@ -126,7 +129,7 @@ def _across(raw: Mapping[object, object]) -> Iterator[Found]:
 def _too_many(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
     """What every application would refuse in the document."""
     if len(regions) > MOST_REGIONS:
-        yield path, f"{len(regions)} regions; write at most {MOST_REGIONS}: no client reads more"
+        yield path, f"{len(regions)} regions. Write at most {MOST_REGIONS}: no client reads more"
 
 
 def _elsewhere(raw: Mapping[object, object], *, emulated: bool) -> Iterator[Found]:
@@ -142,7 +145,7 @@ def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:
     for kind, field in (("ssm", "parameter"), ("redis", "key")):
         given = _object(mirrors.get(kind)).get(field)
         if isinstance(given, str) and MIRRORED not in given:
-            text = f"all services would share {given}; write {MIRRORED} where their names are to be"
+            text = f"all services would share {given}. Write {MIRRORED} where their names are to be"
             yield ("mirrors", kind, field), text
 
 
@@ -185,8 +188,9 @@ def _standby(path: tuple[object, ...], service: Mapping[object, object]) -> Iter
 
 def _unconfirmed(path: tuple[object, ...], service: Mapping[object, object]) -> Iterator[Found]:
     """Regions whose alerts nothing could confirm, in a file that does not say to believe them."""
-    policy = _object(service.get("policy"))
-    confirm, otherwise = policy.get("confirm", "probe"), policy.get("on_unconfirmed", "hold")
+    policy, default = _object(service.get("policy")), core.Policy()
+    confirm = policy.get("confirm", default.confirm)
+    otherwise = policy.get("on_unconfirmed", default.on_unconfirmed)
     if confirm != core.Confirm.PROBE or otherwise == core.OnUnconfirmed.PROCEED:
         return
     if _object(service.get("traffic")).get("standby") == core.Standby.ATTACHED:
@@ -201,20 +205,25 @@ def _unconfirmed(path: tuple[object, ...], service: Mapping[object, object]) -> 
 
 
 def _between_regions(path: tuple[object, ...], regions: Mapping[object, object]) -> Iterator[Found]:
-    groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
-    claims = [(name, group) for name, found in groups.items() for group in found]
+    claims = [(name, group) for name, groups in _claims(regions).items() for group in groups]
     if len(claims) > MOST_GROUPS:
-        text = f"{len(claims)} groups; write at most {MOST_GROUPS} for a service"
+        text = f"{len(claims)} groups. Write at most {MOST_GROUPS} for a service"
         yield (*path, "regions"), text
         return
-    for name, found in groups.items():
+    for name, region in regions.items():
         here = (*path, "regions", name, "backend")
-        if _object(regions[name]).get("backend") == []:
+        if _object(region).get("backend") == []:
             yield here, "an empty list; name at least one group"
-        for group in sorted(set(found)):
-            rivals = [(who, other) for who, other in claims if overlap(group, other)]
-            rivals.remove((name, group))
-            yield from ((here, _claimed_twice(group, *rival)) for rival in rivals[:1])
+        yield from ((here, text) for text in _claimed_elsewhere(name, claims))
+
+
+def _claimed_elsewhere(name: object, claims: list[tuple[object, str]]) -> Iterator[str]:
+    """Each group of the region that another claim can match too, with the first such claim."""
+    for group in sorted({group for region, group in claims if region == name}):
+        rivals = [(region, other) for region, other in claims if overlap(group, other)]
+        rivals.remove((name, group))
+        if rivals:
+            yield _claimed_twice(group, *rivals[0])
 
 
 def _claimed_twice(group: str, region: object, other: str) -> str:
@@ -226,19 +235,27 @@ def _claimed_twice(group: str, region: object, other: str) -> str:
 
 def _open_ended(path: tuple[object, ...], service: Mapping[object, object]) -> Iterator[Found]:
     """Patterns where groups are attached by name: what is not attached has no name to go by."""
-    lever = _object(service.get("traffic")).get("lever")
-    regions = _object(service.get("regions"))
-    groups = {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
-    if lever == core.Lever.CAPACITY:
+    claims = _claims(_object(service.get("regions")))
+    why = _attached_by_name(_object(service.get("traffic")).get("lever"), claims)
+    if not why:
         return
-    regional = [group for found in groups.values() for group in found if is_regional(group)]
-    if lever is None and not regional:
-        return
-    for name, found in groups.items():
-        for group in filter(is_pattern, found):
-            why = "lever: membership" if lever else f"the regional {regional[0]} beside it"
-            text = f"name the group without `*`: with {why}, groups are attached by their names"
+    text = f"name the group without `*`: with {why}, groups are attached by their names"
+    for name, groups in claims.items():
+        for group in filter(is_pattern, groups):
             yield (*path, "regions", name, "backend"), f"{group}: {text}"
+
+
+def _attached_by_name(lever: object, claims: Mapping[object, list[str]]) -> str:
+    """Why groups are attached by their names; empty where they are scaled."""
+    if lever is not None:
+        return "" if lever == core.Lever.CAPACITY else "lever: membership"
+    regional = [group for groups in claims.values() for group in groups if is_regional(group)]
+    return f"the regional {regional[0]} beside it" if regional else ""
+
+
+def _claims(regions: Mapping[object, object]) -> Mapping[object, list[str]]:
+    """The groups that each region claims, as API paths."""
+    return {name: _groups(_object(region).get("backend")) for name, region in regions.items()}
 
 
 def _groups(backend: object) -> list[str]:
@@ -253,9 +270,9 @@ def _object(value: object) -> Mapping[object, object]:
 def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> core.Service:
     mode = core.Mode(model.mode)
     whole = {"project": file.project, "order": list(model.regions), "service": raw}
-    told = json.dumps(whole, sort_keys=True, default=str)
-    digest = hashlib.sha256(told.encode()).hexdigest()[:12]
-    made = core.Service(
+    text = json.dumps(whole, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    service = core.Service(
         name=name,
         project=file.project,
         mode=mode,
@@ -276,40 +293,37 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
         stamp=core.Stamp(file.serial, digest, mode),
         standby=core.Standby(model.traffic.standby),
     )
-    return replace(made, stamp=replace(made.stamp, routing_digest=_routing_digest(made)))
+    return replace(service, stamp=replace(service.stamp, routing_digest=_routing_digest(service)))
 
 
 def _routing_digest(service: core.Service) -> str:
     """A digest of all that a shift depends on: who has the same one carries out the same epoch."""
-    told = {
+    whole = {
         "project": service.project,
         "groups": {region.name: sorted(region.backends) for region in service.regions},
         "lever": service.stated_lever,
         "standby": service.standby,
         "resources": [service.backend_service],
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _policy(model: PolicyModel) -> core.Policy:
-    return core.Policy(
-        confirm=core.Confirm(model.confirm),
-        on_unconfirmed=core.OnUnconfirmed(model.on_unconfirmed),
-        trust_close=model.trust_close,
-        min_incidents=model.min_incidents,
-        recovery_probes=model.recovery_probes,
-        cooldown=model.cooldown,
-        max_auto_failovers=core.AutoFailovers(**dict(model.max_auto_failovers)),
-        max_event_age=model.max_event_age,
-        brake=core.Brake(**dict(model.brake)),
-        min_healthy_regions=model.min_healthy_regions,
-        failback=core.Failback(model.failback),
-        failback_after=model.failback_after,
-        ramp=tuple(model.ramp),
-        ramp_step=model.ramp_step,
-        max_replication_lag=model.max_replication_lag,
-        lag_required="max_replication_lag" in model.model_fields_set,
-        on_lag=core.OnLag(model.on_lag),
-        on_state_loss=core.OnStateLoss(model.on_state_loss),
-        graceful=core.Graceful(**dict(model.graceful)),
-    )
+    states_lag = "max_replication_lag" in model.model_fields_set
+    return replace(_alike(core.Policy(), model), lag_required=states_lag)
+
+
+def _alike(default: T, model: BaseModel) -> T:
+    """The core's value with each field as the model's of that name, in the type of its default."""
+    given = {name: _typed(getattr(default, name), value) for name, value in model}
+    return replace(default, **given)
+
+
+def _typed(default: Any, value: object) -> Any:  # of any field
+    match value:
+        case BaseModel():
+            return _alike(default, value)
+        case str() | list():
+            return type(default)(value)
+        case _:
+            return value

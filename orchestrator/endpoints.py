@@ -46,33 +46,45 @@ def _of_region(
     path: tuple[object, ...], region: str, entry: Object, hosts: list[str], *, local: bool
 ) -> Iterator[Found]:
     stated, endpoint = entry.get("aws_region"), entry.get("endpoint", "")
-    expected = stated if stated is not None else region
+    expected = region if stated is None else stated
     if not isinstance(expected, str) or not isinstance(endpoint, str):
         return  # the schema says so
-    known = is_aws_region(expected)
-    if stated is not None and not known:
-        return
+    if stated is not None and not is_aws_region(expected):
+        return  # as above
+    yield from _in_no_region(path, region, expected, endpoint)
+    if _is_foreign(endpoint, hosts, local=local):
+        right = expected if is_aws_region(expected) else "us-east-1"
+        yield (*path, "endpoint"), _foreign(endpoint, right, local=local)
+
+
+def _in_no_region(
+    path: tuple[object, ...], region: str, expected: str, endpoint: str
+) -> Iterator[Found]:
+    """A region whose AWS region nothing tells, or whose endpoint is in another one."""
     named = aws_region_of(endpoint)
-    if named is None and not known:
-        yield (*path, "aws_region"), _unnamed(region)
-    elif named is not None and known and named != expected:
+    if not is_aws_region(expected):
+        if named is None:
+            yield (*path, "aws_region"), _unnamed(region)
+    elif named is not None and named != expected:
         yield (*path, "endpoint"), _in_another(endpoint, named, region, expected)
-    if endpoint and named is None and not is_allowed(endpoint, hosts, local=local):
-        yield (
-            (*path, "endpoint"),
-            _foreign(endpoint, expected if known else "us-east-1", local=local),
-        )
+
+
+def _is_foreign(endpoint: str, hosts: list[str], *, local: bool) -> bool:
+    """Whether the endpoint is no name of AWS's, and none that the file allows."""
+    if not endpoint or aws_region_of(endpoint) is not None:
+        return False
+    return not is_allowed(endpoint, hosts, local=local)
 
 
 def _unnamed(region: str) -> str:
     return (
-        f"missing: {region} is no AWS region, so nothing tells where its table is; write the"
+        f"missing: {region} is no AWS region, so nothing tells where its table is. Write the"
         " replica's, such as us-east-1"
     )
 
 
 def _in_another(endpoint: str, named: str, region: str, expected: str) -> str:
-    text = f"{endpoint} is DynamoDB in {named}, not in {expected}; write"
+    text = f"{endpoint} is DynamoDB in {named}, not in {expected}. Write"
     other = f"aws_region: {named}" if region == expected else f"aws_region: {named} as well"
     return f"{text} {default_endpoint(expected)}, or {other} if the table is there"
 

@@ -77,7 +77,7 @@ def _also(path: tuple[object, ...], given: str, places: list[tuple[object, ...]]
     more = [f"{len(places) - 1 - MOST} more"] if len(places) - 1 > MOST else []
     return (
         f"{short(masked(given), LONGEST)} is {' and '.join([*others, *more])}'s too: an alert or a"
-        " probe would speak of both; write the region's own"
+        " probe would be about both. Write the region's own"
     )
 
 

@@ -1,7 +1,7 @@
 """The fields of `failover.yaml` in the words of the file: where, of what kind, within what bounds.
 
-Read from the schema's models, so that the reference, the editors' schema and the problems told at
-load say the same. Nothing here knows a file or its values.
+Read from the schema's models, so that the reference, the editors' schema and the problems at load
+use the same words. Nothing here knows a file or its values.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Field:
 
     @property
     def default(self) -> str | None:
-        """Its default as the file would say it; None where there is none to be said."""
+        """Its default as the file would write it, or None if it has no default to show."""
         value = self.info.get_default()
         if self.info.is_required() or value in (None, "") or isinstance(value, BaseModel):
             return None

@@ -122,8 +122,8 @@ def subscription_of(body: object) -> str:
             outer = _structured(outer)
     except (BadEvent, ValueError, RecursionError):
         return ""
-    found = outer.get("subscription")
-    return found if isinstance(found, str) else ""
+    subscription = outer.get("subscription")
+    return subscription if isinstance(subscription, str) else ""
 
 
 def _peeked(body: object) -> object:
@@ -256,12 +256,12 @@ def _when(value: object) -> datetime | None:
     """A time from epoch seconds or milliseconds, as number or text, or ISO 8601; else None."""
     if isinstance(value, bool) or value in (None, "", 0, "0"):
         return None
-    if not isinstance(value, str | int | float) or len(told := str(value)) > LONGEST_TIME:
+    if not isinstance(value, str | int | float) or len(text := str(value)) > LONGEST_TIME:
         return None
     try:
-        number = float(told)
+        number = float(text)
     except ValueError:
-        return _iso(told)
+        return _iso(text)
     try:
         seconds = number / 1000 if number >= _MILLISECONDS else number
         return _believed(datetime.fromtimestamp(seconds, UTC))
@@ -302,27 +302,38 @@ def parse_control(message: Message, services: Mapping[str, Service]) -> tuple[Ad
 def _commands(
     control: Json, services: Mapping[str, Service], published: datetime
 ) -> tuple[Addressed, ...]:
-    named = control.get("service")
-    if named is not None and (not isinstance(named, str) or named not in services):
-        raise Unknown(f"command for service {quoted(named)}; configured: {', '.join(services)}")
+    named = _service_named(control, services)
     command = _command(control, published)
-    among = [named] if isinstance(named, str) else list(services)
-    if command.region:
-        among = [name for name in among if command.region in services[name].names]
-    if not among:
+    addressees = [name for name in named or services if _has_region(services[name], command)]
+    if not addressees:
         raise Unknown(f"command for region {quoted(command.region)}, which no service has")
-    if named is None and command.wish in {Wish.FAILOVER, Wish.FAILBACK}:
+    if not named and command.wish in {Wish.FAILOVER, Wish.FAILBACK}:
         raise BadEvent(f"a {command.wish} is for one service: name it")
-    return tuple(Addressed(name, command) for name in among)
+    return tuple(Addressed(name, command) for name in addressees)
+
+
+def _service_named(control: Json, services: Mapping[str, Service]) -> tuple[str, ...]:
+    """The service that a command is for; none where it names none."""
+    named = control.get("service")
+    if named is None:
+        return ()
+    if not isinstance(named, str) or named not in services:
+        raise Unknown(f"command for service {quoted(named)}; configured: {', '.join(services)}")
+    return (named,)
+
+
+def _has_region(service: Service, command: Command) -> bool:
+    """Whether the command concerns the service: it has the region, or none is named."""
+    return not command.region or command.region in service.names
 
 
 def _command(control: Json, published: datetime) -> Command:
     try:
         wish = Wish(_name(control.get("verb")))
     except ValueError as error:
-        known = ", ".join(Wish)
+        verbs = ", ".join(Wish)
         raise BadEvent(
-            f"command verb {quoted(control.get('verb'))} is not known: {known}"
+            f"command verb {quoted(control.get('verb'))} is not known: {verbs}"
         ) from error
     issued = _when(control.get("issued_at"))
     _said(control, "id")  # it must be there
@@ -371,8 +382,8 @@ def _text(labels: Json, name: str) -> str:
 
 def _word(value: object) -> str:
     """A word in lower case; of anything that is no text or number, nothing that is known."""
-    told = value if isinstance(value, str) else quoted(value)
-    return told[:LONGEST_WORD].strip().lower()
+    text = value if isinstance(value, str) else quoted(value)
+    return text[:LONGEST_WORD].strip().lower()
 
 
 def _name(value: object) -> str:

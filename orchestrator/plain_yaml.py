@@ -71,6 +71,10 @@ _SHOWN = 60
 """Characters of a scalar that are shown."""
 
 
+class _TooDeep(yaml.YAMLError):
+    """The text is nested deeper than any file of ours."""
+
+
 class _UniqueKeys(_SafeLoader):  # type: ignore[misc]  # chosen at run time
     """YAML in which a key that stands twice is an error: one of the two would be lost silently."""
 
@@ -94,30 +98,27 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
     """
     size = len(text.encode("utf-8", "replace"))
     if size > LONGEST:
-        told = f"{size} bytes; write at most {LONGEST}: split the services over several files"
-        raise BadConfig(source, [Problem("(file)", told)])
-    found: list[Found] = []
+        fault = f"{size} bytes. Write at most {LONGEST}: split the services over several files"
+        raise BadConfig(source, [Problem("(file)", fault)])
+    faults: list[Found] = []
     try:
-        found += _ambiguous(text)
-        if any(told is _TOO_DEEP for _, told in found):
-            raise yaml.YAMLError(_TOO_DEEP)  # told beside what was found before it
+        faults += _ambiguous(text)  # what is found before an error is told beside it
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
-        known = [_problem(*one) for one in found[:PROBLEMS] if one[1] is not _TOO_DEEP]
+        before = [_problem(*one) for one in faults[:PROBLEMS]]
         # The error quotes the file, which may hold a password, and it would be told with this one.
-        raise BadConfig(source, [*known, Problem("(file)", _why(error))]) from None
-    return raw, found
+        raise BadConfig(source, [*before, Problem("(file)", _why(error))]) from None
+    return raw, faults
 
 
-def _problem(steps: tuple[object, ...], told: str) -> Problem:
-    return Problem(short(masked(".".join(map(str, steps))), _WIDEST) or "(file)", told)
+def _problem(steps: tuple[object, ...], fault: str) -> Problem:
+    return Problem(short(masked(".".join(map(str, steps))), _WIDEST) or "(file)", fault)
 
 
 def _why(error: Exception) -> str:
     """What is wrong and where, without the line itself."""
     if not isinstance(error, yaml.MarkedYAMLError):
-        plain = isinstance(error, yaml.YAMLError) and error.args == (_TOO_DEEP,)
-        return f"not YAML: {_TOO_DEEP if plain else type(error).__name__}"
+        return f"not YAML: {_TOO_DEEP if isinstance(error, _TooDeep) else type(error).__name__}"
     mark = error.problem_mark or error.context_mark
     where = f", at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     about = ", ".join(filter(None, (error.context, error.problem)))
@@ -160,41 +161,47 @@ def _as_key(event: yaml.NodeEvent) -> object:
 
 
 def _ambiguous(text: str) -> Iterator[Found]:
-    """Everything that another reader may read differently, in the order of the file."""
+    """Everything that another reader may read differently, in the order of the file.
+
+    Raises what the library does, and _TooDeep.
+    """
     frames: list[_Frame] = []
     for event in yaml.parse(text, Loader=_SafeLoader):
-        if isinstance(event, yaml.DocumentStartEvent) and (event.version or event.tags):
-            yield (), "a %YAML or %TAG directive; write the file without it"
-        if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            frames.pop()
-        if not isinstance(event, yaml.NodeEvent):
-            continue
-        steps, is_key = frames[-1].place(event) if frames else ((), False)
-        told = _told(event, is_key=is_key)
-        if told:
-            yield steps, told
-        if isinstance(event, yaml.CollectionStartEvent):
-            if len(frames) == DEEPEST:
-                yield steps[:DEEPEST], _TOO_DEEP
-                return
-            frames.append(_Frame(steps, isinstance(event, yaml.MappingStartEvent)))
+        match event:
+            case yaml.DocumentStartEvent() if event.version or event.tags:
+                yield (), "a %YAML or %TAG directive. Write the file without it"
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                frames.pop()
+            case yaml.NodeEvent():
+                yield from _node(event, frames)
 
 
-def _told(event: Any, *, is_key: bool) -> str:  # a node's event; its stubs lack fields
+def _node(event: yaml.NodeEvent, frames: list[_Frame]) -> Iterator[Found]:
+    """The same of one node. frames: what it stands in; it is added where others stand in it."""
+    steps, is_key = frames[-1].place(event) if frames else ((), False)
+    if fault := _fault(event, is_key=is_key):
+        yield steps, fault
+    if isinstance(event, yaml.CollectionStartEvent):
+        if len(frames) == DEEPEST:
+            raise _TooDeep
+        frames.append(_Frame(steps, isinstance(event, yaml.MappingStartEvent)))
+
+
+def _fault(event: Any, *, is_key: bool) -> str:  # a node's event; its stubs lack fields
     """What is ambiguous about one node, and what to write; empty where nothing is."""
     if isinstance(event, yaml.AliasEvent):
-        return f"the alias *{event.anchor}; write out what it stands for"
+        return f"the alias *{event.anchor}. Write out what it stands for"
     if event.tag is not None:
-        return f"the tag {event.tag}; write the value without it, a text in quotes"
+        return f"the tag {event.tag}. Write the value without it, a text in quotes"
     if not isinstance(event, yaml.ScalarEvent):
         return ""
     value = event.value
     if is_key and value == _MERGE:
-        return "a merge, which Terraform does differently; write its keys out"
+        return "a merge, which Terraform does differently. Write its keys out"
     if _PLACEHOLDER in value:
-        return f"nothing is substituted in this file; write the value itself; it is {_shown(value)}"
+        return f"nothing is substituted in this file. Write the value itself. It is {_shown(value)}"
     if not unicodedata.is_normalized("NFC", value):
-        return f"write its letters as single characters (Unicode NFC); it is {_shown(value)}"
+        return f"write its letters as single characters (Unicode NFC). It is {_shown(value)}"
     return _differs(value) if event.implicit[0] else ""
 
 

@@ -25,7 +25,7 @@ _LONG = 100
 """Characters of a wrong value that are shown."""
 
 MOST = PROBLEMS
-"""Problems that are told at once."""
+"""Problems that are reported together."""
 
 SORTED = 300
 """Problems among which these are the first ones of the file."""
@@ -42,30 +42,30 @@ _ALIKE = 0.7
 _ONLY_ELSEWHERE = frozenset(
     {"url_map", "path_matcher", "backend_services", "zone", "record", "type", "targets", "ttl"}
 )
-"""Fields of the traffic kinds that do not exist yet: told once, by their kind."""
+"""Fields of the traffic kinds that do not exist yet: reported once, by their kind."""
 
 
 def told(error: ValidationError, raw: object) -> list[Found]:
     """The library's errors in our words, the first `SORTED` of them. raw: what the file holds."""
-    found = [_told(one, raw) for one in error.errors(include_url=False)[:SORTED]]
-    return [one for one in found if one]
+    problems = [_told(one, raw) for one in error.errors(include_url=False)[:SORTED]]
+    return [one for one in problems if one]
 
 
-def in_order(raw: object, found: Iterable[Found], more: int = 0) -> list[Problem]:
-    """The problems in the order of the file; what is missing stands at the end of its mapping.
+def in_order(raw: object, faults: Iterable[Found], more: int = 0) -> list[Problem]:
+    """The problems in the order of the file. Missing fields come at the end of their mapping.
 
     At most `MOST` of them, and one that says how many more there are. more: how many there are
-    beside those found.
+    beside these faults.
     """
     file = _Index()
-    ordered = sorted(dict.fromkeys(found), key=lambda one: file.position(raw, one[0]))
+    ordered = sorted(dict.fromkeys(faults), key=lambda one: file.position(raw, one[0]))
     more += len(ordered) - MOST
     problems = [
         Problem(short(file.path(raw, steps), LONGEST), _lines(text))
         for steps, text in ordered[:MOST]
     ]
     if more > 0:
-        problems.append(Problem("(file)", f"{more} more problems; fix these first"))
+        problems.append(Problem("(file)", f"{more} more problems. Fix these first"))
     return problems
 
 
@@ -93,14 +93,14 @@ def shown(value: object) -> str:
 
 
 def _it_is(steps: tuple[object, ...], given: object) -> str:
-    """What stands there, unless it may be a password, in whatever spelling."""
+    """The value there, unless it may be a password, in any spelling."""
     if "redis" in steps and isinstance(given, str | bytes) and given:
-        return "; what stands there is not repeated, because it may hold a password"
-    return f"; it is {shown(given)}"
+        return ". It is not shown, because it may hold a password"
+    return f". It is {shown(given)}"
 
 
 def _told(error: ErrorDetails, raw: object) -> Found | None:
-    """One error in our words; None for what another of them tells better."""
+    """One error in our words, or None if another error says it better."""
     place = _Place(error["loc"])
     parent, given = _at(raw, place.steps[:-1]), error["input"]
     match error["type"]:
@@ -109,7 +109,7 @@ def _told(error: ErrorDetails, raw: object) -> Found | None:
         case "missing" | "extra_forbidden" if _by_its_kind(place, parent):
             return None
         case "missing":
-            text = f"missing; write {place.write}"
+            text = f"missing. Write {place.write}"
         case "invalid_key":
             text = "a key must be a text: put it in quotes"
         case "extra_forbidden":
@@ -128,7 +128,7 @@ def _told(error: ErrorDetails, raw: object) -> Found | None:
 class _Place:
     """Where an error is, found by walking the schema along the path that the library gives.
 
-    That path is the file's, but for its last steps, which may name a branch of a union or a key.
+    That path is the file's, except its last steps, which may name a branch of a union or a key.
     """
 
     def __init__(self, loc: tuple[int | str, ...]) -> None:
@@ -138,23 +138,33 @@ class _Place:
         self.branch = ""
         self.is_name = False  # whether the last step is one that people chose
         self.is_key = False  # whether it is that name itself that is wrong
-        inside: type[BaseModel] | None = FileModel  # that the next step is a key of
+        self._inside: type[BaseModel] | None = FileModel  # that the next step is a key of
+        self._walk(loc)
+
+    def _walk(self, loc: tuple[int | str, ...]) -> None:
         for step in loc:
             if step == "[key]" and self.is_name:
                 self.is_key = True
                 return
             if self.field and not self.field.model and isinstance(step, str):
                 self.branch = step
-                continue
-            self.steps += (step,)
-            if self.field and self.field.is_mapping_of_names and not self.is_name:
-                self.is_name, inside = True, self.field.model
-            elif inside:
-                self.is_name, self.model = False, inside
-                info = inside.model_fields.get(str(step))
-                self.field = Field(str(step), info) if info else None
-                is_plain = self.field and not self.field.is_mapping_of_names
-                inside = self.field.model if self.field and is_plain else None
+            else:
+                self._enter(step)
+
+    def _enter(self, step: int | str) -> None:
+        """Go on to a key of a mapping, a name that people chose, or an item of a list."""
+        self.steps += (step,)
+        if self.field and self.field.is_mapping_of_names and not self.is_name:
+            self.is_name, self._inside = True, self.field.model
+        elif self._inside:
+            self._enter_field(str(step), self._inside)
+
+    def _enter_field(self, name: str, model: type[BaseModel]) -> None:
+        self.is_name, self.model = False, model
+        info = model.model_fields.get(name)
+        self.field = Field(name, info) if info else None
+        is_plain = self.field and not self.field.is_mapping_of_names
+        self._inside = self.field.model if self.field and is_plain else None
 
     @property
     def write(self) -> str:
@@ -167,7 +177,7 @@ class _Place:
         return (self.field.item if is_item else self.field.kind).write
 
     def is_other_branch(self, raw: object) -> bool:
-        """Whether it speaks of a list where none was given, or of one value where one was."""
+        """Whether it is about a list and none was given, or about one value and a list was."""
         field = self.steps[:-1] if self.steps and isinstance(self.steps[-1], int) else self.steps
         is_list = isinstance(_at(raw, field), list)
         return bool(self.branch) and is_list is not self.branch.startswith("list[")
@@ -182,27 +192,27 @@ def _by_its_kind(place: _Place, parent: object) -> bool:
 
 
 def _not_yet(field: Field | None, given: object) -> str:
-    """The sentence that tells of a value that is not in this version yet, or nothing."""
+    """The sentence about a value that is not in this version yet, or nothing."""
     refused = field.not_yet if field else None
     if not refused:
         return ""
     is_greater = isinstance(given, int) and given > 1
-    known = given in refused.values if refused.values else is_greater
-    return refused.instead.format(given=given) if known else ""
+    is_refused = given in refused.values if refused.values else is_greater
+    return refused.instead.format(given=given) if is_refused else ""
 
 
 def _unknown(key: str, model: type[BaseModel] | None, parent: Mapping[object, object]) -> str:
     """What a key that is not known here was probably meant to be."""
-    known = list(model.model_fields) if model else []
-    free = [name for name in known if name not in parent]
+    names = list(model.model_fields) if model else []
+    free = [name for name in names if name not in parent]
     near = difflib.get_close_matches(key, free, 1, _ALIKE)
-    near = near or difflib.get_close_matches(key, known, 1, _ALIKE)
+    near = near or difflib.get_close_matches(key, names, 1, _ALIKE)
     if near:
-        return f"not known here; did you mean `{near[0]}`?"
+        return f"not known here. Did you mean `{near[0]}`?"
     elsewhere = [field.path for field in every() if field.path.rpartition(".")[2] == key]
     if elsewhere:
-        return f"not known here; it belongs at {' or '.join(elsewhere)}"
-    return f"not known here; known are {', '.join(known)}"
+        return f"not known here. It belongs at {' or '.join(elsewhere)}"
+    return f"not known here. Known are {', '.join(names)}"
 
 
 class _Index:
@@ -212,11 +222,11 @@ class _Index:
         self._known: dict[int, dict[object, tuple[int, object]]] = {}
 
     def path(self, raw: object, steps: Iterable[object]) -> str:
-        """The path as the file writes it; the library gives a key such as `no` as 0."""
+        """The path as the file writes it. The library gives a key such as `no` as 0."""
         words: list[str] = []
         for step in steps:
-            known = None if isinstance(raw, list) else self._keys(raw).get(step)
-            words.append(masked(str(said(known[1]) if known else step)))
+            key = None if isinstance(raw, list) else self._keys(raw).get(step)
+            words.append(masked(str(said(key[1]) if key else step)))
             raw = _at(raw, (step,))
         return ".".join(words) or "(file)"
 

@@ -80,9 +80,9 @@ def expected(environ: Mapping[str, str]) -> Expectation | None:
     Raises BadConfig when it says something and not whose token is to be accepted.
     """
     said = {
-        name: found
+        name: text
         for name in (IDENTITY, AUDIENCE, SUBSCRIPTION, IAM)
-        if (found := environ.get(name, "").strip())
+        if (text := environ.get(name, "").strip())
     }
     if not said:
         return None
@@ -122,11 +122,11 @@ def _token(headers: Mapping[str, str]) -> Token:
     given = _header(headers, "authorization")
     if not given:
         raise Forbidden("token", "it carries no token")
-    found = _BEARER.fullmatch(given.strip()) if len(given) <= LONGEST else None
-    claims = _claims(found[2]) if found else None
-    if found is None or claims is None:
+    token = _BEARER.fullmatch(given.strip()) if len(given) <= LONGEST else None
+    claims = _claims(token[2]) if token else None
+    if token is None or claims is None:
         raise Forbidden("token", "what it carries as token is none that Google makes")
-    return Token(given.strip().split()[1], claims, found[3])
+    return Token(given.strip().split()[1], claims, token[3])
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
@@ -135,32 +135,40 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 def _claims(part: str) -> Json | None:
     try:
-        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (binascii.Error, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return claims if isinstance(claims, dict) else None
 
 
 def _compare(expectation: Expectation, claims: Json, now: datetime) -> None:
     """Raise Forbidden for the first claim that is not as expected."""
-    email = claims.get("email")
-    if email != expectation.identity:
-        whose = f"is of {_shown(email)}" if email else "names no account"
-        raise Forbidden("identity", f"its token {whose}, not of {expectation.identity}")
-    if claims.get("email_verified") is not True:
-        raise Forbidden("identity", "its token does not say that Google has verified the e-mail")
+    _compare_identity(expectation.identity, claims)
     if claims.get("iss") not in ISSUERS:
         raise Forbidden("issuer", f"its token is issued by {_shown(claims.get('iss'))}, not Google")
     if expectation.audience and claims.get("aud") != expectation.audience:
         text = f"its token is meant for {_shown(claims.get('aud'))}, not {expectation.audience}"
         raise Forbidden("audience", text)
-    at = now.timestamp()
-    begun, ends = _number(claims.get("iat")), _number(claims.get("exp"))
-    if begun is None or ends is None:
+    _compare_age(claims, now)
+
+
+def _compare_identity(identity: str, claims: Json) -> None:
+    email = claims.get("email")
+    if email != identity:
+        whose = f"is of {_shown(email)}" if email else "names no account"
+        raise Forbidden("identity", f"its token {whose}, not of {identity}")
+    if claims.get("email_verified") is not True:
+        raise Forbidden("identity", "its token does not say that Google has verified the e-mail")
+
+
+def _compare_age(claims: Json, now: datetime) -> None:
+    at, skew = now.timestamp(), SKEW.total_seconds()
+    begins, ends = _number(claims.get("iat")), _number(claims.get("exp"))
+    if begins is None or ends is None:
         raise Forbidden("age", "its token does not say from when to when it is valid")
-    if ends < at - SKEW.total_seconds():
+    if ends < at - skew:
         raise Forbidden("age", "its token has expired")
-    if begun > at + SKEW.total_seconds():
+    if begins > at + skew:
         raise Forbidden("age", "its token is valid from a time that lies ahead")
 
 
@@ -196,12 +204,13 @@ def _check_signature(
 def _check_subscription(expectation: Expectation, body: object) -> None:
     if not expectation.subscription:
         return
-    found = subscription_of(body)
-    if found == expectation.subscription:
+    subscription = subscription_of(body)
+    if subscription == expectation.subscription:
         return
-    which = f"from subscription {_shown(found)}" if found else "from no subscription that it names"
+    named = f"from subscription {_shown(subscription)}"
+    which = named if subscription else "from no subscription that it names"
     text = f"it comes {which}, not from {expectation.subscription}"
-    if not found:
+    if not subscription:
         text += (
             ". The push subscription may have payload unwrapping on (--push-no-wrapper): set it"
             " again without"

@@ -2,9 +2,9 @@
 
     python -m orchestrator.reference        (make docs)
 
-writes both into `docs/`. Of `docs/configuration.md` only what stands between its markers is made;
-the rest is written by hand and left alone. The problems that it shows are those that `load` tells
-of the file shown above them. Nothing that runs in the cloud imports this module.
+writes both into `docs/`. In `docs/configuration.md` it makes only what is between its markers. The
+rest is written by hand and not changed. The problems that it shows are those that `load` reports
+for the file shown above them. Nothing that runs in the cloud imports this module.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def document(text: str) -> str:
-    """The reference with everything between its markers made anew. text: as it is."""
+    """The reference with everything between its markers made again. text: as it is."""
     shown = re.findall(r"```yaml\n(.*?)```\n", text.partition(_begin("problems"))[0], re.DOTALL)
     text = _filled(text, "problems", f"```text\n{_problems(shown[-1])}\n```")
     text = _filled(text, "table", "\n".join(_table()))
@@ -131,7 +131,7 @@ def json_schema() -> Json:
 
 
 def _reword(schema: Json, model: type[BaseModel]) -> None:
-    """Say descriptions and defaults as the reference does, and no names of classes' fields."""
+    """Write descriptions and defaults as the reference does, and no names of classes' fields."""
     del schema["title"]
     for name, info in model.model_fields.items():
         field, property_ = Field(name, info), schema["properties"][name]

@@ -1,17 +1,22 @@
-"""The schema of `failover.yaml`: every field with its meaning, default and bounds.
+"""The schema of `failover.yaml`: every field with its meaning and bounds.
 
 The descriptions are the reference for the file's users (`docs/configuration.md` is made of them).
+A policy's defaults and the names of its fields are those of `orchestrator.core.policy`, so the
+loader copies each field by its name.
 What the file may name but this version cannot do yet is a value that these models refuse. Nothing
-here reads the file or compares fields with each other; that is `orchestrator.config`.
+here reads the file or compares fields with each other: `orchestrator.config` does that.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
-from typing import Annotated, Literal
+from enum import Enum
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.core.policy import AutoFailovers, Brake, Graceful, Policy
 from orchestrator.values import (
     AwsRegion,
     Duration,
@@ -38,19 +43,40 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _defaults(values: AutoFailovers | Brake | Graceful | Policy) -> dict[str, Any]:
+    """What a decision uses if the file says nothing, as the file would say it."""
+    return {one.name: _plain(getattr(values, one.name)) for one in fields(values)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Enum():
+            return value.value
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+_AUTO_FAILOVERS = _defaults(AutoFailovers())
+_BRAKE = _defaults(Brake())
+_GRACEFUL = _defaults(Graceful())
+_POLICY = _defaults(Policy())
+
+
 class AutoFailoversModel(_Model):
     """How many automatic moves are allowed before automation stops and pages."""
 
     count: int = Field(
-        3,
+        _AUTO_FAILOVERS["count"],
         ge=0,
         description="How many times automation may move the service's traffic within that time."
         " The next move is refused and pages. 0: automation never moves and only records health.",
     )
     within: Duration = Field(
-        timedelta(hours=24),
-        description="How far back moves are counted. A longer time makes automation give up sooner"
-        " in a long incident; moves older than this are forgotten by the rule.",
+        _AUTO_FAILOVERS["within"],
+        description="How far back moves are counted. Older moves do not count. With a longer time"
+        " automation stops sooner in a long incident.",
     )
 
 
@@ -58,19 +84,19 @@ class BrakeModel(_Model):
     """When so much fails at once that the observer is the likelier fault."""
 
     share: float = Field(
-        0.7,
+        _BRAKE["share"],
         gt=0,
         le=1,
         description="If more than this share of the service's regions went down within that time,"
-        " nothing moves and it pages. 0.7 lets two of three regions fail (0.67) and stops at three;"
-        " with two regions it stops when both fail. 1: this part of the rule never stops a move."
-        " Whatever the share, nothing moves while all our probes fail in the same way, for then it"
-        " may be us who are cut off.",
+        " nothing moves and it pages. 0.7 lets two of three regions fail (0.67) and stops at three."
+        " With two regions it stops when both fail. 1: this part of the rule never stops a move."
+        " With any share, nothing moves while all our probes fail in the same way, because then the"
+        " orchestrator itself may be cut off.",
     )
     within: Duration = Field(
-        timedelta(minutes=2),
-        description="How far back a region counts as newly down. It should cover the spread with"
-        " which one cause reaches all regions' alerts; regions down for longer do not count.",
+        _BRAKE["within"],
+        description="How far back a region counts as newly down. It should cover the time in which"
+        " one cause reaches all regions' alerts. Regions that are down for longer do not count.",
     )
 
 
@@ -78,87 +104,87 @@ class GracefulModel(_Model):
     """How long a graceful switch waits so that no write is lost or doubled."""
 
     max_staleness: Duration = Field(
-        timedelta(seconds=30),
-        description="How old the document may be that an application goes by: the client's own"
-        " setting of that name. So long after the fence was written every client knows of it.",
+        _GRACEFUL["max_staleness"],
+        description="How old a document an application may use: the client's own setting of that"
+        " name. After this time since the fence was written, every client knows the fence.",
     )
     request_timeout: Duration = Field(
-        timedelta(seconds=10),
-        description="How long an application's longest request may take: a write that was begun"
-        " just before its client knew of the fence has ended by then.",
+        _GRACEFUL["request_timeout"],
+        description="How long an application's longest request may take. A write that began just"
+        " before its client knew the fence has ended by then.",
     )
     deadline: Duration = Field(
-        timedelta(minutes=5),
+        _GRACEFUL["deadline"],
         description="After this the switch is given up, the old primary takes writes again, and"
-        " nothing has moved. It must be longer than the two above together; ticks take the steps,"
+        " nothing has moved. It must be longer than the two above together. Ticks take the steps,"
         " one a minute.",
     )
 
 
 class PolicyModel(_Model):
-    """What a human has decided beforehand for one service."""
+    """What an operator has decided in advance for one service."""
 
     confirm: Literal["none", "probe", "monitoring"] = Field(
-        "probe",
+        _POLICY["confirm"],
         description="The second, independent signal that an alert needs before traffic moves."
-        " `probe`: our own request to the region's `health_url`; if it is answered with 2xx the"
-        " alert is contradicted and nothing moves. `monitoring`: what the region's uptime check has"
-        " seen in the last five minutes (found by `check_id`, else by the host of `health_url`;"
-        " give it a period of 60 s); it confirms when two vantage points fail, and contradicts when"
-        " two pass and at most one fails. It sees the region as users do, from several places, but"
-        " is no more independent than the alert: an alert on that same check is confirmed by what"
-        " raised it, unless it comes late or was made up. Ticks take a region for failing that it"
-        " sees failing, too; and whatever it says, the region that takes over must answer our own"
-        " probe. `none`: the alert alone moves traffic, so a wrong alert does too.",
+        " `probe`: our own request to the region's `health_url`. An answer of 2xx contradicts the"
+        " alert, and nothing moves. `monitoring`: the results of the region's uptime check in the"
+        " last five minutes (found by `check_id`, else by the host of `health_url`, with a period"
+        " of 60 s). It confirms if two vantage points fail, and contradicts if two pass and at most"
+        " one fails. It tests the region as users reach it, from several places. But it is not more"
+        " independent than the alert: the data that raised an alert on the same check also confirm"
+        " it, unless the alert is late or forged. A region that it finds failing is failing for"
+        " ticks, too. In any case the region that takes over must answer our own probe. `none`: the"
+        " alert alone moves traffic, so a wrong alert does too.",
     )
     on_unconfirmed: Literal["proceed", "hold"] = Field(
-        "hold",
+        _POLICY["on_unconfirmed"],
         description="What to do when the second signal is unavailable: the region has no"
-        " `health_url`, its answer says nothing of health (a redirect, 4xx), or all probes fail in"
-        " the same way; with `confirm: monitoring`, Monitoring does not answer within 2.5 s, has"
+        " `health_url`, its answer says nothing about health (a redirect, 4xx), or all probes fail"
+        " in the same way. With `confirm: monitoring`: Monitoring does not answer within 2.5 s, has"
         " no data, or finds several checks of one host."
         " `hold`: move nothing and page. A region without a `health_url` is then no target either,"
-        " and with `confirm: probe` the file is refused. `proceed`: believe the alert; then one"
+        " and with `confirm: probe` the file is refused. `proceed`: believe the alert. Then one"
         " forged or wrong alert moves traffic whenever the health URL does not answer with 2xx or"
         " 5xx.",
     )
     trust_close: bool = Field(
-        False,
+        _POLICY["trust_close"],
         description="Whether a closed incident alone makes a region healthy again. Monitoring"
         " closes incidents on missing data too, so by default health is proven by our own probes"
         " (`recovery_probes`). The close of a region without a `health_url` is always trusted.",
     )
     min_incidents: int = Field(
-        1,
+        _POLICY["min_incidents"],
         ge=1,
         description="How many open incidents make a region down. Raise it if several alert policies"
         " watch a region and one of them alone must not move traffic. An incident that our own"
         " failing probes opened is enough by itself.",
     )
     recovery_probes: int = Field(
-        3,
+        _POLICY["recovery_probes"],
         ge=1,
         description="How many healthy probes in a row prove that a region has recovered. Ticks"
         " count them, each at least 45 s after the one before, so 3 take about three minutes with"
         " a tick a minute. As many failing probes in a row open an incident without any alert.",
     )
     cooldown: Duration = Field(
-        timedelta(minutes=10),
-        description="How long a region that automation has left is no target again, however healthy"
-        " it looks. It never keeps traffic in a failed region while another region is fit to take"
-        " over. When no other region is left, a region that has proven healthy since it was left"
-        " is a target within its cooldown. Longer: fewer swings between regions. Shorter: more"
-        " candidates when a second one fails.",
+        _POLICY["cooldown"],
+        description="How long automation does not return to a region that it has left, even if that"
+        " region looks healthy. The rule never keeps traffic in a failed region while another"
+        " region can take over. If no other region is left, a region that has proven healthy since"
+        " it was left is a target within its cooldown. Longer: fewer moves back and forth. Shorter:"
+        " more candidates when a second region fails.",
     )
     max_auto_failovers: AutoFailoversModel = Field(
         AutoFailoversModel(),
-        description="The bound on automatic moves, so that a fault that follows the traffic is not"
-        " carried from region to region. When it is reached automation holds and pages.",
+        description="The limit of automatic moves, so that a fault that follows the traffic is not"
+        " carried from region to region. At the limit automation holds and pages.",
     )
     max_event_age: Duration = Field(
-        timedelta(minutes=15),
-        description="An alert whose incident began longer ago updates health and moves nothing: it"
-        " may speak of a fault that is long over. It must be longer than alerts take: 4 to 9"
+        _POLICY["max_event_age"],
+        description="An alert whose incident began longer ago updates health and moves nothing,"
+        " because its fault may be over. The time must be longer than alerts take: 4 to 9"
         " minutes from the fault to Pub/Sub were measured on Google Cloud. A tick that sees the"
         " region fail itself may still move.",
     )
@@ -168,64 +194,65 @@ class PolicyModel(_Model):
         " nothing moves and it pages.",
     )
     min_healthy_regions: int = Field(
-        1,
+        _POLICY["min_healthy_regions"],
         ge=1,
         description="How many healthy regions must be left after a move. 1: the one that takes over"
-        " is enough. Raise it where one region alone cannot carry the load: a move that would leave"
-        " fewer is refused, and it holds.",
+        " is enough. Raise it if one region alone cannot carry the load. A move that would leave"
+        " fewer healthy regions is refused.",
     )
     failback: Literal["manual", "auto"] = Field(
-        "manual",
-        description="Who brings traffic back to a region that is healthy again. `manual`: nobody"
-        " but a human (`failoverctl failback`); the region that took over keeps the traffic."
-        " `auto`: ticks do, after `failback_after`: in active-passive mode one graceful switch to"
-        " the first region, in active-active mode step by step along `ramp`.",
+        _POLICY["failback"],
+        description="Who brings traffic back to a region that is healthy again. `manual`: only an"
+        " operator (`failoverctl failback`). Until then the region that took over keeps the"
+        " traffic. `auto`: ticks do, after `failback_after`: in active-passive mode one graceful"
+        " switch to the first region, in active-active mode step by step along `ramp`.",
     )
     failback_after: Duration = Field(
-        timedelta(minutes=30),
+        _POLICY["failback_after"],
         description="How long a region must have been up before `failback: auto` gives it traffic"
-        " again. Whatever it says, nothing is given back within `cooldown` of an automatic move.",
+        " again. In any case nothing is given back within `cooldown` of an automatic move.",
     )
     ramp: Ramp = Field(
-        [0.1, 0.5, 1.0],
-        description="What a region is given back, step by step, in active-active mode: ceilings of"
+        _POLICY["ramp"],
+        description="What a region gets back, step by step, in active-active mode: ceilings of"
         " its capacity (`capacityScaler`), not shares of the traffic. Any new incident in that"
-        " region takes all of it away again. Serverless groups have no scaler: one step, all.",
+        " region takes all of it away again. Serverless groups have no scaler and get all in one"
+        " step.",
     )
     ramp_step: Duration = Field(
-        timedelta(minutes=5),
-        description="How long each step of `ramp` lasts at least; a tick takes the next.",
+        _POLICY["ramp_step"],
+        description="How long each step of `ramp` lasts at least. A tick takes the next step.",
     )
     max_replication_lag: Duration = Field(
-        timedelta(seconds=60),
+        _POLICY["max_replication_lag"],
         description="How far a region's replica may be behind the region that is left. It is read"
-        " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region). It is the"
-        " most that a move loses: nothing is taken off it. In a graceful switch the replica is"
-        " waited for. A lag that is announced and cannot be read, or whose heartbeat is missing"
-        " or stalled, is unknown, and `on_lag` decides. A region that does not report it passes,"
-        " unless you write this setting: then that is unknown too.",
+        " from the health endpoint's JSON (`replication_lag_seconds`: seconds by region). A move"
+        " loses at most the writes of that time. A graceful switch waits for the replica."
+        " A reported lag that cannot be read, or whose heartbeat is missing or stalled, is unknown,"
+        " and `on_lag` decides. A region that does not report a lag passes, unless you write this"
+        " setting: then its lag is unknown too.",
     )
     on_lag: Literal["hold", "proceed"] = Field(
-        "hold",
+        _POLICY["on_lag"],
         description="What to do when a candidate is further behind than `max_replication_lag`, or"
         " its lag is unknown. `hold`: it is no target. `proceed`: move, and lose what was not"
         " replicated.",
     )
     on_state_loss: Literal["hold", "act"] = Field(
-        "hold",
+        _POLICY["on_state_loss"],
         description="What to do while the state document cannot be read. `hold`: decide nothing and"
-        " give the message back, so that Pub/Sub delivers it again. `act`: when an alert says that"
+        " answer 5xx, so that Pub/Sub delivers the message again. `act`: if an alert says that"
         " the region that carries the traffic fails, our own probe agrees, and another region"
-        " answers well, move once on the strength of the load balancer's own mark; the state"
-        " follows when it can be read again. A freeze is honoured, because the mark carries its"
-        " end: with `act`, `freeze` and `unfreeze` write the mark, and nothing but the mark. What"
-        " `act` cannot know: a freeze that was committed and could not be written to the load"
-        " balancer, the cooldown, `max_auto_failovers`, and a region that a human evacuated.",
+        " is healthy, move once, based on the load balancer's own mark. The state"
+        " follows when it can be read again. A freeze is honoured, because the mark has its"
+        " end: with `act`, `freeze` and `unfreeze` write the mark, and nothing but the mark."
+        " `act` cannot know a freeze that was committed and could not be written to the load"
+        " balancer, the cooldown, `max_auto_failovers`, and a region that an operator evacuated.",
     )
     graceful: GracefulModel = Field(
         GracefulModel(),
-        description="The waiting of a graceful switch: `failover` and `failback` while the region"
-        " that is left lives. It takes no writes meanwhile.",
+        description="How long a graceful switch waits: `failover` and `failback` while the old"
+        " region lives. That region takes no writes meanwhile.",
     )
 
 
@@ -239,8 +266,8 @@ class RegionModel(_Model):
         " region, by https: `dynamodb[-fips].REGION.amazonaws.com`, `ACCOUNT.ddb.REGION"
         ".amazonaws.com`, the same under `api.aws`, or a VPC endpoint's"
         " `vpce-ID.dynamodb.REGION.vpce.amazonaws.com` (other partitions have other domains). Any"
-        " other host must stand in `allow_endpoints`. Loopback addresses and `http://` are taken"
-        " only with `file://` state or an emulator. Left out, it is"
+        " other host must stand in `allow_endpoints`. Loopback addresses and `http://` are accepted"
+        " only with `file://` state or an emulator. Default:"
         " `dynamodb.REGION.amazonaws.com`, or that of the region's partition.",
         examples=["dynamodb.us-east-1.amazonaws.com"],
     )
@@ -248,34 +275,34 @@ class RegionModel(_Model):
         None,
         description="The AWS region of the replica, if the region's key is another name, such as"
         " Google's `us-east4`. The endpoint must be in it, requests are signed for it, and the"
-        " state document has it. Left out, it is the region's key or, if that is no AWS region, the"
+        " state document has it. Default: the region's key or, if that is no AWS region, the"
         " one in AWS's name of the endpoint.",
         examples=["us-east-1"],
     )
     health_url: HealthUrl | None = Field(
         None,
-        description="The URL that our own probe asks: 2xx is healthy, 5xx or no answer failing,"
-        " anything else says nothing. Alerts are matched to the region by its host too. It must"
-        " tell the region's own health, whether or not it carries traffic, and must not pass"
-        " through the load balancer. No two regions may have the same one; user names, loopback and"
-        " metadata hosts are refused. Left out, `confirm: probe` has nothing to ask, and"
-        " the file is refused unless it has `on_unconfirmed: proceed` or `confirm: none`; then the"
-        " region is chosen after all others.",
+        description="The URL that our own probe requests. 2xx means healthy, 5xx or no answer means"
+        " failing, and anything else says nothing. Alerts are matched to the region by its host"
+        " too. It must report the region's own health, with or without traffic, and must not pass"
+        " through the load balancer. No two regions may have the same one. User names, loopback and"
+        " metadata hosts are refused. Without it `confirm: probe` cannot confirm anything, so"
+        " the file is refused unless it has `on_unconfirmed: proceed` or `confirm: none`. The"
+        " region is then chosen after all others.",
         examples=["https://use4.checkout.example.com/healthz"],
     )
     check_id: str | None = Field(
         None,
-        description="The uptime check's id. An alert without a `region` label on its policy and"
-        " without a known host is matched to the region by it, and `confirm: monitoring` asks for"
-        " this check. No two regions may have the same one.",
+        description="The uptime check's id. It identifies the region of an alert without a `region`"
+        " label on its policy and without a known host, and `confirm: monitoring` reads this check."
+        " No two regions may have the same one.",
         examples=["checkout-use4-x1"],
     )
     backend: Groups = Field(
         description="The instance group or network endpoint group that serves this region, or a"
         " list of them (one for each zone), which are moved together in one request. Host and API"
-        " version of the URL do not matter. A group belongs to one region only. `*` stands for a"
-        " whole zone, region or name, or for its end. GKE gives a network endpoint group one name"
-        " in every zone and makes more of them by itself:"
+        " version of the URL do not matter. A group belongs to one region only. `*` matches a"
+        " whole zone, region or name, or its end. GKE gives a network endpoint group one name"
+        " in every zone and creates more of them automatically:"
         " `.../zones/us-east4-*/networkEndpointGroups/NAME` claims them all. Patterns that can"
         " match the same group are refused, and so is `*` with `lever: membership`.",
         examples=[
@@ -296,22 +323,22 @@ class TrafficModel(_Model):
         Literal["backend-service"],
         NotYet(
             ("url-map", "cloud-dns"),
-            "traffic of kind {given} does not exist yet; use backend-service",
+            "traffic of kind {given} does not exist yet. Use backend-service",
         ),
     ] = Field(description="What is patched to move traffic: a global backend service.")
     backend_service: Name = Field(
-        description="The name of the global backend service in `project`. Its `backends` and the"
-        " beginning of its `description` are written; everything else is left alone. Two services"
+        description="The name of the global backend service in `project`. The orchestrator writes"
+        " its `backends` and the beginning of its `description`, and nothing else. Two services"
         " may not name the same one.",
         examples=["checkout"],
     )
     lever: Literal["capacity", "membership"] | None = Field(
         None,
-        description="How a region's groups are given and taken traffic. `capacity`: by"
+        description="How a region's groups get and lose traffic. `capacity`: by"
         " `capacityScaler`, for instance groups and zonal or hybrid network endpoint groups."
         " `membership`: by attaching and detaching, for serverless groups, which have no scaler."
-        " Left out, it follows from what is attached; state it if regional network endpoint groups"
-        " are not serverless.",
+        " Default: what fits the attached groups. Write it if regional network endpoint groups are"
+        " not serverless.",
     )
     standby: Literal["drained", "attached"] = Field(
         "drained",
@@ -320,8 +347,8 @@ class TrafficModel(_Model):
         " `attached`: all regions have capacity, and the load balancer's health check (Cloud Run:"
         " the readiness probe) keeps the standbys out. It must ask for `/primary` below the path of"
         " `health_url`, as in `/healthz/primary`, which answers 200 only where the region is the"
-        " primary by the newest document, with the document's `epoch` in its JSON. A move is then"
-        " made by the document alone, also while the Compute API is down; a failed primary is"
+        " primary by the newest document, with the document's `epoch` in its JSON. The document"
+        " alone then moves the users, even while the Compute API is down. A failed primary is"
         " drained afterwards. Every region needs a `health_url`.",
     )
 
@@ -331,7 +358,7 @@ class ServiceModel(_Model):
 
     mode: Literal["active-passive", "active-active"] = Field(
         description="How many regions carry traffic. `active-passive`: one, the primary."
-        " `active-active`: every healthy region; one of them is the primary for writers."
+        " `active-active`: every healthy region. One of them is the primary for writers."
     )
     regions: Annotated[
         dict[RegionName, RegionModel],
@@ -339,16 +366,16 @@ class ServiceModel(_Model):
         Kind("mapping of region names to regions", "at least one region by its name"),
     ] = Field(
         description="The regions in order of preference: the first is the preferred primary, and a"
-        " failover takes the first one that is fit. The names are those of the DynamoDB regions"
-        " (or any names, with `aws_region`), and alerts name them in the label `region`."
+        " failover takes the first one that can take over. The names are those of the DynamoDB"
+        " regions (or any names, with `aws_region`), and alerts name them in the label `region`."
     )
     allow_endpoints: Hosts = Field(
         [],
-        description="Hosts that an `endpoint` may name although AWS gives DynamoDB no such name: a"
-        " proxy, an own domain, LocalStack. Exact names, with the port unless it is 443. Requests"
-        " to them carry items and signatures. They are sent by https, and by `http://` only with"
-        " `file://` state or an emulator. The client does not believe the document about such a"
-        " host: pass it `allow_endpoint=` too.",
+        description="Hosts that an `endpoint` may name although they are not AWS names of DynamoDB:"
+        " a proxy, your own domain, LocalStack. Exact names, with the port unless it is 443."
+        " Requests to them carry items and signatures. They are sent by https, and by `http://`"
+        " only with `file://` state or an emulator. The client does not trust the document about"
+        " such a host, so pass it `allow_endpoint=` too.",
         examples=[["dynamodb.internal.example.com"]],
     )
     traffic: TrafficModel = Field(description="What carries the traffic and how it is moved.")
@@ -373,7 +400,7 @@ class TopicsModel(_Model):
     )
     events: TopicName | None = Field(
         None,
-        description="The topic that what was decided is published to. Left out, nothing is.",
+        description="The topic to which decisions and pages are published. Without it none are.",
         examples=["failover-events"],
     )
 
@@ -386,8 +413,8 @@ class ProbeModel(_Model):
     ] = Field(
         timedelta(seconds=2),
         description="How long the whole round of probes may take, all regions and all attempts"
-        " together. It is on the way of every decision: longer waits for slow regions, shorter"
-        " calls them failed sooner.",
+        " together. Every decision waits for it. A longer time waits for slow regions, a shorter"
+        " one treats them as failed sooner.",
     )
     attempts: int = Field(
         2,
@@ -408,19 +435,19 @@ class SsmMirrorModel(_Model):
 
     parameter: Parameter = Field(
         "/failover/{service}",
-        description="The parameter's name; `{service}` in it is the service's name. It is made when"
-        " it is not there, as a standard parameter of type String.",
+        description="The parameter's name. `{service}` in it is the service's name. If it does not"
+        " exist, it is created as a standard parameter of type String.",
     )
     regions: StoreRegions = Field(
-        description="The AWS regions whose Parameter Store is written, each by itself: so that"
-        " applications read the one of their own region.",
+        description="The AWS regions whose Parameter Store is written, each separately, so that"
+        " applications can read the one of their own region.",
         examples=["[us-east-1, us-west-2]"],
     )
     role_arn: RoleArn | None = Field(
         None,
-        description="The IAM role that the function takes on with its Google identity, so that no"
-        " key of AWS lies anywhere. It needs `ssm:GetParameter`, `ssm:GetParameterHistory` and"
-        " `ssm:PutParameter` on the parameter. Left out, boto3 looks for credentials by itself.",
+        description="The IAM role that the function assumes with its Google identity, so that no"
+        " AWS key is stored. It needs `ssm:GetParameter`, `ssm:GetParameterHistory` and"
+        " `ssm:PutParameter` on the parameter. Without it boto3 searches for credentials.",
         examples=["arn:aws:iam::123456789012:role/failover-mirror"],
     )
     audience: str = Field(
@@ -435,20 +462,20 @@ class RedisMirrorModel(_Model):
     """The mirror in Redis."""
 
     urls: RedisServers = Field(
-        description="The servers, each written by itself. The password is never in this file: it"
+        description="The servers, each written separately. The password is never in this file: it"
         " is read from the environment variable `FAILOVER_REDIS_PASSWORD`, or from the one that a"
         " URL names by `?password_env=NAME`.",
         examples=["[rediss://failover@redis.us-east-1.example.com:6379/0]"],
     )
     key: RedisKey = Field(
         "failover:{service}",
-        description="The hash's key; `{service}` in it is the service's name. The hash has the"
+        description="The hash's key. `{service}` in it is the service's name. The hash has the"
         " fields `revision` and `document`.",
     )
 
 
 class MirrorsModel(_Model):
-    """Where the document lies too, for applications that cannot read its bucket."""
+    """Copies of the document, for applications that cannot read its bucket."""
 
     ssm: SsmMirrorModel | None = Field(
         None, description="AWS SSM Parameter Store, in one region or several."
@@ -465,19 +492,18 @@ class FileModel(_Model):
     serial: int = Field(
         0,
         ge=0,
-        description="A number that is raised with every change of the file. While two"
-        " configurations run at once, as during a deployment, the higher one decides and the lower"
-        " one stands back; a change under the same serial is reported as an error and repairs no"
-        " drift.",
+        description="Raise this number with every change of the file. While two"
+        " configurations run at once, as during a deployment, only the higher one decides."
+        " A change under the same serial is reported as an error, and drift is not repaired then.",
     )
     project: Project = Field(
         description="The id of the Google Cloud project that the backend services are in.",
         examples=["my-project"],
     )
     state: StateUrl = Field(
-        description="Where the state documents and the journal lie: a Cloud Storage bucket, with or"
-        " without a folder in it, or a local folder, for use without the cloud. Moving it loses"
-        " sight of the old documents.",
+        description="Where the state documents and the journal are kept: a Cloud Storage bucket,"
+        " with or without a folder in it, or a local folder, for use without the cloud. If you"
+        " change it, the old documents are not found.",
         examples=["gs://my-project-failover"],
     )
     topics: TopicsModel = Field(
@@ -488,25 +514,25 @@ class FileModel(_Model):
         Field(min_length=1),
         Kind("mapping of service names to services", "at least one service by its name"),
     ] = Field(
-        description="The services by name. Each has a state document of its own and is decided on"
-        " by itself; alerts name it in the label `service`."
+        description="The services by name. Each has its own state document and its own decisions."
+        " Alerts name it in the label `service`."
     )
     probe: ProbeModel = Field(
         ProbeModel(), description="How health URLs are asked, for every service."
     )
     mirrors: MirrorsModel = Field(
         MirrorsModel(),
-        description="Where what applications depend on of each document is put too, after every"
-        " change and on every tick, off the path of a failover: for applications that cannot read"
-        " the state's bucket, or want a second source. A mirror that fails is logged and harms"
-        " nothing. The function is then packaged with the libraries for it.",
+        description="Copies of the part of each document that applications need, for applications"
+        " that cannot read the state's bucket, or want a second source. They are written after"
+        " every change and on every tick, and never delay a failover. A mirror that fails is logged"
+        " and has no other effect. The function is packaged with the libraries for it.",
     )
     gauges: bool = Field(
         False,
-        description="Whether every tick that ends well writes how each service stands to Cloud"
+        description="Whether every successful tick writes the status of each service to Cloud"
         " Monitoring, as `custom.googleapis.com/region_failover/` and `region_health`, `primary`,"
-        " `epoch`, `frozen` or `last_tick`. An alert on their absence tells that no orchestrator is"
-        " at work. Only the deployed function writes them; the label `instance` tells deployments"
-        " apart, by the variable `FAILOVER_INSTANCE`, else by the function's name. It takes"
+        " `epoch`, `frozen` or `last_tick`. An alert on their absence reports that no orchestrator"
+        " is working. Only the deployed function writes them. The label `instance` distinguishes"
+        " deployments, by the variable `FAILOVER_INSTANCE`, else by the function's name. It needs"
         " `roles/monitoring.metricWriter`, and Google charges for custom metrics.",
     )

@@ -1,8 +1,8 @@
-"""The kinds of values in `failover.yaml`: for each its rule, and the words that tell it.
+"""The kinds of values in `failover.yaml`: for each its rule, and the words for it.
 
-The words serve whoever reads the reference and whoever has a fault to mend, so they are the file's
-own: no type of the programming language appears in them. Which field has which kind is said in
-`orchestrator.schema`.
+The words are for readers of the reference and for people who fix a fault, so they are the file's
+own: no type of the programming language appears in them. `orchestrator.schema` says which field has
+which kind.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Values that the file is going to know and this version refuses.
+    """Values that later versions will accept and this version refuses.
 
-    values: as the file would say them; none given means any other than the allowed ones. instead:
-    the sentence that tells it; `{given}` in it is the refused value.
+    values: as the file would write them. If there are none, any value except the allowed ones.
+    instead: the sentence for the reader. `{given}` in it is the refused value.
     """
 
     values: tuple[str, ...]
@@ -45,7 +45,7 @@ class NotYet:
 
 
 LONGEST = timedelta(days=3650)
-"""The longest duration that a rule may be given; far below what a calendar can hold."""
+"""The longest duration of a rule, far below what a calendar can hold."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -97,9 +97,9 @@ def _group(value: str) -> str:
         raise ValueError(f"write {_A_PATTERN if '*' in path else _A_GROUP}")
     if "/global/" in path:
         raise ValueError(
-            "an internet network endpoint group stands alone in its backend service, so it cannot"
-            " be moved inside one; that needs traffic of kind url-map or cloud-dns, which do not"
-            " exist yet"
+            "an internet network endpoint group is the only one of its backend service, so it"
+            " cannot be moved inside one. That needs traffic of kind url-map or cloud-dns, which do"
+            " not exist yet"
         )
     return path
 
@@ -123,7 +123,9 @@ def _health_url(value: str) -> str:
     except ValueError as error:  # in brackets stands no address
         raise ValueError(f"write {_HEALTH_URL_KIND.write}") from error
     if parts.path == "/healthz/primary":
-        raise ValueError("/healthz/primary tells the role, not the health; use /healthz or /health")
+        raise ValueError(
+            "/healthz/primary reports the role, not the health. Use /healthz or /health"
+        )
     if (parts.hostname or "").endswith(".run.app") and parts.path.endswith("z"):
         raise ValueError(
             f"on *.run.app Google's front end answers {parts.path} itself, with 404: use /health"
@@ -143,7 +145,7 @@ def _reached(value: str) -> None:
     if not found:
         raise ValueError(f"write {_HEALTH_URL_KIND.write}")
     if place_of(found[1]) is Place.LINK_LOCAL:
-        raise ValueError("write the region's own host: this one answers for whoever asks")
+        raise ValueError("write the region's own host: this one is not the region's")
 
 
 _PROJECT = r"([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -152,7 +154,7 @@ _BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?"
 """A bucket and folders in it. Their names stand in conditions of grants, so they hold no quotes."""
 
 _TOPIC = r"(?!goog)[A-Za-z][A-Za-z0-9._~+-]{2,254}"
-"""Google's rule for ids, but for `%`: the name stands in URLs, where that sign has a meaning."""
+"""Google's rule for ids, except `%`: the name is part of URLs, where that sign has a meaning."""
 
 _TOPIC_KIND = Kind(
     "topic name",
@@ -334,7 +336,10 @@ StoreRegions = Annotated[
 RedisKey = Annotated[
     str,
     Field(pattern=r"^([^{}\s]|\{service\})+$"),
-    Kind("key", "a key without spaces and braces but for {service}, such as failover:{service}"),
+    Kind(
+        "key",
+        "a key without spaces, and without braces except {service}, such as failover:{service}",
+    ),
 ]
 RoleArn = Annotated[str, Field(pattern=f"^{_ROLE}$"), _ROLE_KIND]
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -4,7 +4,7 @@ output "channels" {
 }
 
 output "check_ids" {
-  description = "Ids of the uptime checks, by `service/region`; for `check_id` in failover.yaml, which is optional."
+  description = "Ids of the uptime checks, by `service/region`, for `check_id` in failover.yaml, which is optional."
   value       = module.alerting.check_ids
 }
 

@@ -18,7 +18,7 @@ variable "bucket" {
 }
 
 variable "checks" {
-  description = "When a region counts as failing for Monitoring: how many of the six checkers must fail, for how many seconds; and after how many seconds without any result people are told."
+  description = "When a region counts as failing for Monitoring: how many of the six checkers must fail, and for how many seconds. Also the seconds without any result after which people are notified."
   type = object({
     absence          = optional(number, 300)
     auto_close       = optional(number, 3600)
@@ -117,7 +117,7 @@ variable "labels" {
 }
 
 variable "max_delivery_attempts" {
-  description = "After so many deliveries a message is given up and moved to the dead-letter topic; 40 take more than five hours."
+  description = "Number of deliveries after which a message is given up and moved to the dead-letter topic. 40 take more than five hours."
   type        = number
   default     = 40
 }
@@ -166,7 +166,7 @@ variable "orchestrator_regions" {
 }
 
 variable "reminders" {
-  description = "Seconds without a tick, and hours of a freeze, after which people are told."
+  description = "Seconds without a tick, and hours of a freeze, after which people are notified."
   type = object({
     freeze_hours = optional(number, 4)
     tick_silence = optional(number, 600)
@@ -209,6 +209,6 @@ variable "state_readers" {
 
   validation {
     condition     = alltrue([for member in values(var.state_readers) : can(regex("^[A-Za-z]+:[A-Za-z0-9._%+@:/*-]+$", member))])
-    error_message = "Write members such as serviceAccount:app@my-project.iam.gserviceaccount.com; the public is none."
+    error_message = "Write members such as serviceAccount:app@my-project.iam.gserviceaccount.com. The public is refused."
   }
 }

@@ -41,8 +41,8 @@ from orchestrator.ports import Gauge, Grant, Grants, Pushing
 
 START = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
-HEALTHY = Probe(Verdict.HEALTHY, "200")
-FAILING = Probe(Verdict.FAILING, "503")
+HEALTHY = Probe(Verdict.HEALTHY, 200)
+FAILING = Probe(Verdict.FAILING, 503)
 
 
 def group(region: str, *, serverless: bool = False, zone: str = "a") -> str:
@@ -189,7 +189,7 @@ class FakeProber:
 
     def _role(self, name: str) -> Role:
         state, answer = self.known.get(name) or self.newest(), self.answers.get(name, HEALTHY)
-        if state is None or not answer.detail[:1].isdigit():
+        if state is None or not isinstance(answer.answer, int):
             return Role(Part.SILENT, answer.detail)
         leads = state.primary == name and answer.verdict is Verdict.HEALTHY
         return Role(Part.LEADS if leads else Part.STANDS_BY, "200" if leads else "503", state.epoch)
@@ -417,7 +417,7 @@ class Lab:
     def lags(self, region: str, **seconds: float) -> None:
         """From now on this region tells how far it is behind others, by `us_east_1=3`."""
         lag = {name.replace("_", "-"): value for name, value in seconds.items()}
-        self.prober.answers[region] = Probe(Verdict.HEALTHY, "200", lag)
+        self.prober.answers[region] = Probe(Verdict.HEALTHY, 200, lag)
 
     def tick(self, times: int = 1, every: float = 60) -> Report:
         """Ticks, the given seconds apart; the last one's report."""

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -36,12 +36,13 @@ NOTICED = 1.5
 @dataclass(slots=True)
 class Record:
     """What came of the requests. acknowledged: when (time.time) each key's write was. slowest:
-    seconds of the slowest read.
+    seconds of the slowest read. took: when (time.time) each read began, and its seconds.
     """
 
     reads: int = 0
     failed_reads: list[str] = field(default_factory=list)
     slowest: float = 0.0
+    took: list[tuple[float, float]] = field(default_factory=list)
     acknowledged: dict[str, float] = field(default_factory=dict)
     failed_writes: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
@@ -76,7 +77,7 @@ class Load:
             sent += 1
 
     def _read(self, _number: int) -> None:
-        began = time.monotonic()
+        at, began = time.time(), time.monotonic()
         try:
             self._table.get_item(Key={"pk": "read me"})
             failure = None
@@ -84,7 +85,8 @@ class Load:
             failure = str(error)
         with self._lock:
             self.record.reads += 1
-            self.record.slowest = max(self.record.slowest, time.monotonic() - began)
+            self.record.took.append((at, time.monotonic() - began))
+            self.record.slowest = max(self.record.slowest, self.record.took[-1][1])
             if failure:
                 self.record.failed_reads.append(failure)
 
@@ -128,19 +130,24 @@ class Regions:
             **settings,
         )
 
-    def lose(self, how: Callable[[Database], None]) -> float:
-        """Lose the primary; some time later the document names another. When (time.time)."""
-        how(self.databases[EAST])
+    def lose(
+        self, how: Callable[[Database], None], lost: Sequence[str] = (EAST,), new: str = WEST
+    ) -> float:
+        """Lose the primary, and others with it; some time later the document names another. When
+        (time.time).
+        """
+        for name in lost:
+            how(self.databases[name])
         at = time.time()
         time.sleep(NOTICED)  # the orchestrator's time: there is no event to wait for
-        self.publish(2, WEST, EAST)
+        self.publish(2, new, *lost)
         return at
 
-    def missing(self, keys: Iterator[str] | list[str]) -> set[str]:
+    def missing(self, keys: Iterator[str] | list[str], new: str = WEST) -> set[str]:
         """Those of the keys that the new primary does not have."""
         with self.client() as db:
             assert db.ready(10)
-            table: Any = db.in_region(WEST).Table("checkout")
+            table: Any = db.in_region(new).Table("checkout")
             found: set[str] = set()
             more: dict[str, Any] = {}
             while True:
@@ -152,11 +159,11 @@ class Regions:
 
 
 @contextmanager
-def regions(folder: Path, lag: float = LAG) -> Iterator[Regions]:
-    """Three regions that copy to each other, the primary in the east."""
+def regions(folder: Path, lag: float = LAG, names: Sequence[str] = REGIONS) -> Iterator[Regions]:
+    """Regions that copy to each other, the primary in the east."""
     os.environ |= {"AWS_ACCESS_KEY_ID": "laptop", "AWS_SECRET_ACCESS_KEY": "laptop"}
     with ExitStack() as stack:
-        databases = {name: Database(name, folder) for name in REGIONS}
+        databases = {name: Database(name, folder) for name in names}
         with ThreadPoolExecutor() as pool:
             list(pool.map(Database.start, databases.values()))
         for database in databases.values():

@@ -1,7 +1,8 @@
-"""The promises of docs/security.md: for each actor a table of attacks, bounds and tests.
+"""The promises of docs/security.md (for each actor a table of attacks, bounds and tests) and of
+docs/consistency.md (for each section a table of promises and tests).
 
-`faults` tells what is wrong with such a text, each fault with its line. Nothing is imported or run:
-a test exists when the module that is named defines it and does not skip it.
+`faults` and `unproven` tell what is wrong with such a text, each fault with its line. Nothing is
+imported or run: a test exists when the module that is named defines it and does not skip it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ ACTORS = (
     "Editor of the load balancer",
 )
 COLUMNS = ("what they could try", "what bounds it", "test")
+PROMISES = ("promise", "test")
+"""The columns of a section's table in docs/consistency.md."""
 SAID = ("**At most.**", "**Nothing prevents**")
 """How the paragraphs begin that stand before each table."""
 
@@ -46,7 +49,7 @@ class Row:
 
 def faults(text: str, root: Path, actors: tuple[str, ...] = ACTORS) -> list[str]:
     """What is wrong with the text. root: of the repository, in which the tests are looked for."""
-    sections = _sections(text)
+    sections = _sections(text, "### ")
     found = [f"no section for the actor: {name}" for name in actors if name not in sections]
     order = [name for name in sections if name in actors]
     if order != [name for name in actors if name in sections]:
@@ -57,22 +60,34 @@ def faults(text: str, root: Path, actors: tuple[str, ...] = ACTORS) -> list[str]
     return found
 
 
+def unproven(text: str, root: Path) -> list[str]:
+    """What is wrong with a text whose every section ends what it says in a table of promises."""
+    found = []
+    for name, lines in _sections(text, "## ").items():
+        tables = [table for table in _tables(lines) if table[0].cells == PROMISES]
+        if len(tables) != 1:
+            found.append(f"{name}: {len(tables)} tables of {' | '.join(PROMISES)}")
+        for table in tables:
+            found += [f"{name}: {fault}" for fault in _of_table(table, root, PROMISES)]
+    return found
+
+
 def rows(text: str) -> list[Row]:
     """Every promise of every actor."""
-    sections = _sections(text)
+    sections = _sections(text, "### ")
     tables = [table for lines in sections.values() for table in _tables(lines)]
     return [row for table in tables if table[0].cells == COLUMNS for row in table[2:]]
 
 
-def _sections(text: str) -> dict[str, list[tuple[int, str]]]:
-    """The numbered lines below each heading of the third level."""
+def _sections(text: str, heading: str) -> dict[str, list[tuple[int, str]]]:
+    """The numbered lines below each heading of this level."""
     found: dict[str, list[tuple[int, str]]] = {}
     lines: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("#"):
             lines = []
-            if line.startswith("### "):
-                found[line.removeprefix("### ").strip()] = lines
+            if line.startswith(heading):
+                found[line.removeprefix(heading).strip()] = lines
         else:
             lines.append((number, line))
     return found
@@ -86,7 +101,7 @@ def _of_section(lines: list[tuple[int, str]], root: Path) -> Iterator[str]:
     if not tables:
         yield "no table"
     for table in tables:
-        yield from _of_table(table, root)
+        yield from _of_table(table, root, COLUMNS)
 
 
 def _tables(lines: list[tuple[int, str]]) -> list[list[Row]]:
@@ -108,9 +123,9 @@ def _cells(line: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", inner))
 
 
-def _of_table(table: list[Row], root: Path) -> Iterator[str]:
+def _of_table(table: list[Row], root: Path, columns: tuple[str, ...]) -> Iterator[str]:
     head, *others = table
-    if head.cells != COLUMNS:
+    if head.cells != columns:
         yield f"line {head.line}: the columns are {' | '.join(head.cells)}"
         return
     if not others or not _RULE.fullmatch(f"|{'|'.join(others[0].cells)}|"):
@@ -119,20 +134,21 @@ def _of_table(table: list[Row], root: Path) -> Iterator[str]:
     if not others[1:]:
         yield f"line {head.line}: no promise below the columns"
     for row in others[1:]:
-        yield from (f"line {row.line}: {fault}" for fault in _of_row(row, root))
+        yield from (f"line {row.line}: {fault}" for fault in _of_row(row, root, columns))
 
 
-def _of_row(row: Row, root: Path) -> Iterator[str]:
-    if len(row.cells) != len(COLUMNS):
+def _of_row(row: Row, root: Path, columns: tuple[str, ...]) -> Iterator[str]:
+    if len(row.cells) != len(columns):
         yield f"{len(row.cells)} cells"
         return
-    for column, cell in zip(COLUMNS, row.cells, strict=True):
+    for column, cell in zip(columns, row.cells, strict=True):
         if not re.search(r"\w", cell):
             yield f"nothing under: {column}"
-    named = re.findall(r"`([^`]*)`", row.cells[2])
-    left = re.sub(r"`[^`]*`|<br>|[\s,]", "", row.cells[2])
-    if left or (row.cells[2] and not named):
-        yield f"not the name of a test: {left or row.cells[2]}"
+    tests = row.cells[-1]
+    named = re.findall(r"`([^`]*)`", tests)
+    left = re.sub(r"`[^`]*`|<br>|[\s,]", "", tests)
+    if left or (tests and not named):
+        yield f"not the name of a test: {left or tests}"
     for name in named:
         yield from _of_test(name, root)
 

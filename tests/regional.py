@@ -14,9 +14,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from orchestrator.client.batches import merged
 from orchestrator.client.call import TOKEN, Ask, Options
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.home import Homes
 from orchestrator.client.routed import PageKey, Router
 from orchestrator.client.source import Fetched
 from orchestrator.client.view import DocumentView
@@ -34,6 +36,7 @@ def document(
     fenced: dict[str, datetime] | None = None,
     endpoints: dict[str, str] | None = None,
     epoch: int = 1,
+    evacuated: Iterable[str] = (),
 ) -> bytes:
     """A document with what applications depend on."""
     regions = {
@@ -44,7 +47,8 @@ def document(
         }
         for name in endpoints or REGIONS
     }
-    content = {"revision": revision, "epoch": epoch, "primary": primary, "regions": regions}
+    content: dict[str, Any] = {"revision": revision, "epoch": epoch, "primary": primary}
+    content |= {"regions": regions, "evacuated": list(evacuated)}
     return json.dumps(content).encode()
 
 
@@ -190,24 +194,31 @@ def by_name(operation: str, given: Mapping[str, Any]) -> Ask:
 class Direct:
     """The routed operations as methods, without boto3 around them: what `Router` makes of each.
 
-    table: given with each call, where it is that of one table.
+    table: given with each call, where it is that of one table. homes: where keys are at home.
     """
 
-    def __init__(self, calls: Calls, options: Options, table: str = "") -> None:
-        self._calls, self._options, self._name = calls, options, table
-        self._router = Router(calls, options)
+    def __init__(
+        self, calls: Calls, options: Options, table: str = "", homes: Homes | None = None
+    ) -> None:
+        self._calls, self._options, self._name, self._homes = calls, options, table, homes
+        self._router = Router(calls, options, homes)
         self._table = {"TableName": table} if table else {}
 
     def options(self, **changed: Any) -> Direct:  # any option
         """The same with other options."""
-        return Direct(self._calls, replace(self._options, **changed), self._name)
+        return Direct(self._calls, replace(self._options, **changed), self._name, self._homes)
 
     def __getattr__(self, operation: str) -> Any:
         def call(**given: Any) -> Any:
             whole = {**self._table, **given}
             if operation == "transact_write_items":  # as botocore's handler of arguments does
                 whole = {TOKEN: "made by botocore", **whole}
-            answer, region = self._router.take(operation, whole, by_name(operation, whole))
+            answers = self._router.take(
+                operation, whole, lambda part: by_name(operation, part.given)
+            )
+            answer, region = answers[-1]
+            if len(answers) > 1:
+                return merged([one for one, _ in answers])
             if key := answer.get("LastEvaluatedKey"):
                 answer["LastEvaluatedKey"] = PageKey(key, region)
             return answer

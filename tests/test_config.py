@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,11 @@ from orchestrator.core.decide import decide
 from orchestrator.core.errors import BadConfig
 from orchestrator.core.model import Observed, Outcome, Stored, Tick
 from orchestrator.core.policy import (
-    AutoFailovers,
-    Brake,
-    Confirm,
     Lever,
     Mode,
-    OnUnconfirmed,
     Policy,
     Standby,
 )
-from orchestrator.schema import AutoFailoversModel, BrakeModel, PolicyModel
 from tests.core.loop import deployed
 from tests.examples import examples
 from tests.fakes import HEALTHY, REGIONS, START, configuration
@@ -146,66 +140,6 @@ def test_the_files_in_the_repository_load(name: str) -> None:
     assert load((ROOT / name).read_text(), name).services["checkout"].regions
 
 
-def test_every_field_reaches_the_core() -> None:
-    policy = {
-        "confirm": "none",
-        "on_unconfirmed": "proceed",
-        "trust_close": True,
-        "min_incidents": 2,
-        "recovery_probes": 5,
-        "cooldown": "1h",
-        "max_auto_failovers": {"count": 0, "within": "2d"},
-        "max_event_age": "90s",
-        "brake": {"share": 0.5, "within": "1500ms"},
-    }
-    made = read(told(services__checkout__policy=policy)).services["checkout"].policy
-    assert made == Policy(
-        confirm=Confirm.NONE,
-        on_unconfirmed=OnUnconfirmed.PROCEED,
-        trust_close=True,
-        min_incidents=2,
-        recovery_probes=5,
-        cooldown=timedelta(hours=1),
-        max_auto_failovers=AutoFailovers(0, timedelta(days=2)),
-        max_event_age=timedelta(seconds=90),
-        brake=Brake(0.5, timedelta(seconds=1.5)),
-    )
-
-
-def plain(value: object) -> object:
-    """A default as the file would say it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return list(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
-    return value
-
-
-@pytest.mark.parametrize(
-    ("values", "model"),
-    [
-        (Policy(), PolicyModel()),
-        (AutoFailovers(), AutoFailoversModel()),
-        (Brake(), BrakeModel()),
-    ],
-)
-def test_the_core_and_the_file_have_the_same_fields_and_defaults(
-    values: object,
-    model: Any,
-) -> None:
-    """Where both have them; what the core does not know yet is only in the file."""
-    dumped = model.model_dump()
-    assert isinstance(values, Policy | AutoFailovers | Brake)
-    for one in fields(values):
-        if one.name == "lag_required":
-            continue  # whether the file states `max_replication_lag`: no field of the file
-        assert dumped[one.name] == plain(getattr(values, one.name))
-    if not isinstance(values, Policy):
-        assert set(dumped) == {one.name for one in fields(values)}
-
-
 def test_the_digest_is_of_the_services_part_and_of_nothing_else() -> None:
     base = read(told()).services["checkout"].stamp
     assert read(told(serial=2)).services["checkout"].stamp.digest == base.digest
@@ -275,61 +209,61 @@ JARGON = ("Input", "valid ", "dictionary", "pattern", "None", "True", "False", "
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        ("serial", "one", "write a whole number of at least 0; it is 'one'"),
-        ("serial", 1.5, "write a whole number of at least 0; it is 1.5"),
-        ("serial", -1, "write a whole number of at least 0; it is -1"),
-        ("project", None, f"{A_PROJECT}; it is empty"),
-        ("project", "", f"{A_PROJECT}; it is empty"),
-        ("project", 7, f"{A_PROJECT}; it is 7"),
-        ("project", "1234567890", f"{A_PROJECT}; it is '1234567890'"),
-        ("project", "My_Project", f"{A_PROJECT}; it is 'My_Project'"),
-        ("state", "s3://b", "write gs://BUCKET or file:///some/folder; it is 's3://b'"),
-        ("topics", [], "write a mapping with any of alerts, control, events; it is an empty list"),
-        ("services", {}, "write at least one service by its name; it is an empty mapping"),
+        ("serial", "one", "write a whole number of at least 0. It is 'one'"),
+        ("serial", 1.5, "write a whole number of at least 0. It is 1.5"),
+        ("serial", -1, "write a whole number of at least 0. It is -1"),
+        ("project", None, f"{A_PROJECT}. It is empty"),
+        ("project", "", f"{A_PROJECT}. It is empty"),
+        ("project", 7, f"{A_PROJECT}. It is 7"),
+        ("project", "1234567890", f"{A_PROJECT}. It is '1234567890'"),
+        ("project", "My_Project", f"{A_PROJECT}. It is 'My_Project'"),
+        ("state", "s3://b", "write gs://BUCKET or file:///some/folder. It is 's3://b'"),
+        ("topics", [], "write a mapping with any of alerts, control, events. It is an empty list"),
+        ("services", {}, "write at least one service by its name. It is an empty mapping"),
         (
             "services.checkout.mode",
             "active",
-            "write active-passive or active-active; it is 'active'",
+            "write active-passive or active-active. It is 'active'",
         ),
-        ("services.checkout.regions", [1], "write at least one region by its name; it is a list"),
+        ("services.checkout.regions", [1], "write at least one region by its name. It is a list"),
         (
             "services.checkout.traffic",
             "x",
-            "write a mapping with kind and backend_service; it is 'x'",
+            "write a mapping with kind and backend_service. It is 'x'",
         ),
         (
             "services.checkout",
             None,
-            "write a mapping with mode, regions and traffic; it is empty",
+            "write a mapping with mode, regions and traffic. It is empty",
         ),
         (
             "services.checkout.regions.us-west-2",
             7,
-            "write a mapping with backend; it is 7",
+            "write a mapping with backend. It is 7",
         ),
-        ("services.checkout.policy.trust_close", "si", "write true or false; it is 'si'"),
+        ("services.checkout.policy.trust_close", "si", "write true or false. It is 'si'"),
         (
             "services.checkout.policy.cooldown",
             600,
-            "write a duration such as 500ms, 2s, 10m, 2h or 1d; it is 600",
+            "write a duration such as 500ms, 2s, 10m, 2h or 1d. It is 600",
         ),
         (
             "services.checkout.policy.brake.share",
             7,
-            "write a number above 0 and at most 1; it is 7",
+            "write a number above 0 and at most 1. It is 7",
         ),
         (
             "services.checkout.policy.ramp",
             0.5,
-            "write a list of numbers above 0 and at most 1, rising, the last 1.0; it is 0.5",
+            "write a list of numbers above 0 and at most 1, rising, the last 1.0. It is 0.5",
         ),
         (
             "probe.timeout",
             "2h",
-            "write a duration such as 500ms, 2s, 10m, 2h or 1d, from 100ms to 1m; it is '2h'",
+            "write a duration such as 500ms, 2s, 10m, 2h or 1d, from 100ms to 1m. It is '2h'",
         ),
-        ("probe.auth", False, "write none or oidc; it is false"),
-        ("probe.attempts", 9, "write a whole number from 1 to 5; it is 9"),
+        ("probe.auth", False, "write none or oidc. It is false"),
+        ("probe.attempts", 9, "write a whole number from 1 to 5. It is 9"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_would_be_right(
@@ -344,11 +278,11 @@ def test_what_is_wrong_in_a_list_is_told_at_its_place_in_it() -> None:
         services__checkout__regions__us_east_1__backend=["checkout"],
     )
     assert problems(broken) == {
-        "services.checkout.policy.ramp.1": "write a number above 0 and at most 1; it is 2",
+        "services.checkout.policy.ramp.1": "write a number above 0 and at most 1. It is 2",
         "services.checkout.regions.us-east-1.backend.0": (
             "write the URL of an instance group or network endpoint group, such as"
-            " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME;"
-            " it is 'checkout'"
+            " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME."
+            " It is 'checkout'"
         ),
     }
 
@@ -356,21 +290,21 @@ def test_what_is_wrong_in_a_list_is_told_at_its_place_in_it() -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("topcs", "not known here; did you mean `topics`?"),
-        ("services.checkout.policy.cooldwn", "not known here; did you mean `cooldown`?"),
-        ("services.checkout.policy.max-event-age", "not known here; did you mean `max_event_age`?"),
+        ("topcs", "not known here. Did you mean `topics`?"),
+        ("services.checkout.policy.cooldwn", "not known here. Did you mean `cooldown`?"),
+        ("services.checkout.policy.max-event-age", "not known here. Did you mean `max_event_age`?"),
         (
             "services.checkout.regions.us-west-2.healthUrl",
-            "not known here; did you mean `health_url`?",
+            "not known here. Did you mean `health_url`?",
         ),
         (
             "services.checkout.cooldown",
-            "not known here; it belongs at services.<service>.policy.cooldown",
+            "not known here. It belongs at services.<service>.policy.cooldown",
         ),
-        ("probe.frobnicate", "not known here; known are timeout, attempts, auth"),
+        ("probe.frobnicate", "not known here. Known are timeout, attempts, auth"),
         (
             "services.checkout.traffic.zone",
-            "not known here; known are kind, backend_service, lever, standby",
+            "not known here. Known are kind, backend_service, lever, standby",
         ),
     ],
 )
@@ -380,22 +314,22 @@ def test_a_key_that_is_not_known_is_told_with_what_it_may_have_been(path: str, t
 
 def test_what_is_missing_is_told_with_what_to_write() -> None:
     assert problems({"services": {"checkout": {"regions": {"us-east-1": {}}, "traffic": {}}}}) == {
-        "version": "missing; write 1",
-        "project": f"missing; {A_PROJECT}",
-        "state": "missing; write gs://BUCKET or file:///some/folder",
-        "services.checkout.mode": "missing; write active-passive or active-active",
+        "version": "missing. Write 1",
+        "project": f"missing. W{A_PROJECT[1:]}",
+        "state": "missing. Write gs://BUCKET or file:///some/folder",
+        "services.checkout.mode": "missing. Write active-passive or active-active",
         "services.checkout.regions.us-east-1.health_url": (
             "missing; our probe could not confirm an alert of us-east-1, so nothing would move."
             " Write it, or have alerts move traffic by themselves: `on_unconfirmed: proceed`"
         ),
         "services.checkout.regions.us-east-1.backend": (
-            "missing; write the URL of an instance group or network endpoint group, such as"
+            "missing. Write the URL of an instance group or network endpoint group, such as"
             " https://www.googleapis.com/compute/v1/projects/P/zones/Z/instanceGroups/NAME, or a"
             " list of such URLs"
         ),
-        "services.checkout.traffic.kind": "missing; write backend-service",
+        "services.checkout.traffic.kind": "missing. Write backend-service",
         "services.checkout.traffic.backend_service": (
-            "missing; write a name of lower-case letters, digits and hyphens that begins with a"
+            "missing. Write a name of lower-case letters, digits and hyphens that begins with a"
             " letter, at most 63 characters"
         ),
     }
@@ -410,7 +344,7 @@ def test_a_name_that_is_none_is_told_with_the_rule() -> None:
     assert found == {
         "services.Checkout": (
             "write a name of lower-case letters, digits and hyphens that begins with a letter, at"
-            " most 63 characters; it is 'Checkout'"
+            " most 63 characters. It is 'Checkout'"
         ),
         "services.Checkout.regions.false": (
             'write true or false, or "no" in quotes if it is a text; the function and Terraform do'
@@ -467,7 +401,7 @@ def test_a_field_of_another_kind_of_traffic_is_never_refused_without_a_word(fiel
 
 @pytest.mark.parametrize(("text", "seen"), [("", "empty"), ("[]", "an empty list"), ("7", "7")])
 def test_a_file_that_is_no_mapping_is_told_so(text: str, seen: str) -> None:
-    with pytest.raises(BadConfig, match=f"write a mapping, .* it is {seen}$"):
+    with pytest.raises(BadConfig, match=f"write a mapping, .* It is {seen}$"):
         load(text, "failover.yaml")
 
 
@@ -810,7 +744,7 @@ def load_or_refuse(text: str) -> None:
         return
     assert refused.problems
     told_of = [problem.text for problem in refused.problems if "not YAML" not in problem.text]
-    ours = [text.partition("; it is ")[0] for text in told_of]
+    ours = [text.partition(". It is ")[0] for text in told_of]
     assert not [word for word in JARGON if any(word in text for text in ours)]
 
 

@@ -51,7 +51,7 @@ def test_one_health_url_in_two_regions_is_refused_at_both(other: str) -> None:
     found = problems(told(us_west_2={"health_url": other}))
     assert set(found) == {f"services.checkout.regions.{name}.health_url" for name in (EAST, WEST)}
     for text in found.values():
-        assert "write the region's own" in text
+        assert "Write the region's own" in text
     assert f"is {EAST} of checkout's too" in found[f"services.checkout.regions.{WEST}.health_url"]
 
 
@@ -135,7 +135,7 @@ def test_a_placeholder_is_told_once_with_what_to_write() -> None:
     made["project"] = "${PROJECT}"
     found = problems(made)
     assert set(found) == {"project"}
-    assert found["project"].startswith("nothing is substituted in this file; write the value")
+    assert found["project"].startswith("nothing is substituted in this file. Write the value")
 
 
 def test_an_identity_token_is_sent_over_https_only() -> None:

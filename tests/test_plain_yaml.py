@@ -47,7 +47,7 @@ def test_a_value_that_is_refused_is_told_at_its_path(value: str) -> None:
     [
         ("serial: 3", "serial: 010", "serial", '"010" in quotes if it is a text, a number only as'),
         ("gs://my-project-failover", "gs://${P}-x", "state", "nothing is substituted in this file"),
-        ("serial: 3", "serial: !!int 3", "serial", "write the value without it"),
+        ("serial: 3", "serial: !!int 3", "serial", "Write the value without it"),
         (
             "max_auto_failovers: {count: 3, within: 24h}",
             "max_auto_failovers: {count: 1_0, within: 24h}",
@@ -70,7 +70,7 @@ def test_a_value_that_is_refused_is_told_at_its_path(value: str) -> None:
             "cooldown: 10m",
             "cooldown: &c 10m\n      failback_after: *c",
             "services.checkout.policy.failback_after",
-            "the alias *c; write out what it stands for",
+            "the alias *c. Write out what it stands for",
         ),
     ],
 )
@@ -81,7 +81,7 @@ def test_the_refusal_says_what_to_write(old: str, new: str, path: str, told: str
 
 def test_a_merge_is_refused_at_its_place() -> None:
     text = FULL.replace("    policy:\n", "    policy:\n      <<: {on_lag: proceed}\n")
-    assert "write its keys out" in problems(text)["services.checkout.policy.<<"]
+    assert "Write its keys out" in problems(text)["services.checkout.policy.<<"]
 
 
 def test_every_problem_of_both_kinds_is_told_at_once() -> None:

@@ -78,7 +78,7 @@ def test_at_most_a_hundred_problems_are_told_and_how_many_more_there_are(
     assert len(found) <= PROBLEMS + 1
     assert len(str(found)) < 100_000
     if len(found) > PROBLEMS:
-        assert "more problems; fix these first" in found[-1].text
+        assert "more problems. Fix these first" in found[-1].text
 
 
 def test_the_first_hundred_problems_are_the_first_of_the_file() -> None:
@@ -86,7 +86,7 @@ def test_the_first_hundred_problems_are_the_first_of_the_file() -> None:
     assert [one.path for one in found[:3]] == ["k0", "k1", "k2"]
     assert found[PROBLEMS - 1].path == "k99"
     missing = 4
-    assert found[PROBLEMS] == Problem("(file)", f"{200 + missing} more problems; fix these first")
+    assert found[PROBLEMS] == Problem("(file)", f"{200 + missing} more problems. Fix these first")
 
 
 @pytest.mark.parametrize("text", ["[" * LONGEST, "{a: " * 60_000, "- " * 100_000, "? " * 100_000])
@@ -123,4 +123,4 @@ def test_more_groups_than_any_load_balancer_has_are_refused_before_they_are_comp
     groups = ", ".join(f"projects/p/zones/z/instanceGroups/g{n}" for n in range(MOST_GROUPS + 1))
     old = FULL.partition("backend: ")[2].partition("\n")[0]
     found = problems(FULL.replace(old, f"[{groups}]", 1))
-    assert any(f"write at most {MOST_GROUPS}" in one.text for one in found)
+    assert any(f"Write at most {MOST_GROUPS}" in one.text for one in found)

@@ -50,7 +50,7 @@ Item = dict[str, Any]
 
 
 class Refused(Exception):
-    """The request cannot be served. status: HTTP's; the text is for whoever sent it."""
+    """The request cannot be served. status: HTTP's; the text is for the sender."""
 
     def __init__(self, status: int, text: str) -> None:
         self.status = status
@@ -204,7 +204,7 @@ class Shop:
         return answer, _OK
 
     def orders(self) -> tuple[Response, int]:
-        """The orders of whoever is logged in."""
+        """The orders of the user who is logged in."""
         orders = [_shown(order) for order in self._store.orders(self._user())]
         return jsonify(orders=orders, region=self._region), _OK
 
@@ -257,7 +257,7 @@ def create_app(
 
     @app.errorhandler(RegionError)
     def no_region(error: RegionError) -> tuple[Response, int]:
-        """What it means for whoever asked, and nothing of what is inside."""
+        """What it means for the sender, without anything internal."""
         app.logger.warning("%s", error)
         text = {
             Outcome.UNKNOWN: "it may have been done: send it again with the same Idempotency-Key",

@@ -20,6 +20,8 @@ BODY_BYTES = 64 * 1024
 LEADS, STANDS_BY = 200, 503
 """What a region answers that is the primary, and one that is not."""
 
+_PARTS: Mapping[int | str, Part] = {LEADS: Part.LEADS, STANDS_BY: Part.STANDS_BY}
+
 LINGERING = "lingering"
 """The `status` in the JSON of a region that was the primary a moment ago, and still answers so."""
 
@@ -60,11 +62,11 @@ def probe_of(status: int, told: Json | None) -> Probe:
     match status // 100:
         case 2:
             lag = None if told is None else _lag(told)
-            return Probe(Verdict.HEALTHY, str(status), lag or {}, lag_unreadable=lag is None)
+            return Probe(Verdict.HEALTHY, status, lag or {}, lag_unreadable=lag is None)
         case 5:
-            return Probe(Verdict.FAILING, str(status))
+            return Probe(Verdict.FAILING, status)
         case _:
-            return Probe(Verdict.SILENT, f"{status} says nothing about health")
+            return Probe(Verdict.SILENT, status)
 
 
 def _lag(told: Json) -> Mapping[str, float | None] | None:
@@ -90,12 +92,11 @@ def seconds_of(value: object) -> float | None:
 
 def role_of(probe: Probe, told: Json | None) -> Role:
     """What an answer says of the region's role."""
-    told = told or NOTHING
-    parts = {str(LEADS): Part.LEADS, str(STANDS_BY): Part.STANDS_BY}
-    part, epoch = parts.get(probe.detail), told.get("epoch")
+    told, answer = told or NOTHING, str(probe.answer)
+    part, epoch = _PARTS.get(probe.answer), told.get("epoch")
     if part is None:
-        return Role(Part.SILENT, probe.detail.removesuffix(" says nothing about health"))
+        return Role(Part.SILENT, answer)
     if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
-        return Role(Part.SILENT, f"{probe.detail} without a document's epoch")
+        return Role(Part.SILENT, f"{answer} without a document's epoch")
     lingers = part is Part.LEADS and told.get("status") == LINGERING
-    return Role(Part.LINGERS if lingers else part, probe.detail, epoch)
+    return Role(Part.LINGERS if lingers else part, answer, epoch)

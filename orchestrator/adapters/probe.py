@@ -38,7 +38,7 @@ from orchestrator.adapters.health_answer import (
 )
 from orchestrator.addresses import Address, Resolve, by_turns, connect, resolve
 from orchestrator.core.hosts import Place, place_of
-from orchestrator.core.model import NOTHING, Json, Probe, Role, Verdict
+from orchestrator.core.model import NOTHING, Json, NoAnswer, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 
 AGAIN = 0.2
@@ -86,7 +86,7 @@ class _Asked:
         """From here on it is the region's fault if nothing comes back."""
         with self.changed:
             if self.failure.verdict is Verdict.SILENT:
-                self.failure = Probe(Verdict.FAILING, "timeout")
+                self.failure = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
     def finds(self, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
         """Take the addresses of the host. Gives them in the order in which they are to be tried."""
@@ -311,18 +311,18 @@ def _failed(error: Exception) -> Probe:
     """What kind of no answer this was. Trouble on our own side says nothing about the region."""
     match error:
         case socket.gaierror():
-            return Probe(Verdict.FAILING, "name")
+            return Probe(Verdict.FAILING, NoAnswer.NAME)
         case ssl.SSLCertVerificationError():
             return Probe(Verdict.SILENT, f"TLS: {error.verify_message}")
         case TimeoutError():
-            return Probe(Verdict.FAILING, "timeout")
+            return Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
         case ConnectionRefusedError():
-            return Probe(Verdict.FAILING, "refused")
+            return Probe(Verdict.FAILING, NoAnswer.REFUSED)
         case http.client.InvalidURL():
             return Probe(Verdict.SILENT, "our own trouble: InvalidURL")
         case ConnectionError() | http.client.HTTPException() | ssl.SSLError():
-            return Probe(Verdict.FAILING, "reset")
+            return Probe(Verdict.FAILING, NoAnswer.RESET)
         case OSError():
-            return Probe(Verdict.FAILING, "unreachable")
+            return Probe(Verdict.FAILING, NoAnswer.UNREACHABLE)
         case _:
             return Probe(Verdict.SILENT, f"our own trouble: {type(error).__name__}")

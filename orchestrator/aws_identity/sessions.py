@@ -28,13 +28,13 @@ def session(credentials: Credentials | None = None) -> Session:
 
     A session is for one thread; the credentials may be shared among several.
     """
-    from boto3.session import Session  # as late as everything of boto3
+    import boto3  # as late as everything of boto3
 
     below = botocore.session.Session()
     if credentials is not None:
         resolver = CredentialResolver([_Given(credentials)])
         below.register_component("credential_provider", resolver)
-    return Session(botocore_session=below)
+    return boto3.Session(botocore_session=below)
 
 
 class _Given(CredentialProvider):

@@ -1,39 +1,82 @@
-"""What may be written behind a verb: values that are more than words, and what the shell completes.
+"""The options that several verbs have, and how their values are read and completed.
 
-Each function here is a callback of click's, for a value or for its completion.
+Each function here is a decorator, or a callback of click's for a value or its completion. What a
+callback needs beyond click it imports when it is called, so that a help text does not pay for it.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.cli.session import Session
-from orchestrator.config import load
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Verdict
 from orchestrator.core.reading import read_time
-from orchestrator.core.rules import LONGEST_FREEZE
-from orchestrator.values import Duration
+from orchestrator.core.rule import OVERRIDABLE
+
+if TYPE_CHECKING:
+    from orchestrator.core.policy import Service
+
+Function = Callable[..., Any]
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""A file that is there."""
+
+
+# --- completion: for the shell --------------------------------------------------------------------
+
+
+def _services(ctx: click.Context) -> Iterable[Service]:
+    """The services of the configuration that is in use. None where it cannot be read."""
+    from orchestrator.config import load
+
+    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
+    try:
+        return load(Path(source).read_text(encoding="utf-8"), source).services.values()
+    except (OSError, FailoverError):
+        return ()
 
 
 def service_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: the services of the configuration at hand."""
-    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
-    try:
-        names = load(Path(source).read_text(encoding="utf-8"), source).services
-    except (OSError, FailoverError):
-        return []
+    """The services of the configuration that is in use."""
+    return [one.name for one in _services(ctx) if one.name.startswith(incomplete)]
+
+
+def region_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The regions of the configuration that is in use."""
+    names = dict.fromkeys(name for service in _services(ctx) for name in service.names)
     return [name for name in names if name.startswith(incomplete)]
 
 
+def ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Decisions, incidents and commands that the document knows, newest first."""
+    from orchestrator.cli.explaining.known import known_ids
+    from orchestrator.cli.session import Session
+
+    service, source = ctx.params.get("service"), ctx.params.get("config")
+    try:
+        found = known_ids(Session(source, as_json=False), service)
+    except (FailoverError, click.ClickException):
+        return []
+    return [identity for identity in found if identity.startswith(incomplete)]
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
 def length(_: click.Context, __: click.Parameter, given: str) -> timedelta:
-    """The length of a freeze: of those that the function takes, and no other."""
+    """The length of a freeze: one that the function takes, and no other."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from orchestrator.core.rules import LONGEST_FREEZE
+    from orchestrator.values import Duration
+
     limits = f"a freeze lasts between 1s and {LONGEST_FREEZE.days}d"
     try:
         found: timedelta = TypeAdapter(Duration).validate_python(given)
@@ -52,33 +95,10 @@ def one_rule(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> s
     """The rule that is overridden, or none."""
     if len(given) > 1:
         raise click.BadParameter(
-            f"one rule at a time, and here are {len(given)}: override the one that refuses, and"
-            " look again"
+            f"a command overrides one rule, and you named {len(given)}. Override the rule that"
+            " refuses, and look again"
         )
     return given[0] if given else ""
-
-
-def ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: decisions, incidents and commands that the document knows, newest first."""
-    from orchestrator.cli.explain import known_ids  # only when somebody presses TAB
-
-    service, source = ctx.params.get("service"), ctx.params.get("config")
-    try:
-        found = known_ids(Session(source, as_json=False), service)
-    except (FailoverError, click.ClickException):
-        return []
-    return [identity for identity in found if identity.startswith(incomplete)]
-
-
-def region_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: the regions of the configuration at hand."""
-    source = ctx.params.get("config") or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
-    try:
-        services = load(Path(source).read_text(encoding="utf-8"), source).services.values()
-    except (OSError, FailoverError):
-        return []
-    names = dict.fromkeys(name for service in services for name in service.names)
-    return [name for name in names if name.startswith(incomplete)]
 
 
 def probes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Verdict]:
@@ -97,4 +117,51 @@ def time(_: click.Context, __: click.Parameter, given: str | None) -> datetime |
     try:
         return read_time(given) if given else None
     except ValueError as error:
-        raise click.BadParameter(f"{error}; write 2026-11-23T05:00:00Z") from error
+        raise click.BadParameter(f"{error}: write 2026-11-23T05:00:00Z") from error
+
+
+# --- options --------------------------------------------------------------------------------------
+
+service_argument = click.argument("service", required=False, shell_complete=service_names)
+
+apply_option = click.option(
+    "--apply",
+    is_flag=True,
+    help="Make the change. Without this flag, only show what would change.",
+)
+
+now_option = click.option(
+    "--now", is_flag=True, help="Move at once. Do not wait for clients and replicas."
+)
+
+override_option = click.option(
+    "--override",
+    type=click.Choice([rule.value for rule in OVERRIDABLE]),
+    multiple=True,
+    callback=one_rule,
+    help="Move although this rule refuses. The history records it with your name.",
+)
+
+all_option = click.option("--all", "everything", is_flag=True, help="Every service.")
+
+
+def manner(function: Function) -> Function:
+    """The options of every command: why, and how it is given."""
+    for option in (
+        click.option("--no-wait", is_flag=True, help="Do not wait for the result."),
+        click.option(
+            "--direct",
+            is_flag=True,
+            help="Do it from this machine with your own credentials, without Pub/Sub.",
+        ),
+        apply_option,
+        click.option(
+            "--reason",
+            default="",
+            show_default=False,
+            metavar="TEXT",
+            help="Why you give this command. Required with --apply. The history keeps it.",
+        ),
+    ):
+        function = option(function)
+    return function

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.advice import advice_on
 from orchestrator.cli.session import Session, error_view
+from orchestrator.cli.words.advice import advice_on
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.model import Json
 

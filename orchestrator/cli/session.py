@@ -6,7 +6,6 @@ logs meanwhile goes to stderr, in words.
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import json
 import os
@@ -15,25 +14,29 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.console import Console
 
 from orchestrator.cli.table import lines
-from orchestrator.config import Config, load
+from orchestrator.cli.words.spelling import listed, meant
 from orchestrator.core.errors import BadConfig, FailoverError, Problem
 from orchestrator.core.policy import Service
 from orchestrator.core.shown import shown
-from orchestrator.wiring import Wiring, World
 
+if TYPE_CHECKING:  # a session that begins imports them: a help text needs no world
+    from orchestrator.config import Config
+    from orchestrator.wiring import World
+
+K = TypeVar("K")
 T = TypeVar("T")
 
 WIDTH = 120
 """Columns where the output is no terminal."""
 
 AT_ONCE = 8
-"""Questions at the same time; the clients keep ten connections."""
+"""Questions at the same time. The clients keep ten connections."""
 
 _QUIET = frozenset({"DEBUG", "INFO"})
 _STYLES = {"CRITICAL": "bold red", "ERROR": "red", "WARNING": "yellow"}
@@ -47,6 +50,8 @@ class Session:
     """
 
     def __init__(self, source: str | None, *, as_json: bool) -> None:
+        from orchestrator.wiring import Wiring
+
         self.as_json = as_json
         self.is_named = source is not None
         self.source = source or os.environ.get("FAILOVER_CONFIG") or "failover.yaml"
@@ -61,7 +66,9 @@ class Session:
         return self._wiring.world()
 
     def config(self) -> Config:
-        """The configuration alone; nothing of the world is needed. Raises BadConfig."""
+        """The configuration alone. Nothing of the world is needed. Raises BadConfig."""
+        from orchestrator.config import load
+
         self.must_exist()
         if self.source.startswith("gs://"):
             return self.world().config
@@ -79,7 +86,7 @@ class Session:
         if not self.source.startswith("gs://") and not Path(self.source).exists():
             raise click.UsageError(
                 f"there is no configuration file {self.source!r}. Name it with --config or in"
-                " FAILOVER_CONFIG; `failoverctl serve` prints the one of the laptop world"
+                " FAILOVER_CONFIG. `failoverctl serve` prints the one of the laptop world"
             )
 
     def services(self, name: str | None, config: Config) -> tuple[Service, ...]:
@@ -112,7 +119,7 @@ class Session:
         click.echo(_json(value, None if one_line else 2))
 
     def say(self, text: str = "", style: str = "") -> None:
-        """One line on stdout; a line is never broken, so that it can be pasted and searched."""
+        """One line on stdout. A line is never broken, so that it can be pasted and searched."""
         self.console.print(shown(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
@@ -127,13 +134,13 @@ class Session:
         self._notes.print(shown(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
     def note_error(self, error: FailoverError, before: str = "") -> None:
-        """An error on stderr; the problems of a file stand on a line each."""
+        """An error on stderr. The problems of a file stand on a line each."""
         lines = str(error).split("\n") if isinstance(error, BadConfig) else [str(error)]
         for number, line in enumerate(lines):
             self.note(line if number else before + line, "red")
 
     def log(self, severity: str, message: str, **fields: object) -> None:
-        """What the flow says while it works. fields: for machines; left out here."""
+        """What the flow says while it works. fields: for machines. Left out here."""
         del fields
         if severity not in _QUIET:
             self.note(f"{severity.lower()}: {message}", _STYLES.get(severity, "dim"))
@@ -163,7 +170,7 @@ def error_view(error: FailoverError, advice: str = "") -> dict[str, object]:
     return told
 
 
-def side_by_side(asked: Mapping[str, Callable[[], T]]) -> dict[str, T | FailoverError]:
+def side_by_side(asked: Mapping[K, Callable[[], T]]) -> dict[K, T | FailoverError]:
     """Every answer, or the error in its place.
 
     They are asked at the same time, so that what does not answer costs its timeout once.
@@ -189,20 +196,3 @@ def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDTH
     return Console(stderr=stderr, width=width, emoji=False)
-
-
-def listed(names: Iterable[str]) -> str:
-    """The names that can be given, for a message."""
-    return "There are: " + ", ".join(names) + "."
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` or the list of what there is."""
-    names = list(known)
-    near = nearest(name, names)
-    return f"; did you mean {near!r}? {listed(names)}" if near else f". {listed(names)}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The name that was probably meant, or nothing."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.6)), "")

@@ -48,6 +48,11 @@ def seconds() -> float | None:
     return _current.seconds
 
 
+def is_calls() -> bool:
+    """Whether the attempt under way is a call's, and not a probe's."""
+    return _current.guard is not None
+
+
 def left() -> float | None:
     """Seconds until its end, less than nothing after it; None outside of an attempt."""
     return None if _current.until is None else _current.until - time.monotonic()

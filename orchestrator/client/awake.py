@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from orchestrator.client.fork import in_child
+from orchestrator.client.fork import Background, in_child
 
 
 def boot_time() -> float:
@@ -46,7 +46,7 @@ class Awake:
         with self._lock:
             if self._noted is None and not self._ending.is_set():
                 self._noted = self._clock()
-                threading.Thread(target=self._run, name="region-awake", daemon=True).start()
+                Background(self._run, "region-awake").start()
 
     def close(self) -> None:
         """Take note no more."""
@@ -69,9 +69,9 @@ class Awake:
         """What was read since so many freezes is not from before them."""
         self._answered = max(self._answered, freezes)
 
-    def _run(self) -> None:
+    def _run(self, at_home: Callable[[], bool]) -> None:
         ending = self._ending
-        while not ending.wait(self._interval):
+        while not ending.wait(self._interval) and at_home():
             self._note()
 
     def _note(self) -> None:

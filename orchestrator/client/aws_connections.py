@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Mapping
+from http import HTTPStatus
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class _Raw(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._each = sock.gettimeout()
-        self._inner = sock.makefile("rb", buffering=0)
+        self._inner = sock.makefile("rb", buffering=0)  # as long as it is open the socket is
 
     def readable(self) -> bool:
         """It is."""
@@ -61,7 +62,7 @@ class _Raw(io.RawIOBase):
             if left <= 0:
                 raise TimeoutError("the attempt's time is over")
             self._socket.settimeout(max(OVER, left))
-        return self._inner.readinto(buffer)
+        return self._socket.recv_into(buffer)
 
     def close(self) -> None:
         """The socket stays its connection's."""
@@ -85,6 +86,15 @@ class _Response(HTTPResponse):
 
     def __init__(self, sock: Any, *arguments: Any, **settings: Any) -> None:
         super().__init__(_Source(sock), *arguments, **settings)  # type: ignore[arg-type]  # as far as it is used
+
+    def begin(self) -> None:
+        """As http.client's, which takes 102 and 103 for the answer and keeps the connection.
+
+        The real answer comes after them, and the next request would take it for its own.
+        """
+        super().begin()
+        if self.status < HTTPStatus.OK:
+            self.will_close = True
 
 
 class _Ending(Sharing):

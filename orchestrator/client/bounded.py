@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
-from orchestrator.client.fork import in_child
+from orchestrator.client.fork import Background, in_child
 
 T = TypeVar("T")
 
@@ -55,9 +55,7 @@ class Lane(Generic[T]):
 
         Without a free place `done` is called at once, with NotInTime.
         """
-        thread = threading.Thread(
-            target=self._run, args=(done,), name=f"bounded-{self.name}", daemon=True
-        )
+        thread = Background(lambda _: self._run(thread, done), f"bounded-{self.name}")
         if not self._take_place(thread):
             done(NotInTime("earlier runs still hang"))
             return
@@ -77,13 +75,13 @@ class Lane(Generic[T]):
             self._running[thread] = now
             return True
 
-    def _run(self, done: Callable[[T | BaseException], None]) -> None:
+    def _run(self, thread: threading.Thread, done: Callable[[T | BaseException], None]) -> None:
         try:
             result: T | BaseException = self._work()
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is what the work came to
             result = error
         with self._lock:
-            self._running.pop(threading.current_thread(), None)
+            self._running.pop(thread, None)
         done(result)
 
 

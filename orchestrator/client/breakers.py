@@ -51,6 +51,11 @@ class Breakers:
                 self._unreached = 0
         self.of(need).succeeded()
 
+    def believe(self) -> None:
+        """The region is well: what its probes would find out a little later. For tests."""
+        for breaker in (self.read, self.write):
+            breaker.believe()
+
     def unreachable(self, need: Need) -> None:
         """There was no connection."""
         with self._lock:

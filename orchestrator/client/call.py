@@ -64,7 +64,9 @@ class Call:
     sent whatever happened since. last: what the last attempt came to. asked: the regions that it
     was tried in. failed: those of them that did not answer. suspects: the same once for each
     attempt, until it is known whose fault it was. stays: the region that throttled it, where it
-    goes again. denied: what the first region said that does not know us or the table.
+    goes again. denied: what the first region said that does not know us or the table. home: of what
+    it is about; None: the process's. hedged: a second region may be asked beside the first.
+    beside: those that were asked so in this round.
     """
 
     operation: str
@@ -85,6 +87,9 @@ class Call:
     suspects: list[Region] = field(default_factory=list)
     stays: str | None = None
     denied: Failure | None = None
+    home: str | None = None
+    hedged: bool = False
+    beside: set[str] = field(default_factory=set)
     clock: Clock = field(default_factory=Clock)
     begun: float = field(init=False)
 

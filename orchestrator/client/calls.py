@@ -36,25 +36,31 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from botocore.parsers import ResponseParserError
 
 from orchestrator.client import attempt
-from orchestrator.client.breaker import Need
+from orchestrator.client.breaker import BreakerState, Need
 from orchestrator.client.call import TOKEN, Ask, Call, Clock, OnStale, Options, Settings
 from orchestrator.client.document import Document
 from orchestrator.client.environment import Unusable
 from orchestrator.client.errors import (
+    HomeError,
     NoHealthyRegion,
     Outcome,
     StaleDocument,
     WriteRefused,
     WriteUnknown,
 )
+from orchestrator.client.hedged import Hedged
+from orchestrator.client.hedges import HEDGED, Hedges
 from orchestrator.client.looks import Looks
 from orchestrator.client.outcome import FAILURES, Failure, Kind, Outslept, kind, words
+from orchestrator.client.race import End
 from orchestrator.client.regions import Region, Regions
 from orchestrator.client.routing import Routes, routes
 from orchestrator.client.same import number_of
@@ -75,7 +81,8 @@ FENCED, SHUT, ELSEWHERE = "fenced", "breaker open", "a repeat is safe only where
 class Calls:
     """Makes calls. now: the application's clock, aware; fences are compared with it.
 
-    clock: the time of deadlines and pauses.
+    clock: the time of deadlines and pauses. hedges: when reads are sent to a second region; None:
+    never.
     """
 
     def __init__(
@@ -85,14 +92,17 @@ class Calls:
         settings: Settings,
         now: Callable[[], datetime],
         clock: Clock | None = None,
+        hedges: Hedges | None = None,
     ) -> None:
         self.clock = clock or Clock()
+        self.hedges = hedges
+        self._hedged = None if hedges is None else Hedged(hedges, _Reads(self))
         self._view = view
         self._regions = regions
         self._settings = settings
         self._now = now
         self._looks = Looks(view.refresh, self.clock.monotonic)
-        self._routes: Routes | None = None
+        self._routes: dict[str | None, Routes] = {}
         self._homeless = False
         self._counted = threading.Lock()
         self.outcomes: dict[str, int] = {}
@@ -101,7 +111,13 @@ class Calls:
         """In a child process: the lock may be held by nobody, and the counts are the parent's."""
         self._counted = threading.Lock()
         self._looks.after_fork()
+        if self.hedges is not None:
+            self.hedges.after_fork()
         self.outcomes = {}
+
+    def must_know(self, operation: str, home: str | None, deadline: float) -> None:
+        """Raises HomeError if the document does not have this home, NoHealthyRegion without one."""
+        self._know_home(Call(operation, {}, _nothing, deadline, home=home, clock=self.clock))
 
     # --- reads
 
@@ -114,13 +130,18 @@ class Calls:
         ask: Ask,
         consistent: bool = False,
         pinned: str | None = None,
+        home: str | None = None,
     ) -> tuple[Any, str]:
         """The answer, and the region that gave it. ask: makes one attempt. pinned: the region to
-        ask first.
+        ask first. home: of what is read, where it is another than the process's.
 
-        Raises NoHealthyRegion, or botocore's ClientError as the region answered.
+        Raises NoHealthyRegion, HomeError for a home that the document does not have, or botocore's
+        ClientError as the region answered.
         """
-        call = Call(operation, kwargs, ask, options.deadline, clock=self.clock)
+        call = Call(operation, kwargs, ask, options.deadline, home=home, clock=self.clock)
+        if self.hedges is not None and not consistent and pinned is None and operation in HEDGED:
+            call.hedged = True
+            self.hedges.begin()
         try:
             return self._read(call, pinned, consistent=consistent)
         finally:
@@ -128,25 +149,64 @@ class Calls:
                 self._suspect(call, Need.READ)
 
     def _read(self, call: Call, pinned: str | None, *, consistent: bool) -> tuple[Any, str]:
+        if call.home is not None:
+            self._know_home(call)
         while True:
             if consistent:
                 self._awaken(call)
-            found = self._by(self._document(call))
+            found = self._by(self._document(call), call.home)
             order = self._read_order(found, pinned, consistent=consistent)
             asked = False
+            call.beside.clear()
             for region in self._turns(found, order, call):
+                if region.name in call.beside:  # it has had its turn
+                    region.breakers.read.untried()
+                    continue
                 if not call.time_for_another(self._needed(region.name, call)):
                     raise self._none(call, found.document, consistent=consistent) from call.last
                 asked = True
-                try:
-                    return self._ask(region, call, Need.READ, self._share(order, call)), region.name
-                except FAILURES as error:
-                    if self._failed(region, error, call, Need.READ) is Kind.ANSWERED:
-                        raise
+                if (answered := self._try(region, call, order, found)) is not None:
+                    return answered
             if call.last is not None and kind(call.last) is Kind.DENIED:
                 raise call.denied or call.last  # nobody knows us or the table better
             if not asked or not call.rest():  # all are dead and were asked, or no time is left
                 raise self._none(call, found.document, consistent=consistent) from call.last
+
+    def _try(
+        self, region: Region, call: Call, order: Sequence[str], found: Routes
+    ) -> tuple[Any, str] | None:
+        """Ask this region, and perhaps another one beside it; None if none of them answered."""
+        if self.hedges is None or self._hedged is None or not call.hedged:
+            return self._alone(region, call, order)
+        patience = self.hedges.patience(region.name, call.operation)
+        second = None if patience is None else self._second(region, call, order, found)
+        if patience is None or second is None:
+            return self._alone(region, call, order)
+        share, alone = partial(self._share, order, call), partial(self._alone, region, call, order)
+        return self._hedged.ask((region, second), call, patience, share, alone)
+
+    def _alone(self, region: Region, call: Call, order: Sequence[str]) -> tuple[Any, str] | None:
+        """Ask this region in this thread; None if it did not answer."""
+        try:
+            return self._ask(region, call, Need.READ, self._share(order, call)), region.name
+        except FAILURES as error:
+            if self._failed(region, error, call, Need.READ) is Kind.ANSWERED:
+                raise
+            return None
+
+    def _second(
+        self, first: Region, call: Call, order: Sequence[str], found: Routes
+    ) -> Region | None:
+        """Whom to ask beside the first: a region of which nothing bad is known, by anybody."""
+        now = self._now()
+        for name in order:
+            entry = found.document.regions[name]
+            if name == first.name or name in call.asked or entry.left or entry.fenced(now):
+                continue
+            region = self._regions.made(entry)  # to make a client takes longer than to wait
+            if region is not None and region.breakers.state is BreakerState.CLOSED:
+                return region
+        return None
 
     def _turns(self, found: Routes, order: Sequence[str], call: Call) -> Iterator[Region]:
         """Whom to ask in this round: all that may answer, the likely ones first."""
@@ -198,15 +258,19 @@ class Calls:
         ask: Ask,
         repeatable: bool = False,
         pinned: str | None = None,
+        home: str | None = None,
     ) -> tuple[Any, str]:
-        """The answer, and the region that gave it. repeatable: it may be done twice.
+        """The answer, and the region that gave it. repeatable: it may be done twice. home: of what
+        is written, where it is another than the process's.
 
-        Raises WriteRefused (also StaleDocument), NoHealthyRegion, WriteUnknown, or botocore's
-        ClientError as the region answered.
+        Raises WriteRefused (also StaleDocument), NoHealthyRegion, WriteUnknown, HomeError for a
+        home that the document does not have, or botocore's ClientError as the region answered.
         """
         safe = repeatable or options.idempotent
         token = TOKEN in kwargs  # botocore makes one for each transaction that brings none
-        call = Call(operation, kwargs, ask, options.deadline, safe, token, clock=self.clock)
+        call = Call(
+            operation, kwargs, ask, options.deadline, safe, token, home=home, clock=self.clock
+        )
         try:
             return self._write(call, pinned)
         finally:
@@ -215,6 +279,8 @@ class Calls:
 
     def _write(self, call: Call, pinned: str | None) -> tuple[Any, str]:
         self._document(call)
+        if call.home is not None:
+            self._know_home(call)
         while True:
             region = self._writer(call, pinned)
             try:
@@ -256,7 +322,7 @@ class Calls:
         while True:
             self._awaken(call)
             self._fresh_enough(call)
-            found = self._by(self._document(call))
+            found = self._by(self._document(call), call.home)
             order = sorted(_first(call.stays or pinned, found.writes), key=call.failed.__contains__)
             refused = []
             for name in order:
@@ -349,15 +415,30 @@ class Calls:
             raise NoHealthyRegion(call.operation, (), outcome, hint)
         return document
 
-    def _by(self, document: Document) -> Routes:
-        """The routes by this document, worked out once for each."""
-        found = self._routes
+    def _by(self, document: Document, home: str | None) -> Routes:
+        """The routes by this document, worked out once for each home. None: the process's."""
+        found = self._routes.get(home)
         if found is None or found.document is not document:
             own = self._settings
-            self._tell_of_home(document)
-            found = routes(document, own.home, own.mode, own.consistency)
-            self._routes = found
+            if home is None:
+                self._tell_of_home(document)
+            found = routes(document, home or own.home, own.mode, own.consistency)
+            self._routes = {**self._routes, home: found}
         return found
+
+    def _know_home(self, call: Call) -> None:
+        """Raises HomeError, before anything is sent, for a home that no document has."""
+        if call.home in self._document(call).names:
+            return
+        self._reread(call)  # the region may be new
+        document = self._document(call)
+        if call.home not in document.names:
+            raise HomeError(
+                call.operation,
+                f"home() returned {call.home!a}, and the document has the regions"
+                f" {', '.join(document.names)} (revision {document.revision})",
+                "Return one of these names, or add the region to failover.yaml",
+            )
 
     def _tell_of_home(self, document: Document) -> None:
         """Say it once for each change: a home that the document does not have is nobody's."""
@@ -375,7 +456,19 @@ class Calls:
 
     def _ask(self, region: Region, call: Call, need: Need, seconds: float) -> Any:
         """The region's answer. Raises one of FAILURES; anything else was raised before sending."""
+        self._begun(region, call)
+        began = self.clock.monotonic()
+        answer = self._send(region, call, seconds)
+        self._answered(region, call, need, self.clock.monotonic() - began)
+        return answer
+
+    @staticmethod
+    def _begun(region: Region, call: Call) -> None:
         region.calls += 1
+        call.asked.add(region.name)
+
+    def _send(self, region: Region, call: Call, seconds: float) -> Any:
+        """Make one attempt, in whatever thread. What it comes to is noted by nobody yet."""
         outslept: list[Outslept] = []
 
         def guard() -> None:
@@ -384,11 +477,9 @@ class Calls:
                 outslept.append(Outslept(endpoint_url=region.endpoint, error="frozen"))
                 raise outslept[0]
 
-        call.asked.add(region.name)
-        began = self.clock.monotonic()
         attempt.begin(seconds, guard)
         try:
-            answer = call.ask(region)
+            return call.ask(region)
         except FAILURES:
             if outslept:  # botocore takes it for an error of the connection
                 raise outslept[0] from None
@@ -400,14 +491,24 @@ class Calls:
             raise ResponseParserError(what) from error
         finally:
             attempt.end()
-        region.used = now = self.clock.monotonic()
-        if now - began > self._settings.attempt:
-            number = number_of(call.operation, call.kwargs)
+
+    def _answered(self, region: Region, call: Call, need: Need, took: float) -> None:
+        """Take note of an answer, after so many seconds."""
+        self._praise(region, call, need, took)
+        self._convict(call, need)
+
+    def _praise(
+        self, region: Region, call: Call, need: Need, took: float, number: int | None = None
+    ) -> None:
+        """number: of the call's request, where its arguments may be others by now."""
+        region.used = self.clock.monotonic()
+        if self.hedges is not None and call.hedged:
+            self.hedges.measured(region.name, call.operation, took)
+        if took > self._settings.attempt:
+            number = number_of(call.operation, call.kwargs) if number is None else number
             region.breakers.of(need).suspected(number, answered=True)
         else:
             region.breakers.succeeded(need)
-        self._convict(call, need)
-        return answer
 
     def _failed(self, region: Region, error: Failure, call: Call, need: Need) -> Kind:
         """Take note of a failure, and tell what it says."""
@@ -415,11 +516,22 @@ class Calls:
         call.last = error
         if what is Kind.DENIED:
             call.denied = call.denied or error
+        self._charge(region, what, need)
+        if what is Kind.ANSWERED:
+            self._convict(call, need)
+        if what is Kind.UNKNOWN:
+            call.suspects.append(region)
+        if what in (Kind.NOT_SENT, Kind.UNKNOWN):
+            call.failed.add(region.name)
+        if what is not Kind.ANSWERED:
+            call.tried.append((region.name, words(error)))
+        return what
+
+    @staticmethod
+    def _charge(region: Region, what: Kind, need: Need) -> None:
+        """What is certain. Whose fault UNKNOWN was is not known yet."""
         match what:
-            case Kind.ANSWERED:
-                region.breakers.succeeded(need)
-                self._convict(call, need)
-            case Kind.BUSY | Kind.CROWDED | Kind.DENIED:
+            case Kind.ANSWERED | Kind.BUSY | Kind.CROWDED | Kind.DENIED:
                 region.breakers.succeeded(need)
             case Kind.THROTTLED:
                 region.breakers.of(need).throttled()
@@ -428,12 +540,23 @@ class Calls:
                 region.breakers.unreachable(need)
             case Kind.UNKNOWN:
                 region.failures += 1
-                call.suspects.append(region)
-        if what in (Kind.NOT_SENT, Kind.UNKNOWN):
-            call.failed.add(region.name)
-        if what is not Kind.ANSWERED:
-            call.tried.append((region.name, words(error)))
-        return what
+
+    def _late(self, end: End, call: Call, number: int, *, elsewhere: bool) -> None:
+        """Take note of an attempt at a read whose call is over. Of the call nothing is noted.
+
+        number: of its request. elsewhere: another region has answered it.
+        """
+        if end.error is None:
+            self._praise(end.region, call, Need.READ, end.took, number)
+            return
+        if not isinstance(end.error, FAILURES):
+            return  # it was not sent, and says nothing of the region
+        what = kind(end.error)
+        self._charge(end.region, what, Need.READ)
+        if what is Kind.UNKNOWN and elsewhere:
+            end.region.breakers.read.failed()
+        elif what is Kind.UNKNOWN:
+            end.region.breakers.read.suspected(number)
 
     @staticmethod
     def _convict(call: Call, need: Need) -> None:
@@ -469,6 +592,32 @@ class Calls:
     def _count(self, what: str) -> None:
         with self._counted:
             self.outcomes[what] = self.outcomes.get(what, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What a hedged read needs of its calls."""
+
+    calls: Calls
+
+    def send(self, region: Region, call: Call, seconds: float) -> Any:
+        return self.calls._send(region, call, seconds)  # noqa: SLF001  # of this module
+
+    def begun(self, region: Region, call: Call) -> None:
+        self.calls._begun(region, call)  # noqa: SLF001  # as above
+
+    def answered(self, region: Region, call: Call, took: float) -> None:
+        self.calls._answered(region, call, Need.READ, took)  # noqa: SLF001  # as above
+
+    def failed(self, region: Region, error: Failure, call: Call) -> Kind:
+        return self.calls._failed(region, error, call, Need.READ)  # noqa: SLF001  # as above
+
+    def late(self, end: End, call: Call, number: int, *, elsewhere: bool) -> None:
+        self.calls._late(end, call, number, elsewhere=elsewhere)  # noqa: SLF001  # as above
+
+
+def _nothing(_: Region) -> None:
+    """The attempt of a call that makes none."""
 
 
 def _first(pinned: str | None, order: Sequence[str]) -> Sequence[str]:

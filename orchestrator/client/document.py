@@ -1,8 +1,8 @@
 """The region-health document as applications read it.
 
 PURE. Applications depend on `revision`, `epoch`, `primary` and, for each region, `endpoint`,
-`aws_region`, `healthy` and `fenced_until`, and on nothing else; what else the document holds is not
-looked at.
+`aws_region`, `healthy` and `fenced_until`. `evacuated` is read where the document has it: mirrors
+hold the fields above alone. What else the document holds is not looked at.
 
 Whoever can write the document must not be able to have items and signatures sent to a host of
 theirs. So an endpoint is taken only if it is a name of AWS's for DynamoDB in that region, or if the
@@ -13,7 +13,7 @@ others serve.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -35,6 +35,7 @@ from orchestrator.core.reading import (
     read_time,
     strict,
     text,
+    texts,
 )
 from orchestrator.core.shown import quoted
 
@@ -51,7 +52,8 @@ class RegionEntry:
 
     endpoint: of DynamoDB, a host, or a URL where it is not `https`. fenced_until: no writes are
     sent there before that time; None: no fence. stated: AWS's name of the region as the document
-    has it beside the endpoint, empty where it has none.
+    has it beside the endpoint, empty where it has none. evacuated: people have taken the traffic
+    away from there.
     """
 
     name: str
@@ -59,6 +61,12 @@ class RegionEntry:
     healthy: bool
     fenced_until: datetime | None = None
     stated: str = ""
+    evacuated: bool = False
+
+    @property
+    def left(self) -> bool:
+        """Whether it is to be left alone while another region may be asked: down, or evacuated."""
+        return self.evacuated or not self.healthy
 
     @property
     def endpoint_url(self) -> str:
@@ -128,6 +136,8 @@ def read_document(data: bytes, allow: Allow = never) -> Document:
         epoch = _number(fields.get("epoch"), EPOCHS)
         where = "primary"
         primary = text(fields.get("primary"))
+        where = "evacuated"
+        evacuated = frozenset(maybe(fields.get("evacuated"), texts) or ())
         where = "regions"
         found = [_region(name, entry, allow) for name, entry in mapping(fields["regions"]).items()]
     except (TypeError, ValueError, KeyError, OverflowError) as error:
@@ -138,7 +148,11 @@ def read_document(data: bytes, allow: Allow = never) -> Document:
     if primary not in names:
         raise Corrupt(f"primary: {quoted(primary)} is not one of the regions ({', '.join(names)})")
     refused = {entry.name: why for entry, why in found if why}
-    regions = {entry.name: entry for entry, why in found if not why}
+    regions = {
+        entry.name: replace(entry, evacuated=True) if entry.name in evacuated else entry
+        for entry, why in found
+        if not why
+    }
     if not regions:
         why = "; ".join(f"{_shown(name)}: {fault}" for name, fault in refused.items())
         raise Corrupt(f"regions: none may be used ({why})")

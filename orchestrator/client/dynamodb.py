@@ -12,7 +12,7 @@ warm in threads of its own. It is safe to use from many threads, and goes on aft
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -22,11 +22,14 @@ from botocore.client import BaseClient
 
 from orchestrator.client.allowed import Allow, never
 from orchestrator.client.breaker import Need
-from orchestrator.client.call import DEADLINE, OnStale, Options, Settings
+from orchestrator.client.call import DEADLINE, Clock, OnStale, Options, Settings
 from orchestrator.client.calls import Calls
 from orchestrator.client.errors import NoHealthyRegion
 from orchestrator.client.fork import in_child
+from orchestrator.client.hedges import COUNTS, Hedges
+from orchestrator.client.home import HomeOf, Homes
 from orchestrator.client.keeper import WARM_EVERY, Keeper
+from orchestrator.client.patched import late_patcher, must_be_early, refuse_later_patching
 from orchestrator.client.regions import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -60,26 +63,38 @@ class MultiRegionDynamoDB:
 
     source: where the document is read from: one, or several, asked in this order, or a DocumentView
     that is shared with a health endpoint. home: the region that the application runs in, as the
-    document names it; None: reads go to the primary. mode, consistency: the service's and the
-    table's. deadline: seconds for one call. connect_timeout, read_timeout: seconds for one attempt.
+    document names it; None: reads go to the primary. Or, in active-active, a function of a table's
+    name and a key (Python's values, by attribute) that returns the region where the key is at home:
+    its writes and strongly consistent reads go there. Then process_home is the region that the
+    application runs in, and keys may say the names of tables' keys, the partition key first (else
+    DescribeTable is asked for a table that is put into or queried consistently). mode, consistency:
+    the service's and the table's. deadline: seconds for one call. connect_timeout, read_timeout:
+    seconds for one attempt.
     on_stale_document: `serve` goes on by the last known document however old; `refuse-writes`
     refuses writes once it is older than max_staleness. consistent_fallback: whether strongly
     consistent reads may be answered by another region when the one that takes writes is not to be
     had. health_table: a table with the item `failover#health`, for warm connections and probes;
-    without it the regions are asked for their endpoints, which says less. warm_every: seconds
+    without it the regions are asked for their endpoints, which says less. hedge: the share of the
+    eventually consistent reads that may be sent to a second region when the first one is slow, such
+    as 0.05; 0: none (see `orchestrator.client.hedges`). warm_every: seconds
     without a call after which a region is asked so. credentials: of `orchestrator.aws_identity`,
     renewed beside the requests; None: boto3's usual search. allow_endpoint: whether requests for a
     region may go to an endpoint that is no name of AWS's for DynamoDB there (a function of the
     region's name and the endpoint, see `orchestrator.client.allowed`); a DocumentView that is given
     has its own. session: makes the boto3 Session, and
-    then credentials are its business.
+    then credentials are its business. clock: the time of deadlines, pauses and breakers, and now:
+    the one that fences are compared with; for tests (`orchestrator.client.testing`).
+
+    Raises PatchedLate where gevent has patched after boto3 or this module was imported.
     """
 
     def __init__(  # noqa: PLR0913  # each is a setting of its own, and has a default
         self,
         source: Source | Sequence[Source] | DocumentView,
         *,
-        home: str | None = None,
+        home: str | HomeOf | None = None,
+        process_home: str | None = None,
+        keys: Mapping[str, Sequence[str]] | None = None,
         mode: Mode | str = Mode.ACTIVE_PASSIVE,
         consistency: Consistency | str = Consistency.MREC,
         deadline: float = DEADLINE,
@@ -90,14 +105,23 @@ class MultiRegionDynamoDB:
         on_stale_document: OnStale | str = OnStale.SERVE,
         consistent_fallback: bool = False,
         health_table: str | None = None,
+        hedge: float = 0.0,
         warm_every: float = WARM_EVERY,
         credentials: OffPath | None = None,
         allow_endpoint: Allow | None = None,
         session: Callable[[], Session] | None = None,
+        clock: Clock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
     ) -> None:
         if deadline <= 0 or connect_timeout <= 0 or read_timeout <= 0:
             raise ValueError("deadline, connect_timeout and read_timeout are seconds, more than 0")
+        import boto3  # noqa: F401  # before a thread of ours and the application import it at once
+
+        must_be_early()
+        refuse_later_patching()
+
+        own = process_home if callable(home) else home
+        self._homes = _homes(home, process_home, keys, Mode(mode), Consistency(consistency))
         self._owns_view = not isinstance(source, DocumentView)
         if isinstance(source, DocumentView):
             if allow_endpoint is not None:
@@ -112,21 +136,26 @@ class MultiRegionDynamoDB:
                 allow_endpoint=allow_endpoint or never,
             )
         config = client_config(connect_timeout, read_timeout)
-        self._regions = Regions(session or partial(_session, credentials), config)
+        clock = clock or Clock()
+        make_session = session or partial(_session, credentials)
+        self._regions = Regions(make_session, config, clock.monotonic)
         settings = Settings(
-            home,
+            own,
             Mode(mode),
             Consistency(consistency),
             OnStale(on_stale_document),
             consistent_fallback,
             read_timeout,
         )
-        self._calls = Calls(self.view, self._regions, settings, now)
+        hedges = _hedges(hedge)
+        self._calls = Calls(self.view, self._regions, settings, now, clock, hedges=hedges)
         self._options = Options(deadline)
-        self._home = home
+        self._home = own
         self._health_table = health_table
 
         def renew() -> None:
+            if late_patcher():  # the application's own calls say so
+                return
             if (latest := self.view.latest) is not None:
                 self._regions.prepare(latest)  # a view that is shared, or inherited by a fork
             if credentials is not None:
@@ -136,7 +165,7 @@ class MultiRegionDynamoDB:
         self._keeper = Keeper(
             self._regions, self._ask, renew, warm_every=warm_every, write=try_write
         )
-        self._handed = Handed(Router(self._calls, self._options), home)
+        self._handed = Handed(self._router(self._options), own)
         self.view.on_change(self._regions.prepare)
         self.view.start()
         self._keeper.start()
@@ -180,7 +209,7 @@ class MultiRegionDynamoDB:
             self._options.deadline if deadline is None else deadline,
             self._options.idempotent if idempotent is None else idempotent,
         )
-        return Handed(Router(self._calls, chosen), self._home)
+        return Handed(self._router(chosen), self._home)
 
     def route(self, existing: ServiceResource | BaseClient) -> None:
         """Route a resource or client of DynamoDB that the application has made itself.
@@ -193,7 +222,7 @@ class MultiRegionDynamoDB:
             raise ValueError(
                 f"route() takes DynamoDB's resource or client, and this is {service}'s"
             )
-        route(client, Router(self._calls, self._options))
+        route(client, self._router(self._options))
 
     # --- beside boto3
 
@@ -227,7 +256,9 @@ class MultiRegionDynamoDB:
         document: age in seconds, whether it is stale, revision, epoch and primary. regions: the
         states of the breakers for reads and writes and the worse one of both, attempts made and
         attempts that failed. outcomes: how many calls failed,
-        by what is known of them: `read-failed`, `not-sent`, `unknown`.
+        by what is known of them: `read-failed`, `not-sent`, `unknown`. hedges: reads that might
+        have been hedged, those for which a second region was asked, those that it won, and those
+        for which there was no thread.
         """
         latest = self.view.latest
         return {
@@ -248,6 +279,9 @@ class MultiRegionDynamoDB:
                 for region in self._regions.all()
             },
             "outcomes": dict(self._calls.outcomes),
+            "hedges": hedges.stats()
+            if (hedges := self._calls.hedges)
+            else dict.fromkeys(COUNTS, 0),
         }
 
     # --- life
@@ -255,6 +289,8 @@ class MultiRegionDynamoDB:
     def close(self) -> None:
         """End the threads. A DocumentView that was given goes on."""
         self._keeper.close()
+        if self._calls.hedges is not None:
+            self._calls.hedges.close()
         if self._owns_view:
             self.view.close()
 
@@ -262,6 +298,8 @@ class MultiRegionDynamoDB:
         """In a child process: new connections, new threads. Called by the fork itself."""
         self._regions.after_fork()
         self._calls.after_fork()
+        if self._homes is not None:
+            self._homes.after_fork()
         self._keeper.after_fork()
 
     def __enter__(self) -> Self:
@@ -274,6 +312,9 @@ class MultiRegionDynamoDB:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _router(self, options: Options) -> Router:
+        return Router(self._calls, options, self._homes)
 
     def _ask(self, region: Region) -> object:
         if self._health_table is None:
@@ -292,6 +333,40 @@ class MultiRegionDynamoDB:
             )
         except region.client.exceptions.ConditionalCheckFailedException:
             return
+
+
+def _homes(
+    home: str | HomeOf | None,
+    process_home: str | None,
+    keys: Mapping[str, Sequence[str]] | None,
+    mode: Mode,
+    consistency: Consistency,
+) -> Homes | None:
+    """Where keys are at home; None if the process's home is that of all. Raises ValueError."""
+    if not callable(home):
+        if process_home is not None or keys:
+            raise ValueError(
+                "process_home and keys belong to a home that is a function of the key. Write"
+                " home='us-east-1' for the region that this process runs in, and nothing else"
+            )
+        return None
+    if mode is Mode.ACTIVE_PASSIVE:
+        raise ValueError(
+            "home is a function of the key, and mode is active-passive, where the primary takes all"
+            " writes: the function would have nothing to say. Write home='us-east-1' for the region"
+            " that this process runs in, or mode='active-active' if every region takes writes"
+        )
+    return Homes(home, keys or {}, consistent=consistency is Consistency.MREC)
+
+
+def _hedges(share: float) -> Hedges | None:
+    """When a second region is asked; None: never. Raises ValueError."""
+    if isinstance(share, bool) or not 0 <= share <= 1:
+        raise ValueError(
+            f"hedge is {share!r}. It is the share of reads that may be sent twice, from 0 (none)"
+            " to 1: write hedge=0.05 for one in twenty"
+        )
+    return Hedges(share) if share else None
 
 
 def _session(credentials: OffPath | None) -> Session:

@@ -6,6 +6,9 @@
     │   └── StaleDocument   nothing was sent: the document is too old to know who takes writes
     └── WriteUnknown      the write was sent and not answered: it may have happened
 
+    HomeError (ValueError)  where a key is at home is not known: nothing was sent. A fault of the
+                            program, which no repeat cures
+
 What DynamoDB itself answers (a condition that failed, a missing table, throttling that outlasted
 the deadline) comes through as botocore's own `ClientError`, as from boto3.
 """
@@ -73,3 +76,12 @@ class WriteRefused(RegionError):
 
 class StaleDocument(WriteRefused):
     """Nothing was sent: who takes writes is not known freshly enough (`refuse-writes`)."""
+
+
+class HomeError(ValueError):
+    """`home=` gave no usable region for a request: nothing was sent. Change the program."""
+
+    outcome = Outcome.NOT_SENT
+
+    def __init__(self, operation: str, what: str, do: str) -> None:
+        super().__init__(f"{operation}: {what}. Nothing was sent, to no region. {do}")

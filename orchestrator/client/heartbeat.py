@@ -29,7 +29,7 @@ from orchestrator.client.beat import (
 )
 from orchestrator.client.bounded import Lane, gather
 from orchestrator.client.document import RegionEntry
-from orchestrator.client.fork import in_child
+from orchestrator.client.fork import Background, in_child, work
 from orchestrator.client.own_items import OwnItems, now
 from orchestrator.client.view import DocumentView
 
@@ -91,7 +91,7 @@ class Heartbeat:
         with self._changed:
             if self._thread is None and not self._closed:
                 _running.add(self)
-                self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+                self._thread = Background(self._run, "heartbeat")
                 self._thread.start()
         return self
 
@@ -123,11 +123,13 @@ class Heartbeat:
     ) -> None:
         self.close()
 
-    def _run(self) -> None:
-        while not self._closed:
-            pause = self._try()
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, pause)
+    def _run(self, at_home: Callable[[], bool]) -> None:
+        changed = self._changed
+        while not self._closed and at_home():
+            with work():
+                pause = self._try()
+            with changed:
+                changed.wait_for(lambda: self._closed, pause)
 
     def _try(self) -> float:
         """One heartbeat, whatever it comes to; seconds until the next one."""

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from orchestrator.client import attempt
 from orchestrator.client.breaker import LEASE, BreakerState, Need
+from orchestrator.client.fork import Background, work
 from orchestrator.client.outcome import FAILURES, Kind, kind
 from orchestrator.client.regions import Region, Regions
 
@@ -71,7 +72,7 @@ class Keeper:
     def start(self) -> None:
         """Begin. Idempotent."""
         if self._thread is None and not self._stopping.is_set():
-            self._thread = threading.Thread(target=self._run, name="region-keeper", daemon=True)
+            self._thread = Background(self._run, "region-keeper")
             self._thread.start()
 
     def close(self) -> None:
@@ -87,8 +88,9 @@ class Keeper:
         if running:
             self.start()
 
-    def _run(self) -> None:
-        while not self._stopping.wait(ROUND):
+    def _run(self, at_home: Callable[[], bool]) -> None:
+        stopping = self._stopping
+        while not stopping.wait(ROUND) and at_home():
             try:
                 self._renew()
                 for region in self._regions.all():
@@ -163,6 +165,10 @@ class Keeper:
 
 
 def _begin(call: Callable[..., object], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=call, args=arguments, name="region-keeper", daemon=True)
+    def run(_: Callable[[], bool]) -> None:
+        with work():
+            call(*arguments)
+
+    thread = Background(run, "region-keeper-asks")
     thread.start()
     return thread

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.client.beat import Beat, Sight
 from orchestrator.client.document import RegionEntry
+from orchestrator.client.patched import must_be_early
 from orchestrator.client.regions import aws_region, share_time, whole
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class RegionItems:
 
     def _client(self) -> DynamoDBClient:
         """The client of this process: connections are not shared with the one we were forked of."""
+        must_be_early()
         made = self._made
         if made is None or made[0] != os.getpid():
             made = self._made = (os.getpid(), self._make())

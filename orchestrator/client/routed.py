@@ -18,19 +18,26 @@ and a botocore without it is refused before anything is routed.
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import threading
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from botocore import __version__ as botocore_version
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from orchestrator.client.batches import in_parts, merged
 from orchestrator.client.call import Ask, Options
-from orchestrator.client.calls import WRITES, Calls
+from orchestrator.client.calls import WORTH_IT, WRITES, Calls
+from orchestrator.client.errors import NoHealthyRegion, Outcome
 from orchestrator.client.fork import in_child
+from orchestrator.client.home import STATEMENTS, Homes, Part, chosen
+from orchestrator.client.key_names import key_names
+from orchestrator.client.patched import must_be_early
 from orchestrator.client.repeats import all_repeatable, repeatable
 from orchestrator.client.typed import typed_as
 from orchestrator.core.endpoints import is_aws_region
@@ -57,7 +64,6 @@ OLDEST = (1, 40)
 """The oldest botocore: the lower bound of the extra `dynamodb`, with which the tests are run."""
 
 READS = frozenset({"get_item", "query", "scan", "batch_get_item", "transact_get_items"})
-STATEMENTS = frozenset({"execute_statement", "batch_execute_statement", "execute_transaction"})
 
 Arguments = Mapping[str, Any]
 Answer = tuple[Any, dict[str, Any]]
@@ -92,11 +98,15 @@ class Answered(ClientError):
 
 
 class Router:
-    """Takes the calls of one client to the regions. options: of every call of it."""
+    """Takes the calls of one client to the regions. options: of every call of it.
 
-    def __init__(self, calls: Calls, options: Options) -> None:
+    homes: where each key is at home; None: the process's home is that of all.
+    """
+
+    def __init__(self, calls: Calls, options: Options, homes: Homes | None = None) -> None:
         self._calls = calls
         self._options = options
+        self._homes = homes
 
     def keep(self, params: Arguments, context: dict[str, Any], **_: object) -> None:
         """Remember the arguments of this call, in DynamoDB's own form."""
@@ -107,38 +117,80 @@ class Router:
     ) -> Answer:
         """The answer of a region, in place of the request that botocore would send.
 
-        Raises what `Calls` raises, but for an error that a region answered: that is an answer.
+        Raises what `take` raises, but for an error that a region answered: that is an answer.
+        Raises PatchedLate, and sends nothing.
         """
+        must_be_early()
         given = context.pop(_ARGUMENTS, {})
         operation = xform_name(model.name)
 
-        def ask(region: Region) -> Answer:
-            return send(region, model, params)
+        def ask_for(part: Part) -> Ask:
+            serialized = _narrowed(params, part) if part.places else params
+            return lambda region: send(region, model, serialized)
 
         try:
-            (http, parsed), region = self.take(operation, given, ask)
+            answers = self.take(operation, given, ask_for)
         except Answered as error:
             return error.http, error.response  # type: ignore[return-value]  # as it was parsed
+        (http, parsed), region = answers[-1]
+        if len(answers) > 1:
+            return http, merged([one for (_, one), _ in answers])
         if key := parsed.get("LastEvaluatedKey"):
             parsed["LastEvaluatedKey"] = PageKey(key, region)
         return http, parsed
 
-    def take(self, operation: str, given: Arguments, ask: Ask) -> tuple[Any, str]:
-        """Take one call to a region: its answer, and which it was. Raises what `Calls` raises.
+    def take(
+        self, operation: str, given: Arguments, ask_for: Callable[[Part], Ask]
+    ) -> list[tuple[Any, str]]:
+        """Take one call to a region: its answer, and which it was. Of a batch whose keys have
+        several homes, those of each part.
 
-        given: the arguments. ask: makes one attempt.
+        given: the arguments. ask_for: makes an attempt at a part. Raises what `Calls` raises, and
+        HomeError.
         """
+        if self._homes is None or not self._has_homes(self._homes, operation, given):
+            whole = Part(given)
+            return [self._take(operation, whole, self._options, ask_for(whole))]
+        until = self._calls.clock.monotonic() + self._options.deadline
+
+        def one(part: Part) -> tuple[Any, str]:
+            left = until - self._calls.clock.monotonic()
+            if left < WORTH_IT:
+                known = Outcome.NOT_SENT if operation in WRITES else None
+                where = part.home or "any region"
+                raise NoHealthyRegion(operation, [(where, "no time is left to ask it")], known)
+            own = replace(self._options, deadline=left)
+            return self._take(operation, part, own, ask_for(part))
+
+        describe = partial(key_names, self._calls, self._options, operation)
+        parts = self._homes.parts(operation, given, describe)
+        if len(parts) == 1:
+            return [one(parts[0])]
+        for part in parts:
+            self._calls.must_know(operation, part.home, self._options.deadline)
+        return in_parts(operation, parts, one, writes=operation in WRITES)
+
+    def _take(self, operation: str, part: Part, options: Options, ask: Ask) -> tuple[Any, str]:
+        given, home = part.given, part.home
         if operation in WRITES:
             safe = _safe(operation, given)
-            return self._calls.write(operation, given, self._options, repeatable=safe, ask=ask)
+            return self._calls.write(operation, given, options, repeatable=safe, ask=ask, home=home)
         if not self._reads(operation, given):
-            return self._calls.write(operation, given, self._options, ask=ask)
+            return self._calls.write(operation, given, options, ask=ask)
         start = given.get("ExclusiveStartKey")
         pinned = start.region if isinstance(start, PageKey) else None
         consistent = _is_consistent(operation, given)
         return self._calls.read(
-            operation, given, self._options, consistent=consistent, pinned=pinned, ask=ask
+            operation, given, options, consistent=consistent, pinned=pinned, ask=ask, home=home
         )
+
+    def _has_homes(self, homes: Homes, operation: str, given: Arguments) -> bool:
+        """Whether it goes where its keys are at home."""
+        if operation not in READS | WRITES | STATEMENTS:
+            return False
+        if not self._reads(operation, given):
+            return True
+        return homes.consistent and _asks_for_consistency(operation, given)
 
     @staticmethod
     def _reads(operation: str, given: Arguments) -> bool:
@@ -211,7 +263,14 @@ class Handed:
         return self.resource.Table(name)
 
     def _made(self, kind: str) -> Any:
-        """One of the two. Its endpoint and keys are none: whatever is not routed goes nowhere."""
+        """One of the two. Its endpoint and keys are none: whatever is not routed goes nowhere.
+
+        The region's client says who asks. botocore would make that text here as well, for nothing,
+        at a twentieth of a call.
+        """
+        from botocore.config import Config  # boto3 is imported with the first client
+
+        must_be_early()
         with _Making.lock:
             made = getattr(_session(), kind)(
                 "dynamodb",
@@ -219,6 +278,7 @@ class Handed:
                 endpoint_url=NOWHERE,
                 aws_access_key_id="routed",
                 aws_secret_access_key="routed",  # noqa: S106  # no key
+                config=Config(user_agent="routed"),
             )
         route(made.meta.client if kind == "resource" else made, self._router)
         return made
@@ -293,6 +353,20 @@ def _is_consistent(operation: str, given: Arguments) -> bool:
     if operation in {"get_item", "query", "scan", "execute_statement"}:
         return bool(given.get("ConsistentRead"))
     return True  # transactions, and what is not of items
+
+
+def _asks_for_consistency(operation: str, given: Arguments) -> bool:
+    """As `_is_consistent`, but of statements only if they say so or are a transaction."""
+    if operation == "batch_execute_statement":
+        return any(one.get("ConsistentRead") for one in given.get("Statements") or ())
+    return _is_consistent(operation, given)
+
+
+def _narrowed(serialized: Arguments, part: Part) -> dict[str, Any]:
+    """The serialized batch with the requests of this part alone."""
+    body = json.loads(serialized["body"])
+    body["RequestItems"] = chosen(body["RequestItems"], part.places)
+    return {**serialized, "body": json.dumps(body).encode()}
 
 
 def _statements(given: Arguments) -> list[str]:

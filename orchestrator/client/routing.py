@@ -4,8 +4,9 @@
     consistent   where the writes go: elsewhere a strongly consistent read would be consistent with
                  the wrong replica. With MRSC any region will do, so as reads
     writes       active-passive: the primary and no other; active-active: home, then other healthy
-                 regions that are not fenced off
+                 regions that are not fenced off; those that people have evacuated after all others
 
+Home is the application's own region, or that of the key where the application says so.
 Regions that are down come last for reads and not at all for writes: the document may be wrong or
 late about them, a read there harms nobody, and to have none left to ask helps nobody.
 """
@@ -57,8 +58,9 @@ def routes(
     if mode is Mode.ACTIVE_PASSIVE:
         writes = _primary(document)
     else:
-        up = tuple(region for region in ordered if _up(document, region))
-        writes = up or _primary(document)
+        up = (region for region in ordered if _up(document, region))
+        writes = tuple(sorted(up, key=lambda one: document.regions[one].evacuated))
+        writes = writes or _primary(document)
     return Routes(document, reads, reads if consistency is Consistency.MRSC else writes, writes)
 
 

@@ -31,7 +31,8 @@ from orchestrator.client.allowed import Allow, never
 from orchestrator.client.awake import Awake
 from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
-from orchestrator.client.fork import in_child
+from orchestrator.client.fork import Background, in_child, work
+from orchestrator.client.patched import must_be_early
 from orchestrator.client.source import Source
 from orchestrator.core.limits import AHEAD, is_ahead
 from orchestrator.core.reading import Corrupt
@@ -166,9 +167,8 @@ class DocumentView:
         self.awake.start()
         with self._changed:
             if self._thread is None and not self._closed:
-                thread = threading.Thread(target=self._run, name="region-document", daemon=True)
-                self._thread = thread
-                thread.start()
+                self._thread = Background(self._run, "region-document")
+                self._thread.start()
         return self
 
     def close(self) -> None:
@@ -201,21 +201,25 @@ class DocumentView:
 
     # --- the background thread
 
-    def _run(self) -> None:
+    def _run(self, at_home: Callable[[], bool]) -> None:
+        changed = self._changed
         while True:
-            with self._changed:
-                if self._closed:
+            with changed:
+                if self._closed or not at_home():
                     return
                 self._begun += 1
             freezes = self.awake.freezes
-            self._look()
-            with self._changed:
+            with work():
+                self._look()
+            with changed:
+                if not at_home():
+                    return
                 self.awake.answered(freezes)
                 self._ended = self._begun
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed, SPACING)
+                changed.notify_all()
+                changed.wait_for(lambda: self._closed, SPACING)
                 pause = self.interval * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load
-                self._changed.wait_for(lambda: self._closed or self._wanted > self._begun, pause)
+                changed.wait_for(lambda: self._closed or self._wanted > self._begun, pause)
 
     def _look(self) -> None:
         """One round: the sources in order, until one of them tells what is not old."""
@@ -237,6 +241,7 @@ class DocumentView:
 
     def _ask(self, number: int, source: Source, began: float) -> bool:
         """Whether the source is not behind what we know; what is newer is taken over."""
+        must_be_early()
         fetched = source.fetch(self._marks.get(number))
         if fetched is not None:
             document = read_document(fetched.body, self._allow)

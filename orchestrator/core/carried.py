@@ -13,16 +13,16 @@ from datetime import datetime
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.model import Routing, State
 from orchestrator.core.paging import leaves_mark
-from orchestrator.core.plan import plan, seen_pair
+from orchestrator.core.plan import mark_of, plan
 from orchestrator.core.policy import Service
 
 
 def carries(state: State, routing: Routing, service: Service, now: datetime) -> bool:
     """Whether the resource, as it was read, carries the state's epoch."""
-    seen = seen_pair(routing, service)
-    if seen == state.pair:
+    seen = mark_of(routing, service)
+    if seen == state.mark:
         return True
-    if seen > state.pair or not leaves_mark(state, routing.name, now):
+    if seen > state.mark or not leaves_mark(state, routing.name, now):
         return False
     try:
         return not plan(state, routing, service).changes

@@ -18,12 +18,12 @@ from orchestrator.core import attached, orders, rules
 from orchestrator.core.actors import claimed
 from orchestrator.core.carried import carries
 from orchestrator.core.clocks import believed
+from orchestrator.core.counting import proof_needed
 from orchestrator.core.ground import Ground, stand
 from orchestrator.core.incidents import (
     assess,
     believable,
     key_of,
-    proof_needed,
     too_old,
 )
 from orchestrator.core.model import (

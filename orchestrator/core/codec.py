@@ -32,9 +32,9 @@ from orchestrator.core.model import (
     IncidentState,
     Json,
     Leave,
+    Mark,
     Move,
     Paged,
-    Pair,
     Phase,
     Ramp,
     RegionState,
@@ -81,37 +81,28 @@ T = TypeVar("T")
 def encode(state: State) -> bytes:
     """The document as bytes, sorted by nothing: the order is the one people read in."""
     raw = state.raw
-    regions, incidents = mapping(raw.get("regions")), mapping(raw.get("incidents"))
-    pages = mapping(raw.get("pages"))
     document = {
         **raw,
         "schema": SCHEMA,
         "service": state.service,
         "revision": state.revision,
         "epoch": state.epoch,
-        "config": {
-            **mapping(raw.get("config")),
-            **_stamp(state.stamp, mapping(raw.get("config"))),
-        },
+        "config": _over(
+            raw, "config", state.stamp, lambda s: _stamp(s, mapping(raw.get("config")))
+        ),
         "primary": state.primary,
         "writer": state.writer,
         "updated_at": stamped(state.updated_at),
-        "regions": {
-            name: {**mapping(regions.get(name)), **_region(entry)}
-            for name, entry in state.regions.items()
-        },
+        "regions": _each_over(raw, "regions", state.regions, _region),
         "routing": dict(state.routing),
-        "incidents": {
-            key: {**_without(mapping(incidents.get(key)), "failed_at"), **_incident(incident)}
-            for key, incident in state.incidents.items()
-        },
-        "shift": {**mapping(raw.get("shift")), **_shift(state.shift)} if state.shift else None,
-        "switch": _over(raw, "switch", _switch(state.switch) if state.switch else None),
+        "incidents": _incidents(state),
+        "shift": _over(raw, "shift", state.shift, _shift),
+        "switch": _over(raw, "switch", state.switch, _switch),
         "commands": list(state.commands),
         "commanded_at": {key: stamp_time(at) for key, at in state.commands.items()},
-        "order": {**mapping(raw.get("order")), **_order(state, mapping(raw.get("order")))},
-        "freeze": _over(raw, "freeze", _freeze(state.freeze) if state.freeze else None),
-        "ramp": _over(raw, "ramp", _ramp(state.ramp) if state.ramp else None),
+        "order": _order(state, mapping(raw.get("order"))),
+        "freeze": _over(raw, "freeze", state.freeze, _freeze),
+        "ramp": _over(raw, "ramp", state.ramp, _ramp),
         "ceilings": dict(state.ceilings),
         "given_up_at": stamped(state.given_up_at),
         "evacuated": list(state.evacuated),
@@ -123,27 +114,38 @@ def encode(state: State) -> bytes:
         "acknowledged_at": stamped(state.acknowledged_at),
         "forgotten": state.forgotten,
         "history": list(state.history[:HISTORY]),
-        "pages": {
-            key: {**mapping(pages.get(key)), **_paged(entry)} for key, entry in state.pages.items()
-        },
+        "pages": _each_over(raw, "pages", state.pages, _paged),
         "repairs": [_repair(repair) for repair in state.repairs],
         "arrivals": [stamp_time(at) for at in state.arrivals],
     }
     return json.dumps(document, indent=1).encode()
 
 
-def _stamp(stamp: Stamp, known: Json) -> Json:
+def _over(raw: Json, name: str, value: T | None, written: Callable[[T], Json]) -> Json | None:
+    """The value over what stood there, so that fields unknown to this version survive."""
+    return None if value is None else {**mapping(raw.get(name)), **written(value)}
+
+
+def _each_over(
+    raw: Json, name: str, values: Mapping[str, T], written: Callable[[T], Json]
+) -> Mapping[str, Json]:
+    """The same for each value of a mapping, by its key."""
+    there = mapping(raw.get(name))
+    return {key: {**mapping(there.get(key)), **written(value)} for key, value in values.items()}
+
+
+def _stamp(stamp: Stamp, there: Json) -> Json:
     """`routing_of` binds the routing digest to its configuration, as `routing_epoch` below.
 
     A document of an older version does not tell the mode of its configuration, and what is assumed
     for it is not written down: an active-active one would contradict itself then.
     """
-    told: dict[str, object] = {"serial": stamp.serial, "digest": stamp.digest}
-    if "mode" in known or known.get("digest") != stamp.digest:
-        told["mode"] = stamp.mode
-    if not stamp.routing_digest:
-        return told
-    return {**told, "routing_digest": stamp.routing_digest, "routing_of": stamp.digest}
+    fields: dict[str, object] = {"serial": stamp.serial, "digest": stamp.digest}
+    if "mode" in there or there.get("digest") != stamp.digest:
+        fields["mode"] = stamp.mode
+    if stamp.routing_digest:
+        fields |= {"routing_digest": stamp.routing_digest, "routing_of": stamp.digest}
+    return {**there, **fields}
 
 
 def _region(entry: RegionState) -> Json:
@@ -163,6 +165,15 @@ def _region(entry: RegionState) -> Json:
         "attach": entry.attach,
         "attached": entry.attached,
         "leave": entry.leave,
+    }
+
+
+def _incidents(state: State) -> Mapping[str, Json]:
+    """As `_each_over`, but for `failed_at`: it is written only while it holds."""
+    there = mapping(state.raw.get("incidents"))
+    return {
+        key: {**_without(mapping(there.get(key)), "failed_at"), **_incident(incident)}
+        for key, incident in state.incidents.items()
     }
 
 
@@ -186,17 +197,13 @@ def _incident(incident: Incident) -> Json:
     }
 
 
-def _order(state: State, known: Json) -> Json:
+def _order(state: State, there: Json) -> Json:
     """The newest obeyed command of each family, over what stood there."""
-    return {
-        family: {**mapping(known.get(family)), "at": stamp_time(given.at), "id": given.id}
+    newest: Json = {
+        str(family): {**mapping(there.get(family)), "at": stamp_time(given.at), "id": given.id}
         for family, given in state.order.items()
     }
-
-
-def _over(raw: Json, name: str, value: Json | None) -> Json | None:
-    """The value over what stood there, so that fields unknown to this version survive."""
-    return None if value is None else {**mapping(raw.get(name)), **value}
+    return {**there, **newest}
 
 
 def _freeze(freeze: Freeze) -> Json:
@@ -228,18 +235,18 @@ def _ramp(ramp: Ramp) -> Json:
 def _shift(shift: Shift) -> Json:
     """`routing_epoch` binds the routing to its epoch: a version that does not know either keeps
     both when it writes a later epoch, and they say nothing of that one."""
-    pair = shift.pair
+    mark = shift.mark
     kept = {} if shift.routing is None else {"routing": dict(shift.routing)}
-    bound = {"routing_epoch": pair.epoch} if kept else {}
-    told = {"epoch": pair.epoch, "rev": pair.rev, "phase": shift.phase, "at": stamped(shift.at)}
-    return {**told, **kept, **bound}
+    bound = {"routing_epoch": mark.epoch} if kept else {}
+    plain = {"epoch": mark.epoch, "rev": mark.rev, "phase": shift.phase, "at": stamped(shift.at)}
+    return {**plain, **kept, **bound}
 
 
 def _known_move(raw: Json, move: Move) -> Json:
     """The move as the document had it; an epoch is made by one move."""
-    known = raw.get("moves")
-    found = [m for m in known if isinstance(m, dict)] if isinstance(known, list) else []
-    return next((m for m in found if m.get("epoch") == move.epoch), NOTHING)
+    listed = raw.get("moves")
+    moves = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
+    return next((m for m in moves if m.get("epoch") == move.epoch), NOTHING)
 
 
 def _move(move: Move) -> Json:
@@ -394,10 +401,10 @@ def _read_region(value: object) -> RegionState:
 
 
 def _read_incidents(value: object) -> Mapping[str, Incident]:
-    found = strict(value)
-    if len(found) > INCIDENTS_READ:
-        raise ValueError(f"{len(found)} of them, more than {INCIDENTS_READ}")
-    return {key: _read_incident(key, incident) for key, incident in found.items()}
+    incidents = strict(value)
+    if len(incidents) > INCIDENTS_READ:
+        raise ValueError(f"{len(incidents)} of them, more than {INCIDENTS_READ}")
+    return {key: _read_incident(key, incident) for key, incident in incidents.items()}
 
 
 def _read_incident(key: str, value: object) -> Incident:
@@ -458,22 +465,23 @@ def _read_commands(document: Json, read: _Reader) -> Mapping[str, datetime]:
 
 def _read_order(entry: Json) -> Mapping[Family, Given]:
     """The families that this version knows; a newer version's are kept as they are."""
-    known = {family: strict(entry[family]) for family in Family if family in entry}
+    families = {family: strict(entry[family]) for family in Family if family in entry}
     return {
-        family: Given(read_time(given["at"]), text(given["id"])) for family, given in known.items()
+        family: Given(read_time(given["at"]), text(given["id"]))
+        for family, given in families.items()
     }
 
 
 def _read_shift(entry: Json) -> Shift:
-    pair = Pair(_epoch(entry["epoch"]), count(entry["rev"]))
-    known = {str(phase): phase for phase in Phase}
-    phase = known.get(str(entry.get("phase")), Phase.COMMITTED)
-    return Shift(pair, phase, _lenient_time(entry.get("at")), _decided(entry, pair))
+    mark = Mark(_epoch(entry["epoch"]), count(entry["rev"]))
+    phases = {str(phase): phase for phase in Phase}
+    phase = phases.get(str(entry.get("phase")), Phase.COMMITTED)
+    return Shift(mark, phase, _lenient_time(entry.get("at")), _decided(entry, mark))
 
 
-def _decided(entry: Json, pair: Pair) -> Mapping[str, float] | None:
+def _decided(entry: Json, mark: Mark) -> Mapping[str, float] | None:
     """The routing that the epoch was decided to be, where it is this epoch's."""
-    if "routing" not in entry or entry.get("routing_epoch", pair.epoch) != pair.epoch:
+    if "routing" not in entry or entry.get("routing_epoch", mark.epoch) != mark.epoch:
         return None
     return {name: number(share) for name, share in strict(entry["routing"]).items()}
 
@@ -486,13 +494,13 @@ def _history(value: object) -> tuple[Json, ...]:
 
 def _read_pages(value: object) -> Mapping[str, Paged]:
     """For people only: an entry that cannot be read is forgotten, and pages again."""
-    found: dict[str, Paged] = {}
+    pages: dict[str, Paged] = {}
     for key, entry in mapping(value).items():
         try:
-            found[key] = _read_paged(strict(entry))
+            pages[key] = _read_paged(strict(entry))
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
-    return found
+    return pages
 
 
 def _read_paged(entry: Json) -> Paged:
@@ -509,19 +517,19 @@ def _read_paged(entry: Json) -> Paged:
 
 def _read_repairs(value: object) -> tuple[Repair, ...]:
     """As pages: what cannot be read is forgotten."""
-    found: list[Repair] = []
+    repairs: list[Repair] = []
     for entry in value if isinstance(value, list) else []:
         try:
-            found.append(_read_repair(strict(entry)))
+            repairs.append(_read_repair(strict(entry)))
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
-    return tuple(found)
+    return tuple(repairs)
 
 
 def _read_arrivals(value: object) -> tuple[datetime, ...]:
     """As pages: what cannot be read is forgotten."""
-    found = (_lenient_time(at) for at in (value if isinstance(value, list) else [])[-ARRIVALS:])
-    return tuple(at for at in found if at is not None)
+    times = (_lenient_time(at) for at in (value if isinstance(value, list) else [])[-ARRIVALS:])
+    return tuple(at for at in times if at is not None)
 
 
 def _read_repair(entry: Json) -> Repair:

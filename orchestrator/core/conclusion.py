@@ -16,14 +16,14 @@ from orchestrator.core.fence import next_epoch
 from orchestrator.core.ground import settle, shares
 from orchestrator.core.incidents import derived, key_of, live
 from orchestrator.core.model import (
-    NO_PAIR,
+    NO_MARK,
     Command,
     Decision,
     Incident,
+    Mark,
     Move,
     Outcome,
     Page,
-    Pair,
     Phase,
     Shift,
     State,
@@ -32,7 +32,7 @@ from orchestrator.core.model import (
     Tick,
 )
 from orchestrator.core.paging import contradicted, implausible
-from orchestrator.core.plan import desired, remember, seen_pair
+from orchestrator.core.plan import desired, mark_of, remember
 from orchestrator.core.policy import Service
 from orchestrator.core.proposal import Proposal
 from orchestrator.core.rule import Reason, Rule, needs_human, refusals
@@ -92,7 +92,7 @@ def _is_recorded(case: Case, state: State, outcome: Outcome) -> bool:
         return True
     if outcome is Outcome.HELD and isinstance(case.signal, Command):
         return True  # who gave a command finds its refusal
-    takes_epoch = state.pair != (case.before.pair if case.before else NO_PAIR)
+    takes_epoch = state.mark != (case.before.mark if case.before else NO_MARK)
     return takes_epoch or _statuses_change(case, state)
 
 
@@ -110,7 +110,7 @@ def _ended_switch(case: Case, state: State, reasons: tuple[Reason, ...]) -> tupl
 def _new_epoch(case: Case, proposal: Proposal, stored: Stored) -> State:
     """The state with a new epoch for these regions: above all that state and resource have seen."""
     service, state, routing, now = case.service, case.state, case.routing, case.now
-    epoch = next_epoch(state.epoch, seen_pair(routing, service).epoch if routing else 0)
+    epoch = next_epoch(state.epoch, mark_of(routing, service).epoch if routing else 0)
     regions = proposal.regions or tuple(state.routing)
     routing_then = shares(regions)
     moved = replace(
@@ -119,7 +119,7 @@ def _new_epoch(case: Case, proposal: Proposal, stored: Stored) -> State:
         stamp=service.stamp,
         primary=state.primary if state.primary in regions else regions[0],
         routing=routing_then,
-        shift=Shift(Pair(epoch, stored.generation), Phase.COMMITTED, now, routing_then),
+        shift=Shift(Mark(epoch, stored.generation), Phase.COMMITTED, now, routing_then),
         moves=_moves(state, proposal, epoch, service, now),
         evacuated=tuple(name for name in state.evacuated if name not in regions),
     )

@@ -2,23 +2,23 @@
 
 Every change of the desired routing takes a new *epoch*, handed out by compare-and-set of the state
 document; so two handlers never hold the same epoch for different wishes. The commit that makes an
-epoch also fixes its *revision*, the generation of the object that it replaced. The pair (epoch,
+epoch also fixes its *revision*, the generation of the object that it replaced. The mark (epoch,
 revision), compared in that order, is written into the routing resource itself, in the same atomic
 request as the traffic, guarded by the resource's fingerprint F.
 
-A handler shifts in three steps: it reads the resource and gets F and the pair (R, W) on it; it
-stops if (R, W) is higher than its own pair; it writes traffic, its own pair and F at once. Suppose
-handler A holds a lower pair than handler B, and A is stopped for an hour anywhere along the way:
+A handler shifts in three steps: it reads the resource and gets F and the mark (R, W) on it; it
+stops if (R, W) is higher than its own mark; it writes traffic, its own mark and F at once. Suppose
+handler A holds a lower mark than handler B, and A is stopped for an hour anywhere along the way:
 
-- B wrote before A's read: A sees the higher pair and stops.
+- B wrote before A's read: A sees the higher mark and stops.
 - B wrote after A's read: F has changed, A's write is refused (412), A reads again and stops.
-- A wrote first: B's own write is refused by F or sees A's lower pair; B writes over it.
+- A wrote first: B's own write is refused by F or sees A's lower mark; B writes over it.
 
-In every order the resource ends at the highest pair that was committed and sent. A lost answer
+In every order the resource ends at the highest mark that was committed and sent. A lost answer
 costs nothing: what was asked for is read again and compared, and a repeat carries the old F.
 
 One case is left. The mark may be wiped (an infrastructure tool resets the description), and then a
-stale A that reads afterwards sees no pair. So a resource without a pair is written only after the
+stale A that reads afterwards sees no mark. So a resource without a mark is written only after the
 state was read once more, *later* than that resource, and is still at the commit that the handler
 carries out. If it is, nobody had decided anything newer by then; whoever does so later changes F
 with their own write or meets ours and overwrites it. The extra read is spared where our own commit
@@ -38,7 +38,7 @@ import re
 
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.limits import EPOCHS
-from orchestrator.core.model import NO_PAIR, Pair
+from orchestrator.core.model import NO_MARK, Mark
 from orchestrator.core.reading import read_json
 from orchestrator.core.rule import Rule
 
@@ -65,36 +65,36 @@ _CLAIM = re.compile(r"failover epoch=\d{17,} service=([a-z0-9-]{1,63}) rev=\d+")
 """What is no mark, because its epoch has more digits than any epoch, and looks like one."""
 
 
-def read_mark(description: str, service: str) -> Pair:
-    """The highest pair that the description carries for this service, wherever it stands in it.
+def read_mark(description: str, service: str) -> Mark:
+    """The highest mark that the description carries for this service, wherever it stands in it.
 
     The mark of another service counts as none, and so does an epoch above every epoch that there
     can be.
     """
-    pairs = [
-        Pair(int(found[1]), int(found[3]))
-        for found in _MARK.finditer(description, 0, MAX_READ)
-        if found[2] == service and int(found[1]) < EPOCHS
+    marks = [
+        Mark(int(match[1]), int(match[3]))
+        for match in _MARK.finditer(description, 0, MAX_READ)
+        if match[2] == service and int(match[1]) < EPOCHS
     ]
-    return max(pairs, default=NO_PAIR)
+    return max(marks, default=NO_MARK)
 
 
 def is_implausible(description: str, service: str) -> bool:
     """Whether a mark of this service has an epoch that nobody can have made, however long."""
     marks = _MARK.finditer(description, 0, MAX_READ)
     claims = _CLAIM.finditer(description, 0, MAX_READ)
-    return any(found[2] == service and int(found[1]) >= EPOCHS for found in marks) or any(
-        found[1] == service for found in claims
+    return any(match[2] == service and int(match[1]) >= EPOCHS for match in marks) or any(
+        match[1] == service for match in claims
     )
 
 
-def next_epoch(*known: int) -> int:
+def next_epoch(*epochs: int) -> int:
     """The epoch above all these. Raises UnsafePlan if no mark and no document could carry it."""
-    epoch = max(known) + 1
+    epoch = max(epochs) + 1
     if epoch >= EPOCHS:
         raise UnsafePlan(
             Rule.EPOCH,
-            f"no epoch is left above {max(known)}, which no decision has made: nothing is decided"
+            f"no epoch is left above {max(epochs)}, which no decision has made: nothing is decided"
             " and nothing is sent. Remove the mark from the load balancer's description if it"
             " carries that epoch, and restore a version of the document from before it",
         )
@@ -106,8 +106,8 @@ def read_frozen(description: str, service: str) -> int:
 
     Readers of an older form do not look at it, and keep it as people's text.
     """
-    found = _MARK.finditer(description, 0, MAX_READ)
-    return max((int(mark[4]) for mark in found if mark[2] == service and mark[4]), default=0)
+    matches = _MARK.finditer(description, 0, MAX_READ)
+    return max((int(mark[4]) for mark in matches if mark[2] == service and mark[4]), default=0)
 
 
 def bare(description: str, service: str) -> str:
@@ -126,9 +126,9 @@ def _without_marks(description: str, service: str) -> str:
     for around in (rf"{member},", rf",\s*{member}", rf"{member}\s*,", member):
         description = re.sub(around, _gap, description)
     description = _CLAIM.sub(
-        lambda found: _gap(found) if found[1] == service else found[0], description
+        lambda match: _gap(match) if match[1] == service else match[0], description
     )
-    return _MARK.sub(lambda found: _gap(found) if found[2] == service else found[0], description)
+    return _MARK.sub(lambda match: _gap(match) if match[2] == service else match[0], description)
 
 
 def _gap(removed: re.Match[str]) -> str:
@@ -144,23 +144,23 @@ def _gap(removed: re.Match[str]) -> str:
     return " " if " " in before + after else "  "
 
 
-def write_mark(description: str, service: str, pair: Pair, frozen: int = 0) -> str:
-    """The description with this pair as its beginning, other text kept, cut to fit the API.
+def write_mark(description: str, service: str, mark: Mark, frozen: int = 0) -> str:
+    """The description with this mark as its beginning, other text kept, cut to fit the API.
 
-    Where the other text is a JSON object, and both fit, the pair is its first member instead.
+    Where the other text is a JSON object, and both fit, the mark is its first member instead.
     frozen: until when automation is, in seconds since 1970; 0: it is not, or the mark does not
     tell.
     """
     until = f" frozen={frozen}" if frozen else ""
-    mark = f"failover epoch={pair.epoch} service={service} rev={pair.rev}{until}"
+    written = f"failover epoch={mark.epoch} service={service} rev={mark.rev}{until}"
     text = bare(description, service)
-    known = json_object(text)
-    if known is not None:
-        inside = f'{{"failover-{service}":"{mark}"{"," if known else ""}{text[1:]}'
+    members = json_object(text)
+    if members is not None:
+        inside = f'{{"failover-{service}":"{written}"{"," if members else ""}{text[1:]}'
         room = MAX_DESCRIPTION if frozen else MAX_DESCRIPTION - FROZEN
         if len(inside) <= room and bare(inside, service) == text:
             return inside
-    return _fitted(mark, text)
+    return _fitted(written, text)
 
 
 def _fitted(mark: str, text: str) -> str:
@@ -172,7 +172,7 @@ def _fitted(mark: str, text: str) -> str:
     whole = f"{mark}{gap}{text}".strip()
     if len(whole) <= MAX_DESCRIPTION:
         return whole
-    marks = " ".join([mark, *(found[0] for found in _MARK.finditer(text))])
+    marks = " ".join([mark, *(match[0] for match in _MARK.finditer(text))])
     if len(marks) > MAX_DESCRIPTION:
         raise UnsafePlan(
             Rule.MARKS,
@@ -188,13 +188,13 @@ def _cut(text: str, room: int) -> str:
     while (after := _MARK.sub(_gap, text)) != text:
         text = after
     cut = text.strip()[: max(0, room)]
-    made = _MARK.search(cut)
-    return cut[: made.start()] if made else cut
+    mark = _MARK.search(cut)
+    return cut[: mark.start()] if mark else cut
 
 
-def is_cut(description: str, service: str, pair: Pair) -> bool:
-    """Whether writing this pair, now or later with a freeze, loses some of people's text."""
-    written = write_mark(description, service, pair, frozen=10 ** (FROZEN_DIGITS - 1))
+def is_cut(description: str, service: str, mark: Mark) -> bool:
+    """Whether writing this mark, now or later with a freeze, loses some of people's text."""
+    written = write_mark(description, service, mark, frozen=10 ** (FROZEN_DIGITS - 1))
     return bare(written, service) != bare(description, service)
 
 
@@ -203,7 +203,7 @@ def json_object(text: str) -> dict[str, object] | None:
     if not text.startswith("{"):
         return None
     try:
-        found = read_json(text, MAX_DESCRIPTION)
+        value = read_json(text, MAX_DESCRIPTION)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None

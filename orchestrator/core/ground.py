@@ -1,7 +1,7 @@
 """The ground that a decision stands on: the document as it is, or one made for the occasion.
 
 Four cases need more than the document as read. There is none: one is made, with the primary where
-the routing points. The routing carries a higher pair: the document is old (restored, re-created),
+the routing points. The routing carries a higher mark: the document is old (restored, re-created),
 and the routing's traffic is adopted above it. The configuration is newer: it takes an epoch. The
 routing names no region that we know: then no epoch may come of this, and a human is needed.
 
@@ -18,7 +18,7 @@ from enum import StrEnum
 from orchestrator.core.claims import is_pattern, matches
 from orchestrator.core.errors import Orphaned, Unavailable
 from orchestrator.core.model import (
-    NO_PAIR,
+    NO_MARK,
     Observed,
     Outcome,
     Part,
@@ -30,8 +30,8 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.plan import (
     carrying,
+    mark_of,
     named,
-    seen_pair,
 )
 from orchestrator.core.policy import Mode, Region, Service, Stamp, Standby
 from orchestrator.core.rule import Reason, Rule
@@ -82,7 +82,7 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
     names_nobody = _names_nobody(service, state, routing)
     if names_nobody:
         return _stuck(service, state, names_nobody)
-    if seen_pair(routing, service) > state.pair:
+    if mark_of(routing, service) > state.mark:
         return _adopting(service, state, routing, observed.roles)
     if standing(state.stamp, service.stamp) is Standing.NEWER:
         return _configured(service, before, state)
@@ -91,11 +91,11 @@ def stand(service: Service, before: State | None, observed: Observed, now: datet
 
 def _names_nobody(service: Service, state: State, routing: Routing) -> str:
     """Why nothing can be made of what the routing says; empty where it names a region of ours."""
-    seen = seen_pair(routing, service)
+    seen = mark_of(routing, service)
     others = besides(unclaimed(routing, service, state), alone=True)
-    if seen > state.pair and not carrying(routing, service):
+    if seen > state.mark and not carrying(routing, service):
         return f"{routing.name} gives no configured region traffic{others}"
-    ours = seen == state.pair != NO_PAIR
+    ours = seen == state.mark != NO_MARK
     if not named(routing, service) and not ours:
         return f"{routing.name} names no configured region{others}"
     return ""
@@ -103,10 +103,10 @@ def _names_nobody(service: Service, state: State, routing: Routing) -> str:
 
 def _as_routed(service: Service, state: State, routing: Routing) -> State:
     """The document where the routing carries its very epoch."""
-    seen, pointed = seen_pair(routing, service), carrying(routing, service)
-    if seen != state.pair:
+    seen, pointed = mark_of(routing, service), carrying(routing, service)
+    if seen != state.mark:
         return state
-    if seen == NO_PAIR and pointed:
+    if seen == NO_MARK and pointed:
         # No decision was ever made: the traffic is where it was deployed.
         state = pointed_at(service, state, pointed)
     return replace(state, ceilings=_below_all(state.ceilings))
@@ -117,8 +117,8 @@ def _adopting(
 ) -> Ground:
     """The document is older than the routing: it was restored, or made again. The routing's traffic
     was decided later, so it is followed."""
-    seen, pointed = seen_pair(routing, service), carrying(routing, service)
-    value = f"the resource carries epoch {seen.epoch}, the document {state.pair.epoch}"
+    seen, pointed = mark_of(routing, service), carrying(routing, service)
+    value = f"the resource carries epoch {seen.epoch}, the document {state.mark.epoch}"
     follows = adopted(service, state, routing, pointed, roles)
     reasons = (Reason(Rule.ADOPT, True, value),)
     return Ground(follows, _known(service, follows), (), Outcome.ADOPTED, reasons)
@@ -150,8 +150,8 @@ def orphaned(service: Service, routing: Routing) -> Orphaned | None:
     A document that is made then would begin again at epoch 0 and forget every incident, freeze and
     limit. None where there is no mark: that is a fresh start.
     """
-    seen = seen_pair(routing, service)
-    if seen == NO_PAIR:
+    seen = mark_of(routing, service)
+    if seen == NO_MARK:
         return None
     name = service.name
     return Orphaned(

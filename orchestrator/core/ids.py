@@ -26,8 +26,17 @@ def plain_id(given: str) -> str:
     """The id itself if it has at most 64 characters of `[A-Za-z0-9._:-]`, else its hash.
 
     The hash is made from the form given, and from nothing else. So whoever has the form given finds
-    the record: `explain` asks this function too.
+    the record, by `forms`.
     """
     if _PLAIN.fullmatch(given):
         return given
     return f"sha256:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()[:40]}"
+
+
+def forms(given: str) -> frozenset[str]:
+    """Every form in which a record may have the id that a message brought, or a person gives.
+
+    Blanks around an id are dropped when it comes. Older versions kept it as it came otherwise.
+    """
+    bare = given.strip()
+    return frozenset({given, bare, plain_id(bare)})

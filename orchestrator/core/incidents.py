@@ -12,7 +12,11 @@ function of that set alone:
 
 `settled` is the proof: a tick has seen the region healthy `recovery_probes` times in a row. It
 settles every incident of the region and makes one that Monitoring still calls open `stale`. A
-close is no proof, for Monitoring closes incidents on missing data too.
+close is no proof, because Monitoring closes incidents on missing data too.
+
+`assess` is what a decision asks: a message is joined to the set, contradictions that no longer hold
+end, a tick counts its probes (`orchestrator.core.counting`), incidents that have had their time go
+(`orchestrator.core.tombstones`), and each status follows from the set that is left.
 
 This module does not choose regions and does not know routing.
 """
@@ -20,15 +24,17 @@ This module does not choose regions and does not know routing.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from orchestrator.core.counting import PROBE_SPACING, ROW_GAP, count, uncounted
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
     Command,
     Incident,
     IncidentState,
+    NoAnswer,
     Probe,
     RegionState,
     Signal,
@@ -41,26 +47,25 @@ from orchestrator.core.policy import Confirm, Policy
 from orchestrator.core.second import agreed
 from orchestrator.core.tombstones import TOMBSTONE_LIFE, buried, capped, is_over
 
-PROBE_SPACING = timedelta(seconds=45)
-"""Probes closer than this count once: two orchestrators tick every minute, each on its own."""
-
-ROW_GAP = timedelta(minutes=15)
-"""Probes further apart than this, in either direction of the clock, are not in a row."""
-
 TICK_PREFIX = "tick-"
 """Incidents that a tick opened itself, after as many failing probes as recovery needs."""
 
-RELAPSE = timedelta(hours=24)
-"""A region that fails again within this time of its recovery has relapsed."""
-
-LONGEST_PROOF = 60
-"""Probes that a recovery takes at most, however often the region has relapsed: about an hour."""
-
 _ORDER = {IncidentState.OPEN: 0, IncidentState.STALE: 1, IncidentState.CLOSED: 2}
-_NOT_ANSWERS = ("timeout", "refused", "reset", "name", "unreachable")
 
 Incidents = Mapping[str, Incident]
 Probes = Mapping[str, Probe]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """What was seen of the regions in one round. own: by our own probes, as far as they may be
+    believed. second: by the second signal, which may be the same."""
+
+    own: Probes
+    second: Probes
+
+
+# --- the set --------------------------------------------------------------------------------------
 
 
 def join(one: Incident, other: Incident) -> Incident:
@@ -68,7 +73,7 @@ def join(one: Incident, other: Incident) -> Incident:
     ended = [at for at in (one.ended_at, other.ended_at) if at]
     return Incident(
         id=one.id,
-        region=min(one.region, other.region),
+        region=min(one.region, other.region),  # they are equal (`key_of`); min keeps it a join
         state=max(one.state, other.state, key=_ORDER.__getitem__),
         started_at=min(one.started_at, other.started_at),
         ended_at=max(ended, default=None),
@@ -105,7 +110,7 @@ def from_message(signal: AlertOpened | AlertClosed) -> Incident:
                 IncidentState.CLOSED,
                 signal.started_at,
                 ended_at=signal.ended_at,
-                opened=False,
+                opened=False,  # a close that comes before its open makes no region fail
             )
 
 
@@ -119,77 +124,92 @@ def too_old(signal: Signal, incidents: Incidents, now: datetime) -> bool:
     return signal.started_at < now - TOMBSTONE_LIFE
 
 
-def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
-    """The probes as they may be believed.
-
-    When every region that was asked fails to answer in the same way at once, it may be us who are
-    cut off: then none of them says anything (they are `blind`). An HTTP status of
-    any kind shows that we are not. Regions that were down before say nothing of it either way.
-    """
-    asked = [
-        probe
-        for region, probe in probes.items()
-        if probe.verdict is not Verdict.SILENT and region not in known_down
-    ]
-    details = {probe.detail for probe in asked}
-    answered = any(probe.detail[:1].isdigit() for probe in probes.values())
-    alike = len(asked) > 1 and len(details) == 1 and details <= set(_NOT_ANSWERS)
-    if answered or not alike:
-        return probes
-    told = f"blind: every region answers alike ({details.pop()})"
-    blind = Probe(Verdict.SILENT, told, blind=True)
-    return {
-        region: probe if probe.verdict is Verdict.SILENT else blind
-        for region, probe in probes.items()
-    }
-
-
-def is_blind(probes: Probes) -> bool:
-    """Whether `believable` found that we may be the ones who are cut off."""
-    return any(probe.blind for probe in probes.values())
-
-
-def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:
-    """The region's open incidents that the second signal does not contradict, by id."""
-    found = [
-        (key, incident)
-        for key, incident in incidents.items()
-        if incident.region == region
-        and incident.opened
-        and not incident.contradicted
-        and incident.state is IncidentState.OPEN
-    ]
-    return tuple(incident for _, incident in sorted(found, key=lambda one: one[0]))
-
-
 def key_of(incidents: Incidents, signal: AlertOpened | AlertClosed) -> str:
     """The key that a message's incident has here: its id, unless another region has that id."""
-    known = incidents.get(signal.incident_id)
-    if known is None or known.region == signal.region:
+    earlier = incidents.get(signal.incident_id)
+    if earlier is None or earlier.region == signal.region:
         return signal.incident_id
     return f"{signal.incident_id}@{signal.region}"
+
+
+def bare_id(incident: Incident) -> str:
+    """The id that its messages have, which another region's incident may have too."""
+    return incident.id.removesuffix(f"@{incident.region}")
+
+
+def set_aside(state: State, region: str, now: datetime, by: str) -> State:
+    """The state with what is known against this region settled by a human's choice of it.
+
+    Only a newer incident counts against it. by: who chose it, for people.
+    """
+    incidents = {
+        key: replace(_settle(incident, now), set_aside=by)
+        if incident.region == region and not incident.settled
+        else incident
+        for key, incident in state.incidents.items()
+    }
+    regions = {**state.regions, region: uncounted(state.regions[region])}
+    return replace(state, incidents=incidents, regions=regions)
+
+
+def _settle(incident: Incident, now: datetime) -> Incident:
+    if incident.settled:
+        return incident
+    if incident.state is not IncidentState.OPEN:
+        return replace(incident, settled=True)
+    ended = max(now, incident.started_at)  # its start may lie ahead of our clock
+    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=ended)
+
+
+# --- a region's status, from the set alone --------------------------------------------------------
+
+
+def derived(state: State, policy: Policy, now: datetime, trusted: Collection[str] = ()) -> State:
+    """The state with every region's status as it follows from the incidents."""
+    regions = dict(state.regions)
+    own: dict[str, dict[str, Incident]] = {name: {} for name in state.regions}
+    for key, incident in state.incidents.items():
+        own.setdefault(incident.region, {})[key] = incident
+    for region, entry in state.regions.items():
+        # A status that stays keeps its `since`, so that waiting times are counted from the change.
+        follows = status(own[region], region, policy, trusting=region in trusted)
+        if follows is not entry.status:
+            regions[region] = replace(entry, status=follows, since=now)
+    return replace(state, regions=regions)
 
 
 def status(incidents: Incidents, region: str, policy: Policy, *, trusting: bool = False) -> Status:
     """The region's status: a function of the set of incidents alone.
 
-    trusting: a close is taken as proof, for there is nothing else to prove health by.
+    trusting: a close is taken as proof, because there is nothing else to prove health by.
     """
     if _weight(live(incidents, region), policy) >= policy.min_incidents:
         return Status.DOWN
-    unproven = [
+    unproven = _unproven(incidents, region, trusting=policy.trust_close or trusting)
+    return Status.RECOVERING if _weight(unproven, policy) >= policy.min_incidents else Status.UP
+
+
+def live(incidents: Incidents, region: str) -> tuple[Incident, ...]:
+    """The region's open incidents that the second signal does not contradict, by id."""
+    keys = [key for key, incident in incidents.items() if incident.region == region]
+    return tuple(incidents[key] for key in sorted(keys) if _is_live(incidents[key]))
+
+
+def _is_live(incident: Incident) -> bool:
+    heard = incident.opened and not incident.contradicted
+    return heard and incident.state is IncidentState.OPEN
+
+
+def _unproven(incidents: Incidents, region: str, *, trusting: bool) -> tuple[Incident, ...]:
+    """The region's incidents that were true as far as is known, and that nothing has settled."""
+    return tuple(
         incident
         for incident in incidents.values()
         if incident.region == region
         and incident.opened
         and not (incident.contradicted or incident.settled)
-        and not (_trusts(policy, trusting) and incident.state is IncidentState.CLOSED)
-    ]
-    return Status.RECOVERING if _weight(unproven, policy) >= policy.min_incidents else Status.UP
-
-
-def _trusts(policy: Policy, trusting: bool) -> bool:  # one of two reasons to trust
-    return policy.trust_close or trusting
+        and not (trusting and incident.state is IncidentState.CLOSED)
+    )
 
 
 def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
@@ -197,6 +217,55 @@ def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
     return sum(
         policy.min_incidents if incident.id.startswith(TICK_PREFIX) else 1 for incident in incidents
     )
+
+
+# --- what may be believed -------------------------------------------------------------------------
+
+
+def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
+    """The probes as they may be believed.
+
+    When every region that was asked fails to answer in the same way at once, it may be us who are
+    cut off: then none of them says anything (they are `blind`). An HTTP status of
+    any kind shows that we are not. Regions that were down before say nothing of it either way.
+    """
+    failure = _common_failure(probes, known_down)
+    if failure is None or _any_status(probes):
+        return probes
+    detail = f"blind: every region answers alike ({failure})"
+    blind = Probe(Verdict.SILENT, detail, blind=True)
+    return {
+        region: probe if probe.verdict is Verdict.SILENT else blind
+        for region, probe in probes.items()
+    }
+
+
+def _common_failure(probes: Probes, known_down: Collection[str]) -> NoAnswer | None:
+    """How every region that was asked fails to answer; None where one does, or fails otherwise.
+
+    One region alone has nobody to be compared with.
+    """
+    asked = [
+        probe.answer
+        for region, probe in probes.items()
+        if probe.verdict is not Verdict.SILENT and region not in known_down
+    ]
+    first = asked[0] if len(asked) > 1 else None
+    # A 503 everywhere is an outage that we see. Only silence may be our own fault.
+    return first if isinstance(first, NoAnswer) and set(asked) == {first} else None
+
+
+def _any_status(probes: Probes) -> bool:
+    """Whether any region has answered with an HTTP status."""
+    return any(isinstance(probe.answer, int) for probe in probes.values())
+
+
+def is_blind(probes: Probes) -> bool:
+    """Whether `believable` found that we may be the ones who are cut off."""
+    return any(probe.blind for probe in probes.values())
+
+
+# --- what one signal changes ----------------------------------------------------------------------
 
 
 def assess(  # a decision's whole world
@@ -213,194 +282,141 @@ def assess(  # a decision's whole world
     probes: our own, believable ones. trusted: regions without a health URL, whose close is taken as
     proof. second: the second signal, where it is not the probes. Routing and epoch are left alone.
     """
-    incidents = dict(state.incidents)
-    second = probes if second is None else second
-    if not isinstance(signal, Tick | Command) and not too_old(signal, incidents, now):
-        _merge(incidents, signal, second, probes, policy)
-    _lift_contradictions(incidents, second, probes, now)
-    proofs = agreed(probes, second)
-    regions = dict(state.regions)
-    if isinstance(signal, Tick):
-        for region, entry in state.regions.items():
-            if region in proofs:
-                regions[region] = _count(
-                    incidents, region, entry, proofs[region], state, policy, now
-                )
+    looks = _Looks(probes, probes if second is None else second)
+    incidents = _heard(state.incidents, signal, looks, policy, now)
+    incidents = {**incidents, **_looked_at_again(incidents, looks, now)}
+    regions = state.regions
+    if isinstance(signal, Tick):  # only ticks count: alerts come in bursts, and a burst is no row
+        regions, incidents = _counted(replace(state, incidents=incidents), looks, policy, now)
         incidents = buried(incidents, policy, now, trusted)
     kept = capped(incidents, policy, trusted)
+    # Of those that the document had: a new one that finds no room was never remembered.
     forgotten = sum(1 for key in state.incidents if key in incidents and key not in kept)
-    merged = replace(state, incidents=kept, forgotten=state.forgotten + forgotten)
-    return derived(replace(merged, regions=regions), policy, now, trusted)
+    assessed = replace(state, incidents=kept, forgotten=state.forgotten + forgotten)
+    return derived(replace(assessed, regions=regions), policy, now, trusted)
 
 
-def derived(state: State, policy: Policy, now: datetime, trusted: Collection[str] = ()) -> State:
-    """The state with every region's status as it follows from the incidents."""
-    regions = dict(state.regions)
-    own: dict[str, dict[str, Incident]] = {name: {} for name in state.regions}
-    for key, incident in state.incidents.items():
-        own.setdefault(incident.region, {})[key] = incident
-    for region, entry in state.regions.items():
-        found = status(own[region], region, policy, trusting=region in trusted)
-        if found is not entry.status:
-            regions[region] = replace(entry, status=found, since=now)
-    return replace(state, regions=regions)
+def _heard(
+    incidents: Incidents, signal: Signal, looks: _Looks, policy: Policy, now: datetime
+) -> Incidents:
+    """The incidents with what the message says of its own, unless it is too old to be believed."""
+    if isinstance(signal, Tick | Command) or too_old(signal, incidents, now):
+        return incidents
+    incident = _merged(incidents, signal, looks, policy)
+    return {**incidents, incident.id: incident}
 
 
-def proof_needed(entry: RegionState, policy: Policy, now: datetime) -> int:
-    """Healthy probes in a row that prove this region: twice as many with each relapse in a day."""
-    again = entry.recoveries if _is_recent(entry, now) else 0
-    doubled: int = policy.recovery_probes * 2 ** min(again, 16)
-    return min(doubled, max(policy.recovery_probes, LONGEST_PROOF))
+def _merged(
+    incidents: Incidents, signal: AlertOpened | AlertClosed, looks: _Looks, policy: Policy
+) -> Incident:
+    """The message joined to what is known, and the incident judged when it is first opened.
 
-
-def _is_recent(entry: RegionState, now: datetime) -> bool:
-    return entry.proven_at is not None and now - entry.proven_at <= RELAPSE
-
-
-def _proven(entry: RegionState, now: datetime) -> RegionState:
-    """The region that a tick has just proven healthy."""
-    before = entry.recoveries if _is_recent(entry, now) else 0
-    return replace(_counted(entry, 0, 0, None), proven_at=now, recoveries=before + 1)
-
-
-def set_aside(state: State, region: str, now: datetime, by: str) -> State:
-    """The state with what is known against this region settled by a human's choice of it.
-
-    Only a newer incident counts against it. by: who chose it, for people.
-    """
-    incidents = {
-        key: replace(_settle(incident, now), set_aside=by)
-        if incident.region == region and not incident.settled
-        else incident
-        for key, incident in state.incidents.items()
-    }
-    entry = replace(state.regions[region], proofs=0, failures=0, counted_at=None)
-    return replace(state, incidents=incidents, regions={**state.regions, region: entry})
-
-
-def _merge(
-    incidents: dict[str, Incident],
-    signal: AlertOpened | AlertClosed,
-    second: Probes,
-    own: Probes,
-    policy: Policy,
-) -> None:
-    """Join the message to what is known, and judge an incident that is opened for the first time.
-
-    One that every opening so far left in doubt is judged again by the first that does not: without
-    the doubt, so that the order of the two does not matter.
+    One that every opening so far left in doubt is judged again by the first that does not.
     """
     message = replace(from_message(signal), id=key_of(incidents, signal))
-    known = incidents.get(message.id)
-    first_open = message.opened and not (known and known.opened)
-    merged = join(known, message) if known else message
-    denied = policy.confirm is not Confirm.NONE and _says(second, merged.region, Verdict.HEALTHY)
-    doubted = merged.doubt is not None and not _says(own, merged.region, Verdict.FAILING)
-    if first_open:
-        merged = replace(merged, contradicted=denied or doubted)
-    elif known and known.opened and known.doubt and merged.doubt is None:
-        still = known.contradicted and denied
-        merged = replace(merged, contradicted=still, failed_at=merged.failed_at if still else None)
-    incidents[merged.id] = merged
+    earlier = incidents.get(message.id)
+    if earlier is None:
+        return _judged(message, looks, policy) if message.opened else message
+    incident = join(earlier, message)
+    if message.opened and not earlier.opened:
+        return _judged(incident, looks, policy)
+    sheds_doubt = earlier.opened and earlier.doubt is not None and incident.doubt is None
+    return _judged_again(incident, earlier, looks, policy) if sheds_doubt else incident
 
 
-def _lift_contradictions(
-    incidents: dict[str, Incident], second: Probes, own: Probes, now: datetime
-) -> None:
-    """A contradiction ends when two looks in a row, apart, see the region fail; it never begins
-    later than the alert.
+def _judged(incident: Incident, looks: _Looks, policy: Policy) -> Incident:
+    """The incident as it counts from its first opening on."""
+    failing = _says(looks.own, incident.region, Verdict.FAILING)
+    doubted = incident.doubt is not None and not failing
+    return replace(incident, contradicted=_is_denied(incident, looks, policy) or doubted)
 
-    One look alone may be a hiccup beside an alert that was wrong all the time. That of an incident
-    in doubt ends only when our own probe fails too.
+
+def _judged_again(incident: Incident, earlier: Incident, looks: _Looks, policy: Policy) -> Incident:
+    """The incident once its doubt is gone, so that the order of the two openings does not matter.
+
+    It may become true by that and never false: it was believed before in spite of the doubt.
     """
-    for key, incident in incidents.items():
-        if incident.contradicted and incident.state is IncidentState.OPEN:
-            incidents[key] = _looked_at(incident, second, own, now)
+    if earlier.contradicted and _is_denied(incident, looks, policy):
+        return replace(incident, contradicted=True)
+    return replace(incident, contradicted=False, failed_at=None)
 
 
-def _looked_at(incident: Incident, second: Probes, own: Probes, now: datetime) -> Incident:
-    """The contradicted incident after one more look at its region."""
-    if _says(second, incident.region, Verdict.HEALTHY):
+def _is_denied(incident: Incident, looks: _Looks, policy: Policy) -> bool:
+    """Whether the second signal, where it is asked, finds the incident's region healthy."""
+    if policy.confirm is Confirm.NONE:
+        return False
+    return _says(looks.second, incident.region, Verdict.HEALTHY)
+
+
+def _looked_at_again(incidents: Incidents, looks: _Looks, now: datetime) -> Incidents:
+    """The contradicted incidents after one more look at their regions.
+
+    A contradiction ends when two looks in a row, apart, see the region fail: one look alone may be
+    a hiccup beside an alert that was wrong all the time. It never begins later than the alert.
+    """
+    return {
+        key: _looked_at(incident, looks, now)
+        for key, incident in incidents.items()
+        if incident.contradicted and incident.state is IncidentState.OPEN
+    }
+
+
+def _looked_at(incident: Incident, looks: _Looks, now: datetime) -> Incident:
+    if _says(looks.second, incident.region, Verdict.HEALTHY):
         return replace(incident, failed_at=None)
-    sure = incident.doubt is None or _says(own, incident.region, Verdict.FAILING)
-    if not (sure and _says(second, incident.region, Verdict.FAILING)):
+    if not _is_seen_failing(incident, looks):
         return incident
     since = now - incident.failed_at if incident.failed_at else None
-    if since is None or abs(since) > ROW_GAP:
+    if since is None or abs(since) > ROW_GAP:  # the first look of a row
         return replace(incident, failed_at=now)
-    if since < PROBE_SPACING:
+    if since < PROBE_SPACING:  # another orchestrator's tick of the same minute
         return incident
     return replace(incident, contradicted=False, failed_at=None)
 
 
-def _says(probes: Probes, region: str, verdict: Verdict) -> bool:
-    return region in probes and probes[region].verdict is verdict
-
-
-def _count(
-    incidents: dict[str, Incident],
-    region: str,
-    entry: RegionState,
-    probe: Probe,
-    state: State,
-    policy: Policy,
-    now: datetime,
-) -> RegionState:
-    """Count one tick's probe of one region; settle or open incidents when enough have agreed."""
-    pending = [
-        incident
-        for incident in incidents.values()
-        if incident.region == region and not is_over(incident, policy)
-    ]
-    down = status(incidents, region, policy) is Status.DOWN
-    was_down = entry.status is not Status.UP
-    entry = _in_a_row(entry, now)
-    spaced = entry.counted_at is None or now - entry.counted_at >= PROBE_SPACING
-    match probe.verdict:
-        case Verdict.HEALTHY if pending:
-            proofs = entry.proofs + 1 if spaced else entry.proofs
-            if proofs < proof_needed(entry, policy, now):
-                return _counted(entry, proofs, 0, now if spaced else entry.counted_at)
-            for incident in pending:
-                incidents[incident.id] = _settle(incident, now)
-            return _proven(entry, now) if was_down else _counted(entry, 0, 0, None)
-        case Verdict.HEALTHY:
-            return _counted(entry, 0, 0, None)
-        case Verdict.FAILING if down:
-            return _counted(entry, 0, 0, None)
-        case Verdict.FAILING:
-            failures = entry.failures + 1 if spaced else entry.failures
-            if failures < policy.recovery_probes:
-                return _counted(entry, 0, failures, now if spaced else entry.counted_at)
-            own = Incident(
-                f"{TICK_PREFIX}{region}-{state.revision}", region, IncidentState.OPEN, now
-            )
-            incidents[own.id] = own
-            return _counted(entry, 0, 0, None)
-        case Verdict.SILENT:
-            return entry
-
-
-def _in_a_row(entry: RegionState, now: datetime) -> RegionState:
-    """The region without a count that is not of a moment ago: nothing is known of the time between.
-
-    A count that lies a little ahead was made by a faster clock, and stands.
-    """
-    if entry.counted_at is None or abs(now - entry.counted_at) <= ROW_GAP:
-        return entry
-    return _counted(entry, 0, 0, None)
+def _is_seen_failing(incident: Incident, looks: _Looks) -> bool:
+    """By the second signal, and by our own probe too where the alert's word alone is in doubt."""
+    if not _says(looks.second, incident.region, Verdict.FAILING):
+        return False
+    return incident.doubt is None or _says(looks.own, incident.region, Verdict.FAILING)
 
 
 def _counted(
-    entry: RegionState, proofs: int, failures: int, counted_at: datetime | None
-) -> RegionState:
-    return replace(entry, proofs=proofs, failures=failures, counted_at=counted_at)
+    state: State, looks: _Looks, policy: Policy, now: datetime
+) -> tuple[Mapping[str, RegionState], Incidents]:
+    """Regions and incidents after a tick has counted one probe of each region.
+
+    Proof settles what speaks against a region. Failing that no alert told of opens an incident.
+    """
+    regions, incidents = dict(state.regions), dict(state.incidents)
+    probes = agreed(looks.own, looks.second)
+    for region in [name for name in regions if name in probes]:
+        against = _against(incidents, region, policy)
+        down = status(incidents, region, policy) is Status.DOWN
+        verdict, accused = probes[region].verdict, bool(against)
+        counted = count(regions[region], verdict, policy, now, accused=accused, down=down)
+        regions[region] = counted.region
+        if counted.proven:
+            incidents |= {incident.id: _settle(incident, now) for incident in against}
+        if counted.failed:
+            own = _own_incident(region, state.revision, now)
+            incidents[own.id] = own
+    return regions, incidents
 
 
-def _settle(incident: Incident, now: datetime) -> Incident:
-    if incident.settled:
-        return incident
-    if incident.state is not IncidentState.OPEN:
-        return replace(incident, settled=True)
-    ended = max(now, incident.started_at)  # its start may lie ahead of our clock
-    return replace(incident, settled=True, state=IncidentState.STALE, ended_at=ended)
+def _against(incidents: Incidents, region: str, policy: Policy) -> tuple[Incident, ...]:
+    """The incidents that still say something of this region's health."""
+    of_region = (incident for incident in incidents.values() if incident.region == region)
+    return tuple(incident for incident in of_region if not is_over(incident, policy))
+
+
+def _own_incident(region: str, revision: int, now: datetime) -> Incident:
+    """The incident that a tick opens itself: the alert was lost, or nothing watches the region.
+
+    All instances that find it at this revision give it one id, so that it is one incident.
+    """
+    return Incident(f"{TICK_PREFIX}{region}-{revision}", region, IncidentState.OPEN, now)
+
+
+def _says(probes: Probes, region: str, verdict: Verdict) -> bool:
+    return region in probes and probes[region].verdict is verdict

@@ -23,44 +23,92 @@ Neither is a primary that the configuration no longer names. PURE.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
-from orchestrator.core.model import State
+from orchestrator.core.model import Freeze, State, Switch
 from orchestrator.core.policy import Mode
 from orchestrator.core.reading import Contradiction, mapping
 
 
 def refuse_contradictions(state: State) -> None:
     """Raise Contradiction, naming the fields, if the document contradicts itself."""
-    found = next(_contradictions(state), None)
-    if found is not None:
-        raise Contradiction(found)
+    for check in _CHECKS:
+        if contradiction := check(state):
+            raise Contradiction(contradiction)
 
 
-def _contradictions(state: State) -> Iterator[str]:
-    carrying = ", ".join(state.routing)
+def _names_its_regions(state: State) -> str:
     if not state.routing or state.primary not in state.regions:
-        yield "primary, routing: the document names no region that it has"
-    if strange := [name for name in state.routing if name not in state.regions]:
-        yield f"routing: {', '.join(strange)} is none of its regions"
-    if state.shift and state.shift.pair.epoch != state.epoch:
-        yield f"shift.epoch: {state.shift.pair.epoch} is not the epoch {state.epoch}"
-    if state.epoch and not state.shift:
-        yield f"shift: missing at epoch {state.epoch}"
-    if state.primary not in state.routing:
-        yield f"primary, routing: the primary is {state.primary}, and {carrying} carries traffic"
-    if len(state.routing) > 1 and state.epoch and _is_passive(state):
-        yield f"routing: {carrying} carry traffic, and in active-passive mode only one region does"
+        return "primary, routing: the document names no region that it has"
+    strange = [name for name in state.routing if name not in state.regions]
+    return f"routing: {', '.join(strange)} is none of its regions" if strange else ""
+
+
+def _shift_is_the_epochs(state: State) -> str:
+    if state.shift is None:
+        return f"shift: missing at epoch {state.epoch}" if state.epoch else ""
+    shifted = state.shift.mark.epoch
+    if shifted == state.epoch:
+        return ""
+    return f"shift.epoch: {shifted} is not the epoch {state.epoch}"
+
+
+def _primary_carries(state: State) -> str:
+    if state.primary in state.routing:
+        return ""
+    return (
+        f"primary, routing: the primary is {state.primary}, and {_carrying(state)} carries traffic"
+    )
+
+
+def _nothing_else_carries(state: State) -> str:
+    if len(state.routing) <= 1 or not state.epoch or not _is_passive(state):
+        return ""
+    carrying = _carrying(state)
+    return f"routing: {carrying} carry traffic, and in active-passive mode only one region does"
+
+
+def _routing_is_as_decided(state: State) -> str:
     decided = state.shift.routing if state.shift else None
-    if decided is not None and decided != state.routing:
-        was = ", ".join(decided)
-        yield f"routing: {carrying} carries traffic, and epoch {state.epoch} was decided for {was}"
-    if state.freeze and state.freeze.until < state.freeze.since:
-        yield f"freeze: it ends at {state.freeze.until}, before it begins at {state.freeze.since}"
-    if state.switch and state.switch.until < state.switch.since:
-        yield f"switch: it ends at {state.switch.until}, before it begins at {state.switch.since}"
+    if decided is None or decided == state.routing:
+        return ""
+    return (
+        f"routing: {_carrying(state)} carries traffic, and epoch {state.epoch} was decided for"
+        f" {', '.join(decided)}"
+    )
+
+
+def _freeze_ends_later(state: State) -> str:
+    return _ends_later("freeze", state.freeze)
+
+
+def _switch_ends_later(state: State) -> str:
+    return _ends_later("switch", state.switch)
+
+
+def _ends_later(name: str, lasting: Freeze | Switch | None) -> str:
+    if lasting is None or lasting.until >= lasting.since:
+        return ""
+    return f"{name}: it ends at {lasting.until}, before it begins at {lasting.since}"
+
+
+_CHECKS: tuple[Callable[[State], str], ...] = (
+    _names_its_regions,
+    _shift_is_the_epochs,
+    _primary_carries,
+    _nothing_else_carries,
+    _routing_is_as_decided,
+    _freeze_ends_later,
+    _switch_ends_later,
+)
+"""Each says what contradicts itself, or nothing. The first one names the whole document's fault."""
+
+
+def _carrying(state: State) -> str:
+    return ", ".join(state.routing)
 
 
 def _is_passive(state: State) -> bool:
-    told = "mode" in mapping(state.raw.get("config"))
-    return told and state.stamp.mode is Mode.ACTIVE_PASSIVE
+    """Whether the document itself tells this mode: an older version's does not."""
+    tells = "mode" in mapping(state.raw.get("config"))
+    return tells and state.stamp.mode is Mode.ACTIVE_PASSIVE

@@ -7,7 +7,7 @@ for as long as it does: its users are where a human, or a rule, wanted nobody to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 from orchestrator.core.model import Decision, Outcome, Page, Routing, Signal, State, Tick
@@ -18,48 +18,59 @@ from orchestrator.core.traffic import Unclaimed, besides, unclaimed
 
 
 def remembered(
-    service: Service, stood: State, made: Decision, routing: Routing | None, signal: Signal
+    service: Service, stood: State, decision: Decision, routing: Routing | None, signal: Signal
 ) -> State:
     """The state that knows the unclaimed backends that get traffic, each with the move's epoch.
 
     stood: the document before the decision. 0 stands for one that no move has left. Between moves
     only ticks look, so that a message that changes nothing writes nothing.
     """
-    state = made.state
-    moved = set(state.routing) != set(stood.routing) or made.outcome is Outcome.MOVED
-    moved = moved and state.epoch != stood.epoch
+    state = decision.state
+    moved = _has_moved(stood, decision)
     if not moved and (routing is None or not isinstance(signal, Tick)):
         return state
-    known = state.unclaimed
+    groups = _groups(service, state, routing)
+    epochs = {group: state.epoch if moved else state.unclaimed.get(group, 0) for group in groups}
+    return state if epochs == state.unclaimed else replace(state, unclaimed=epochs)
+
+
+def _has_moved(stood: State, decision: Decision) -> bool:
+    """Whether the decision has given the traffic to other regions, or said that it does."""
+    state = decision.state
+    others = set(state.routing) != set(stood.routing)
+    return state.epoch != stood.epoch and (others or decision.outcome is Outcome.MOVED)
+
+
+def _groups(service: Service, state: State, routing: Routing | None) -> list[str]:
+    """The unclaimed groups as read; where nothing was read, those that are known."""
     if routing is None:
-        found = tuple(known)
-    else:
-        found = tuple(one.group for one in unclaimed(routing, service, state) if not one.retired)
-    epochs = {group: state.epoch if moved else known.get(group, 0) for group in sorted(found)}
-    return state if epochs == known else replace(state, unclaimed=epochs)
+        return sorted(state.unclaimed)
+    return sorted(one.group for one in unclaimed(routing, service, state) if not one.retired)
 
 
 def fresh(before: State | None, state: State) -> tuple[str, ...]:
     """The unclaimed groups that the state knows and the document before did not."""
-    known: Mapping[str, int] = before.unclaimed if before else {}
-    return tuple(group for group in state.unclaimed if group not in known)
+    groups: Collection[str] = before.unclaimed if before else ()
+    return tuple(group for group in state.unclaimed if group not in groups)
 
 
 def pages(service: Service, state: State, routing: Routing | None) -> tuple[Page, ...]:
     """What a human must know of the traffic as it was read, whatever was decided."""
     if routing is None:
         return ()
-    found = unclaimed(routing, service, state)
-    left = tuple(one for one in found if state.unclaimed.get(one.group) and not one.retired)
-    nobody = () if carrying(routing, service) else (_nobody(service, state, routing, found),)
+    others = unclaimed(routing, service, state)
+    left = tuple(one for one in others if state.unclaimed.get(one.group) and not one.retired)
+    nobody = () if carrying(routing, service) else (_nobody(service, state, routing, others),)
     return (*nobody, *((_left(service, state, routing, left),) if left else ()))
 
 
-def _nobody(service: Service, state: State, routing: Routing, found: tuple[Unclaimed, ...]) -> Page:
+def _nobody(
+    service: Service, state: State, routing: Routing, others: tuple[Unclaimed, ...]
+) -> Page:
     what = "had capacity" if service.standby is Standby.ATTACHED else "carried traffic"
     text = (
         f"{routing.name}: no configured region {what} when it was read"
-        f"{besides(found, alone=True)}. Users of"
+        f"{besides(others, alone=True)}. Users of"
         f" {service.name} get errors, or go to what the file does not name. Give a region traffic,"
         f" or correct `backend` in the file (`failoverctl check {service.name}` names its groups)"
     )
@@ -86,25 +97,25 @@ def _left(service: Service, state: State, routing: Routing, left: tuple[Unclaime
     return Page(Rule.UNCLAIMED, text, tuple(sorted({one.place for one in left})))
 
 
-def warning(service: Service, routing: Routing, found: tuple[Unclaimed, ...]) -> str:
+def warning(service: Service, routing: Routing, others: tuple[Unclaimed, ...]) -> str:
     """What is said once of unclaimed backends that were not there before."""
-    listed = ", ".join(map(str, found))
+    listed = ", ".join(map(str, others))
     return (
         f"{service.name}: {listed} gets traffic from {routing.name}, and no region claims it. No"
-        f" failover moves it. {advice(routing, found)}"
+        f" failover moves it. {advice(routing, others)}"
     )
 
 
-def advice(routing: Routing, found: tuple[Unclaimed, ...]) -> str:
+def advice(routing: Routing, others: tuple[Unclaimed, ...]) -> str:
     """What a human can do about the first of them."""
     return (
         "Name it as `backend` of its region in the file and raise `serial` (`*` claims a name in"
-        f" every zone), or take its traffic away: `{_command(routing, found)}`"
+        f" every zone), or take its traffic away: `{_command(routing, others)}`"
     )
 
 
-def _command(routing: Routing, found: tuple[Unclaimed, ...]) -> str:
-    one = found[0]
+def _command(routing: Routing, others: tuple[Unclaimed, ...]) -> str:
+    one = others[0]
     name = one.group.rsplit("/", 1)[-1]
     kind = "instance-group" if "/instanceGroups/" in one.group else "network-endpoint-group"
     scope = "region" if "/regions/" in one.group else "zone"

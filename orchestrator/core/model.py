@@ -23,17 +23,18 @@ NOTHING: Json = {}
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Pair:
-    """The fence: the epoch of the desired routing, and the revision of the commit that made it.
+class Mark:
+    """The mark: the epoch of the desired routing, and the revision of the commit that made it.
 
-    Compared in that order. A resource that carries none counts as (0, 0).
+    Compared in that order. The fence (`orchestrator.core.fence`) writes it where the traffic is. A
+    resource that carries none counts as (0, 0).
     """
 
     epoch: int = 0
     rev: int = 0
 
 
-NO_PAIR = Pair()
+NO_MARK = Mark()
 
 
 # --- what came in ------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ class Shift:
     the epoch that did not keep it.
     """
 
-    pair: Pair
+    mark: Mark
     phase: Phase
     at: datetime | None = None
     routing: Mapping[str, float] | None = None
@@ -407,9 +408,9 @@ class State:
     raw: Json = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def pair(self) -> Pair:
+    def mark(self) -> Mark:
         """The fence of the current epoch; (0, 0) while nothing has been decided."""
-        return self.shift.pair if self.shift else NO_PAIR
+        return self.shift.mark if self.shift else NO_MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,10 +472,21 @@ class NoLag(StrEnum):
     UNKNOWN = "unknown"
 
 
+class NoAnswer(StrEnum):
+    """How a region does not answer. name: its host has none. unreachable: no way leads to it."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    RESET = "reset"
+    NAME = "name"
+    UNREACHABLE = "unreachable"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Our own look at a region's health URL. detail: `200`, `503`, `refused`, `timeout`, ...
+    """Our own look at a region's health URL, or what Monitoring says in its place.
 
+    answer: an HTTP status, or how it did not answer, or other words for people that nothing reads.
     lag: seconds that this region's replica is behind each other region, as its endpoint tells. None
     where the endpoint names that region without a usable number. lag_unreadable: the endpoint
     announced JSON and it could not be read, so the lag behind every region is unknown.
@@ -482,10 +494,16 @@ class Probe:
     """
 
     verdict: Verdict
-    detail: str
+    answer: int | NoAnswer | str
     lag: Mapping[str, float | None] = field(default_factory=dict, compare=False)
     blind: bool = False
     lag_unreadable: bool = field(default=False, compare=False)
+
+    @property
+    def detail(self) -> str:
+        """The answer as people read it: `200`, `refused`, `404 says nothing about health`."""
+        silent = isinstance(self.answer, int) and self.verdict is Verdict.SILENT
+        return f"{self.answer} says nothing about health" if silent else str(self.answer)
 
     def behind(self, region: str) -> float | NoLag:
         """Seconds that this region's replica is behind that one, or why there is no such number."""

@@ -36,7 +36,7 @@ FRESH = timedelta(minutes=5)
 """How old `seen` may become before it is written again: below AWAY, and no write a minute."""
 
 AHEAD = timedelta(minutes=1)
-"""What stands further ahead of our clock was written by a clock that is wrong, and counts not."""
+"""What stands further ahead of our clock was written by a wrong clock, and does not count."""
 
 MOST = 50
 """Conditions that are remembered, those seen last."""
@@ -72,28 +72,35 @@ def key(page: Page) -> str:
     return " ".join((page.rule, *([page.resource] if page.resource else []), *sorted(page.regions)))
 
 
-def told(
-    known: Mapping[str, Paged], pages: Collection[Page], now: datetime, decision: str = ""
+def note(
+    entries: Mapping[str, Paged], holding: Collection[Page], now: datetime, decision: str = ""
 ) -> tuple[Mapping[str, Paged], tuple[Due, ...]]:
-    """What is to be remembered when these conditions hold now, and the pages that are due.
+    """Note that these conditions hold now: what is remembered from then on, and the pages due.
 
-    known: what is remembered so far. decision: id of the recorded decision that they come from, if
-    any; a condition keeps the first.
+    entries: what is remembered so far. decision: id of the recorded decision that they come from,
+    if any; a condition keeps the first.
     """
-    after = {name: entry for name, entry in known.items() if not _is_over(entry, now)}
+    after = {name: entry for name, entry in entries.items() if not _is_over(entry, now)}
     due: dict[str, Due] = {}
-    for page in pages:
+    for page in holding:
         name = key(page)
-        entry = after.get(name) or Paged(now, now)
-        if not entry.decision and decision:
-            entry = replace(entry, decision=decision)
+        entry = _of_decision(after.get(name) or Paged(now, now), decision)
         if name not in due and _is_due(entry, page, now):
             entry = replace(entry, seen=now, last=now, count=entry.count + 1)
             due[name] = Due(name, page, entry)
         after[name] = entry
-    after |= _refreshed({key(page): after[key(page)] for page in pages}, now)
-    newest = sorted(after, key=lambda name: after[name].seen, reverse=True)[:MOST]
-    return {name: entry for name, entry in after.items() if name in newest}, tuple(due.values())
+    after |= _refreshed({key(page): after[key(page)] for page in holding}, now)
+    return _newest(after), tuple(due.values())
+
+
+def _of_decision(entry: Paged, decision: str) -> Paged:
+    return replace(entry, decision=decision) if decision and not entry.decision else entry
+
+
+def _newest(entries: Mapping[str, Paged]) -> Mapping[str, Paged]:
+    """As many conditions as are remembered, those seen last, in their order."""
+    newest = sorted(entries, key=lambda name: entries[name].seen, reverse=True)[:MOST]
+    return {name: entry for name, entry in entries.items() if name in newest}
 
 
 def _refreshed(holding: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
@@ -126,14 +133,14 @@ def reminder(entry: Paged, page: Page) -> datetime | None:
     return min([at for at in later if at > entry.last] or [entry.last + DAILY])
 
 
-def standing(known: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
+def standing(entries: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
     """Those of the conditions that hold, as far as is known, and that a human was paged for."""
-    return {n: one for n, one in known.items() if one.last and not _is_over(one, now)}
+    return {n: one for n, one in entries.items() if one.last and not _is_over(one, now)}
 
 
-def acknowledged(known: Mapping[str, Paged]) -> Mapping[str, Paged]:
+def acknowledged(entries: Mapping[str, Paged]) -> Mapping[str, Paged]:
     """The same when a human has seen it: no reminder while these conditions last."""
-    return {name: replace(entry, quiet=True) for name, entry in known.items()}
+    return {name: replace(entry, quiet=True) for name, entry in entries.items()}
 
 
 def merged(document: Mapping[str, Paged], instance: Mapping[str, Paged]) -> Mapping[str, Paged]:
@@ -189,12 +196,12 @@ def _command_for(error: FailoverError, service: str) -> str:
     return f"failoverctl check {service}".rstrip()
 
 
-def remembered(
+def keep_repairs(
     repairs: Iterable[Repair], fresh: Iterable[Repair], now: datetime
 ) -> tuple[Repair, ...]:
     """The repairs that some rule may still ask for, newest last."""
-    found = [one for one in (*repairs, *fresh) if timedelta(0) <= now - one.at + AHEAD]
-    return tuple(one for one in found if now - one.at <= MARK_WITHIN)[-MOST_REPAIRS:]
+    past = [one for one in (*repairs, *fresh) if timedelta(0) <= now - one.at + AHEAD]
+    return tuple(one for one in past if now - one.at <= MARK_WITHIN)[-MOST_REPAIRS:]
 
 
 def drifting(state: State, service: Service, now: datetime) -> tuple[Page, ...]:
@@ -293,10 +300,10 @@ def publish_log(topic: str, project: str, since: datetime, until: datetime) -> s
 
 def contradicted(state: State, now: datetime) -> tuple[Page, ...]:
     """A page for each region whose alert stays open although the second signal contradicts it."""
-    found: dict[str, Incident] = {}
+    disputed: dict[str, Incident] = {}
     for _, incident in sorted(state.incidents.items()):
         if _is_disputed(incident, now):
-            found.setdefault(incident.region, incident)
+            disputed.setdefault(incident.region, incident)
     return tuple(
         Page(
             Rule.CONTRADICTED,
@@ -307,7 +314,7 @@ def contradicted(state: State, now: datetime) -> tuple[Page, ...]:
             (region,),
             once=True,
         )
-        for region, one in found.items()
+        for region, one in disputed.items()
         if region in state.regions
     )
 

@@ -1,7 +1,7 @@
 """What to change so that the routing is as desired. Verify is this question asked again.
 
 `plan` compares the desired routing of the state's epoch with a backend service as read. An empty
-plan is the proof that nothing is left to do: the traffic *and* the pair are as desired. `body`
+plan is the proof that nothing is left to do: the traffic *and* the mark are as desired. `body`
 turns a plan into the one write that carries it out. Nothing here talks to the API.
 
 Two levers. *Capacity*: `capacityScaler` of the region's groups, exactly 0 or what it was before.
@@ -20,7 +20,7 @@ from enum import StrEnum
 from orchestrator.core.claims import matches, short_name
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import FROZEN_DIGITS, bare, is_cut, read_frozen, read_mark, write_mark
-from orchestrator.core.model import NOTHING, Backend, Json, Pair, Routing, State
+from orchestrator.core.model import NOTHING, Backend, Json, Mark, Routing, State
 from orchestrator.core.policy import Lever, OnStateLoss, Service, Standby
 from orchestrator.core.rule import Rule
 
@@ -58,50 +58,50 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes, the pair on the resource, and the pair they are to be written with.
+    """The changes, and the mark that they are to be written with.
 
-    frozen, seen_frozen: until when automation is frozen, as the mark is to tell and as it tells, in
-    seconds since 1970; 0 for not.
+    mark_before: that the resource carries. frozen, frozen_before: until when automation is frozen,
+    as the mark is to tell and as it tells, in seconds since 1970; 0 for not.
     """
 
     resource: str
     lever: Lever
     changes: tuple[Change, ...]
-    seen: Pair
-    wanted: Pair
+    mark_before: Mark
+    mark: Mark
     frozen: int = 0
-    seen_frozen: int = 0
+    frozen_before: int = 0
 
     @property
     def empty(self) -> bool:
         """Nothing is left to do."""
-        return not self.changes and self.seen == self.wanted and not self.remarks
+        return not self.changes and self.mark_before == self.mark and not self.remarks
 
     @property
     def remarks(self) -> bool:
         """The mark tells of another freeze than the document, or of none."""
-        return self.frozen != self.seen_frozen
+        return self.frozen != self.frozen_before
 
     @property
     def only_remarks(self) -> bool:
         """Nothing else is left to do than to have the mark tell of a freeze, or of its end."""
-        return self.remarks and not self.changes and self.seen == self.wanted
+        return self.remarks and not self.changes and self.mark_before == self.mark
 
     @property
     def superseded(self) -> bool:
-        """The resource carries a higher pair: somebody newer was here, and this plan is void."""
-        return self.seen > self.wanted
+        """The resource carries a higher mark: somebody newer was here, and this plan is void."""
+        return self.mark_before > self.mark
 
     @property
     def drift(self) -> bool:
-        """Traffic differs although the pair is ours: half-done work, or somebody else's hand."""
-        return bool(self.changes) and self.seen == self.wanted
+        """Traffic differs although the mark is ours: half-done work, or somebody else's hand."""
+        return bool(self.changes) and self.mark_before == self.mark
 
     def __str__(self) -> str:
         if self.empty:
             return f"{self.resource}: as desired"
         changes = ", ".join(map(str, self.changes)) or "the mark only"
-        return f"{self.resource} by {self.lever}: {changes} (epoch {self.wanted.epoch})"
+        return f"{self.resource} by {self.lever}: {changes} (epoch {self.mark.epoch})"
 
 
 def group_path(url: str) -> str:
@@ -136,15 +136,15 @@ def is_regional(group: str) -> bool:
 
 def lever_from_kinds(kinds: Iterable[str]) -> Lever | None:
     """The lever that these network endpoint group types allow, None when none was learnt."""
-    found = set(kinds)
-    if not found:
+    learnt = set(kinds)
+    if not learnt:
         return None
     scaled = {"GCE_VM_IP_PORT", "NON_GCP_PRIVATE_IP_PORT"}
-    return Lever.CAPACITY if found <= scaled else Lever.MEMBERSHIP
+    return Lever.CAPACITY if learnt <= scaled else Lever.MEMBERSHIP
 
 
-def seen_pair(routing: Routing, service: Service) -> Pair:
-    """The pair that the resource carries for this service; (0, 0) for none."""
+def mark_of(routing: Routing, service: Service) -> Mark:
+    """The mark that the resource carries for this service; (0, 0) for none."""
     return read_mark(routing.description, service.name)
 
 
@@ -182,20 +182,20 @@ def plan(state: State, routing: Routing, service: Service) -> Plan:
     would leave the service without traffic.
     """
     lever = lever_of(service, state.lever)
-    seen = seen_pair(routing, service)
+    mark_before = mark_of(routing, service)
     _refuse_ambiguous(routing, service, lever)
-    if state.pair.epoch == 0:
-        return Plan(routing.name, lever, (), seen, seen)
-    wanted = desired(state, service)
+    if state.mark.epoch == 0:
+        return Plan(routing.name, lever, (), mark_before, mark_before)
+    given = desired(state, service)
     if lever is Lever.CAPACITY:
-        changes = tuple(_scales(state, routing, service, wanted))
+        changes = tuple(_scales(state, routing, service, given))
     else:
-        changes = tuple(_memberships(state, routing, service, wanted))
-    seen_frozen = read_frozen(routing.description, service.name)
+        changes = tuple(_memberships(state, routing, service, given))
+    frozen_before = read_frozen(routing.description, service.name)
     frozen = _frozen(state, service)
-    made = Plan(routing.name, lever, changes, seen, state.pair, frozen, seen_frozen)
-    refuse_unsafe(made, routing, service)
-    return made
+    whole = Plan(routing.name, lever, changes, mark_before, state.mark, frozen, frozen_before)
+    refuse_unsafe(whole, routing, service)
+    return whole
 
 
 def _frozen(state: State, service: Service) -> int:
@@ -207,18 +207,18 @@ def _frozen(state: State, service: Service) -> int:
 
 
 def _scales(
-    state: State, routing: Routing, service: Service, wanted: Collection[str]
+    state: State, routing: Routing, service: Service, given: Collection[str]
 ) -> Iterable[Change]:
     for backend in routing.backends:
         region = _region(state, service, backend.group)
         if region is None:
             continue
-        to = _wanted_scaler(state, backend, region) if region in wanted else 0.0
+        to = _given_scaler(state, backend, region) if region in given else 0.0
         if to != backend.scaler:
             yield Change(Verb.SCALE, region, _scaled(backend, to))
 
 
-def _wanted_scaler(state: State, backend: Backend, region: str) -> float:
+def _given_scaler(state: State, backend: Backend, region: str) -> float:
     """What a carrying region's backend shall have: what it has, or was, or its ramp's share.
 
     A region that is not on a ramp keeps what a human has set above 0.
@@ -230,19 +230,26 @@ def _wanted_scaler(state: State, backend: Backend, region: str) -> float:
 
 
 def _memberships(
-    state: State, routing: Routing, service: Service, wanted: Collection[str]
+    state: State, routing: Routing, service: Service, given: Collection[str]
 ) -> Iterable[Change]:
     attached = {backend.group: backend for backend in routing.backends}
-    for group, backend in attached.items():
-        region = _region(state, service, group)
-        if region is not None and region not in wanted:
-            yield Change(Verb.DETACH, region, backend)
-        elif region is not None and backend.scaler == 0:
-            yield Change(Verb.SCALE, region, _scaled(backend, _full(state, group)))
-    for name in service.names:
-        for group in service.region(name).backends:
-            if name in wanted and group not in attached:
-                yield Change(Verb.ATTACH, name, _attachable(state, group))
+    for backend in attached.values():
+        yield from _membership(state, service, backend, given)
+    claims = ((n, group) for n in service.names for group in service.region(n).backends)
+    for name, group in claims:
+        if name in given and group not in attached:
+            yield Change(Verb.ATTACH, name, _attachable(state, group))
+
+
+def _membership(
+    state: State, service: Service, backend: Backend, given: Collection[str]
+) -> Iterable[Change]:
+    """What becomes of an attached backend: nothing where no region claims it."""
+    region = _region(state, service, backend.group)
+    if region is not None and region not in given:
+        yield Change(Verb.DETACH, region, backend)
+    elif region is not None and backend.scaler == 0:
+        yield Change(Verb.SCALE, region, _scaled(backend, _full(state, backend.group)))
 
 
 def _attachable(state: State, group: str) -> Backend:
@@ -251,9 +258,9 @@ def _attachable(state: State, group: str) -> Backend:
     What is attached is the configured group, whatever path the document keeps, and its scaler is
     one that the API takes: who can write the document chooses no other group and no refusal.
     """
-    known = state.restore.get(group, NOTHING)
-    scaler = {"capacityScaler": _full(state, group)} if "capacityScaler" in known else NOTHING
-    return Backend(group, {**known, "group": _full_url(group), **scaler})
+    before = state.restore.get(group, NOTHING)
+    scaler = {"capacityScaler": _full(state, group)} if "capacityScaler" in before else NOTHING
+    return Backend(group, {**before, "group": _full_url(group), **scaler})
 
 
 def _region(state: State, service: Service, group: str) -> str | None:
@@ -288,10 +295,11 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
     for group, count in counts.items():
         owners = service.owners(group)
         if len(owners) > 1 or (owners and count > 1):
-            told = f"matched by the `backend` of {' and of '.join(owners)}"
+            claimed = f"matched by the `backend` of {' and of '.join(owners)}"
+            how = claimed if len(owners) > 1 else "attached twice"
             raise UnsafePlan(
                 Rule.BACKEND,
-                f"{routing.name}: {group} is {told if len(owners) > 1 else 'attached twice'}, so it"
+                f"{routing.name}: {group} is {how}, so it"
                 f" is not known whose traffic it takes; nothing is sent for {service.name}. Correct"
                 " `backend` in the file, or the backend service",
             )
@@ -304,11 +312,11 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
         )
 
 
-def refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
+def refuse_unsafe(plan: Plan, routing: Routing, service: Service) -> None:
     """Never an empty `backends`, never every scaler 0, never a group that no region claims."""
-    after = backends_after(made, routing)
-    for change in made.changes:
-        _refuse_foreign(change, made, service)
+    after = backends_after(plan, routing)
+    for change in plan.changes:
+        _refuse_foreign(change, plan, service)
     if any(service.owner(backend.group) for backend in after if backend.scaler > 0):
         return
     raise UnsafePlan(
@@ -318,7 +326,7 @@ def refuse_unsafe(made: Plan, routing: Routing, service: Service) -> None:
     )
 
 
-def _refuse_foreign(change: Change, made: Plan, service: Service) -> None:
+def _refuse_foreign(change: Change, plan: Plan, service: Service) -> None:
     """What is attached is the group of the region that it is attached for, and no other."""
     if change.verb is not Verb.ATTACH:
         return
@@ -327,15 +335,15 @@ def _refuse_foreign(change: Change, made: Plan, service: Service) -> None:
         return
     raise UnsafePlan(
         Rule.BACKEND,
-        f"{made.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
+        f"{plan.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
         " nothing is sent. Look at `restore` in the document, and restore a version without it:"
         f" failoverctl state restore {service.name}",
     )
 
 
-def backends_after(made: Plan, routing: Routing) -> tuple[Backend, ...]:
+def backends_after(plan: Plan, routing: Routing) -> tuple[Backend, ...]:
     """The backends as they will stand, in their order, new ones last."""
-    changed = {change.backend.group: change for change in made.changes}
+    changed = {change.backend.group: change for change in plan.changes}
     after = []
     for backend in routing.backends:
         change = changed.pop(backend.group, None)
@@ -347,70 +355,81 @@ def backends_after(made: Plan, routing: Routing) -> tuple[Backend, ...]:
     return tuple(after)
 
 
-def is_in_effect(made: Plan, routing: Routing, service: Service) -> bool:
-    """Whether the resource carries the plan's pair and every one of its changes.
+def is_in_effect(plan: Plan, routing: Routing, service: Service) -> bool:
+    """Whether the resource carries the plan's mark and every one of its changes.
 
     So a patch whose answer was lost is recognised, by whom ever it was made.
     """
-    found = {backend.group: backend.scaler for backend in routing.backends}
-    told = read_frozen(routing.description, service.name) == made.frozen
+    scalers = {backend.group: backend.scaler for backend in routing.backends}
     return (
-        seen_pair(routing, service) == made.wanted
-        and told
-        and all(
-            change.backend.group not in found
-            if change.verb is Verb.DETACH
-            else found.get(change.backend.group) == change.backend.scaler
-            for change in made.changes
-        )
+        mark_of(routing, service) == plan.mark
+        and read_frozen(routing.description, service.name) == plan.frozen
+        and all(_is_changed(change, scalers) for change in plan.changes)
     )
 
 
-def body(made: Plan, routing: Routing, service: Service) -> Json:
-    """The one write that carries out the plan: traffic, pair and fingerprint together."""
+def _is_changed(change: Change, scalers: Mapping[str, float]) -> bool:
+    """Whether a resource with these scalers, by group, has this change."""
+    if change.verb is Verb.DETACH:
+        return change.backend.group not in scalers
+    return scalers.get(change.backend.group) == change.backend.scaler
+
+
+def body(plan: Plan, routing: Routing, service: Service) -> Json:
+    """The one write that carries out the plan: traffic, mark and fingerprint together."""
     return {
-        "backends": [dict(backend.settings) for backend in backends_after(made, routing)],
-        "description": write_mark(routing.description, service.name, made.wanted, made.frozen),
+        "backends": [dict(backend.settings) for backend in backends_after(plan, routing)],
+        "description": write_mark(routing.description, service.name, plan.mark, plan.frozen),
         "fingerprint": routing.fingerprint,
     }
-
-
-def _is_own(before: State, service: Service, region: str, known: Json) -> bool:
-    """Whether a backend's settings are its own, not a ramp's step or another hand's.
-
-    known: what it was, where it was drained before.
-    """
-    if before.ceilings.get(region, 1.0) < 1:
-        return False
-    return region in desired(before, service) or not known
 
 
 def remember(
     state: State,
     routing: Routing,
     service: Service,
-    wanted: Collection[str],
+    given: Collection[str],
     before: State | None = None,
 ) -> Mapping[str, Json]:
     """The state's `restore`, with what this epoch will drain or detach added as it is now.
 
+    given: the regions that get capacity, which are left out.
     before: the document of the epoch that ends; it tells which backends are not as they were.
     """
-    lever = lever_of(service, state.lever)
     kept = dict(state.restore)
     for backend in routing.backends:
         region = _region(state, service, backend.group)
-        if region is None or region in wanted:
+        if region is None or region in given:
             continue
-        known = kept.get(backend.group, NOTHING)
-        if before and not _is_own(before, service, region, known):
+        drained = bool(kept.get(backend.group))
+        if before and not _is_own(before, service, region, drained=drained):
             continue
-        scaler = {"capacityScaler": backend.scaler or _full(state, backend.group)}
-        if lever is Lever.MEMBERSHIP:
-            drained = scaler if "capacityScaler" in backend.settings else NOTHING
-            kept[backend.group] = {**backend.settings, **drained}
-        elif backend.scaler > 0:
-            kept[backend.group] = {**known, **scaler}
-    if is_cut(routing.description, service.name, state.pair):
+        kept |= _as_it_is(state, service, backend)
+    if is_cut(routing.description, service.name, state.mark):
         kept[DESCRIPTION] = {"text": bare(routing.description, service.name)}
     return kept
+
+
+def _is_own(before: State, service: Service, region: str, *, drained: bool) -> bool:
+    """Whether a backend's settings are its own, not a ramp's step or another hand's.
+
+    drained: it was drained before, so what it was is kept already.
+    """
+    if before.ceilings.get(region, 1.0) < 1:
+        return False
+    return region in desired(before, service) or not drained
+
+
+def _as_it_is(state: State, service: Service, backend: Backend) -> Mapping[str, Json]:
+    """What a backend is before it is drained or detached, by its group.
+
+    One with a scaler of 0 was drained by somebody already. What is kept of it stands, and says what
+    it was.
+    """
+    scaler = {"capacityScaler": backend.scaler or _full(state, backend.group)}
+    if lever_of(service, state.lever) is Lever.MEMBERSHIP:
+        full = scaler if "capacityScaler" in backend.settings else NOTHING
+        return {backend.group: {**backend.settings, **full}}
+    if backend.scaler == 0:
+        return {}
+    return {backend.group: {**state.restore.get(backend.group, NOTHING), **scaler}}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from orchestrator.core.actors import claimed
 from orchestrator.core.case import Case
 from orchestrator.core.model import Command, Leave, Outcome, State
-from orchestrator.core.rule import Reason
+from orchestrator.core.rule import Cause, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,9 @@ def left_by_hand(case: Case, state: State, left: Iterable[str], to: str) -> Stat
 
 def overridden(gates: Iterable[Reason], command: Command) -> tuple[Reason, ...]:
     """The gates, with the refusal of the one rule that the operator named taken back, by name."""
+    by = f"overridden by {claimed(command.actor)}"
     return tuple(
-        replace(gate, passed=True, value=f"{gate.value}; overridden by {claimed(command.actor)}")
+        replace(gate, passed=True, value=f"{gate.value}; {by}", cause=Cause.OVERRIDDEN)
         if not gate.passed and gate.rule == command.override
         else gate
         for gate in gates

@@ -16,8 +16,8 @@ from datetime import datetime
 from orchestrator.core.errors import Outdated, UnsafePlan
 from orchestrator.core.fence import next_epoch
 from orchestrator.core.ground import Standing, adopted, refit, settle, standing, undisturbed
-from orchestrator.core.model import Decision, Outcome, Pair, Phase, Role, Routing, Shift, State
-from orchestrator.core.plan import carrying, desired, remember, seen_pair
+from orchestrator.core.model import Decision, Mark, Outcome, Phase, Role, Routing, Shift, State
+from orchestrator.core.plan import carrying, desired, mark_of, remember
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Reason, Rule
 
@@ -49,7 +49,7 @@ def restored(  # a version, and all that fences it
             f"{service.name}: that version was made with configuration serial {good.stamp.serial},"
             f" this one has {service.stamp.serial}; restore with the newer file"
         )
-    seen = seen_pair(routing, service)
+    seen = mark_of(routing, service)
     known = max(good.epoch, seen.epoch, floor)
     value = f"epochs known: {good.epoch} in that version, {seen.epoch} on {routing.name}, {floor}"
     reasons = (Reason(Rule.RESTORE, True, f"{value} elsewhere"),)
@@ -68,7 +68,7 @@ def restored(  # a version, and all that fences it
         settle(state, service, routing),
         epoch=epoch,
         stamp=service.stamp,
-        shift=Shift(Pair(epoch, generation), Phase.COMMITTED, now, state.routing),
+        shift=Shift(Mark(epoch, generation), Phase.COMMITTED, now, state.routing),
     )
     wanted = desired(state, service)
     state = replace(state, restore=remember(state, routing, service, wanted))

@@ -69,6 +69,7 @@ class Cause(StrEnum):
     traffic. needs_now: what is to be overridden is asked again by a graceful switch. ended: a
     switch or ramp is over; nothing was refused. doubtful: the alert's labels do not name one region
     for certain. unknown_lag: how far the replica is behind is not known or not reported.
+    overridden: it refused, and a human took the refusal back.
     """
 
     NONE = ""
@@ -80,6 +81,7 @@ class Cause(StrEnum):
     ENDED = "ended"
     DOUBTFUL = "doubtful"
     UNKNOWN_LAG = "unknown_lag"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Reason:
     """One gate of a decision: the rule, whether it let the decision pass, and the value it saw.
 
     value, limit: for people. region: that it was asked of; empty for the service. cause: what is
-    behind the value, for those that act or advise by it.
+    behind the value, for those that act or advise by it. command: the id of the command whose
+    switch it names.
     """
 
     rule: Rule
@@ -96,11 +99,70 @@ class Reason:
     limit: str = ""
     region: str = ""
     cause: Cause = Cause.NONE
+    command: str = ""
 
     def __str__(self) -> str:
-        where = f" [{self.region}]" if self.region else ""
-        limit = f" (limit {self.limit})" if self.limit else ""
-        return f"{'passed' if self.passed else 'refused'} {self.rule}{where}: {self.value}{limit}"
+        return rule_line(
+            self.rule,
+            self.value,
+            passed=self.passed,
+            limit=self.limit,
+            region=self.region,
+            cause=self.cause,
+        )
+
+
+class Ruling(StrEnum):
+    """What a rule said. done: it did what was asked. ended: a switch or ramp is over."""
+
+    PASSED = "passed"
+    DONE = "done"
+    ENDED = "ended"
+    REFUSED = "refused"
+
+
+_DONE = frozenset({Rule.FREEZE, Rule.UNFREEZE, Rule.ACK})
+"""Rules whose passed reason says what was done."""
+
+
+def rule_line(
+    rule: str, value: str, *, passed: bool, limit: str = "", region: str = "", cause: str = ""
+) -> str:
+    """A rule in a line: `refused confirm [us-east-1]: value (limit x)`.
+
+    Pages, log lines, `make run` and every verb of the command line have it from here, for a
+    `Reason` and for its JSON alike. So the text of a page is found in the explanation. The values
+    are those of a `Reason`; rule and cause may be of a version that knows more of them.
+    """
+    where = f" [{region}]" if region else ""
+    limited = f" (limit {limit})" if limit else ""
+    return f"{ruling(rule, passed=passed, cause=cause)} {rule}{where}: {value}{limited}"
+
+
+def recorded_line(reason: Mapping[str, object]) -> str:
+    """The line of a reason as history and journal have it, in JSON."""
+    limit, region, cause = (str(reason.get(key) or "") for key in ("limit", "region", "cause"))
+    return rule_line(
+        str(reason.get("rule")),
+        str(reason.get("value")),
+        passed=bool(reason.get("passed")),
+        limit=limit,
+        region=region,
+        cause=cause,
+    )
+
+
+def recorded_ruling(reason: Mapping[str, object]) -> Ruling:
+    """The ruling of a reason as history and journal have it, in JSON."""
+    rule, cause = str(reason.get("rule")), str(reason.get("cause") or "")
+    return ruling(rule, passed=bool(reason.get("passed")), cause=cause)
+
+
+def ruling(rule: str, *, passed: bool, cause: str = "") -> Ruling:
+    """What a rule said, as its line begins."""
+    if passed:
+        return Ruling.DONE if rule in _DONE else Ruling.PASSED
+    return Ruling.ENDED if cause == Cause.ENDED else Ruling.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +171,7 @@ class About:
 
     meaning: what it is for, in half a sentence. pages: causes with which its refusal needs a human
     now; None for every cause. overridable: a human may take its refusal of a command back. target:
-    it speaks of one region as a place to go to.
+    it is about one region as a place to go to.
     """
 
     meaning: str
@@ -188,7 +250,7 @@ OVERRIDABLE = tuple(rule for rule, about in RULES.items() if about.overridable)
 """The rules whose refusal of a command a human can take back, one at a time."""
 
 OF_A_TARGET = frozenset(rule for rule, about in RULES.items() if about.target)
-"""The rules that speak of one region as a place to go to."""
+"""The rules that are about one region as a place to go to."""
 
 
 def needs_human(reason: Reason) -> bool:

@@ -77,9 +77,9 @@ def agreed(probes: Mapping[str, Probe], second: Mapping[str, Probe]) -> Mapping[
 def _agreed(ours: Probe, theirs: Probe) -> Probe:
     match ours.verdict, theirs.verdict:
         case Verdict.HEALTHY, Verdict.FAILING:
-            return replace(ours, verdict=Verdict.FAILING, detail=f"Monitoring: {theirs.detail}")
+            return replace(ours, verdict=Verdict.FAILING, answer=f"Monitoring: {theirs.detail}")
         case Verdict.FAILING, Verdict.HEALTHY:
             told = f"{ours.detail}, but Monitoring: {theirs.detail}"
-            return replace(ours, verdict=Verdict.SILENT, detail=told)
+            return replace(ours, verdict=Verdict.SILENT, answer=told)
         case _:
             return ours

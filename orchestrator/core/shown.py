@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 
 QUOTED = 60
 """Characters of a value that an error quotes."""
@@ -76,16 +77,21 @@ def visible(value: object) -> object:
             return shown(value)
         case bool() | None:
             return value
-        case int():
-            return value if value.bit_length() < 1024 else quoted(value)  # noqa: PLR2004  # a float's
-        case float():
-            return value if value - value == 0 else repr(value)
+        case int() | float():
+            return _number(value)
         case Mapping():
             return {shown(str(name)): visible(one) for name, one in value.items()}
         case list() | tuple() | set() | frozenset():
             return [visible(one) for one in value]
         case _:
             return shown(str(value))
+
+
+def _number(value: float) -> float | str:
+    """The number; a text of it where JSON, or a reader that has only floats, has none like it."""
+    if isinstance(value, int):
+        return value if value.bit_length() < 1024 else quoted(value)  # noqa: PLR2004  # a float's
+    return value if isfinite(value) else repr(value)
 
 
 def _escape(code: int) -> str:
@@ -96,13 +102,12 @@ def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004  # four digits
 
 
-class _Escapes(dict[int, str | None]):
+class _Escapes(dict[int, str]):
     """The escape of each hidden character, made when it is first met; others stay."""
 
     def __missing__(self, code: int) -> str:
-        made = _escape(code) if HIDDEN.match(chr(code)) else chr(code)
-        self[code] = made
-        return made
+        self[code] = _escape(code) if HIDDEN.match(chr(code)) else chr(code)
+        return self[code]
 
 
 _ESCAPES = _Escapes()

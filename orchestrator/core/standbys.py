@@ -34,7 +34,7 @@ from orchestrator.core import rules
 from orchestrator.core.carried import carries
 from orchestrator.core.case import Case
 from orchestrator.core.model import Command, Leave, Outcome, Part, State, Tick
-from orchestrator.core.plan import seen_pair
+from orchestrator.core.plan import mark_of
 from orchestrator.core.proposal import Proposal, overridden, refused, step, to_be_drained
 from orchestrator.core.rule import Reason, Rule, all_pass
 
@@ -146,7 +146,7 @@ def _carried_out(case: Case) -> Reason:
         )
     if case.routing is None:
         return Reason(Rule.ATTACHED, False, "the load balancer cannot be read", limit)
-    seen = seen_pair(case.routing, case.service)
+    seen = mark_of(case.routing, case.service)
     value = f"the load balancer carries epoch {seen.epoch}"
     there = carries(state, case.routing, case.service, case.now)
     return Reason(Rule.ATTACHED, there, value, limit)

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from orchestrator.core.fence import next_epoch, read_frozen
 from orchestrator.core.ground import create, shares
 from orchestrator.core.incidents import believable, is_blind
-from orchestrator.core.model import AlertOpened, Pair, Phase, Probe, Routing, Shift, State, Verdict
-from orchestrator.core.plan import carrying, lever_of, movable, seen_pair
+from orchestrator.core.model import AlertOpened, Mark, Phase, Probe, Routing, Shift, State, Verdict
+from orchestrator.core.plan import carrying, lever_of, mark_of, movable
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Reason, Rule
 
@@ -31,27 +31,53 @@ def without_state(
 ) -> State | Reason:
     """The state to plan for, never to be stored; or why nothing may be moved."""
     believed = believable(probes)
-    seen, pointed = seen_pair(routing, service), carrying(routing, service)
-    if seen.rev == 0:
-        return _no(f"{routing.name} carries no document's mark (epoch {seen.epoch} rev 0)")
+    refusal = _refusal(service, signal, routing, believed, now)
+    if refusal:
+        return Reason(Rule.ON_STATE_LOSS, False, refusal, "act")
+    regions = _heirs(service, signal.region, routing, believed)
+    if not regions:
+        value = "no other region answers its probe and can be given traffic"
+        return Reason(Rule.ON_STATE_LOSS, False, value, "act")
+    mark = Mark(next_epoch(mark_of(routing, service).epoch), 0)
+    return replace(
+        create(service, routing, now),
+        epoch=mark.epoch,
+        primary=regions[0],
+        routing=shares(regions),
+        shift=Shift(mark, Phase.COMMITTED),
+    )
+
+
+def _refusal(
+    service: Service,
+    signal: AlertOpened,
+    routing: Routing,
+    probes: Mapping[str, Probe],
+    now: datetime,
+) -> str:
+    """Why nothing may be moved, by what can be seen; empty where nothing speaks against it."""
+    mark = mark_of(routing, service)
+    if mark.rev == 0:
+        return f"{routing.name} carries no document's mark (epoch {mark.epoch} rev 0)"
     frozen = read_frozen(routing.description, service.name)
     if now.timestamp() < frozen:
-        return _no(f"frozen until {datetime.fromtimestamp(frozen, UTC):%Y-%m-%d %H:%M:%S} UTC")
-    if signal.region not in pointed:
-        return _no(f"{signal.region} carries no traffic")
+        return f"frozen until {datetime.fromtimestamp(frozen, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if signal.region not in carrying(routing, service):
+        return f"{signal.region} carries no traffic"
     if now - signal.started_at > service.policy.max_event_age:
-        return _no("the incident began too long ago")
-    if is_blind(believed) or not _says(believed, signal.region, Verdict.FAILING):
-        return _no(f"our own probe does not see {signal.region} fail")
-    stay = [n for n in pointed if n != signal.region and _says(believed, n, Verdict.HEALTHY)]
-    regions = tuple(stay) or _first_fit(service, signal.region, routing, believed)
-    if not regions:
-        return _no("no other region answers its probe and can be given traffic")
-    pair = Pair(next_epoch(seen.epoch), 0)
-    state = create(service, routing, now)
-    shift = Shift(pair, Phase.COMMITTED)
-    made = replace(state, epoch=pair.epoch, routing=shares(regions), shift=shift)
-    return replace(made, primary=regions[0])
+        return "the incident began too long ago"
+    if is_blind(probes) or not _says(probes, signal.region, Verdict.FAILING):
+        return f"our own probe does not see {signal.region} fail"
+    return ""
+
+
+def _heirs(
+    service: Service, left: str, routing: Routing, probes: Mapping[str, Probe]
+) -> tuple[str, ...]:
+    """Who carries the traffic then: those that do already and answer, else the first that can."""
+    others = (name for name in carrying(routing, service) if name != left)
+    stay = tuple(name for name in others if _says(probes, name, Verdict.HEALTHY))
+    return stay or _first_fit(service, left, routing, probes)
 
 
 def _first_fit(
@@ -70,7 +96,3 @@ def _first_fit(
 
 def _says(probes: Mapping[str, Probe], name: str, verdict: Verdict) -> bool:
     return name in probes and probes[name].verdict is verdict
-
-
-def _no(value: str) -> Reason:
-    return Reason(Rule.ON_STATE_LOSS, False, value, "act")

@@ -71,9 +71,9 @@ def ended(before: State | None, after: State, signal: Signal, told: Iterable[Rea
 
 
 def end(switch: Switch) -> Reason:
-    """That this decision ends the switch. Whoever waits for it looks for its command's id."""
+    """That this decision ends the switch. Whoever waits for it looks for its `command`."""
     value = f"the switch to {switch.to}, {_asked(switch)}, is ended by this decision"
-    return Reason(Rule.SWITCH, False, value, region=switch.to, cause=Cause.ENDED)
+    return Reason(Rule.SWITCH, False, value, "", switch.to, Cause.ENDED, switch.command)
 
 
 def _asked(switch: Switch) -> str:
@@ -114,7 +114,8 @@ def _stopped(case: Case, switch: Switch) -> tuple[Reason, ...]:
 def _move(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
     """The traffic moves: the fence has closed, and the replica has everything."""
     waited = round((case.now - switch.since).total_seconds())
-    done = Reason(Rule.SWITCH, True, f"{switch.left} was fenced for {waited} s; {_asked(switch)}")
+    value = f"{switch.left} was fenced for {waited} s; {_asked(switch)}"
+    done = Reason(Rule.SWITCH, True, value, command=switch.command)
     state = undisturbed(case.state)
     if switch.command:
         state = set_aside(state, switch.to, case.now, f"command {switch.command}")
@@ -132,9 +133,9 @@ def _give_up(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
         " writes again"
     )
     limit = f"{switch.until - MARGIN:%H:%M:%S} UTC"
-    reasons = (*gates, Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED))
+    ends = Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED, switch.command)
     state = replace(undisturbed(case.state), given_up_at=case.now)
-    return step(case, state, case.carrying, Outcome.ABANDONED, reasons)
+    return step(case, state, case.carrying, Outcome.ABANDONED, (*gates, ends))
 
 
 def is_late(switch: Switch, now: datetime) -> bool:

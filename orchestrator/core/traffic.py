@@ -91,23 +91,35 @@ def shares(
     """
     if routing is None:
         return None, {}
+    weights = _weights(routing, service)
+    if service.standby is Standby.ATTACHED:
+        weights = _serving(weights, roles)
+        if not any(weights.values()):
+            return None, {}
+    others = {one.group: one.scaler for one in unclaimed(routing, service, state)}
+    total = sum(weights.values()) + sum(others.values())
+    return _parts(weights, total), _parts(others, total)
+
+
+def _weights(routing: Routing, service: Service) -> Mapping[str, float]:
+    """The highest scaler of each configured region's groups; 0 where it has none."""
     weights = dict.fromkeys(service.names, 0.0)
     for backend in routing.backends:
         owner = service.owner(backend.group)
         if owner is not None:
             weights[owner] = max(weights[owner], backend.scaler)
-    if service.standby is Standby.ATTACHED:
-        parts = {name: role.part for name, role in roles.items()}
-        serving = {Part.LEADS, Part.LINGERS}
-        weights = {n: w if parts.get(n) in serving else 0.0 for n, w in weights.items()}
-        if not any(weights.values()):
-            return None, {}
-    others = {one.group: one.scaler for one in unclaimed(routing, service, state)}
-    total = sum(weights.values()) + sum(others.values()) or 1.0
-    return (
-        {name: round(weight / total, 4) for name, weight in weights.items()},
-        {group: round(weight / total, 4) for group, weight in others.items()},
-    )
+    return weights
+
+
+def _serving(weights: Mapping[str, float], roles: Mapping[str, Role]) -> Mapping[str, float]:
+    """The weights of the regions that answer as the primary, 0 for the others."""
+    answering = {name for name, role in roles.items() if role.part in {Part.LEADS, Part.LINGERS}}
+    return {name: weight if name in answering else 0.0 for name, weight in weights.items()}
+
+
+def _parts(weights: Mapping[str, float], total: float) -> Mapping[str, float]:
+    """Each weight as a part of the total, which may be 0."""
+    return {name: round(weight / (total or 1.0), 4) for name, weight in weights.items()}
 
 
 # --- in sentences and as data --------------------------------------------------------------------
@@ -118,65 +130,65 @@ def names(regions: Iterable[str]) -> str:
     return ", ".join(regions) or "nobody"
 
 
-def told(seen: Traffic | None, wanted: Iterable[str]) -> str:
-    """Who gets traffic, in a clause. wanted: what the document says, for where it was not read."""
-    if seen is None:
+def told(traffic: Traffic | None, routing: Iterable[str]) -> str:
+    """Who gets traffic, in a clause. routing: by the document, for where it was not read."""
+    if traffic is None:
         return (
             "where the traffic goes is unknown, because the load balancer could not be read"
-            f" (the document wants {names(wanted)})"
+            f" (the document wants {names(routing)})"
         )
-    what = "has capacity" if seen.attached else "carries traffic"
-    who = ", ".join(seen.regions) or "no configured region"
-    return f"{who} {what}{besides(seen.unclaimed, alone=not seen.regions)}"
+    what = "has capacity" if traffic.attached else "carries traffic"
+    who = ", ".join(traffic.regions) or "no configured region"
+    return f"{who} {what}{besides(traffic.unclaimed, alone=not traffic.regions)}"
 
 
-def besides(found: Iterable[Unclaimed], *, alone: bool = False) -> str:
+def besides(others: Iterable[Unclaimed], *, alone: bool = False) -> str:
     """The backends that get traffic besides, to be put behind a clause; empty where none does.
 
     alone: no configured region gets any.
     """
-    listed = ", ".join(map(str, found))
+    listed = ", ".join(map(str, others))
     does = "but" if alone else "and so does"
     verb = " gets traffic" if alone else ""
     return f", {does} {listed}{verb}, which no region claims" if listed else ""
 
 
-def view(seen: Traffic | None) -> Json | None:
+def view(traffic: Traffic | None) -> Json | None:
     """What was read, as history, journal, events and `--json` have it; None where it was not."""
-    if seen is None:
+    if traffic is None:
         return None
     return {
-        "regions": list(seen.regions),
-        "unclaimed": unclaimed_view(seen),
-        "attached": seen.attached,
+        "regions": list(traffic.regions),
+        "unclaimed": unclaimed_view(traffic),
+        "attached": traffic.attached,
     }
 
 
-def unclaimed_view(seen: Traffic) -> list[Json]:
+def unclaimed_view(traffic: Traffic) -> list[Json]:
     """The backends that no region claims, as data."""
     return [
         {"group": u.group, "place": u.place, "scaler": u.scaler, "retired": u.retired}
-        for u in seen.unclaimed
+        for u in traffic.unclaimed
     ]
 
 
-def read_view(found: object) -> Traffic | None:
+def read_view(value: object) -> Traffic | None:
     """`view` reversed; None for anything else."""
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         return None
-    regions, others = found.get("regions"), found.get("unclaimed")
+    regions, others = value.get("regions"), value.get("unclaimed")
     if not isinstance(regions, list) or not isinstance(others, list):
         return None
     read = (_read_one(one) for one in others)
     whole = tuple(one for one in read if one is not None)
-    return Traffic(tuple(map(str, regions)), whole, found.get("attached") is True)
+    return Traffic(tuple(map(str, regions)), whole, value.get("attached") is True)
 
 
-def _read_one(found: object) -> Unclaimed | None:
-    if not isinstance(found, dict):
+def _read_one(value: object) -> Unclaimed | None:
+    if not isinstance(value, dict):
         return None
-    scaler = found.get("scaler")
+    scaler = value.get("scaler")
     if not isinstance(scaler, int | float):
         return None
-    group = str(found.get("group"))
-    return Unclaimed(group, str(found.get("place")), float(scaler), found.get("retired") is True)
+    group = str(value.get("group"))
+    return Unclaimed(group, str(value.get("place")), float(scaler), value.get("retired") is True)

@@ -8,9 +8,19 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
-from orchestrator.core.model import AlertClosed, AlertOpened, Command, Signal, Wish
+from orchestrator.core.model import AlertClosed, AlertOpened, Command, Probe, Signal, Wish
 from orchestrator.drill.phrases import Act, length
-from orchestrator.drill.world import FAILING, TIMEOUT, Killed, World, after
+from orchestrator.drill.world import (
+    COMPUTE_API,
+    FAILING,
+    MONITORING,
+    PUBSUB,
+    STATE_BUCKET,
+    TIMEOUT,
+    Killed,
+    World,
+    after,
+)
 
 
 class Stage(Protocol):
@@ -42,12 +52,7 @@ def perform(act: Act, stage: Stage) -> None:
 
 
 def _perform(act: Act, stage: Stage) -> None:
-    if "alert " in act.form:
-        _send(_alert(act, stage), act, stage)
-    elif " commands" in act.form:
-        _send(_command(act, stage), act, stage)
-    else:
-        _ACTS[act.form](act, stage)
+    _ACTS[act.form](act, stage)
 
 
 # --- messages ------------------------------------------------------------------------------------
@@ -66,22 +71,32 @@ def _send(signal: Signal, act: Act, stage: Stage) -> None:
             stage.deliver(signal)
 
 
-def _alert(act: Act, stage: Stage) -> Signal:
-    """The message of an incident; it began when it was first spoken of, unless it says when."""
+def _began(act: Act, stage: Stage) -> datetime:
+    """When the incident began: when it was first named, unless it says when."""
+    first = stage.world.now - act.tail("begun DURATION ago")
+    return stage.began.setdefault(act.values["name"], first)
+
+
+def _opens(act: Act, stage: Stage) -> None:
+    alert = AlertOpened(act.values["name"], act.values["region"], _began(act, stage))
+    _send(alert, act, stage)
+
+
+def _closes(act: Act, stage: Stage) -> None:
     name, region, now = act.values["name"], act.values["region"], stage.world.now
-    began = stage.began.setdefault(name, now - act.tail("begun DURATION ago"))
-    if "opens" in act.form:
-        return AlertOpened(name, region, began)
-    return AlertClosed(name, region, began, now)
+    _send(AlertClosed(name, region, _began(act, stage), now), act, stage)
 
 
-def _command(act: Act, stage: Stage) -> Command:
-    wish = act.form.removeprefix("ACTOR commands ").partition(" ")[0]
+def _commands(act: Act, stage: Stage, wish: Wish) -> None:
+    _send(_command(act, stage, wish), act, stage)
+
+
+def _command(act: Act, stage: Stage, wish: Wish) -> Command:
     now = stage.world.now
     until = now + length(act.values["length"]) if "length" in act.values else None
     return Command(
         id=f"c{next(stage.ids)}",
-        wish=Wish(wish),
+        wish=wish,
         actor=act.values["actor"],
         reason="a drill",
         issued_at=now,
@@ -101,8 +116,7 @@ def _meant(act: Act, stage: Stage) -> tuple[str, ...]:
     return stage.world.service.names if region == "every region" else (region,)
 
 
-def _fails(act: Act, stage: Stage) -> None:
-    answer = TIMEOUT if "does not answer" in act.form else FAILING
+def _fails(act: Act, stage: Stage, answer: Probe) -> None:
     stage.world.health.update(dict.fromkeys(_meant(act, stage), answer))
 
 
@@ -111,13 +125,13 @@ def _recovers(act: Act, stage: Stage) -> None:
         stage.world.health.pop(name, None)
 
 
-def _reach(act: Act, stage: Stage) -> None:
+def _reach(act: Act, stage: Stage, *, reached: bool) -> None:
     numbers = [int(act.values["number"])] if "number" in act.values else [1, 2]
-    found = {(number, name) for number in numbers for name in _meant(act, stage)}
-    if "cannot" in act.form:
-        stage.world.unreached |= found
+    pairs = {(number, name) for number in numbers for name in _meant(act, stage)}
+    if reached:
+        stage.world.unreached -= pairs
     else:
-        stage.world.unreached -= found
+        stage.world.unreached |= pairs
 
 
 def _clock(act: Act, stage: Stage) -> None:
@@ -126,11 +140,11 @@ def _clock(act: Act, stage: Stage) -> None:
     stage.world.ahead.update(dict.fromkeys(numbers, ahead))
 
 
-def _users(act: Act, stage: Stage) -> None:
-    if "cannot" in act.form:
-        stage.world.cut_off.update(_meant(act, stage))
-    else:
+def _users(act: Act, stage: Stage, *, served: bool) -> None:
+    if served:
         stage.world.cut_off.difference_update(_meant(act, stage))
+    else:
+        stage.world.cut_off.update(_meant(act, stage))
 
 
 def _lags(act: Act, stage: Stage) -> None:
@@ -144,12 +158,12 @@ def _lag_unknown(act: Act, stage: Stage) -> None:
         stage.world.lag.setdefault(name, {})[act.values["other"]] = None
 
 
-def _reads(act: Act, stage: Stage) -> None:
+def _reads(act: Act, stage: Stage, *, newest: bool) -> None:
     for name in _meant(act, stage):
-        if "no document" in act.form:
-            stage.world.held[name] = stage.world.known(name)
-        else:
+        if newest:
             stage.world.held.pop(name, None)
+        else:
+            stage.world.held[name] = stage.world.known(name)
 
 
 # --- other hands and clouds ----------------------------------------------------------------------
@@ -167,13 +181,11 @@ def _restores(act: Act, stage: Stage) -> None:
     stage.restore(act.values["actor"])
 
 
-def _attaches(act: Act, stage: Stage) -> None:
-    attached = act.form.startswith("a controller attaches")
+def _attaches(act: Act, stage: Stage, *, attached: bool) -> None:
     stage.world.attach(act.values["name"], act.values["zone"], attached=attached)
 
 
-def _gone(act: Act, stage: Stage) -> None:
-    cloud = act.form.partition(" is gone")[0]
+def _gone(act: Act, stage: Stage, cloud: str) -> None:
     stage.world.gone[cloud] = after(length(act.values["time"]))
 
 
@@ -182,29 +194,37 @@ def _killed(_: Act, __: Stage) -> None:
 
 
 _ACTS: Mapping[str, Callable[[Act, Stage], None]] = {
-    "REGION fails": _fails,
-    "REGION does not answer": _fails,
+    "alert NAME opens for REGION": _opens,
+    "alert NAME closes for REGION": _closes,
+    "ACTOR commands failover to REGION": partial(_commands, wish=Wish.FAILOVER),
+    "ACTOR commands failback": partial(_commands, wish=Wish.FAILBACK),
+    "ACTOR commands evacuate REGION": partial(_commands, wish=Wish.EVACUATE),
+    "ACTOR commands freeze for DURATION": partial(_commands, wish=Wish.FREEZE),
+    "ACTOR commands unfreeze": partial(_commands, wish=Wish.UNFREEZE),
+    "ACTOR commands ack": partial(_commands, wish=Wish.ACK),
+    "REGION fails": partial(_fails, answer=FAILING),
+    "REGION does not answer": partial(_fails, answer=TIMEOUT),
     "REGION recovers": _recovers,
-    "ORCHESTRATOR cannot reach REGION": _reach,
-    "ORCHESTRATOR reaches REGION again": _reach,
+    "ORCHESTRATOR cannot reach REGION": partial(_reach, reached=False),
+    "ORCHESTRATOR reaches REGION again": partial(_reach, reached=True),
     "the clock of ORCHESTRATOR is DURATION ahead": _clock,
     "the clock of ORCHESTRATOR is right again": _clock,
-    "users cannot reach REGION": _users,
-    "users reach REGION again": _users,
+    "users cannot reach REGION": partial(_users, served=False),
+    "users reach REGION again": partial(_users, served=True),
     "REGION is DURATION behind OTHER": _lags,
     "REGION does not know its lag behind OTHER": _lag_unknown,
-    "REGION reads no document": _reads,
-    "REGION reads the document again": _reads,
+    "REGION reads no document": partial(_reads, newest=False),
+    "REGION reads the document again": partial(_reads, newest=True),
     "tick": lambda _, stage: stage.tick(),
-    "another hand gives REGIONS the traffic": _given,
-    "a controller attaches NAME in ZONE": _attaches,
-    "a controller detaches NAME in ZONE": _attaches,
+    "somebody gives REGIONS the traffic": _given,
+    "a controller attaches NAME in ZONE": partial(_attaches, attached=True),
+    "a controller detaches NAME in ZONE": partial(_attaches, attached=False),
     "terraform apply": lambda _, stage: stage.world.deploy(),
     "somebody edits the document's primary to REGION": _edited,
     "ACTOR restores the document": _restores,
-    "the state bucket is gone until TIME": _gone,
-    "the Compute API is gone until TIME": _gone,
-    "Pub/Sub is gone until TIME": _gone,
-    "Monitoring is gone until TIME": _gone,
+    "the state bucket is gone until TIME": partial(_gone, cloud=STATE_BUCKET),
+    "the Compute API is gone until TIME": partial(_gone, cloud=COMPUTE_API),
+    "Pub/Sub is gone until TIME": partial(_gone, cloud=PUBSUB),
+    "Monitoring is gone until TIME": partial(_gone, cloud=MONITORING),
     "the orchestrator is killed": _killed,
 }

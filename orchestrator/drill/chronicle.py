@@ -1,4 +1,4 @@
-"""What is told of a run: every act, every decision that says something new, notes and errors."""
+"""The report of a run: every act, every decision that says something new, notes and errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from orchestrator.core import trigger
 from orchestrator.core.model import Json, Signal, Stored, Tick
 from orchestrator.drill.expectations import refusals
 from orchestrator.drill.world import START, World
@@ -48,7 +49,7 @@ class Chronicle:
             self.note(kind, text)
 
     def log(self, severity: str, message: str, **fields: object) -> None:
-        """What the flow says. A decision's own line is told as the decision."""
+        """What the flow says. A decision's own line appears as the decision."""
         if fields.get("page"):
             self.pages.append(message)
         if "outcome" in fields or severity in {"DEBUG", "INFO", "NOTICE"}:
@@ -57,21 +58,28 @@ class Chronicle:
             self.once("note", message)
 
     def collect(self, signal: Signal, report: Report | None) -> None:
-        """The decisions that were recorded meanwhile; else a refusal that says something new."""
+        """The decisions that were recorded meanwhile, else a refusal that says something new."""
+        for decision in self._recorded() or self._refused(signal, report):
+            self._known.add(str(decision["id"]))
+            self.newest = decision
+            self.lines.append(Line(self.world.now - START, "decision", "", decision))
+
+    def _recorded(self) -> list[Json]:
         history = self.world.state.history if self.world.state else ()
-        fresh = [one for one in reversed(history) if str(one["id"]) not in self._known]
-        if not fresh and report and not all(reason.passed for reason in report.decision.reasons):
-            made = self._unrecorded(signal, report)
-            is_news = refusals(made) != refusals(self.newest)
-            fresh = [made] if is_news or not isinstance(signal, Tick) else []
-        for one in fresh:
-            self._known.add(str(one["id"]))
-            self.newest = one
-            self.lines.append(Line(self.world.now - START, "decision", "", one))
+        return [one for one in reversed(history) if str(one["id"]) not in self._known]
+
+    def _refused(self, signal: Signal, report: Report | None) -> list[Json]:
+        """A refusal that was not recorded; one of a tick only if it says something new."""
+        if report is None or all(reason.passed for reason in report.decision.reasons):
+            return []
+        decision = self._unrecorded(signal, report)
+        is_news = refusals(decision) != refusals(self.newest)
+        return [decision] if is_news or not isinstance(signal, Tick) else []
 
     def _unrecorded(self, signal: Signal, report: Report) -> Json:
         state = report.decision.state
         routing = self.world.backends.read(self.world.service.backend_service)
         before = record.before(self.world.service, Stored(state, 0), routing)
-        what = record.describe(signal)
-        return record.entry(report.decision, what, before, self.world.now, f"unrecorded-{what}")
+        what = trigger.of(signal)
+        identity = f"unrecorded-{trigger.words(what)}"
+        return record.entry(report.decision, what, before, self.world.now, identity)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
 from orchestrator.core.codec import decode
 from orchestrator.core.model import Json, Part, Probe, Role, Routing, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.drill.world import TIMEOUT, WELL, World
+from orchestrator.drill.world import COMPUTE_API, MONITORING, STATE_BUCKET, TIMEOUT, WELL, World
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,24 +41,24 @@ class Bucket:
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         """The object, or None. Raises Unavailable while the bucket is gone."""
-        self.world.fail_if_gone("the state bucket")
+        self.world.fail_if_gone(STATE_BUCKET)
         return self.world.kept.get(name)
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Of the objects. Raises Unavailable while the bucket is gone."""
-        self.world.fail_if_gone("the state bucket")
+        self.world.fail_if_gone(STATE_BUCKET)
         return self.world.kept.names(prefix)
 
     def put(self, name: str, data: bytes, generation: int) -> int:
-        """Replace this generation; what was to happen before a commit happens first."""
+        """Replace this generation. What is due before a commit happens first."""
         if name == f"{self.world.service.name}.json":
             self.world.pass_hook("commit")
-        self.world.fail_if_gone("the state bucket")
-        made = self.world.kept.put(name, data, generation)
+        self.world.fail_if_gone(STATE_BUCKET)
+        replaced = self.world.kept.put(name, data, generation)
         if name == f"{self.world.service.name}.json":
             self.world.commits += 1
             self.world.documents.append((self.world.now, decode(data, self.world.service.name)))
-        return made
+        return replaced
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class Balancer:
 
     def read(self, name: str) -> Routing:
         """The resource. Raises Unavailable while the API is gone."""
-        self.world.fail_if_gone("the Compute API")
+        self.world.fail_if_gone(COMPUTE_API)
         return self.world.backends.read(name)
 
     def patch(self, name: str, body: Json) -> str:
-        """One change, counted; what was to happen before a patch happens first."""
+        """One change, counted. What is due before a patch happens first."""
         self.world.pass_hook("patch")
-        self.world.fail_if_gone("the Compute API")
+        self.world.fail_if_gone(COMPUTE_API)
         served = self.world.serving
         done = self.world.backends.patch(name, body)
         self.world.patches += 1
@@ -133,8 +133,8 @@ class Prober:
     def _one(self, name: str) -> Probe:
         if (self.number, name) in self.world.unreached:
             return TIMEOUT
-        found = self.world.health.get(name, WELL)
-        return Probe(found.verdict, found.detail, self.world.lag.get(name, {}))
+        health = self.world.health.get(name, WELL)
+        return replace(health, lag=self.world.lag.get(name, {}))
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Checks:
         return {region.name: self._one(region.name) for region in regions}
 
     def _one(self, name: str) -> Probe:
-        if self.world.is_gone("Monitoring"):
+        if self.world.is_gone(MONITORING):
             return Probe(Verdict.SILENT, "Monitoring does not answer")
         failing = name in self.world.health or name in self.world.cut_off
         return FAILED_CHECKS if failing else PASSED_CHECKS

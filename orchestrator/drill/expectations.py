@@ -1,4 +1,4 @@
-"""What is expected, held against what is: each that does not hold is told with its value."""
+"""Compare what is expected with what is, and report each difference with its value."""
 
 from __future__ import annotations
 
@@ -37,28 +37,27 @@ def broken(expect: ExpectModel, sight: Sight) -> Iterator[str]:
         "explains": (expect.explains, sight.told),
         "log": (expect.log, sight.lines),
     }
-    for name, (wanted, seen) in texts.items():
-        for text in wanted or ():
+    for name, (expected, is_so) in texts.items():
+        for text in expected or ():
             whole = name == "refused"
-            if not (text in seen if whole else any(text in one for one in seen)):
-                yield f"{name} should have {text!r}, and it has {_shown(seen)}"
+            if not (text in is_so if whole else any(text in one for one in is_so)):
+                yield f"{name} should have {text!r}, and it has {_shown(is_so)}"
     yield from _paged(expect.paged, sight.pages)
 
 
 def refusals(decision: Json) -> set[str]:
     """The rules that refused in a decision."""
     reasons = decision.get("reasons")
-    found = reasons if isinstance(reasons, list) else []
-    return {str(one["rule"]) for one in found if not one["passed"]}
+    listed = reasons if isinstance(reasons, list) else []
+    return {str(one["rule"]) for one in listed if not one["passed"]}
 
 
 def _plain(expect: ExpectModel, sight: Sight) -> Iterator[str]:
     """What is simply equal, or not."""
-    seen = _seen(sight)
-    for name, is_so in seen.items():
-        wanted = getattr(expect, name)
-        if wanted is not None and wanted != is_so:
-            yield f"{name} is {is_so}, expected {wanted}"
+    for name, is_so in _seen(sight).items():
+        expected = getattr(expect, name)
+        if expected is not None and expected != is_so:
+            yield f"{name} is {is_so}, expected {expected}"
     state = sight.world.state
     for region, status in (expect.health or {}).items():
         entry = state.regions.get(region) if state else None
@@ -89,30 +88,34 @@ def _fenced(world: World, now: datetime) -> str:
 
 
 def _traffic(expect: ExpectModel, sight: Sight) -> Iterator[str]:
-    serving = sight.world.serving
-    if expect.serving is not None and set(serving) != set(expect.serving) - {NOBODY}:
-        expected = ", ".join(sorted(expect.serving))
-        yield f"serving is {', '.join(serving) or NOBODY}, expected {expected}"
-    carrying, wanted = sight.world.carrying, expect.traffic
-    match wanted:
+    world = sight.world
+    if expect.serving is not None:
+        yield from _named("serving", expect.serving, world.serving)
+    match expect.traffic:
         case None:
             return
-        case dict():
-            is_so = {name: sight.world.traffic[name] for name in wanted}
-            if is_so != wanted:
-                yield f"traffic is {is_so}, expected {wanted}"
-        case _:
-            names = {wanted} if isinstance(wanted, str) else set(wanted)
-            if set(carrying) != names:
-                expected = ", ".join(sorted(names))
-                yield f"traffic is {', '.join(carrying) or NOBODY}, expected {expected}"
+        case dict() as shares:
+            is_so = {name: world.traffic[name] for name in shares}
+            if is_so != shares:
+                yield f"traffic is {is_so}, expected {shares}"
+        case str() as region:
+            yield from _named("traffic", [region], world.carrying)
+        case regions:
+            yield from _named("traffic", regions, world.carrying)
 
 
-def _paged(wanted: bool | str | None, pages: Sequence[str]) -> Iterator[str]:
-    if isinstance(wanted, str) and not any(wanted in page for page in pages):
-        yield f"paged should have {wanted!r}, and the pages are {_shown(pages)}"
-    if isinstance(wanted, bool) and wanted != bool(pages):
-        yield f"paged is {_shown(pages)}, expected {'a page' if wanted else 'none'}"
+def _named(what: str, expected: Sequence[str], is_so: Sequence[str]) -> Iterator[str]:
+    """A set of regions that is not the expected one."""
+    if set(is_so) != set(expected) - {NOBODY}:
+        listed = ", ".join(sorted(set(expected)))
+        yield f"{what} is {', '.join(is_so) or NOBODY}, expected {listed}"
+
+
+def _paged(expected: bool | str | None, pages: Sequence[str]) -> Iterator[str]:
+    if isinstance(expected, str) and not any(expected in page for page in pages):
+        yield f"paged should have {expected!r}, and the pages are {_shown(pages)}"
+    if isinstance(expected, bool) and expected != bool(pages):
+        yield f"paged is {_shown(pages)}, expected {'a page' if expected else 'none'}"
 
 
 def _shown(texts: Sequence[str]) -> str:

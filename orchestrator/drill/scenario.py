@@ -64,8 +64,8 @@ def load(text: str, source: str) -> Scenario:
     except tomllib.TOMLDecodeError as error:
         raise BadScenario(source, (Problem("(file)", f"not TOML: {error}"),)) from error
     except ValidationError as error:
-        found = (problem(one) for one in error.errors(include_url=False))
-        raise BadScenario(source, tuple(dict.fromkeys(found))) from error
+        invalid = (problem(one) for one in error.errors(include_url=False))
+        raise BadScenario(source, tuple(dict.fromkeys(invalid))) from error
     problems = (*_across(model), *_in_policy(model))
     if problems:
         raise BadScenario(source, problems)
@@ -97,16 +97,18 @@ def _across(model: ScenarioModel) -> Iterator[Problem]:
 
 
 def _strangers(model: ScenarioModel, number: int, step: StepModel) -> Iterator[Problem]:
-    known = ", ".join(model.regions)
+    listed = ", ".join(model.regions)
     for place, act in enumerate(step.do, 1):
         for name in act.regions:
             if name not in model.regions:
-                yield Problem(f"step {number}.do {place}", f"no region {name!r}; there are {known}")
+                yield Problem(
+                    f"step {number}.do {place}", f"no region {name!r}; there are {listed}"
+                )
         if act.values.get("number") == "2" and model.orchestrators == 1:
             yield Problem(f"step {number}.do {place}", "needs `orchestrators = 2`")
     for name in step.expect.regions if step.expect else ():
         if name not in model.regions:
-            yield Problem(f"step {number}.expect", f"no region {name!r}; there are {known}")
+            yield Problem(f"step {number}.expect", f"no region {name!r}; there are {listed}")
 
 
 def _in_policy(model: ScenarioModel) -> tuple[Problem, ...]:

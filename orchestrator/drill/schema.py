@@ -78,7 +78,7 @@ class ExpectModel(_Model):
 
 
 class StepModel(_Model):
-    """At this time first all that happens, in its order; then what is expected."""
+    """At this time first all that happens, in its order. Then what is expected."""
 
     at: Length
     do: Acts = ()
@@ -114,7 +114,7 @@ def problem(error: ErrorDetails) -> Problem:
             return Problem(path, str(error["ctx"]["error"]))
         case _:
             text = error["msg"][:1].lower() + error["msg"][1:]
-            return Problem(path, f"{text}; it is {error['input']!r}")
+            return Problem(path, f"{text}. It is {error['input']!r}")
 
 
 def _is_branch(step: int | str) -> bool:
@@ -132,6 +132,6 @@ def _near(key: str, above: list[int | str]) -> str:
     model: type[BaseModel] = ScenarioModel
     if above:
         model = ExpectModel if above[-1] == "expect" else StepModel
-    known: Mapping[str, object] = model.model_fields
-    near = difflib.get_close_matches(key, known, 1, 0.6)
-    return f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(known)}"
+    fields: Mapping[str, object] = model.model_fields
+    near = difflib.get_close_matches(key, fields, 1, 0.6)
+    return f". Did you mean `{near[0]}`?" if near else f". Known are {', '.join(fields)}"

@@ -1,6 +1,6 @@
 """Run a scenario on a virtual clock, through the real flow and core: hours in milliseconds.
 
-Messages are taken when they come; one that fails is delivered again after 10 s, 20 s and so on, as
+Messages are taken when they come. One that fails is delivered again after 10 s, 20 s and so on, as
 Pub/Sub does. A tick that fails is not: another comes. While one invocation rests before its next
 try, time goes on and others work. What is due at the time of a step happens before it.
 """
@@ -22,7 +22,7 @@ from orchestrator.drill.clouds import AtOnce, Balancer, Bucket, Checks, Prober
 from orchestrator.drill.expectations import Sight, broken
 from orchestrator.drill.scenario import Scenario
 from orchestrator.drill.schema import StepModel
-from orchestrator.drill.world import START, Killed, World, after
+from orchestrator.drill.world import PUBSUB, START, Killed, World, after
 from orchestrator.flow import restore
 from orchestrator.flow.context import Context
 from orchestrator.flow.pipeline import handle
@@ -36,7 +36,7 @@ Tell = Callable[[Json, datetime], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a scenario: the timeline, and every expectation that did not hold."""
+    """The result of a scenario: the timeline, and every expectation that did not hold."""
 
     scenario: Scenario
     lines: tuple[Line, ...]
@@ -84,16 +84,16 @@ class Run:
 
     def tick(self) -> None:
         """A tick, for every orchestrator."""
-        if not self.world.is_gone("Pub/Sub"):
+        if not self.world.is_gone(PUBSUB):
             self.deliver(Tick())
 
     def deliver(self, signal: Signal) -> None:
-        """Every orchestrator takes this signal; where they overlap, one in the middle of the other.
+        """Every orchestrator takes this signal. If they overlap, one in the middle of the other.
 
-        Alternately before the other's commit and before its patch; after it, if it makes none.
+        Alternately before the other's commit and before its patch, or after it, if it makes none.
         """
-        if self.world.is_gone("Pub/Sub"):
-            self.at(self.world.gone["Pub/Sub"], partial(self.deliver, signal))
+        if self.world.is_gone(PUBSUB):
+            self.at(self.world.gone[PUBSUB], partial(self.deliver, signal))
             return
         first, *others = (partial(self._handle, who, signal) for who in range(len(self._contexts)))
         hooks = self.world.hooks[("commit", "patch")[next(self._signals) % 2]]
@@ -107,8 +107,8 @@ class Run:
     def restore(self, actor: str) -> None:
         """The last good version of the document is brought back, as `state restore` does it."""
         context, service = self._contexts[0], self.scenario.service
-        found = restore.prepare(service, None, context, self.world.kept)
-        self._told.collect(Tick(), restore.carry_out(service, found, actor, context))
+        restoration = restore.prepare(service, None, context, self.world.kept)
+        self._told.collect(Tick(), restore.carry_out(service, restoration, actor, context))
 
     # --- time
 
@@ -135,12 +135,14 @@ class Run:
         for act in step.do:
             self._told.note("act", act.text)
             perform(act, self)
-        told = self._told
-        newest = {"service": self.scenario.service.name, **told.newest} if told.newest else {}
+        chronicle = self._told
+        newest = (
+            {"service": self.scenario.service.name, **chronicle.newest} if chronicle.newest else {}
+        )
         sentences = self._tell(newest, self.world.now) if newest else ()
-        sight = Sight(self.world, told.newest, sentences, told.pages, told.said)
+        sight = Sight(self.world, chronicle.newest, sentences, chronicle.pages, chronicle.said)
         for text in broken(step.expect, sight) if step.expect else ():
-            told.note("broken", text)
+            chronicle.note("broken", text)
             self._broken.append(f"step {number} (at {clock(step.at)}): {text}")
 
     def _handle(self, who: int, signal: Signal, tries: int = 0) -> None:
@@ -159,7 +161,7 @@ class Run:
             return
         pause = min(FIRST_PAUSE * 2**tries, LONGEST_PAUSE)
         self.at(self.world.now + pause, partial(self._handle, who, signal, tries + 1))
-        self._told.once("error", f"{text}; the message comes again")
+        self._told.once("error", f"{text}. The message is delivered again")
 
     def _context(self, number: int) -> Context:
         world, ids = self.world, count(1)

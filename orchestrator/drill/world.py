@@ -14,7 +14,7 @@ from orchestrator.adapters.local.backend_services import API, FileBackendService
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.codec import decode
 from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Json, Probe, State, Verdict
+from orchestrator.core.model import Json, NoAnswer, Probe, State, Verdict
 from orchestrator.core.plan import carrying, group_path, lever_of
 from orchestrator.core.policy import Lever, Mode, Service, Standby
 from orchestrator.core.reading import Corrupt
@@ -23,11 +23,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 """Midnight, so that a time of the clock reads as a time of the scenario."""
 
 REFRESH = timedelta(seconds=5)
-"""How old the document may be that a region's application goes by."""
+"""How old a document a region's application may use."""
 
-WELL = Probe(Verdict.HEALTHY, "200")
-FAILING = Probe(Verdict.FAILING, "503")
-TIMEOUT = Probe(Verdict.FAILING, "timeout")
+STATE_BUCKET, COMPUTE_API = "the state bucket", "the Compute API"
+PUBSUB, MONITORING = "Pub/Sub", "Monitoring"
+"""The clouds that can be gone."""
+
+WELL = Probe(Verdict.HEALTHY, 200)
+FAILING = Probe(Verdict.FAILING, 503)
+TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
 
 class Killed(BaseException):
@@ -72,7 +76,7 @@ class World:
 
     @property
     def state(self) -> State | None:
-        """The document as it is, whoever can read it; as it last was where nobody can."""
+        """The document as it is. If it cannot be decoded, as it last was."""
         got = self.kept.get(f"{self.service.name}.json")
         try:
             return decode(got[0], self.service.name) if got else None
@@ -82,8 +86,8 @@ class World:
     @property
     def traffic(self) -> Mapping[str, float]:
         """The share of its capacity that each region gets, by the load balancer itself."""
-        found = self.backends.read(self.service.backend_service).backends
-        owned = {self.service.owner(one.group): one.scaler for one in found}
+        backends = self.backends.read(self.service.backend_service).backends
+        owned = {self.service.owner(one.group): one.scaler for one in backends}
         return {name: owned.get(name, 0.0) for name in self.service.names}
 
     @property
@@ -135,12 +139,12 @@ class World:
     # --- what other hands do to it
 
     def give(self, regions: Iterable[str]) -> None:
-        """Another hand gives these regions the traffic, and leaves the mark alone."""
-        wanted = set(regions)
+        """Somebody gives these regions the traffic, and leaves the mark alone."""
+        names = set(regions)
         everywhere = replace(self.service, mode=Mode.ACTIVE_ACTIVE)
         backends = as_deployed(everywhere)["backends"]
         assert isinstance(backends, list)  # made by the adapter
-        given = [one for one in backends if self._owner(one) in wanted]
+        given = [one for one in backends if self._owner(one) in names]
         if lever_of(self.service, None) is Lever.CAPACITY:
             given = [{**one, "capacityScaler": float(one in given)} for one in backends]
         resource = self.backends.read(self.service.backend_service).resource
@@ -150,14 +154,14 @@ class World:
         """A controller attaches this group with full capacity, or takes it away again."""
         if lever_of(self.service, None) is Lever.CAPACITY:
             group = f"projects/drill/zones/{zone}/networkEndpointGroups/{name}"
-            made: Json = {"group": API + group, "capacityScaler": 1.0}
+            backend: Json = {"group": API + group, "capacityScaler": 1.0}
         else:
-            made = {"group": f"{API}projects/drill/regions/{zone}/networkEndpointGroups/{name}"}
+            backend = {"group": f"{API}projects/drill/regions/{zone}/networkEndpointGroups/{name}"}
         resource = self.backends.read(self.service.backend_service).resource
         backends = resource["backends"]
         assert isinstance(backends, list)  # made by the adapter
-        others = [one for one in backends if one["group"] != made["group"]]
-        self._write({**resource, "backends": [*others, *([made] if attached else [])]})
+        others = [one for one in backends if one["group"] != backend["group"]]
+        self._write({**resource, "backends": [*others, *([backend] if attached else [])]})
 
     def _owner(self, backend: Json) -> str | None:
         return self.service.owner(group_path(str(backend["group"])))
@@ -169,7 +173,7 @@ class World:
             self.kept.put(name, json.dumps({**json.loads(got[0]), **fields}).encode(), got[1])
 
     def deploy(self) -> None:
-        """Another hand writes the load balancer as it was deployed."""
+        """Somebody writes the load balancer as it was deployed."""
         self._write(as_deployed(self.service))
 
     def _write(self, resource: Json) -> None:

@@ -12,10 +12,11 @@ from dataclasses import replace
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import Conflict, UnsafePlan
 from orchestrator.core.ground import create
-from orchestrator.core.model import NO_PAIR, Stored, Tick
-from orchestrator.core.plan import seen_pair
+from orchestrator.core.model import NO_MARK, Stored, Tick
+from orchestrator.core.plan import mark_of
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
+from orchestrator.core.trigger import Origin, Trigger, words
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -37,13 +38,13 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
     now = context.now()
     made = Stored(create(service, observed.routing, now), 0)
     decision = decide(service, replace(observed, stored=made), Tick(), now)
-    seen = seen_pair(observed.routing, service)
-    if seen != NO_PAIR and decision.state.pair <= seen:
+    seen = mark_of(observed.routing, service)
+    if seen != NO_MARK and decision.state.mark <= seen:
         refused = "; ".join(str(one) for one in decision.reasons if not one.passed)
         raise UnsafePlan(
             Rule.ROUTING, f"{service.name}: the traffic cannot be adopted as it is: {refused}"
         )
-    what = f"check --adopt by {actor}"
+    what = Trigger(Origin.ADOPT, actor=actor)
     before = record.before(service, Stored(None, 0), observed.routing)
     entry = record.entry(decision, what, before, now, context.new_id())
     state = replace(decision.state, history=(entry, *decision.state.history))
@@ -52,4 +53,5 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
         return handle(service, Tick(), context)
     finally:
         record.publish(service, entry, context)
-        context.log("NOTICE", f"{service.name}: {what}", epoch=stored.state and stored.state.epoch)
+        done = f"{service.name}: {words(what)}"
+        context.log("NOTICE", done, epoch=stored.state and stored.state.epoch)

@@ -35,16 +35,16 @@ def commit(state: State, generation: int, context: Context) -> Stored:
     fit = fitted(stamped)
     _say_dropped(fit, context)
     try:
-        made = context.objects.put(name, fit.data, generation)
+        generation_now = context.objects.put(name, fit.data, generation)
     except (Conflict, Unavailable) as error:
-        found = read_state(state.service, context)
-        if found.state is not None and found.state.writer == writer:
-            return found
-        if isinstance(error, Conflict) or found.generation != generation:
-            raise Raced(found) from error
+        stored = read_state(state.service, context)
+        if stored.state is not None and stored.state.writer == writer:
+            return stored
+        if isinstance(error, Conflict) or stored.generation != generation:
+            raise Raced(stored) from error
         raise
     context.memory.documents.add(state.service)
-    return Stored(fit.state, made)
+    return Stored(fit.state, generation_now)
 
 
 def _say_dropped(fit: Fitted, context: Context) -> None:
@@ -54,8 +54,8 @@ def _say_dropped(fit: Fitted, context: Context) -> None:
     forgotten = state.forgotten - (before if isinstance(before, int) else 0)
     dropped = {**fit.dropped, **({"incidents": forgotten} if forgotten > 0 else {})}
     if dropped:
-        told = ", ".join(f"{count} {what}" for what, count in dropped.items())
-        text = f"{document_name(state.service)}: left out so that it stays readable: {told}"
+        listed = ", ".join(f"{count} {what}" for what, count in dropped.items())
+        text = f"{document_name(state.service)}: left out so that it stays readable: {listed}"
         context.log("WARNING", text, service=state.service, dropped=dropped)
     if size >= WRITTEN:
         refused = size > READ

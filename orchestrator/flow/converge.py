@@ -19,7 +19,7 @@ from orchestrator.core.errors import (
     Unverified,
 )
 from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import NO_PAIR, Page, Phase, Repair, Routing, Stored
+from orchestrator.core.model import NO_MARK, Page, Phase, Repair, Routing, State, Stored
 from orchestrator.core.paging import leaves_mark, unmarked
 from orchestrator.core.plan import Plan, body, is_in_effect, plan
 from orchestrator.core.policy import Service, Stamp
@@ -33,16 +33,16 @@ MAX_SHIFTS = 2
 
 
 class Superseded(Conflict):
-    """The resource carries a higher pair than the state: go on as a tick, with fresh eyes.
+    """The resource carries a higher mark than the state: go on as a tick, with fresh eyes.
 
-    seen: the pair that it carries.
+    mark: that it carries.
     """
 
-    def __init__(self, made: Plan) -> None:
-        self.seen = made.seen
+    def __init__(self, plan: Plan) -> None:
+        self.mark = plan.mark_before
         super().__init__(
-            f"{made.resource} carries epoch {made.seen.epoch} rev {made.seen.rev}, newer than"
-            f" {made.wanted.epoch} rev {made.wanted.rev}: this shift is void"
+            f"{plan.resource} carries epoch {self.mark.epoch} rev {self.mark.rev}, newer than"
+            f" {plan.mark.epoch} rev {plan.mark.rev}: this shift is void"
         )
 
 
@@ -114,21 +114,21 @@ class _Work:
         drifted = tuple(self.drifted)
         return Converged(self.stored, done, repairs, verified, error, drifted, pages, self.seen)
 
-    def carried_out(self, made: Plan, stored: Stored) -> None:
+    def carried_out(self, plan: Plan, stored: Stored) -> None:
         """Take note of a plan that is in effect. stored: the state that it was made for."""
-        said = _said(self.service, made, stored, self.context)
+        said = _said(self.service, plan, stored, self.context)
         if said:
-            self.drifted.append(self._repair(made))
+            self.drifted.append(self._repair(plan))
         self.repairs += said
-        self.done.append(made)
+        self.done.append(plan)
 
-    def did_not_last(self, made: Plan) -> None:
+    def did_not_last(self, plan: Plan) -> None:
         """Take note of a plan that was carried out again and again to no effect."""
-        self.drifted.append(self._repair(made))
+        self.drifted.append(self._repair(plan))
 
-    def _repair(self, made: Plan) -> Repair:
-        at, mark = self.context.now(), not made.changes
-        return Repair(at, made.resource, made.wanted.epoch, mark=mark)
+    def _repair(self, plan: Plan) -> Repair:
+        at, mark = self.context.now(), not plan.changes
+        return Repair(at, plan.resource, plan.mark.epoch, mark=mark)
 
     def look_back(self, routing: Routing) -> None:
         """A patch whose answer was lost was made if what it asked for is there now."""
@@ -140,68 +140,79 @@ class _Work:
 
 def _converge(work: _Work, routing: Routing, patience: Patience, *, committed: bool) -> bool:
     """Whether the last look found nothing left to do. False: what is left is not ours to write."""
-    service, context = work.service, work.context
     while True:
-        made = _plan(work, routing)
-        if made.empty:
+        whole = _plan(work, routing)
+        if whole.empty:
             return True
-        if is_left_unmarked(work.stored, made, context.now()):
-            work.pages.append(unmarked(made.resource, made.wanted.epoch, service))
+        ours = _ours(work, whole)
+        if ours is None:
             return False
-        if len(work.done) == MAX_SHIFTS:
-            work.did_not_last(made)
-            raise Unverified(
-                f"{made.resource} was written {MAX_SHIFTS} times and still is not as desired"
-                f" ({made}); the next tick looks again. See who else writes to it"
-            )
-        tells = _may_remark(work.stored, made, service)
-        if not (tells and made.only_remarks) and not _allowed(service, work.stored, made, context):
-            if not tells:
-                return False
-            made = replace(made, changes=())  # the freeze is told; the drift is left alone
         try:
-            _lost_fence(work.stored, made, context, committed=committed)
-            context.traffic.wait(_sent(work, made, routing))
+            _lost_fence(work.stored, ours, work.context, committed=committed)
+            work.context.traffic.wait(_sent(work, ours, routing))
             work.sent = None
-            work.carried_out(made, work.stored)
+            work.carried_out(ours, work.stored)
         except Conflict as error:
             patience.pause(error)
         except Unavailable as error:
             _pause(work, patience, error)
-        work.stored, routing = read_both(service, context, patience)
+        work.stored, routing = read_both(work.service, work.context, patience)
         committed = False
+
+
+def _ours(work: _Work, whole: Plan) -> Plan | None:
+    """The part of the plan that this instance may write; None where it leaves all of it.
+
+    Raises Unverified where it was written often enough, and Outdated where only a newer instance
+    may.
+    """
+    if is_left_unmarked(work.stored, whole, work.context.now()):
+        work.pages.append(unmarked(whole.resource, whole.mark.epoch, work.service))
+        return None
+    if len(work.done) == MAX_SHIFTS:
+        work.did_not_last(whole)
+        raise Unverified(
+            f"{whole.resource} was written {MAX_SHIFTS} times and still is not as desired"
+            f" ({whole}); the next tick looks again. See who else writes to it"
+        )
+    tells = _may_remark(work.stored, whole, work.service)
+    if tells and whole.only_remarks:
+        return whole
+    if _allowed(work.service, work.stored, whole, work.context):
+        return whole
+    return replace(whole, changes=()) if tells else None  # the freeze is told, drift left alone
 
 
 _PERHAPS_WRITTEN = frozenset({Kind.UNREACHABLE, Kind.SERVER_ERROR, Kind.UNKNOWN})
 """Errors of a patch that leave open whether it was written."""
 
 
-def _sent(work: _Work, made: Plan, routing: Routing) -> str:
+def _sent(work: _Work, plan: Plan, routing: Routing) -> str:
     """Send the patch of a plan; give its operation. `sent` holds it unless it was refused.
 
     An answer that refuses (a stale fingerprint, a limit of requests, a resource that another
     operation changes) says that nothing was written. No answer, and a server's error, do not.
     """
     before = work.sent
-    work.sent, work.seen = (made, work.stored), None
+    work.sent, work.seen = (plan, work.stored), None
     try:
-        return work.context.traffic.patch(made.resource, body(made, routing, work.service))
+        return work.context.traffic.patch(plan.resource, body(plan, routing, work.service))
     except (Conflict, Unavailable) as error:
         if isinstance(error, Conflict) or error.kind not in _PERHAPS_WRITTEN:
             work.sent = before  # one that was accepted may still be under way
         raise
 
 
-def is_left_unmarked(stored: Stored, made: Plan, now: datetime) -> bool:
+def is_left_unmarked(stored: Stored, plan: Plan, now: datetime) -> bool:
     """Whether only the mark differs, and something else has removed it often enough.
 
     The fence holds without it as `orchestrator.core.fence` says of a mark that was lost: every
     write first reads the state once more, and the next epoch writes the mark with the traffic.
     """
     state = stored.state
-    if state is None or made.changes or made.seen == made.wanted:
+    if state is None or plan.changes or plan.mark_before == plan.mark:
         return False
-    return leaves_mark(state, made.resource, now)
+    return leaves_mark(state, plan.resource, now)
 
 
 def _pause(work: _Work, patience: Patience, error: Unavailable) -> None:
@@ -221,21 +232,20 @@ def _last_look(work: _Work) -> None:
         return  # unknown: the next signal reads it
 
 
-def _said(service: Service, made: Plan, stored: Stored, context: Context) -> tuple[str, ...]:
+def _said(service: Service, plan: Plan, stored: Stored, context: Context) -> tuple[str, ...]:
     """One line for the write that was made; the sentence of it if it repaired drift."""
-    epoch = made.wanted.epoch
+    epoch = plan.mark.epoch
     shift = stored.state.shift if stored.state else None
     unfinished = shift is None or shift.phase is not Phase.VERIFIED
-    if made.only_remarks or (not made.drift and unfinished):
-        context.log("NOTICE", f"shifted {made}", service=service.name, epoch=epoch)
+    if plan.only_remarks or (not plan.drift and unfinished):
+        context.log("NOTICE", f"shifted {plan}", service=service.name, epoch=epoch)
         return ()
-    there = (
-        f"its mark said epoch {made.seen.epoch}" if made.seen != NO_PAIR else "its mark was gone"
-    )
-    mark = "its mark was left" if made.drift else there
+    before = plan.mark_before
+    there = "its mark was gone" if before == NO_MARK else f"its mark said epoch {before.epoch}"
+    mark = "its mark was left" if plan.drift else there
     text = (
-        f"drift repaired: {made}. Something other than the orchestrator changed {made.resource}"
-        f" after epoch {epoch} was applied ({mark}). Check {made.resource}'s audit log"
+        f"drift repaired: {plan}. Something other than the orchestrator changed {plan.resource}"
+        f" after epoch {epoch} was applied ({mark}). Check {plan.resource}'s audit log"
     )
     context.log("WARNING", text, service=service.name, epoch=epoch, drift=True)
     return (text,)
@@ -247,36 +257,34 @@ def _plan(work: _Work, routing: Routing) -> Plan:
     work.look_back(routing)
     if stored.state is None:
         raise Conflict(f"the state document of {service.name} is gone")
-    made = plan(stored.state, routing, service)
-    if made.superseded:
-        raise Superseded(made)
-    return made
+    left = plan(stored.state, routing, service)
+    if left.superseded:
+        raise Superseded(left)
+    return left
 
 
-def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> bool:
+def _allowed(service: Service, stored: Stored, plan: Plan, context: Context) -> bool:
     """Whether this instance may write, by how its configuration stands to the epoch's own.
 
     Drift is repaired with the epoch's own configuration only, and not while automation is frozen;
     otherwise it is left alone, loudly. An epoch that was not carried out yet must be: by every
     instance that carries it out in the same way, and by one of the same serial whatever its digest,
-    for nobody else may be left. Any other raises Outdated.
+    because nobody else may be left. Any other raises Outdated.
     """
-    if stored.state is None:
+    state = stored.state
+    if state is None:
         return True
-    frozen = freeze(stored.state.freeze, context.now())
-    done = stored.state.freeze.done if stored.state.freeze else 0
-    unfinished = made.seen != made.wanted
-    if frozen and (not unfinished or done == made.wanted.epoch):
-        context.log("WARNING", f"drift left alone, {frozen.value}: {made}", service=service.name)
+    frozen = freeze(state.freeze, context.now())
+    unfinished = plan.mark_before != plan.mark
+    if frozen and (not unfinished or _was_done(state, plan)):
+        context.log("WARNING", f"drift left alone, {frozen.value}: {plan}", service=service.name)
         return False
-    theirs = stored.state.stamp
-    ours = standing(theirs, service.stamp)
-    alike = ours is Standing.CLASH or theirs.shifts_like(service.stamp)
-    if ours is Standing.SAME or (unfinished and alike):
+    if _carries_out(state.stamp, service.stamp, unfinished=unfinished):
         return True
+    advice = _advice(service, standing(state.stamp, service.stamp), frozen)
     text = (
-        f"{made.resource} is not as epoch {made.wanted.epoch} desires, and this instance leaves it"
-        f" so: {_difference(theirs, service.stamp)}. {_advice(service, ours, frozen)}"
+        f"{plan.resource} is not as epoch {plan.mark.epoch} desires, and this instance leaves it"
+        f" so: {_difference(state.stamp, service.stamp)}. {advice}"
     )
     if unfinished:
         raise Outdated(text)
@@ -284,15 +292,32 @@ def _allowed(service: Service, stored: Stored, made: Plan, context: Context) -> 
     return False
 
 
-def _may_remark(stored: Stored, made: Plan, service: Service) -> bool:
+def _was_done(state: State, plan: Plan) -> bool:
+    """Whether the load balancer was seen to carry the plan's epoch when automation was frozen."""
+    done = state.freeze.done if state.freeze else 0
+    return done == plan.mark.epoch
+
+
+def _carries_out(theirs: Stamp, ours: Stamp, *, unfinished: bool) -> bool:
+    """Whether an instance with our configuration may write the epoch that was decided with theirs.
+
+    unfinished: the epoch is not on the resource yet.
+    """
+    stands = standing(theirs, ours)
+    if stands is Standing.SAME:
+        return True
+    return unfinished and (stands is Standing.CLASH or theirs.shifts_like(ours))
+
+
+def _may_remark(stored: Stored, plan: Plan, service: Service) -> bool:
     """Whether the mark may be made to tell of a freeze, whatever else is left as it is."""
     ours = stored.state and standing(stored.state.stamp, service.stamp)
-    return ours is Standing.SAME and made.seen == made.wanted and made.remarks
+    return ours is Standing.SAME and plan.mark_before == plan.mark and plan.remarks
 
 
 def _difference(theirs: Stamp, ours: Stamp) -> str:
-    known = bool(theirs.routing_digest)
-    shifts = "the same" if theirs.shifts_like(ours) else "other" if known else "perhaps other"
+    is_known = bool(theirs.routing_digest)
+    shifts = "the same" if theirs.shifts_like(ours) else "other" if is_known else "perhaps other"
     return (
         f"the epoch was decided with serial {theirs.serial} digest {theirs.digest}, and this"
         f" instance has serial {ours.serial} digest {ours.digest}, with {shifts} regions, groups,"
@@ -320,13 +345,13 @@ def _advice(service: Service, ours: Standing, frozen: Reason | None) -> str:
             return "Raise `serial` with every change of the file and deploy it everywhere"
 
 
-def _lost_fence(stored: Stored, made: Plan, context: Context, *, committed: bool) -> None:
-    """On a resource without a pair: the state, read once more, must still be at this epoch."""
-    if made.seen != NO_PAIR or committed or stored.state is None:
+def _lost_fence(stored: Stored, plan: Plan, context: Context, *, committed: bool) -> None:
+    """On a resource without a mark: the state, read once more, must still be at this epoch."""
+    if plan.mark_before != NO_MARK or committed or stored.state is None:
         return
     now = read_state(stored.state.service, context)
-    if now.state is None or now.state.pair != stored.state.pair:
-        raise Conflict(f"{made.resource} has lost its mark, and the state has moved on")
+    if now.state is None or now.state.mark != stored.state.mark:
+        raise Conflict(f"{plan.resource} has lost its mark, and the state has moved on")
 
 
 def read_both(service: Service, context: Context, patience: Patience) -> tuple[Stored, Routing]:

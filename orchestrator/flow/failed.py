@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from orchestrator.core import actors, codec, reading
+from orchestrator.core import codec, reading, trigger
 from orchestrator.core.errors import FailoverError, NoStore, Orphaned, StateLost
 from orchestrator.core.limits import TOLD
 from orchestrator.core.model import Command, Json, Signal, State
@@ -42,7 +42,7 @@ def _keep(service: Service, signal: Signal, error: FailoverError, context: Conte
     since, identity = _condition(service, signal, error, now)
     if identity in context.memory.recorded:
         return
-    what = f"{service.name}: {actors.words(record.describe(signal))} failed"
+    what = f"{service.name}: {trigger.words(trigger.of(signal))} failed"
     if isinstance(error, StateLost | NoStore | Orphaned):  # the journal may be somebody else's
         if isinstance(signal, Command):
             text = f"{what}, and the journal does not keep that: {error}"
@@ -83,7 +83,7 @@ def _entry(
     until = _until(command, service) if command else None
     return {
         "failed_at": reading.stamp_time(now),
-        "signal": record.describe(signal),
+        "signal": trigger.as_json(trigger.of(signal)),
         "outcome": FAILED,
         "epoch": epoch,
         "epoch_before": epoch,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import flood, leftover
+from orchestrator.core import flood, leftover, trigger
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import Unavailable, Withheld
-from orchestrator.core.model import NO_PAIR, Decision, Json, Observed, Outcome, Signal, Stored
+from orchestrator.core.model import NO_MARK, Decision, Json, Observed, Outcome, Signal, Stored
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
 from orchestrator.flow import paging, record
@@ -46,11 +46,11 @@ def intend(service: Service, signal: Signal, observed: Observed, context: Contex
     now = context.now()
     decision = decide(service, observed, signal, now)
     before = record.before(service, observed.stored, observed.routing)
-    made = record.entry(decision, record.describe(signal), before, now, context.new_id())
+    made = record.entry(decision, trigger.of(signal), before, now, context.new_id())
     if decision.outcome is Outcome.HELD and (asked := record.given(signal)):
         made = {**made, "given": asked}
     old = observed.stored.state
-    fresh = decision.state.pair != (old.pair if old else NO_PAIR)
+    fresh = decision.state.mark != (old.mark if old else NO_MARK)
     new_groups = leftover.fresh(old, decision.state)
     floods = flood.begins(old, decision.state, now)
     intent = Intent(decision, made, observed.stored, now, fresh, observed, new_groups, floods)
@@ -60,7 +60,7 @@ def intend(service: Service, signal: Signal, observed: Observed, context: Contex
 def _committed(service: Service, intent: Intent, context: Context) -> Intent:
     """The same, committed: with its entry in the history, and with what it pages remembered."""
     decision = intent.decision
-    state, due = paging.ahead(decision.state, decision.pages, intent.id, context)
+    state, due = paging.remember(decision.state, decision.pages, intent.id, context)
     made = {**intent.entry, "page": "; ".join(one.page.text for one in due)}
     if decision.recorded:
         state = replace(state, history=(made, *state.history))
@@ -71,7 +71,6 @@ def _committed(service: Service, intent: Intent, context: Context) -> Intent:
             raise
         paging.page(service, decision.pages, context)  # it is true, whether or not it is kept
         raise withheld(error) from error
-    paging.settled(service.name, decision.pages, context)
     return replace(intent, entry=made, stored=stored, due=due)
 
 

@@ -105,9 +105,9 @@ def _tell(
 ) -> None:
     error = _error(answer)
     if error is None:
-        found = answer.result()
-        if found is not None:
-            _page(service, mirror, found, stored, context)
+        rival = answer.result()
+        if rival is not None:
+            _page(service, mirror, rival, stored, context)
         return
     said = str(error) if isinstance(error, FailoverError) else f"{type(error).__name__}: {error}"
     context.log(
@@ -121,20 +121,19 @@ def _tell(
 
 
 def _page(
-    service: Service, mirror: Mirror, found: Ahead, stored: Stored | None, context: Context
+    service: Service, mirror: Mirror, rival: Ahead, stored: Stored | None, context: Context
 ) -> None:
-    now = "the document is there again" if found.replaced else "something else is there by now"
+    now = "the document is there again" if rival.replaced else "something else is there by now"
     text = (
-        f"mirror: {mirror.name} had revision {found.there} of {service.name}, and the document has"
-        f" {found.ours}: something other than the orchestrator wrote it, and {now}. Applications"
+        f"mirror: {mirror.name} had revision {rival.there} of {service.name}, and the document has"
+        f" {rival.ours}: something other than the orchestrator wrote it, and {now}. Applications"
         " that could not read the document elsewhere went by it, and those that read nothing but"
         " this mirror do so until they start again. Find who can write there"
     )
-    made = Page(
-        Rule.MIRROR, text, command=f"failoverctl check {service.name}", resource=mirror.name
-    )
+    command = f"failoverctl check {service.name}"
+    condition = Page(Rule.MIRROR, text, command=command, resource=mirror.name)
     context.log("ERROR", text, service=service.name, mirror=mirror.name)
-    paging.page(service, (made,), context, stored=stored)
+    paging.page(service, (condition,), context, stored=stored)
 
 
 def _error(answer: Future[Ahead | None]) -> BaseException | None:

@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from orchestrator.core import codec, flat, reading
 from orchestrator.core.errors import Cloud, Kind, NoStore, Outdated, StateLost, Unavailable
 from orchestrator.core.ground import create
-from orchestrator.core.model import NO_PAIR, Observed, Pair, Probe, Role, Routing, Stored
-from orchestrator.core.plan import regional_groups, seen_pair
+from orchestrator.core.model import NO_MARK, Mark, Observed, Probe, Role, Routing, Stored
+from orchestrator.core.plan import mark_of, regional_groups
 from orchestrator.core.policy import Confirm, Service, Standby
 from orchestrator.core.rule import Rule
 from orchestrator.flow.context import Context
@@ -45,7 +45,7 @@ def observe(service: Service, context: Context, *, kinds: bool = False) -> Obser
     probes = context.prober.probe(service.regions)
     seen, lost = _routing(routing)
     found = stored.result()
-    if seen is not None and seen_pair(seen, service) > _pair(found):
+    if seen is not None and mark_of(seen, service) > _mark(found):
         found = read_state(service.name, context)
     if found.state is None and seen is not None and context.only_service:
         found = _upgraded(service, older, seen, context)
@@ -113,8 +113,8 @@ def _checks(service: Service, context: Context) -> Mapping[str, Probe]:
     return context.checks.verdicts(service.regions, context.now())
 
 
-def _pair(stored: Stored) -> Pair:
-    return stored.state.pair if stored.state else NO_PAIR
+def _mark(stored: Stored) -> Mark:
+    return stored.state.mark if stored.state else NO_MARK
 
 
 def _routing(future: Future[Routing]) -> tuple[Routing | None, Unavailable | None]:
@@ -134,7 +134,7 @@ def _upgraded(
 
     Nor is one made where the routing carries a mark: then there was a newer document than any file.
     """
-    if seen_pair(routing, service) != NO_PAIR:
+    if mark_of(routing, service) != NO_MARK:
         return Stored(None, 0)
     got = older.result() if older else context.objects.get(FLAT_FILE)
     context.memory.flat_file = got is not None

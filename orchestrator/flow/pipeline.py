@@ -21,7 +21,7 @@ from orchestrator.core.errors import (
     Withheld,
 )
 from orchestrator.core.model import (
-    NO_PAIR,
+    NO_MARK,
     Decision,
     Observed,
     Outcome,
@@ -32,7 +32,7 @@ from orchestrator.core.model import (
     Tick,
 )
 from orchestrator.core.paging import page_of
-from orchestrator.core.plan import Plan, plan, seen_pair
+from orchestrator.core.plan import Plan, mark_of, plan
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
 from orchestrator.flow import failed, gauges, mirrors, paging, shifts, stateless, telling
@@ -182,7 +182,7 @@ def _page_error(service: Service, signal: Signal, error: FailoverError, context:
     ticking = isinstance(signal, Tick)
 
     def page() -> None:
-        paging.page_error(service, error, context, ticking=ticking)
+        paging.page(service, error, context, ticking=ticking)
 
     spared("page not sent", page, context, service.name)
 
@@ -212,9 +212,9 @@ def _is_unfinished(state: State, routing: Routing, service: Service) -> bool:
     A mark that was lost beside the right traffic is left to a newer instance, which bounds how
     often it is written.
     """
-    seen = seen_pair(routing, service)
-    if seen != NO_PAIR:
-        return seen < state.pair
+    seen = mark_of(routing, service)
+    if seen != NO_MARK:
+        return seen < state.mark
     try:
         return bool(plan(state, routing, service).changes)
     except UnsafePlan:

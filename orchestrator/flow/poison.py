@@ -58,9 +58,9 @@ class Kept(StrEnum):
 
 def keep(data: bytes, error: BadEvent, context: Context) -> Kept:
     """Keep the message with its reason and its first 4 KB, if the day has room. Raises nothing."""
-    found = [Kept.UNKNOWN]
-    spared("poison not kept", lambda: found.append(_keep(data, error, context)), context)
-    return found[-1]
+    fates = [Kept.UNKNOWN]
+    spared("poison not kept", lambda: fates.append(_keep(data, error, context)), context)
+    return fates[-1]
 
 
 def _keep(data: bytes, error: BadEvent, context: Context) -> Kept:
@@ -142,15 +142,15 @@ def _page(today: str, context: Context) -> None:
         " nothing. No more are kept today; the log has the reason of each. Alerts that are read are"
         " not affected. Find who publishes them, and who may"
     )
-    made = Page(Rule.POISON, text, command="failoverctl check", once=True)
-    paging.alarm(made, context.memory, context.log, context.now())
+    condition = Page(Rule.POISON, text, command="failoverctl check", once=True)
+    paging.alarm(condition, context.memory, context.log, context.now())
 
 
 def names(objects: Objects, most: int) -> tuple[tuple[str, ...], int]:
     """The newest kept messages' objects, and how many more there are. Raises Unavailable."""
     listed, _ = _read(objects)
     recent = [name_of(one) for day in sorted(listed, reverse=True) for one in listed[day][::-1]]
-    known = frozenset(recent)
-    older = [name for name in objects.names(FOLDER) if name not in known]
+    newest = frozenset(recent)
+    older = [name for name in objects.names(FOLDER) if name not in newest]
     every = (*recent, *older)
     return every[:most], max(0, len(every) - most)

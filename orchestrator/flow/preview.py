@@ -12,7 +12,7 @@ from datetime import datetime
 from orchestrator.core.decide import decide
 from orchestrator.core.errors import FailoverError, UnsafePlan
 from orchestrator.core.model import Decision, Observed, Page, Paged, Signal, Tick
-from orchestrator.core.paging import Due, drifting, page_of, told, unmarked
+from orchestrator.core.paging import Due, drifting, note, page_of, unmarked
 from orchestrator.core.plan import Plan, plan
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
@@ -53,25 +53,25 @@ def preview(service: Service, signal: Signal, context: Context) -> Preview:
         raise observed.unseen  # as `handle` does
     now = context.now()
     decision = decide(service, observed, signal, now)
-    found = Preview(observed, decision, None, now)
+    ahead = Preview(observed, decision, None, now)
     if observed.routing is None:
         lost = observed.unseen
-        return _paging(replace(found, obstacle=str(lost), error=lost), service)
+        return _paging(replace(ahead, obstacle=str(lost), error=lost), service)
     try:
-        made = plan(decision.state, observed.routing, service)
+        left = plan(decision.state, observed.routing, service)
     except UnsafePlan as unsafe:
-        return _paging(replace(found, obstacle=str(unsafe), error=unsafe), service)
-    left = is_left_unmarked(replace(observed.stored, state=decision.state), made, now)
-    return _paging(replace(found, plan=made, unmarked=left), service)
+        return _paging(replace(ahead, obstacle=str(unsafe), error=unsafe), service)
+    is_left = is_left_unmarked(replace(observed.stored, state=decision.state), left, now)
+    return _paging(replace(ahead, plan=left, unmarked=is_left), service)
 
 
-def _paging(found: Preview, service: Service) -> Preview:
+def _paging(ahead: Preview, service: Service) -> Preview:
     """The preview with the conditions that hold, and those of them that page now."""
-    state, error = found.observed.stored.state, found.error
-    pages = [*found.decision.pages, *(drifting(state, service, found.at) if state else ())]
+    state, error = ahead.observed.stored.state, ahead.error
+    pages = [*ahead.decision.pages, *(drifting(state, service, ahead.at) if state else ())]
     if error is not None and error.page:
         pages.append(page_of(error, service.name))
-    if found.unmarked and found.plan is not None:
-        pages.append(unmarked(found.plan.resource, found.plan.wanted.epoch, service))
-    remembered, due = told(state.pages if state else {}, pages, found.at)
-    return replace(found, pages=tuple(pages), due=due, remembered=remembered)
+    if ahead.unmarked and ahead.plan is not None:
+        pages.append(unmarked(ahead.plan.resource, ahead.plan.mark.epoch, service))
+    remembered, due = note(state.pages if state else {}, pages, ahead.at)
+    return replace(ahead, pages=tuple(pages), due=due, remembered=remembered)

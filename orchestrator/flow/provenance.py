@@ -12,10 +12,12 @@ neither.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestrator.core import reading
 from orchestrator.core.errors import FailoverError
 from orchestrator.core.limits import EPOCHS, READ
-from orchestrator.core.model import Json, Page, Pair, State, Stored
+from orchestrator.core.model import Json, Mark, Page, State, Stored
 from orchestrator.core.paging import audit_log
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.core.rule import Rule
@@ -33,15 +35,15 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
     state = stored.state
     if state is None:
         return ()
-    known = context.memory.made.setdefault(service.name, {})
+    made_by_us = context.memory.made.setdefault(service.name, {})
     try:
         for epoch in _suspects(state, service):
-            if epoch not in known:
-                known[epoch] = _is_made(service.name, epoch, context)
+            if epoch not in made_by_us:
+                made_by_us[epoch] = _is_made(service.name, epoch, context)
     except (FailoverError, reading.Corrupt) as error:
         what = f"{service.name}: who made its epochs is unknown: {error}"
         context.log("INFO", what, service=service.name)
-    unmade = [epoch for epoch in _suspects(state, service) if not known.get(epoch, True)]
+    unmade = [epoch for epoch in _suspects(state, service) if not made_by_us.get(epoch, True)]
     rivals = (_rival_page(service, state, rival) for rival in _rivals(state))
     return (*(_page(service, state, epoch) for epoch in unmade), *rivals)
 
@@ -49,15 +51,19 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
 def _suspects(state: State, service: Service) -> tuple[int, ...]:
     """The epochs that the document speaks of and whose making its history does not have."""
     makers = [entry for entry in state.history if entry.get("epoch") != entry.get("epoch_before")]
-    made = {epoch for entry in makers if isinstance(epoch := entry.get("epoch"), int)}
-    before = [entry.get("epoch_before") for entry in makers]
-    marks = [mark.epoch for entry in makers if (mark := _adopted(entry, service))]
-    told = [epoch for epoch in (state.epoch, *before, *marks) if isinstance(epoch, int) and epoch]
-    return tuple(sorted({epoch for epoch in told if epoch not in made}))
+    before = _epochs(makers, "epoch_before")
+    adopted = {mark.epoch for entry in makers if (mark := _adopted(entry, service))}
+    suspects = {state.epoch, *before, *adopted} - _epochs(makers, "epoch")
+    return tuple(sorted(suspects - {0}))
 
 
-def _adopted(maker: Json, service: Service) -> Pair | None:
-    """The pair on the load balancer that the epoch was taken above, where it was a higher one.
+def _epochs(entries: Iterable[Json], name: str) -> set[int]:
+    """What these entries have there, as far as it is a number: history may be anybody's."""
+    return {epoch for entry in entries if isinstance(epoch := entry.get(name), int)}
+
+
+def _adopted(maker: Json, service: Service) -> Mark | None:
+    """The mark on the load balancer that the epoch was taken above, where it was a higher one.
 
     None for one that was written without the state, because such a move leaves no entry.
     """
@@ -68,29 +74,29 @@ def _adopted(maker: Json, service: Service) -> Pair | None:
     return mark if mark.epoch > before and not stateless else None
 
 
-def _rivals(state: State) -> tuple[Pair, ...]:
-    """Pairs of the load balancer that were adopted beside the document's own decision of the epoch.
+def _rivals(state: State) -> tuple[Mark, ...]:
+    """Marks of the load balancer that were adopted beside the document's own decision of the epoch.
 
     The document had that epoch by a decision of another revision. Its maker stands in history or
-    journal, and says nothing of this pair.
+    journal, and says nothing of this mark.
     """
-    found = (_mark(entry) for entry in state.history if _is_rival(entry))
-    return tuple(dict.fromkeys(mark for mark in found if mark is not None))
+    marks = (_mark(entry) for entry in state.history if _is_rival(entry))
+    return tuple(dict.fromkeys(mark for mark in marks if mark is not None))
 
 
 def _is_rival(entry: Json) -> bool:
     mark = _mark(entry)
     reasons = entry.get("reasons")
-    told = reasons if isinstance(reasons, list) else []
-    follows = any(reading.mapping(one).get("rule") == Rule.ADOPT for one in told)
+    listed = reasons if isinstance(reasons, list) else []
+    follows = any(reading.mapping(one).get("rule") == Rule.ADOPT for one in listed)
     return bool(mark and follows and mark.epoch and mark.epoch == entry.get("epoch_before"))
 
 
-def _mark(entry: Json) -> Pair | None:
-    """The pair that the load balancer carried before this entry's decision."""
+def _mark(entry: Json) -> Mark | None:
+    """The mark that the load balancer carried before this entry's decision."""
     mark = reading.mapping(entry.get("mark_before"))
     epoch, rev = mark.get("epoch"), mark.get("rev")
-    return Pair(epoch, rev) if isinstance(epoch, int) and isinstance(rev, int) else None
+    return Mark(epoch, rev) if isinstance(epoch, int) and isinstance(rev, int) else None
 
 
 def _is_made(service: str, epoch: int, context: Context) -> bool:
@@ -100,8 +106,8 @@ def _is_made(service: str, epoch: int, context: Context) -> bool:
     """
     prefix = record.journal_folder(service) + record.epoch_prefix(epoch)
     names = context.objects.names(prefix)[:FIRST]
-    made = record.maker((_entry(name, context) for name in names), epoch)
-    return made is not None or not _reaches_below(service, epoch, context)
+    maker = record.maker((_entry(name, context) for name in names), epoch)
+    return maker is not None or not _reaches_below(service, epoch, context)
 
 
 def _entry(name: str, context: Context) -> Json:
@@ -141,7 +147,7 @@ def _page(service: Service, state: State, epoch: int) -> Page:
     return Page(Rule.EPOCH, text, command=command, once=True, resource=f"epoch {epoch}")
 
 
-def _rival_page(service: Service, state: State, rival: Pair) -> Page:
+def _rival_page(service: Service, state: State, rival: Mark) -> Page:
     text = (
         f"epoch: {service.backend_service} carried a mark of epoch {rival.epoch} (rev {rival.rev})"
         " that is newer than the document's own decision of that epoch. Its traffic was adopted."

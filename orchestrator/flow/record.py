@@ -12,30 +12,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import flat, reading
+from orchestrator.core import flat, reading, trigger
 from orchestrator.core.errors import Conflict, Unavailable
 from orchestrator.core.ground import shares
 from orchestrator.core.ids import plain_id
 from orchestrator.core.limits import EPOCHS
 from orchestrator.core.model import (
     NOTHING,
-    AlertClosed,
-    AlertOpened,
     Command,
     Decision,
     Json,
-    Pair,
+    Mark,
     Phase,
     Routing,
     Signal,
     Stored,
-    Tick,
 )
-from orchestrator.core.plan import Plan, Verb, carrying, seen_pair
+from orchestrator.core.plan import Plan, Verb, carrying, mark_of
 from orchestrator.core.policy import Lever, Service, Standby
 from orchestrator.core.rule import Reason
 from orchestrator.core.shown import shown
 from orchestrator.core.traffic import traffic, view
+from orchestrator.core.trigger import Trigger
 from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -44,20 +42,6 @@ from orchestrator.flow.spared import spared
 
 LATE = timedelta(hours=1)
 """Decisions that are older are recorded late no more: whoever listened has given up."""
-
-
-def describe(signal: Signal) -> str:
-    """The signal in a few words."""
-    match signal:
-        case AlertOpened():
-            return f"alert {signal.incident_id} open {signal.region}"
-        case AlertClosed():
-            return f"alert {signal.incident_id} closed {signal.region}"
-        case Tick():
-            return "tick"
-        case Command():
-            region = f" {signal.region}" if signal.region else ""
-            return f"command {signal.id} {signal.wish}{region} by {signal.actor}: {signal.reason}"
 
 
 def given(signal: Signal) -> Json:
@@ -84,6 +68,7 @@ def reason(value: Reason) -> Json:
         "limit": value.limit,
         "region": value.region,
         "cause": value.cause,
+        **({"command": value.command} if value.command else {}),
     }
 
 
@@ -98,13 +83,13 @@ class Before:
     epoch: int | None
     routing: Mapping[str, float]
     traffic: Json | None = None
-    mark: Pair | None = None
+    mark: Mark | None = None
 
 
 def before(service: Service, stored: Stored, routing: Routing | None) -> Before:
     """By the document or, when there was none, by the load balancer."""
     seen = view(traffic(routing, service, stored.state))
-    mark = seen_pair(routing, service) if routing else None
+    mark = mark_of(routing, service) if routing else None
     if stored.state is not None:
         return Before(stored.state.epoch, stored.state.routing, seen, mark)
     pointed = carrying(routing, service) if routing else ()
@@ -114,17 +99,17 @@ def before(service: Service, stored: Stored, routing: Routing | None) -> Before:
 
 def entry(
     decision: Decision,
-    what: str,
+    what: Trigger,
     before: Before,
     now: datetime,
     id: str,  # noqa: A002  # the JSON's word
 ) -> Json:
-    """One decision as the history and the journal keep it. what: what came in, in a few words."""
+    """One decision as the history and the journal keep it. what: made it."""
     state = decision.state
     return {
         "id": id,
         "at": reading.stamp_time(now),
-        "signal": what,
+        "signal": trigger.as_json(what),
         "outcome": decision.outcome,
         "epoch": state.epoch,
         "epoch_before": before.epoch,
@@ -141,7 +126,7 @@ def entry(
     }
 
 
-def _pair(mark: Pair | None) -> Json | None:
+def _mark(mark: Mark | None) -> Json | None:
     return {"epoch": mark.epoch, "rev": mark.rev} if mark else None
 
 

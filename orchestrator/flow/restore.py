@@ -16,6 +16,7 @@ from orchestrator.core.model import Decision, Routing, State, Stored, Tick
 from orchestrator.core.policy import Service
 from orchestrator.core.reading import Corrupt, NewerSchema, UnknownWord
 from orchestrator.core.restore import highest_epoch, restored
+from orchestrator.core.trigger import Origin, Trigger, words
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -108,7 +109,8 @@ def carry_out(service: Service, found: Restoration, actor: str, context: Context
 
     Raises Conflict when the document was changed since it was looked at, and what a tick raises.
     """
-    what = f"state restore of generation {found.source.version.generation} by {actor}"
+    generation = str(found.source.version.generation)
+    what = Trigger(Origin.RESTORE, actor=actor, generation=generation)
     now = context.now()
     known = Stored(found.source.state, found.generation)
     before = record.before(service, known, found.routing)
@@ -119,7 +121,8 @@ def carry_out(service: Service, found: Restoration, actor: str, context: Context
         return handle(service, Tick(), context)
     finally:
         record.publish(service, made, context)
-        context.log("NOTICE", f"{service.name}: {what}", epoch=stored.state and stored.state.epoch)
+        done = f"{service.name}: {words(what)}"
+        context.log("NOTICE", done, epoch=stored.state and stored.state.epoch)
 
 
 def _fault(service: str, data: bytes | None, chosen: int | None) -> str:

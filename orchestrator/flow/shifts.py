@@ -12,8 +12,9 @@ from datetime import datetime
 
 from orchestrator.core import reading
 from orchestrator.core.errors import Unverified
-from orchestrator.core.model import NO_PAIR, Decision, Json, Pair, Phase, Stored
+from orchestrator.core.model import NO_MARK, Decision, Json, Mark, Phase, Stored
 from orchestrator.core.plan import Plan
+from orchestrator.core.trigger import Trigger, as_json
 from orchestrator.flow.converge import Converged, Superseded
 from orchestrator.flow.record import maker
 
@@ -29,7 +30,7 @@ class Aftermath:
     in its place, 0 for none.
     """
 
-    pair: Pair
+    mark: Mark
     phase: Phase | None
     plans: tuple[Plan, ...] = ()
     superseded_by: int = 0
@@ -48,58 +49,59 @@ def parted(
     fresh: the decision made its epoch. One that is not recorded has no place for patches: they are
     among the others.
     """
-    own = _aftermath(decision.state.pair, done)
-    others = dict.fromkeys(plan.wanted for plan in done.plans if plan.wanted != own.pair)
-    told = tuple(_aftermath(pair, done) for pair in others)
+    own = _aftermath(decision.state.mark, done)
+    others = dict.fromkeys(plan.mark for plan in done.plans if plan.mark != own.mark)
+    told = tuple(_aftermath(mark, done) for mark in others)
     if not decision.recorded and own.plans:
         return replace(own, plans=()), (own, *told)
     if not fresh and not own.plans:
-        own = Aftermath(own.pair, None)
+        own = Aftermath(own.mark, None)
     return own, told
 
 
 def all_of(done: Converged) -> tuple[Aftermath, ...]:
     """What became of every epoch that was carried out, where none was decided."""
-    return tuple(_aftermath(pair, done) for pair in dict.fromkeys(p.wanted for p in done.plans))
+    return tuple(_aftermath(mark, done) for mark in dict.fromkeys(p.mark for p in done.plans))
 
 
-def _aftermath(pair: Pair, done: Converged) -> Aftermath:
-    plans = tuple(plan for plan in done.plans if plan.wanted == pair)
+def _aftermath(mark: Mark, done: Converged) -> Aftermath:
+    plans = tuple(plan for plan in done.plans if plan.mark == mark)
     newest = _newest(done)
-    superseded = newest.epoch if newest > pair else 0
-    if superseded or pair == NO_PAIR:
-        return Aftermath(pair, Phase.APPLIED if plans else None, plans, superseded)
+    superseded = newest.epoch if newest > mark else 0
+    if superseded or mark == NO_MARK:
+        return Aftermath(mark, Phase.APPLIED if plans else None, plans, superseded)
     if done.verified:
-        return Aftermath(pair, Phase.VERIFIED, plans)
+        return Aftermath(mark, Phase.VERIFIED, plans)
     if isinstance(done.error, Unverified):
-        return Aftermath(pair, Phase.UNVERIFIED, plans)
-    return Aftermath(pair, Phase.APPLIED if plans else Phase.COMMITTED, plans)
+        return Aftermath(mark, Phase.UNVERIFIED, plans)
+    return Aftermath(mark, Phase.APPLIED if plans else Phase.COMMITTED, plans)
 
 
-def _newest(done: Converged) -> Pair:
-    """The highest pair that the invocation has come across."""
-    there = done.error.seen if isinstance(done.error, Superseded) else NO_PAIR
-    return max(there, done.stored.state.pair if done.stored.state else NO_PAIR)
+def _newest(done: Converged) -> Mark:
+    """The highest mark that the invocation has come across."""
+    there = done.error.mark if isinstance(done.error, Superseded) else NO_MARK
+    return max(there, done.stored.state.mark if done.stored.state else NO_MARK)
 
 
 def entry(  # the parts of an entry
     aftermath: Aftermath,
     stored: Stored,
-    what: Json | str,
+    what: Trigger,
     at: datetime,
     id: str,  # noqa: A002  # the JSON's word
 ) -> Json:
     """The journal's entry of patches for an epoch that the invocation did not decide.
 
-    what: what came in. `of`: the decision that made the epoch, where the history still has it.
+    what: made the invocation. `of`: the decision that made the epoch, where the history still has
+    it.
     """
-    state, epoch = stored.state, aftermath.pair.epoch
+    state, epoch = stored.state, aftermath.mark.epoch
     current = state if state and state.epoch == epoch else None
     decided = maker(state.history if state else (), epoch)
     return {
         "id": id,
         "at": reading.stamp_time(at),
-        "signal": what,
+        "signal": as_json(what),
         "outcome": SHIFTED,
         "of": decided.get("id") if decided else None,
         "epoch": epoch,

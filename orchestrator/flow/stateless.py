@@ -39,22 +39,22 @@ def act(service: Service, signal: object, context: Context) -> None:
 
 
 def _act(service: Service, signal: AlertOpened, context: Context) -> None:
-    routing = context.executor.submit(context.traffic.read, service.backend_service)
+    reading = context.executor.submit(context.traffic.read, service.backend_service)
     probes = context.prober.probe(service.regions)
-    found, now = routing.result(), context.now()
-    made = without_state(service, signal, found, probes, now)
-    if isinstance(made, Reason):
-        context.log("WARNING", f"{service.name}: not moved without the state: {made.value}")
+    routing, now = reading.result(), context.now()
+    state = without_state(service, signal, routing, probes, now)
+    if isinstance(state, Reason):
+        context.log("WARNING", f"{service.name}: not moved without the state: {state.value}")
         return
-    change = plan(made, found, service)
-    context.traffic.wait(context.traffic.patch(change.resource, body(change, found, service)))
+    change = plan(state, routing, service)
+    context.traffic.wait(context.traffic.patch(change.resource, body(change, routing, service)))
     text = (
         f"{service.name}: the state cannot be read; moved without it from {signal.region} to"
-        f" {', '.join(made.routing)}: {change}. It was sent, and not read back"
+        f" {', '.join(state.routing)}: {change}. It was sent, and not read back"
     )
-    left = unclaimed(found, service)
+    left = unclaimed(routing, service)
     if left:
-        text += f"; {', '.join(map(str, left))} keeps its traffic. {leftover.advice(found, left)}"
-    context.log("NOTICE", text, service=service.name, epoch=made.epoch)
-    moved = Page(Rule.MOVED_WITHOUT_STATE, text, (signal.region, *made.routing))
-    paging.page(service, (moved,), context)
+        text += f"; {', '.join(map(str, left))} keeps its traffic. {leftover.advice(routing, left)}"
+    context.log("NOTICE", text, service=service.name, epoch=state.epoch)
+    condition = Page(Rule.MOVED_WITHOUT_STATE, text, (signal.region, *state.routing))
+    paging.page(service, (condition,), context)

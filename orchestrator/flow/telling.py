@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.core import actors, flood, leftover, rules
+from orchestrator.core import flood, leftover, rules, trigger
 from orchestrator.core.errors import UnsafePlan, Unverified
 from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Decision, Json, Page, Phase, Signal, Stored, Tick, Verdict
@@ -81,7 +81,6 @@ def _page(
     service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
     """Call a human for what the decision and its shift found. A tick also forgets what is over."""
-    paging.say(service, intent.due, context)
     seen = () if intent.decision.changed else intent.decision.pages
     unsafe = (page_of(done.error, service.name),) if isinstance(done.error, UnsafePlan) else ()
     made: list[Page] = []
@@ -90,12 +89,15 @@ def _page(
         spared(
             "epochs not looked up", lambda: made.extend(_unmade(service, done, context)), context
         )
-    pages = (*seen, *unsafe, *done.pages, *made)
-    if pages or done.drifted or isinstance(signal, Tick):
-        repairs = done.drifted
-        paging.page(
-            service, pages, context, stored=done.stored, decision=intent.id, repairs=repairs
-        )
+    paging.page(
+        service,
+        (*intent.due, *seen, *unsafe, *done.pages, *made),
+        context,
+        stored=done.stored,
+        decision=intent.id,
+        repairs=done.drifted,
+        ticking=isinstance(signal, Tick),
+    )
 
 
 def _clash(service: Service, stored: Stored) -> tuple[Page, ...]:
@@ -145,7 +147,7 @@ def keep(
     """Keep the patches of epochs that this invocation did not decide."""
     seen = _seen(service, done)
     for other in others:
-        what, now = record.describe(signal), context.now()
+        what, now = trigger.of(signal), context.now()
         made = shifts.entry(other, done.stored, what, now, context.new_id())
         record.keep(service, {**made, **seen}, context)
 
@@ -214,7 +216,7 @@ def _say(
     seen = told(traffic(done.routing, service, done.stored.state or state), state.routing)
     context.log(
         severity,
-        f"{service.name}: {actors.words(record.describe(signal))} -> {decision.outcome};"
+        f"{service.name}: {trigger.words(trigger.of(signal))} -> {decision.outcome};"
         f" {seen} (epoch {state.epoch})",
         service=service.name,
         epoch=state.epoch,

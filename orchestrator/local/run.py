@@ -20,6 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.core import trigger
+from orchestrator.core.model import Outcome
+from orchestrator.core.rule import recorded_line
 from orchestrator.core.shown import shown
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE, Lever, Mode
@@ -141,13 +144,13 @@ class Story:
     def _explain(self, incident: str) -> None:
         def told() -> Any:  # the document is JSON
             history = (self._world.document() or {}).get("history", [])
-            return next((entry for entry in history if incident in entry["signal"]), None)
+            return next((e for e in history if incident in trigger.read(e["signal"]).ids), None)
 
         decision = wait_until(told, PATIENCE, "the decision to be recorded")
         self.say(
             f"decision: {decision['outcome']}, epoch {decision['epoch_before'] or 0} to"
             f" {decision['epoch']}, primary is {decision['primary']}",
-            "bold green" if decision["outcome"] == "moved" else "bold yellow",
+            "bold green" if decision["outcome"] == Outcome.MOVED else "bold yellow",
         )
         for reason in decision["reasons"]:
             self._console.print(f"            {_reason(reason)}", highlight=False)
@@ -159,11 +162,9 @@ def plain(value: object) -> str:
 
 
 def _reason(reason: dict[str, Any]) -> str:
-    mark = "[green]pass[/]" if reason["passed"] else "[yellow]no  [/]"
-    told = {name: plain(value) for name, value in reason.items()}
-    region = f" {told['region']}" if reason["region"] else ""
-    limit = f" [dim](limit {told['limit']})[/]" if reason["limit"] else ""
-    return f"{mark} {told['rule']}{region}: {told['value']}{limit}"
+    """A rule's line as every other output has it, with the colour of its verdict."""
+    line = plain(recorded_line(reason))
+    return f"[{'green' if reason['passed'] else 'yellow'}]{line}[/]"
 
 
 def _users(samples: Sequence[Sample]) -> Table:

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.addresses import Address, resolve
 from orchestrator.core.incidents import believable, is_blind
-from orchestrator.core.model import Part, Probe, Role, Verdict
+from orchestrator.core.model import NoAnswer, Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import HOST, free_port, url_of
 from orchestrator.local.wait import wait_until
@@ -122,27 +122,27 @@ def test_a_quick_answer_ends_the_round(serve: Callable[..., Server]) -> None:
 def test_an_answer_within_the_timeout_counts_however_slow(serve: Callable[..., Server]) -> None:
     """It comes when the second attempt has started, which says nothing."""
     server = serve(after_the_second(answer(200)), hang)
-    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, "200")]
+    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, 200)]
 
 
 def test_an_answer_before_half_the_timeout_is_the_only_request(
     serve: Callable[..., Server],
 ) -> None:
     server = serve(answer(503, late=0.3))
-    assert look(server.url) == [Probe(Verdict.FAILING, "503")]
+    assert look(server.url) == [Probe(Verdict.FAILING, 503)]
     assert len(server.requests) == 1
 
 
 def test_the_first_answer_to_arrive_stands(serve: Callable[..., Server]) -> None:
     """Two attempts under way are one question: a later answer takes nothing back."""
     server = serve(after_the_second(answer(503, late=0.5)), answer(200))
-    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, "200")]
+    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, 200)]
 
 
 def test_a_body_that_never_ends_is_not_waited_for(serve: Callable[..., Server]) -> None:
     """The status has said it all."""
     endless = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", 0.05, b"x")
-    assert look(serve(endless).url) == [Probe(Verdict.HEALTHY, "200")]
+    assert look(serve(endless).url) == [Probe(Verdict.HEALTHY, 200)]
 
 
 def test_the_request_says_who_asks_and_carries_the_token(serve: Callable[..., Server]) -> None:
@@ -172,7 +172,7 @@ def test_a_token_that_cannot_be_had_says_nothing_of_the_region(
 
 def test_a_refused_connection_is_failing() -> None:
     assert look(f"{url_of(free_port())}/healthz", timeout=TIMEOUT) == [
-        Probe(Verdict.FAILING, "refused")
+        Probe(Verdict.FAILING, NoAnswer.REFUSED)
     ]
 
 
@@ -218,7 +218,7 @@ def test_a_connection_that_nobody_accepts_is_failing() -> None:
         (found,) = look(f"{url_of(port)}/healthz", timeout=TIMEOUT)
         for one in waiting:
             one.close()
-    assert found == Probe(Verdict.FAILING, "timeout")
+    assert found == Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
 
 def test_a_name_that_does_not_resolve_is_failing() -> None:
@@ -248,7 +248,7 @@ def test_a_second_attempt_saves_a_first_that_failed(
     serve: Callable[..., Server], first: Behaviour
 ) -> None:
     server = serve(first, answer(200))
-    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, "200")]
+    assert look(server.url, timeout=2 * TIMEOUT) == [Probe(Verdict.HEALTHY, 200)]
     assert server.connections == 2
 
 
@@ -265,12 +265,12 @@ def test_a_second_attempt_finds_a_process_that_has_come_up_meanwhile(
 
     prober = HttpProber(PATIENT, 2, resolve=comes_up)
     found = prober.probe([region("r", f"{url_of(port)}/healthz")])
-    assert found == {"r": Probe(Verdict.HEALTHY, "200")}
+    assert found == {"r": Probe(Verdict.HEALTHY, 200)}
 
 
 def test_with_one_attempt_there_is_no_second(serve: Callable[..., Server]) -> None:
     server = serve(reset, answer(200))
-    assert look(server.url, attempts=1) == [Probe(Verdict.FAILING, "reset")]
+    assert look(server.url, attempts=1) == [Probe(Verdict.FAILING, NoAnswer.RESET)]
     assert server.connections == 1
 
 
@@ -316,7 +316,7 @@ def test_a_region_that_drips_for_long_does_not_use_up_the_probes(
     for _ in range(36):
         assert prober.probe([region("stuck", stuck.url)])["stuck"].verdict is not Verdict.HEALTHY
     prober._timeout = PATIENT
-    assert prober.probe([region("fine", fine.url)])["fine"] == Probe(Verdict.HEALTHY, "200")
+    assert prober.probe([region("fine", fine.url)])["fine"] == Probe(Verdict.HEALTHY, 200)
 
 
 def test_rounds_at_the_same_time_do_not_disturb_each_other(serve: Callable[..., Server]) -> None:
@@ -399,4 +399,4 @@ def test_a_health_answer_that_fails_is_not_read_for_a_body(serve: Callable[..., 
     """The status is the answer: a body that never comes is not waited for."""
     head = b"HTTP/1.1 503 X\r\nContent-Length: 9\r\n" + JSON.encode() + b"\r\n"
     slow = drip(head, 3600, b"")
-    assert look(serve(slow).url, timeout=3600) == [Probe(Verdict.FAILING, "503")]
+    assert look(serve(slow).url, timeout=3600) == [Probe(Verdict.FAILING, 503)]

@@ -15,15 +15,15 @@ import pytest
 
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.addresses import Address, Resolve, by_turns
-from orchestrator.core.model import Probe, Verdict
+from orchestrator.core.model import NoAnswer, Probe, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import free_port
 from tests.health_server import Server, answer, hang, reset, serve, silent
 
 __all__ = ["serve"]  # a fixture
 
-HEALTHY = Probe(Verdict.HEALTHY, "200")
-TIMEOUT = Probe(Verdict.FAILING, "timeout")
+HEALTHY = Probe(Verdict.HEALTHY, 200)
+TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
 
 def named(*hosts: str) -> Resolve:
@@ -145,7 +145,7 @@ def test_a_failure_is_final_after_a_second_attempt_and_does_not_wait_for_the_tim
         return (Address(socket.AF_INET, ("127.0.0.1", port)),)
 
     found = look(free_port(), resolve, timeout=3600)
-    assert found == Probe(Verdict.FAILING, "name" if fault == "no name" else "refused")
+    assert found == Probe(Verdict.FAILING, NoAnswer.NAME if fault == "no name" else "refused")
     assert len(looks) == 2
 
 

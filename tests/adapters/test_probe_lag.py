@@ -25,7 +25,7 @@ def look(server: Server, timeout: float = 2.0) -> Probe:
     """One probe of this server. It is healthy whatever its body says."""
     region = Region("r", "dynamodb.example.com", server.url, None, ())
     found = HttpProber(timeout, 2).probe([region])["r"]
-    assert found == Probe(Verdict.HEALTHY, "200")
+    assert found == Probe(Verdict.HEALTHY, 200)
     assert len(server.requests) == 1
     return found
 

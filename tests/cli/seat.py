@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from orchestrator.cli.command import Manner, Order, command
+from orchestrator.cli.commanding.give import command
+from orchestrator.cli.commanding.order import Manner, Order
 from orchestrator.cli.session import Session
 from orchestrator.config import load
 from orchestrator.core.errors import Unavailable

@@ -25,7 +25,7 @@ def frozen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def identity(desk: Desk) -> str:
     """The command's id."""
-    found: str = desk.document["history"][0]["signal"].split()[1]
+    found: str = desk.document["history"][0]["signal"]["id"]
     return found
 
 
@@ -38,7 +38,8 @@ def test_a_person_reads_the_actor_as_claimed(frozen: Desk, verb: tuple[str, ...]
 
 def test_the_document_and_json_keep_the_actor_as_it_came(frozen: Desk) -> None:
     assert frozen.document["freeze"]["actor"] == "the director"
-    assert frozen.document["history"][0]["signal"].endswith("by the director: an audit")
+    came = frozen.document["history"][0]["signal"]
+    assert (came["actor"], came["reason"]) == ("the director", "an audit")
     assert frozen.json("status")["services"][0]["freeze"]["actor"] == "the director"
 
 

@@ -13,9 +13,9 @@ import click
 import pytest
 
 import orchestrator
-from orchestrator.cli.advice import advice_on
 from orchestrator.cli.app import cli
-from orchestrator.cli.remedies import remedies, remedy
+from orchestrator.cli.words.advice import advice_on
+from orchestrator.cli.words.remedies import remedies, remedy
 from orchestrator.core import paging
 from orchestrator.core.errors import (
     BadConfig,
@@ -223,7 +223,7 @@ def test_a_late_command_is_given_again_by_a_line_to_paste() -> None:
 
 def test_an_unknown_lag_is_not_waited_for() -> None:
     told = held(refused("replication_lag", WEST, Cause.UNKNOWN_LAG))
-    assert "us-west-2 does not report its lag. Repair its heartbeat" in told
+    assert "us-west-2 does not report its lag. Fix its heartbeat" in told
     assert "failover checkout --to us-west-2 --now --override replication_lag --apply" in told
     assert "caught up" in held(refused("replication_lag", WEST))
 
@@ -243,10 +243,10 @@ def test_a_rate_limit_and_a_missing_bucket_are_no_missing_permission() -> None:
     busy = advice_on(Unavailable(text, kind=Kind.BUSY, cloud=Cloud.STORAGE), {})
     missing = advice_on(Unavailable(text, kind=Kind.MISSING, cloud=Cloud.STORAGE), {})
     denied = advice_on(Unavailable(text, kind=Kind.PERMISSION, cloud=Cloud.STORAGE), {})
-    assert "your rights are in order" in busy
+    assert "Your permissions are in order" in busy
     assert "does not exist" in missing
     assert "gcloud storage ls" in missing
-    assert "Your credentials may not do that" in denied
+    assert "Your credentials do not have that permission" in denied
     assert advice_on(Unavailable(text), {}) == ""
 
 
@@ -255,7 +255,7 @@ def test_advice_names_the_server_that_is_silent_and_no_other() -> None:
     silent = Unavailable("x", kind=Kind.UNREACHABLE, cloud=Cloud.STORAGE)
     assert "STORAGE_EMULATOR_HOST=http://s" in advice_on(silent, environ)
     assert "COMPUTE" not in advice_on(silent, environ)
-    assert "was not reached" in advice_on(silent, {})
+    assert "could not be reached" in advice_on(silent, {})
 
 
 def test_a_server_that_answers_with_an_error_is_not_called_silent() -> None:

@@ -142,7 +142,7 @@ def test_check_names_who_has_no_capacity_and_who_reads_no_document(
     told = findings()
     level, remedy = told[f"{WEST} has no capacity (evacuated)"]
     assert level == "warn"
-    assert "while the Compute API is down" in remedy
+    assert "while the Compute API is unavailable" in remedy
     level, remedy = told[f"{EU}: {regions.url(EU)}/primary says 503 (epoch 0): it stands by"]
     assert level == "warn"
     assert "The document is at epoch 1" in remedy
@@ -164,7 +164,7 @@ def test_explain_tells_who_could_take_over_and_why_one_could_not(
     at_desk.json("evacuate", WEST, "--direct", "--apply", "--reason", "work")
     regions.epoch = 1
     told = "\n".join(at_desk.json("explain", "checkout")["sentences"])
-    assert "It attached or drained standbys; the traffic stays with us-east-1 (epoch 1)." in told
+    assert "It attached or drained standbys. The traffic stays with us-east-1 (epoch 1)." in told
     assert (
         "Its role URL says 200 by the document of epoch 1: it takes itself for the primary." in told
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.check_access import access
-from orchestrator.cli.finding import Finding, Level
+from orchestrator.cli.check.finding import Finding, Level
+from orchestrator.cli.check.policies import access
 from orchestrator.core.errors import Kind, Unavailable
 from orchestrator.ports import Grant, Pushing
 from orchestrator.schema import TopicsModel
@@ -121,7 +121,7 @@ def test_editors_of_the_project_are_a_warning(world: FakeAccess) -> None:
 
 def test_roles_of_the_project_that_nobody_knows_are_counted(world: FakeAccess) -> None:
     world.bindings["project"] = [Grant("projects/laptop/roles/mine", ("user:bob@example.com",))]
-    assert "1 custom roles are not looked into" in found(world)[ROW["project"]].detail
+    assert "1 custom roles are not read" in found(world)[ROW["project"]].detail
 
 
 def test_an_invoker_beside_the_subscriptions_own_identity_is_a_warning(world: FakeAccess) -> None:
@@ -175,7 +175,7 @@ def test_a_policy_that_cannot_be_read_is_unknown_and_never_fine(
     world: FakeAccess, what: str
 ) -> None:
     world.refused[what] = Unavailable("some.permission is missing", kind=Kind.PERMISSION)
-    row = "who may by the project's policy" if what == "project" else ROW[what]
+    row = "who may do it by the project's policy" if what == "project" else ROW[what]
     one = found(world)[row]
     assert one.level is Level.WARN
     assert "unknown: some.permission is missing" in one.detail
@@ -229,4 +229,4 @@ def test_with_the_state_in_a_folder_nobody_is_asked(tmp_path: Path) -> None:
     assert desk.routing.exists()
     desk.run("check", "--apply")
     (one,) = [f for f in desk.json("check")["findings"] if f["what"] == "access"]
-    assert (one["level"], one["detail"].startswith("not asked")) == ("ok", True)
+    assert (one["level"], one["detail"].startswith("not checked")) == ("ok", True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.check_endpoints import endpoints
-from orchestrator.cli.finding import Level
+from orchestrator.cli.check.finding import Level
+from orchestrator.cli.check.tables import endpoints
 from tests.cli.desk import Desk
 from tests.fakes import lab, service
 

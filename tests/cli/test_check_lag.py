@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.check_lag import lag
-from orchestrator.cli.finding import Level
-from orchestrator.core.model import NO_PAIR, Observed, Probe, Stored, Verdict
+from orchestrator.cli.check.finding import Level
+from orchestrator.cli.check.lag import lag
+from orchestrator.core.model import NO_MARK, Observed, Probe, Stored, Verdict
 from orchestrator.core.policy import Service
 from tests.fakes import service
 
 EAST, WEST = "us-east-1", "us-west-2"
-UNKNOWN = Probe(Verdict.HEALTHY, "200", {EAST: None})
-QUIET = Probe(Verdict.HEALTHY, "200")
+UNKNOWN = Probe(Verdict.HEALTHY, 200, {EAST: None})
+QUIET = Probe(Verdict.HEALTHY, 200)
 
 
 def said(checkout: Service, probe: Probe) -> list[tuple[Level, str]]:
     """What is found when the west answers so and nobody else answers."""
-    observed = Observed(Stored(None, NO_PAIR.epoch), None, {WEST: probe})
+    observed = Observed(Stored(None, NO_MARK.epoch), None, {WEST: probe})
     return [(finding.level, finding.detail) for finding in lag(checkout, observed)]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.cli.check_mirrors import mirrors
-from orchestrator.cli.finding import Level
+from orchestrator.cli.check.copies import mirrors
+from orchestrator.cli.check.finding import Level
 from orchestrator.core.errors import Unavailable
 from orchestrator.local.loopback import HOST, free_port
 from tests.cli.desk import Desk

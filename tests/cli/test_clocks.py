@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.cli.command import Manner
-from orchestrator.cli.tick import tick
+from orchestrator.cli.commanding.order import Manner
+from orchestrator.cli.verbs.tick import tick
 from orchestrator.core.model import Freeze
 from tests.cli.seat import Seat
 from tests.fakes import START
@@ -47,7 +47,7 @@ def test_a_direct_switch_is_followed_to_its_end_by_the_servers_time() -> None:
 def test_a_fast_direct_tick_ends_no_freeze() -> None:
     seat = Seat(off=FAST)
     seat.lab.freeze(hours=1)
-    assert tick(seat, "checkout", apply=True, direct=True)
+    assert tick.carry_out(seat, "checkout", apply=True, direct=True)
     assert isinstance(seat.lab.state.freeze, Freeze)
 
 

@@ -66,10 +66,10 @@ def test_a_lost_notification_is_found_by_a_tick_and_explained(seat: Seat) -> Non
     assert seat.world.tick().acknowledged
     seat.fail("us-east-1")
     before = seat.explain()
-    assert "No alert has come for us-east-1, though its probe fails." in before
+    assert "No alert has come for us-east-1, although its probe fails." in before
     assert seat.world.tick().acknowledged
     after = seat.explain()
-    assert "A tick looked at the world itself; no alert was involved." in after
+    assert "A tick looked at everything itself. No alert was involved." in after
     assert "It MOVED the traffic from us-east-1 to us-west-2" in after
     assert "opened by ticks that saw the region fail without any alert" in after
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from orchestrator.cli.command import Manner
-from orchestrator.cli.explain import explain
-from orchestrator.cli.history import history
+from orchestrator.cli.commanding.order import Manner
+from orchestrator.cli.verbs.explain import explain
+from orchestrator.cli.verbs.history import history
 from orchestrator.core.errors import FailoverError
 from tests.cli.seat import Seat
 
@@ -76,22 +76,22 @@ def test_an_outage_that_only_this_person_sees_is_told_and_the_command_is_obeyed(
 def test_a_freeze_needs_no_load_balancer_and_says_so(capsys: Told) -> None:
     seat = Outage()
     assert seat.command("unfreeze")
-    assert "A command unfreeze is recorded all the same" in words(capsys.readouterr().err)
+    assert "A command unfreeze is recorded nevertheless" in words(capsys.readouterr().err)
 
 
 def test_explain_and_history_find_a_command_that_failed(capsys: Told) -> None:
     seat = Outage()
     seat.command("failover", Manner(True, False, False), region=WEST, now=True)
     capsys.readouterr()
-    assert explain(seat, "checkout", "told-0")
+    assert explain.carry_out(seat, "checkout", "told-0")
     told = words(capsys.readouterr().out)
     assert "Command told-0, failover: us-west-2 by" in told
     assert "It FAILED: the load balancer (Compute API) is unavailable: 503" in told
     assert "Nothing was decided on the command. Pub/Sub delivers it again" in told
     assert "before 2026-11-23 05:15:00 UTC" in told
-    assert history(seat, "checkout", limit=20, journal=False)
+    assert history.carry_out(seat, "checkout", limit=20, journal=False)
     assert "failed" in capsys.readouterr().out
-    assert explain(seat, "checkout", None)
+    assert explain.carry_out(seat, "checkout", None)
     assert "It FAILED: the load balancer" in words(capsys.readouterr().out)
 
 
@@ -101,10 +101,10 @@ def test_when_it_is_over_the_decision_stands_beside_the_failure(capsys: Told) ->
     seat.lab.traffic.is_gone = False
     seat.deliver()
     capsys.readouterr()
-    assert history(seat, "checkout", limit=2, journal=False)
+    assert history.carry_out(seat, "checkout", limit=2, journal=False)
     entries = json.loads(capsys.readouterr().out)["history"]
     assert [entry["outcome"] for entry in entries] == ["moved", "failed"]
-    assert explain(seat, "checkout", None)
+    assert explain.carry_out(seat, "checkout", None)
     answer = json.loads(capsys.readouterr().out)
     assert answer["decision"]["outcome"] == "moved"
     assert "It FAILED" not in str(answer["sentences"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.cli.command import Manner
+from orchestrator.cli.commanding.order import Manner
 from orchestrator.core.errors import Cloud, Kind, Unavailable
 from tests.cli.seat import Seat
 
@@ -74,13 +74,15 @@ def test_a_look_that_fails_for_a_moment_is_no_failure(capsys: Told) -> None:
     assert seat.command("failover", region=WEST, now=True)
     captured = capsys.readouterr()
     assert "It MOVED" in captured.out
-    assert captured.err.count("cannot be seen for now") == 1
+    assert captured.err.count("cannot be read for now") == 1
 
 
 def test_a_publication_that_may_have_happened_is_told_as_such() -> None:
     seat = Seat()
     seat.wire.error = Unavailable("topics/failover-control: DeadlineExceeded: 504")
-    with pytest.raises(Unavailable, match=r"504\. Whether command told-\d+ was published"):
+    with pytest.raises(
+        Unavailable, match=r"504\. It is not known whether command told-\d+ was published"
+    ):
         seat.command("ack")
     seat.wire.error = Unavailable("topics/lost: NotFound: 404. Create the topic", page=True)
     with pytest.raises(Unavailable, match=r"Create the topic$"):
@@ -108,7 +110,7 @@ def test_a_tick_that_cannot_be_asked_for_ends_no_waiting(capsys: Told) -> None:
     seat.meanwhile = [lose_the_topic, *[lambda: None] * 30, find_it]
     assert seat.command("failover", region=WEST)
     captured = capsys.readouterr()
-    assert "no tick now: 503" in captured.err
+    assert "no tick could be asked for: 503" in captured.err
     assert "It MOVED the traffic from us-east-1 to us-west-2" in captured.out
 
 
@@ -188,9 +190,9 @@ def test_a_later_move_is_not_taken_for_the_end_of_a_switch_that_was_given_up(cap
     seat.meanwhile = [lambda: None, give_up_and_move]
     assert not seat.command("failover", region=WEST)
     told = capsys.readouterr().out
-    assert "It GAVE UP what was under way; the traffic is with us-east-1." in told
+    assert "It GAVE UP what was under way. The traffic is with us-east-1." in told
     assert "To do, switch: Nothing has moved." in told
-    assert "ENDED   switch for us-west-2: the switch to us-west-2, asked for by command" in told
+    assert "ended switch [us-west-2]: the switch to us-west-2, asked for by command" in told
 
 
 def test_an_ended_switch_is_an_error_in_json(capsys: Told) -> None:
@@ -206,7 +208,7 @@ def test_the_preview_of_a_command_that_ends_a_switch_says_so(capsys: Told) -> No
     seat.lab.command("failover", WEST, id="c-running")
     assert seat.command("failover", SHOWN, region=EUROPE)
     told = capsys.readouterr().out
-    assert "ENDED   switch for us-west-2: the switch to us-west-2, asked for by command c-r" in told
+    assert "ended switch [us-west-2]: the switch to us-west-2, asked for by command c-r" in told
     assert seat.lab.state.switch is not None
 
 
@@ -218,7 +220,7 @@ def test_a_switch_is_shown_with_when_it_moves_and_when_it_is_given_up(capsys: To
     assert seat.command("failover", SHOWN, region=WEST)
     told = capsys.readouterr().out
     assert "soon after 05:00:45 UTC, or all is given up at 05:04:55 UTC" in told
-    assert "until the switch ends us-east-1 carries traffic (epoch 0)" in told
+    assert "Until the switch ends, us-east-1 carries traffic (epoch 0)" in told
     assert seat.command("failover", region=WEST)
     assert "fencing: us-east-1 takes no writes; the traffic goes" in capsys.readouterr().err
 
@@ -244,7 +246,7 @@ def test_a_load_balancer_that_cannot_be_read_is_shown_with_what_to_do(
     assert "checkout: the command could not be carried out now" in captured.out
     assert "It could not shift: Compute API, checkout: ConnectionError" in captured.out
     assert "carries traffic" not in captured.out
-    assert "Nobody answers at COMPUTE_EMULATOR_HOST=http://dead" in captured.err
+    assert "Nothing answers at COMPUTE_EMULATOR_HOST=http://dead" in captured.err
     assert seat.command("ack", SHOWN)
 
 
@@ -272,7 +274,7 @@ def test_a_recovering_target_says_to_wait_for_its_probes_or_to_override(capsys: 
     assert not seat.command("failback", SHOWN)
     told = capsys.readouterr().out
     assert "status recovering, probe: 200; 0 of 3 such probes counted" in told
-    assert "To do, target_healthy: us-east-1 answers well and is not yet proven" in told
+    assert "To do, target_healthy: us-east-1 answers well and has not proven healthy yet" in told
 
 
 def test_an_override_that_a_switch_would_not_heed_says_to_add_now(capsys: Told) -> None:
@@ -282,5 +284,5 @@ def test_an_override_that_a_switch_would_not_heed_says_to_add_now(capsys: Told) 
     assert not seat.command("failover", region=WEST, override="target_healthy")
     told = capsys.readouterr().out
     assert "--override needs --now" in told
-    assert "Add `--now` to go there at once" in told
+    assert "Add `--now` to move there at once" in told
     assert seat.lab.state.switch is None

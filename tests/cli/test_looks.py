@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from orchestrator.cli.check import check
-from orchestrator.cli.command import Manner
-from orchestrator.cli.explain import explain
-from orchestrator.cli.plans import plan
-from orchestrator.cli.status import status
+from orchestrator.cli.commanding.order import Manner
+from orchestrator.cli.verbs.check import check
+from orchestrator.cli.verbs.explain import explain
+from orchestrator.cli.verbs.plans import plan
+from orchestrator.cli.verbs.status import status
 from orchestrator.core.errors import Unavailable
 from tests.cli.seat import Seat
 
@@ -23,7 +23,7 @@ Told = pytest.CaptureFixture[str]
 
 def look(seat: Seat) -> bool:
     """One status."""
-    return status(seat, None, watch=False, every=1)
+    return status.carry_out(seat, None, watch=False, every=1)
 
 
 # --- status --------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_watching_in_a_pipe_tells_each_look_from_the_next(capsys: Told) -> None:
         raise KeyboardInterrupt
 
     seat.meanwhile = [lambda: None, enough]
-    assert status(seat, None, watch=True, every=30)
+    assert status.carry_out(seat, None, watch=True, every=30)
     told = capsys.readouterr().out
     assert "as of 2026-11-23 05:00:00 UTC\n\n" in told
     assert "as of 2026-11-23 05:00:30 UTC\n\n" in told
@@ -88,12 +88,12 @@ def test_a_region_that_a_human_chose_is_not_called_proven(capsys: Told) -> None:
     capsys.readouterr()
     look(seat)
     assert "up (chosen)" in capsys.readouterr().out
-    explain(seat, None, None)
+    explain.carry_out(seat, None, None)
     told = capsys.readouterr().out
-    assert "chose it, and it has not proven well since" in told
-    assert "sent the traffic there in spite of it; only a newer incident counts" in told
+    assert "chose it, and it has not proven healthy since" in told
+    assert "sent the traffic there in spite of it. Only a newer incident counts" in told
     assert "has proven healthy since" not in told
-    assert "The alerts of us-west-2 were set aside, though its probe fails." in told
+    assert "The alerts of us-west-2 were overridden, although its probe fails." in told
     seat.lab.down()
     seat.lab.clock.rest(60)
     seat.lab.down(WEST)
@@ -111,7 +111,7 @@ def test_a_forced_switch_that_is_refused_leaves_the_dead_region_down(capsys: Tol
     seat.dies(EUROPE)
     assert not seat.command("failover", region=EUROPE, override="target_healthy")
     assert seat.lab.state.regions[EUROPE].status == "down"
-    explain(seat, "checkout", "0.dead")
+    explain.carry_out(seat, "checkout", "0.dead")
     assert "still open" in capsys.readouterr().out
 
 
@@ -121,7 +121,7 @@ def test_a_forced_switch_that_is_refused_leaves_the_dead_region_down(capsys: Tol
 def test_a_running_switch_stands_at_the_head_of_explain_and_plan(capsys: Told) -> None:
     seat = Seat()
     seat.lab.command("failover", WEST)
-    for verb in (partial(explain, seat, None, None), partial(plan, seat, None)):
+    for verb in (partial(explain.carry_out, seat, None, None), partial(plan.carry_out, seat, None)):
         verb()
         head = capsys.readouterr().out.partition("The last decision")[0]
         assert "SWITCHING to us-west-2 (fencing): us-east-1 takes no writes until" in head
@@ -141,10 +141,10 @@ def test_explain_of_a_command_tells_the_end_of_its_switch_too(capsys: Told) -> N
     seat = Seat()
     seat.lab.command("failover", WEST, id="c-mine")
     seat.lab.freeze()
-    assert explain(seat, "checkout", "c-mine")
+    assert explain.carry_out(seat, "checkout", "c-mine")
     told = capsys.readouterr().out
     assert "It began a graceful switch" in told
-    assert "ENDED   switch for us-west-2" in told
+    assert "ended switch [us-west-2]" in told
 
 
 # --- check ---------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_explain_of_a_command_tells_the_end_of_its_switch_too(capsys: Told) -> N
 
 def findings(seat: Seat, capsys: Told) -> tuple[bool, dict[str, tuple[str, str]]]:
     """Whether it would work, and by what was looked at the level and what was found."""
-    fine = check(seat, None, apply=False)
+    fine = check.carry_out(seat, None, apply=False, adopt=False)
     found = json.loads(capsys.readouterr().out)["findings"]
     return fine, {one["what"]: (one["level"], f"{one['detail']}; {one['do']}") for one in found}
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.check import check
-from orchestrator.cli.explain import explain
-from orchestrator.cli.plans import plan
-from orchestrator.cli.status import status
+from orchestrator.cli.verbs.check import check
+from orchestrator.cli.verbs.explain import explain
+from orchestrator.cli.verbs.plans import plan
+from orchestrator.cli.verbs.status import status
+from orchestrator.core import trigger
 from orchestrator.core.fence import write_mark
-from orchestrator.core.model import Pair
+from orchestrator.core.model import Mark
 from tests.cli.desk import Desk
 from tests.cli.seat import Seat
 
@@ -22,7 +23,7 @@ CAUSES = ("bucket or prefix", "backend_service", "state restore checkout --apply
 def seat(*, as_json: bool = True) -> Seat:
     """A person beside such a world."""
     made = Seat(as_json=as_json)
-    made.lab.traffic.resource["description"] = write_mark("", "checkout", Pair(7, 99))
+    made.lab.traffic.resource["description"] = write_mark("", "checkout", Mark(7, 99))
     return made
 
 
@@ -41,7 +42,7 @@ def found(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_explain_does_not_say_that_nothing_was_ever_handled(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert not explain(seat(), "checkout", None)
+    assert not explain.carry_out(seat(), "checkout", None)
     (sentence,) = answer(capsys)["sentences"]
     assert "carries epoch 7 of checkout" in sentence
     assert all(cause in sentence for cause in CAUSES)
@@ -53,17 +54,17 @@ def test_explain_does_not_know_while_the_load_balancer_cannot_be_read(
 ) -> None:
     person = seat()
     person.lab.traffic.is_gone = True
-    assert explain(person, "checkout", None)
+    assert explain.carry_out(person, "checkout", None)
     (sentence,) = answer(capsys)["sentences"]
     assert "is not known" in sentence
 
 
 def test_status_names_the_missing_document(capsys: pytest.CaptureFixture[str]) -> None:
-    assert not status(seat(), "checkout", watch=False, every=1)
+    assert not status.carry_out(seat(), "checkout", watch=False, every=1)
     (view,) = answer(capsys)["services"]
     assert view["error"]["kind"] == "Orphaned"
     assert view["load_balancer"]["epoch"] == 7
-    assert not status(seat(as_json=False), "checkout", watch=False, every=1)
+    assert not status.carry_out(seat(as_json=False), "checkout", watch=False, every=1)
     told = capsys.readouterr()
     assert "missing, and the load balancer carries its mark" in told.out
     assert "check --apply" not in told.out
@@ -71,7 +72,7 @@ def test_status_names_the_missing_document(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_plan_says_that_a_tick_would_fail(capsys: pytest.CaptureFixture[str]) -> None:
-    assert not plan(seat(), "checkout")
+    assert not plan.carry_out(seat(), "checkout")
     (view,) = answer(capsys)["services"]
     assert view["error"]["kind"] == "Orphaned"
 
@@ -81,7 +82,7 @@ def test_check_fails_and_creates_nothing_without_adopt(
     capsys: pytest.CaptureFixture[str], apply: bool
 ) -> None:
     person = seat()
-    assert not check(person, "checkout", apply=apply)
+    assert not check.carry_out(person, "checkout", apply=apply, adopt=False)
     one = found(capsys)
     assert one["level"] == "FAIL"
     assert all(cause in one["detail"] for cause in CAUSES)
@@ -90,21 +91,23 @@ def test_check_fails_and_creates_nothing_without_adopt(
 
 def test_check_adopts_when_a_human_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     person = seat()
-    check(person, "checkout", apply=True, adopt=True)
+    check.carry_out(person, "checkout", apply=True, adopt=True)
     one = found(capsys)
     assert one["level"] == "ok"
     assert "adopted now: epoch 8, primary us-east-1" in one["detail"]
     assert person.lab.state.epoch == 8
     assert "failover epoch=8" in person.lab.traffic.resource["description"]
     (entry,) = person.lab.state.history
-    assert str(entry["signal"]).startswith("check --adopt by ")
+    came = trigger.read(entry["signal"])
+    assert came.kind is trigger.Origin.ADOPT
+    assert came.actor
 
 
 def test_adopt_where_nothing_was_lost_makes_the_first_document(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     person = Seat(as_json=True)
-    check(person, "checkout", apply=True, adopt=True)
+    check.carry_out(person, "checkout", apply=True, adopt=True)
     assert found(capsys)["level"] == "ok"
     assert person.lab.state.epoch == 0
 

@@ -10,22 +10,23 @@ from pathlib import Path
 import click
 import pytest
 
-from orchestrator.cli import reference
+from orchestrator.cli import manual
 from orchestrator.cli.app import PROGRAM, cli
+from orchestrator.cli.verb import Verbs
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-VERBS = [name for name, _ in reference.verbs() if name != PROGRAM]
+VERBS = [name for name, _ in manual.verbs() if name != PROGRAM]
 
 
 def test_the_help_in_the_document_is_that_of_the_program() -> None:
-    text = reference.DOCUMENT.read_text(encoding="utf-8")
-    assert reference.document(text) == text, "run `python -m orchestrator.cli.reference`"
+    text = manual.DOCUMENT.read_text(encoding="utf-8")
+    assert manual.document(text) == text, "run `python -m orchestrator.cli.manual`"
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_its_section_with_its_help(verb: str) -> None:
-    text = reference.DOCUMENT.read_text(encoding="utf-8")
+    text = manual.DOCUMENT.read_text(encoding="utf-8")
     section = text.partition(f"\n## {verb}\n")[2].partition("\n## ")[0]
     assert f"<!-- help: {verb} -->" in section
     if verb != "completion":
@@ -34,7 +35,7 @@ def test_every_verb_has_its_section_with_its_help(verb: str) -> None:
 
 
 def test_the_document_has_no_section_of_a_verb_that_is_gone() -> None:
-    text = reference.DOCUMENT.read_text(encoding="utf-8")
+    text = manual.DOCUMENT.read_text(encoding="utf-8")
     assert set(re.findall(r"<!-- help: (.*?) -->", text)) == {PROGRAM, *VERBS}
 
 
@@ -58,11 +59,11 @@ def test_every_command_in_the_documents_can_be_typed(file: Path) -> None:
 def parsed(arguments: list[str], line: str) -> None:
     """The verb exists and takes these options."""
     command: click.Command = cli
-    while isinstance(command, click.Group):
+    while isinstance(command, Verbs):
         assert arguments, line
         name, *arguments = arguments
         assert name in command.commands, line
-        command = command.commands[name]
+        command = command.loaded()[name]
     context = click.Context(command, info_name=line)
     try:
         command.make_parser(context).parse_args(args=arguments)

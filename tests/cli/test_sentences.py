@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.sentences import became_of, headline
+from orchestrator.cli.words.sentences import became_of, headline
 
 PLAN = "checkout by capacity: scale us-west-2 to 1 (epoch 2)"
 
@@ -34,7 +34,7 @@ PLAN = "checkout by capacity: scale us-west-2 to 1 (epoch 2)"
         (
             {"phase": "applied", "shifted": [PLAN], "superseded_by": 3},
             [
-                "This call patched the load balancer. It did not read back what became of it.",
+                "This call patched the load balancer. It did not read the result back.",
                 f"Written: {PLAN}",
                 "Epoch 3 has superseded this decision since.",
             ],

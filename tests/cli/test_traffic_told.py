@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.check import check
-from orchestrator.cli.explain import explain
-from orchestrator.cli.plans import plan
-from orchestrator.cli.sentences import as_decided, became_of, headline, whereabouts, will_carry
-from orchestrator.cli.status import status
+from orchestrator.cli.verbs.check import check
+from orchestrator.cli.verbs.explain import explain
+from orchestrator.cli.verbs.plans import plan
+from orchestrator.cli.verbs.status import status
+from orchestrator.cli.words.sentences import (
+    as_decided,
+    became_of,
+    headline,
+    whereabouts,
+    will_carry,
+)
 from tests.cli.seat import Seat
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -88,8 +94,8 @@ def test_what_was_not_read_is_said_to_be_unknown_with_what_the_document_wants() 
         " could not be read (the document wants us-east-1)."
     )
     assert headline({**entry, "traffic_before": seen()}) == (
-        "It noted who is healthy; the traffic stayed with no configured region. The document wants"
-        " us-east-1."
+        "It noted who is healthy. The traffic stayed with no configured region. The document wants"
+        " us-east-1 to carry the traffic."
     )
 
 
@@ -125,12 +131,12 @@ def test_status_shows_the_shares_as_read_and_the_backend_that_no_region_claims(
 ) -> None:
     made = seat(left=True)
     made.lab.command("failover", WEST, now=True)
-    assert status(made, None, watch=False, every=1)
+    assert status.carry_out(made, None, watch=False, every=1)
     told = words(capsys)
     assert "also carries: us-east4-c/checkout (50%, scaler 1): NO REGION CLAIMS IT" in told
     made = seat(left=True, as_json=True)
     made.lab.command("failover", WEST, now=True)
-    status(made, None, watch=False, every=1)
+    status.carry_out(made, None, watch=False, every=1)
     (view,) = json.loads(capsys.readouterr().out)["services"]
     assert view["load_balancer"]["unclaimed"] == [{**LEFT, "share": 0.5}]
     shares = {one["region"]: one["share"] for one in view["regions"]}
@@ -143,7 +149,7 @@ def test_status_follows_the_load_balancer_where_the_document_wants_something_els
     made = seat(as_json=True)
     backends = made.lab.traffic.resource["backends"]
     backends[0]["capacityScaler"], backends[1]["capacityScaler"] = 0.0, 1.0
-    status(made, None, watch=False, every=1)
+    status.carry_out(made, None, watch=False, every=1)
     (view,) = json.loads(capsys.readouterr().out)["services"]
     east, west, _ = view["regions"]
     assert (east["share"], east["wanted_share"]) == (0.0, 1.0)
@@ -153,7 +159,7 @@ def test_status_follows_the_load_balancer_where_the_document_wants_something_els
 def test_status_says_unknown_where_the_load_balancer_cannot_be_read(capsys: Told) -> None:
     made = seat()
     made.lab.traffic.is_gone = True
-    assert not status(made, None, watch=False, every=1)
+    assert not status.carry_out(made, None, watch=False, every=1)
     told = words(capsys)
     assert "load balancer: cannot be read, so where the traffic goes is unknown" in told
     assert "unknown (wants" in told
@@ -161,7 +167,7 @@ def test_status_says_unknown_where_the_load_balancer_cannot_be_read(capsys: Told
 
 def test_status_with_attached_standbys_goes_by_what_the_regions_answer(capsys: Told) -> None:
     made = seat(as_json=True, standby="attached")
-    status(made, None, watch=False, every=1)
+    status.carry_out(made, None, watch=False, every=1)
     (view,) = json.loads(capsys.readouterr().out)["services"]
     assert [one["share"] for one in view["regions"]] == [1.0, 0.0, 0.0]
 
@@ -169,14 +175,14 @@ def test_status_with_attached_standbys_goes_by_what_the_regions_answer(capsys: T
 def test_explain_and_plan_name_it_and_that_a_human_would_be_paged(capsys: Told) -> None:
     made = seat(left=True)
     made.lab.command("failover", WEST, now=True)
-    assert explain(made, None, None)
+    assert explain.carry_out(made, None, None)
     told = words(capsys)
     assert "us-west-2 carries traffic, and so does us-east4-c/checkout (scaler 1)" in told
     assert "as decided for the regions of the file" in told
     assert "This holds: checkout: us-east4-c/checkout" in told
     assert "A human was paged at" in told
     assert "would be paged" not in told
-    assert plan(made, None)
+    assert plan.carry_out(made, None)
     told = words(capsys)
     assert "us-west-2 carries traffic, and so does us-east4-c/checkout (scaler 1)" in told
     assert "A human was paged at" in told
@@ -190,7 +196,7 @@ def test_explain_says_nothing_of_an_intent_where_none_was_recorded(capsys: Told)
     made.lab.down(EAST)
     with pytest.raises(Exception, match="503"):
         made.lab.handle(made.lab.opened(EAST))
-    explain(made, None, None)
+    explain.carry_out(made, None, None)
     told = words(capsys)
     assert "where the traffic goes is unknown" in told
     assert "intent" not in told
@@ -210,7 +216,7 @@ def test_a_command_that_is_done_tells_the_traffic_as_read(capsys: Told) -> None:
 def test_check_fails_on_one_that_carries_in_active_passive_mode(
     mode: str, fails: bool, capsys: Told
 ) -> None:
-    check(seat(left=True, as_json=True, mode=mode), None, apply=False)
+    check.carry_out(seat(left=True, as_json=True, mode=mode), None, apply=False, adopt=False)
     found = json.loads(capsys.readouterr().out)["findings"]
     (one,) = [f for f in found if f["what"] == "unclaimed backend"]
     assert one["level"] == ("FAIL" if fails else "warn")
@@ -221,7 +227,7 @@ def test_check_fails_on_one_that_carries_in_active_passive_mode(
 def test_check_names_who_may_own_a_description_that_is_json(capsys: Told) -> None:
     made = seat(as_json=True)
     made.lab.traffic.resource["description"] = '{"kubernetes.io/service-name":"shop/checkout"}'
-    check(made, None, apply=False)
+    check.carry_out(made, None, apply=False, adopt=False)
     found = json.loads(capsys.readouterr().out)["findings"]
     (one,) = [f for f in found if f["what"] == "description"]
     assert "kubernetes.io/service-name" in one["detail"]

@@ -13,6 +13,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from orchestrator.cli.app import cli
+from orchestrator.cli.verb import Verbs
 from orchestrator.core.codec import decode
 from orchestrator.local.loopback import free_port
 from tests.cli.desk import ALERTS, Desk, encoded
@@ -47,13 +48,13 @@ def test_a_wrong_file_names_every_problem_with_its_path(desk: Desk) -> None:
 def test_a_wrong_service_name_suggests_the_right_one(desk: Desk) -> None:
     found = desk.run("explain", "chekout")
     assert found.exit_code == 2
-    assert "did you mean 'checkout'?" in found.stderr
+    assert "Did you mean 'checkout'?" in found.stderr
 
 
 def test_a_wrong_verb_suggests_the_right_one(desk: Desk) -> None:
     found = desk.run("exlain")
     assert found.exit_code == 2
-    assert "did you mean 'explain'?" in found.stderr
+    assert "Did you mean 'explain'?" in found.stderr
 
 
 def test_a_wrong_region_suggests_the_right_one(desk: Desk, tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_a_wrong_region_suggests_the_right_one(desk: Desk, tmp_path: Path) -> No
     assert "did you mean 'us-east-1'?" in found.stderr
     found = desk.run("replay", str(file), "--probe", "us-esat-1=failing")
     assert found.exit_code == 2
-    assert "did you mean 'us-east-1'?" in found.stderr
+    assert "Did you mean 'us-east-1'?" in found.stderr
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(desk: Desk) -> None:
@@ -227,7 +228,7 @@ def test_explain_says_why_it_held_and_what_to_do(desk: Desk) -> None:
     desk.alert("primary-down.json")
     text = desk.run("explain").stdout
     assert "It HELD: the traffic stayed with us-east-1." in text
-    assert "REFUSED max_auto_failovers: 0 automatic moves" in text
+    assert "refused max_auto_failovers: 0 automatic moves" in text
     assert "A human was paged" in text
     assert "To do, max_auto_failovers" in text
 
@@ -246,7 +247,7 @@ def test_explain_finds_poison_by_what_it_speaks_of(desk: Desk) -> None:
     desk.alert("primary-down.json")
     incident = json.loads((ALERTS / "unknown-region.json").read_text())["incident"]["incident_id"]
     text = desk.run("explain", "checkout", incident).stdout
-    assert "could not be taken" in text
+    assert "could not be read" in text
     assert "mars-north-1" in text
 
 
@@ -308,7 +309,7 @@ def test_a_corrupt_document_is_named_and_restored_and_the_epoch_does_not_go_back
     assert after["epoch"] == 2 > good["epoch"]
     assert after["primary"] == "us-west-2"
     assert after["incidents"] == good["incidents"]
-    assert decode(path.read_bytes(), "checkout").pair.epoch == 2
+    assert decode(path.read_bytes(), "checkout").mark.epoch == 2
     assert desk.run("check").exit_code == 0
 
 
@@ -323,9 +324,9 @@ def test_a_restore_of_a_good_document_is_refused_with_the_way_to_insist(desk: De
 
 
 def test_every_verb_has_help_json_and_config() -> None:
-    def leaves(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-        for name, command in group.commands.items():
-            if hasattr(command, "commands"):
+    def leaves(group: Verbs, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+        for name, command in group.loaded().items():
+            if isinstance(command, Verbs):
                 yield from leaves(command, (*path, name))
             else:
                 yield (*path, name), command
@@ -377,7 +378,7 @@ def test_completion_knows_the_services_of_an_evacuation(desk: Desk) -> None:
 def test_all_versions_and_one_of_them_are_two_wishes(desk: Desk) -> None:
     found = desk.run("state", "show", "--versions", "--generation", "5")
     assert found.exit_code == 2
-    assert "say one of them" in found.stderr
+    assert "use one of them" in found.stderr
 
 
 def test_a_generation_that_is_not_kept_points_to_those_that_are(desk: Desk) -> None:

@@ -107,6 +107,19 @@ def test_the_address_that_it_names_is_none(db: MultiRegionDynamoDB) -> None:
     assert db.client.meta.endpoint_url == NOWHERE
 
 
+def test_the_regions_client_says_who_asks(
+    db: MultiRegionDynamoDB, plain: Any, station: Station
+) -> None:
+    """As boto3 does, but for the features (`m/...`) and the retries of the region's own client."""
+    said = []
+    for client in (plain, db.client):
+        client.get_item(TableName="plain", Key={"pk": {"S": "nobody"}})
+        words = station.asked[-1].headers["user-agent"].split()
+        said.append([one for one in words if not one.startswith(("m/", "cfg/retry-mode"))])
+    assert said[0] == said[1]
+    assert said[0][0].startswith("Boto3/")
+
+
 def test_a_presigned_url_names_the_address_that_is_none(db: MultiRegionDynamoDB) -> None:
     """DIFFERS from boto3: whoever is handed the URL cannot use it. `in_region()` makes one."""
     request: Any = {"TableName": "plain", "Key": {"pk": {"S": "a"}}}

@@ -265,6 +265,15 @@ def test_a_region_without_a_usable_endpoint_does_not_take_the_others_along() -> 
     assert WEST not in read_document(json.dumps(content).encode()).regions
 
 
+def test_regions_that_people_have_evacuated_are_known_where_the_document_says_so() -> None:
+    def left(body: bytes) -> list[str]:
+        return [name for name, one in read_document(body).regions.items() if one.evacuated]
+
+    assert left(document(evacuated=[WEST, "a region of before"])) == [WEST]
+    older = {k: v for k, v in json.loads(document()).items() if k != "evacuated"}
+    assert left(json.dumps(older).encode()) == []
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [
@@ -278,6 +287,8 @@ def test_a_region_without_a_usable_endpoint_does_not_take_the_others_along() -> 
             ),
             "regions",
         ),
+        (lambda d: d | {"evacuated": [3]}, "evacuated"),
+        (lambda d: d | {"evacuated": EAST}, "evacuated"),
         (lambda d: [d], "document"),
         (lambda d: d | {"revision": 10**390}, "revision"),
         (lambda d: d | {"regions": {EAST: {"endpoint": "", "healthy": True}}}, "regions"),

@@ -15,8 +15,8 @@ from orchestrator.adapters.local.backend_services import FileBackendServices, as
 from orchestrator.adapters.local.files import FileObjects
 from orchestrator.core.errors import Conflict, Unavailable
 from orchestrator.core.ground import create
-from orchestrator.core.model import Pair, Phase, Routing, Shift, State
-from orchestrator.core.plan import body, carrying, plan, seen_pair
+from orchestrator.core.model import Mark, Phase, Routing, Shift, State
+from orchestrator.core.plan import body, carrying, mark_of, plan
 from orchestrator.core.policy import Service
 from orchestrator.local.world import World
 from orchestrator.ports import Traffic
@@ -65,7 +65,7 @@ def made(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Made:
 def wish(service: Service, region: str, epoch: int) -> State:
     """A document whose epoch has this region carry the traffic."""
     state = create(service, Routing("checkout", "f", "", ()), START)
-    shift = Shift(Pair(epoch, 7), Phase.COMMITTED)
+    shift = Shift(Mark(epoch, 7), Phase.COMMITTED)
     return replace(state, epoch=epoch, shift=shift, primary=region, routing={region: 1.0})
 
 
@@ -86,19 +86,19 @@ def test_the_time_is_a_servers_and_known_after_its_first_answer(made: Made) -> N
 
 def test_a_plan_is_carried_out_in_one_change_and_read_back_as_desired(made: Made) -> None:
     traffic, service = made
-    epoch = seen_pair(traffic.read("checkout"), service).epoch + 1
+    epoch = mark_of(traffic.read("checkout"), service).epoch + 1
     for step, region in enumerate(("us-west-2", "eu-west-1", "us-east-1")):
         state = wish(service, region, epoch + step)
         write(traffic, service, state)
         after = traffic.read("checkout")
         assert carrying(after, service) == (region,)
-        assert seen_pair(after, service) == state.pair
+        assert mark_of(after, service) == state.mark
         assert plan(state, after, service).empty
 
 
 def test_a_scaler_of_0_stays_0(made: Made) -> None:
     traffic, service = made
-    epoch = seen_pair(traffic.read("checkout"), service).epoch + 1
+    epoch = mark_of(traffic.read("checkout"), service).epoch + 1
     write(traffic, service, wish(service, "us-west-2", epoch))
     settings = [backend.settings for backend in traffic.read("checkout").backends]
     assert sorted(float(str(s["capacityScaler"])) for s in settings) == [0.0, 0.0, 1.0]
@@ -106,7 +106,7 @@ def test_a_scaler_of_0_stays_0(made: Made) -> None:
 
 def test_a_stale_fingerprint_is_a_conflict_and_changes_nothing(made: Made) -> None:
     traffic, service = made
-    epoch = seen_pair(traffic.read("checkout"), service).epoch + 1
+    epoch = mark_of(traffic.read("checkout"), service).epoch + 1
     old = traffic.read("checkout")
     write(traffic, service, wish(service, "us-west-2", epoch))
     now = traffic.read("checkout")

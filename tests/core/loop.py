@@ -18,6 +18,7 @@ from orchestrator.core.model import (
     AlertOpened,
     Backend,
     Decision,
+    NoAnswer,
     Observed,
     Part,
     Probe,
@@ -35,7 +36,7 @@ from orchestrator.core.rule import Reason
 from tests.fakes import HEALTHY, START, lab
 
 SILENT = Probe(Verdict.SILENT, "no health_url")
-TIMEOUT = Probe(Verdict.FAILING, "timeout")
+TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
 
 def backend(settings: Mapping[str, Any]) -> Backend:
@@ -127,7 +128,7 @@ class Loop:
 
     def _role(self, name: str) -> Role:
         state, answer = self.stored.state, self.probes.get(name, HEALTHY)
-        if state is None or not answer.detail[:1].isdigit():
+        if state is None or not isinstance(answer.answer, int):
             return Role(Part.SILENT, answer.detail)
         leads = state.primary == name and answer.verdict is Verdict.HEALTHY
         return Role(Part.LEADS if leads else Part.STANDS_BY, "200" if leads else "503", state.epoch)
@@ -174,7 +175,7 @@ class Loop:
 
     def fail(self, region: str, incident: str = "", probe: Probe | None = None) -> Decision:
         """The region fails: its probe does, and an alert that began now says so."""
-        self.probes[region] = probe or Probe(Verdict.FAILING, "503")
+        self.probes[region] = probe or Probe(Verdict.FAILING, 503)
         return self.send(opened(region, incident or f"0.{region}.{self.now}", self.now))
 
 

@@ -23,7 +23,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
-from orchestrator.core.plan import plan, seen_pair
+from orchestrator.core.plan import mark_of, plan
 from tests.core.loop import Loop, loop, opened, refusals, scalers
 from tests.fakes import REGIONS, service
 
@@ -78,7 +78,7 @@ def test_a_failed_primary_is_left_by_the_document_and_the_mark_alone() -> None:
     assert made.state.routing == {WEST: 1.0}
     assert made.state.regions[EAST].leave is Leave.FAILED
     assert scalers(made.routing) == ALL
-    assert seen_pair(made.routing, made.service) == made.state.pair
+    assert mark_of(made.routing, made.service) == made.state.mark
     assert len(made.state.moves) == 1
 
 
@@ -366,7 +366,7 @@ def test_what_is_being_attached_is_no_target_until_it_was_seen() -> None:
     made = world(regions=(EAST, WEST))
     drain(made, WEST)
     made.tick()
-    made.probes[EAST] = Probe(Verdict.FAILING, "503")
+    made.probes[EAST] = Probe(Verdict.FAILING, 503)
     made.send(opened(EAST, at=made.now), shift=False)
     assert made.state.epoch == 1
     made.send(Tick(), shift=False)
@@ -503,7 +503,7 @@ def test_an_evacuated_primary_is_left_and_then_drained() -> None:
 def test_an_evacuation_that_is_given_up_drains_nobody() -> None:
     made = world()
     commanded(made, Wish.EVACUATE, EAST)
-    made.probes[WEST] = Probe(Verdict.FAILING, "503")
+    made.probes[WEST] = Probe(Verdict.FAILING, 503)
     made.pass_time(minutes=1)
     assert made.tick().outcome is Outcome.ABANDONED
     commanded(made, Wish.FAILOVER, EU, now=True)

@@ -122,7 +122,7 @@ class AttachedHistories(Histories):
 
     def once(self, made: Made) -> None:
         """A command that had its region attached first is not carried out yet."""
-        number = made.signal.split()[1] if made.commanded else ""
+        number = made.trigger.id
         if made.outcome is Outcome.STANDBYS and number and number not in made.new.commands:
             return
         super().once(made)
@@ -142,7 +142,7 @@ class AttachedHistories(Histories):
             return
         after = self.getting()
         assert not served or self.serving(after)
-        assert state.primary in after or state.primary not in before or mark > state.pair
+        assert state.primary in after or state.primary not in before or mark > state.mark
 
     # --- the end ---------------------------------------------------------------------------------
 

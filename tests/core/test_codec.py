@@ -22,8 +22,8 @@ from orchestrator.core.model import (
     Incident,
     IncidentState,
     Leave,
+    Mark,
     Move,
-    Pair,
     Phase,
     RegionState,
     Shift,
@@ -101,7 +101,7 @@ MOVES = st.lists(
 def states(draw: st.DrawFn) -> State:
     """Any state that the core may make."""
     epoch = draw(st.integers(0, 10**12))
-    pair = Pair(epoch, draw(st.integers(0, 10**18)))
+    mark = Mark(epoch, draw(st.integers(0, 10**18)))
     primary, stamp = draw(NAMES), draw(STAMPS)
     routing = draw(st.dictionaries(NAMES, st.floats(0.01, 1.0))) | {primary: 1.0}
     if stamp.mode is Mode.ACTIVE_PASSIVE:
@@ -117,7 +117,7 @@ def states(draw: st.DrawFn) -> State:
         regions={name: draw(REGION_STATES) for name in REGIONS},
         routing=routing,
         incidents=draw(INCIDENTS),
-        shift=Shift(pair, phase, at, kept) if epoch else None,
+        shift=Shift(mark, phase, at, kept) if epoch else None,
         restore=draw(st.dictionaries(TEXT, OBJECTS, max_size=2)),
         lever=draw(st.none() | st.sampled_from(Lever)),
         moves=draw(MOVES),

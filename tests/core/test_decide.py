@@ -21,9 +21,9 @@ from orchestrator.core.ground import Standing, create, standing
 from orchestrator.core.model import (
     AlertOpened,
     Decision,
+    Mark,
     Observed,
     Outcome,
-    Pair,
     Probe,
     Signal,
     Status,
@@ -31,7 +31,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import carrying, plan, seen_pair
+from orchestrator.core.plan import carrying, mark_of, plan
 from orchestrator.core.policy import Lever, Mode, Stamp
 from tests.core.loop import (
     SILENT,
@@ -50,7 +50,7 @@ from tests.examples import examples
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, configuration, service
 
 EAST, WEST, EU = REGIONS
-NOT_FOUND = Probe(Verdict.SILENT, "404 says nothing about health")
+NOT_FOUND = Probe(Verdict.SILENT, 404)
 
 
 # --- a failure of the primary --------------------------------------------------------------------
@@ -445,7 +445,7 @@ def test_adopting_and_moving_on_is_one_decision_and_one_epoch() -> None:
 def test_a_higher_revision_of_the_same_epoch_is_adopted_too() -> None:
     world = loop()
     world.fail(EAST)
-    mark = write_mark("", "checkout", Pair(1, world.state.pair.rev + 1))
+    mark = write_mark("", "checkout", Mark(1, world.state.mark.rev + 1))
     world.routing = replace(world.routing, description=mark)
     world.probes = {}
     assert world.send(Tick()).outcome is Outcome.ADOPTED
@@ -454,7 +454,7 @@ def test_a_higher_revision_of_the_same_epoch_is_adopted_too() -> None:
 
 def test_the_mark_of_another_service_is_not_adopted() -> None:
     world = loop()
-    world.routing = replace(world.routing, description=write_mark("", "search", Pair(9, 9)))
+    world.routing = replace(world.routing, description=write_mark("", "search", Mark(9, 9)))
     assert world.send(Tick()).outcome is Outcome.UNCHANGED
 
 
@@ -465,12 +465,12 @@ def test_a_lost_mark_is_no_reason_for_a_new_epoch() -> None:
     world.routing = replace(world.routing, description="reset")
     world.probes = {EAST: FAILING}
     assert not world.send(Tick()).changed
-    assert seen_pair(world.routing, world.service) == world.state.pair
+    assert mark_of(world.routing, world.service) == world.state.mark
 
 
 def test_an_epoch_is_above_what_state_and_resource_have_seen() -> None:
     world = loop()
-    world.routing = replace(world.routing, description=write_mark("", "checkout", Pair(40, 3)))
+    world.routing = replace(world.routing, description=write_mark("", "checkout", Mark(40, 3)))
     world.fail(EAST)
     assert world.state.epoch == 41
     assert world.carrying == (WEST,)
@@ -657,7 +657,7 @@ class Watched(Loop):
         assert self.carrying, "somebody always carries the traffic"
         if before is not None:
             assert after.epoch >= before.epoch
-            assert after.pair >= before.pair
+            assert after.mark >= before.mark
             if set(after.routing) != set(before.routing):
                 assert after.epoch > before.epoch
         if decision.outcome is Outcome.MOVED:
@@ -735,7 +735,7 @@ def take(world: Watched, step: Step, backup: Stored) -> None:
             world.pass_time(seconds=value)
         case "reset mark":
             world.routing = replace(world.routing, description="by hand")
-        case "restore" if seen_pair(world.routing, world.service) == world.state.pair:
+        case "restore" if mark_of(world.routing, world.service) == world.state.mark:
             world.stored = Stored(backup.state, world.stored.generation + 1)
 
 
@@ -763,11 +763,11 @@ def test_the_epoch_on_the_resource_never_goes_back(told: dict[str, Any], steps: 
     for step in [*steps, ("tick", "", 1)]:
         if step[0] != "reset mark":
             restored = step[0] == "restore"
-            if restored and seen_pair(world.routing, world.service) == world.state.pair:
+            if restored and mark_of(world.routing, world.service) == world.state.mark:
                 world.stored = Stored(backup.state, world.stored.generation + 1)
                 continue
             take(world, step, backup)
-        seen = seen_pair(world.routing, world.service).epoch
+        seen = mark_of(world.routing, world.service).epoch
         assert seen >= highest
         highest = seen
     assert world.state.epoch == max(world.state.epoch, highest)

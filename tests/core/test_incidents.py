@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core import codec
+from orchestrator.core.counting import PROBE_SPACING
 from orchestrator.core.ground import create
 from orchestrator.core.incidents import (
-    PROBE_SPACING,
     assess,
     believable,
     is_blind,
@@ -28,6 +28,7 @@ from orchestrator.core.model import (
     Doubt,
     Incident,
     IncidentState,
+    NoAnswer,
     Probe,
     Signal,
     State,
@@ -486,9 +487,9 @@ def test_a_quiet_tick_changes_nothing() -> None:
 # --- when we may be blind ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("detail", ["timeout", "refused", "reset", "name", "unreachable"])
-def test_when_every_region_fails_to_answer_alike_no_probe_is_believed(detail: str) -> None:
-    probes = dict.fromkeys(REGIONS, Probe(Verdict.FAILING, detail))
+@pytest.mark.parametrize("how", NoAnswer)
+def test_when_every_region_fails_to_answer_alike_no_probe_is_believed(how: NoAnswer) -> None:
+    probes = dict.fromkeys(REGIONS, Probe(Verdict.FAILING, how))
     seen = believable(probes)
     assert is_blind(seen)
     assert {probe.verdict for probe in seen.values()} == {Verdict.SILENT}
@@ -497,7 +498,7 @@ def test_when_every_region_fails_to_answer_alike_no_probe_is_believed(detail: st
 @pytest.mark.parametrize(
     "probes",
     [
-        {EAST: TIMEOUT, "us-west-2": Probe(Verdict.FAILING, "refused")},
+        {EAST: TIMEOUT, "us-west-2": Probe(Verdict.FAILING, NoAnswer.REFUSED)},
         {EAST: TIMEOUT, "us-west-2": HEALTHY},
         {EAST: TIMEOUT, "us-west-2": FAILING},
         {EAST: FAILING, "us-west-2": FAILING},
@@ -516,9 +517,29 @@ def test_otherwise_every_probe_is_believed(probes: dict[str, Probe]) -> None:
 
 def test_one_answer_of_any_kind_shows_that_we_are_not_blind() -> None:
     """A 404 says nothing about health, but it did not fail in the same way: it came through."""
-    answered = Probe(Verdict.SILENT, "404 says nothing about health")
+    answered = Probe(Verdict.SILENT, 404)
     probes = {EAST: TIMEOUT, "us-west-2": TIMEOUT, "eu-west-1": answered}
     assert believable(probes) == probes
+
+
+def test_words_that_look_like_an_answer_are_none() -> None:
+    """`5 of 6 vantage points fail` begins with a digit, and is no HTTP status of ours."""
+    told = Probe(Verdict.SILENT, "5 of 6 vantage points: too few to tell")
+    assert is_blind(believable({EAST: TIMEOUT, "us-west-2": TIMEOUT, "eu-west-1": told}))
+
+
+@pytest.mark.parametrize(
+    ("probe", "detail"),
+    [
+        (Probe(Verdict.HEALTHY, 200), "200"),
+        (Probe(Verdict.FAILING, 503), "503"),
+        (Probe(Verdict.SILENT, 404), "404 says nothing about health"),
+        (Probe(Verdict.FAILING, NoAnswer.REFUSED), "refused"),
+        (Probe(Verdict.SILENT, "no health_url"), "no health_url"),
+    ],
+)
+def test_a_probe_is_told_in_words(probe: Probe, detail: str) -> None:
+    assert probe.detail == detail
 
 
 def test_blind_ticks_take_no_region_down() -> None:

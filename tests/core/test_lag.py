@@ -14,14 +14,14 @@ from tests.core.loop import loop
 from tests.fakes import service
 
 EAST, WEST, EU = "us-east-1", "us-west-2", "eu-west-1"
-STALLED = Probe(Verdict.HEALTHY, "200", {EAST: None})
-UNREADABLE = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
-NOT_TOLD = Probe(Verdict.HEALTHY, "200", {"eu-west-1": 1.0})
+STALLED = Probe(Verdict.HEALTHY, 200, {EAST: None})
+UNREADABLE = Probe(Verdict.HEALTHY, 200, lag_unreadable=True)
+NOT_TOLD = Probe(Verdict.HEALTHY, 200, {"eu-west-1": 1.0})
 
 
 def told(seconds: float) -> Probe:
     """A healthy answer with this lag."""
-    return Probe(Verdict.HEALTHY, "200", {EAST: seconds})
+    return Probe(Verdict.HEALTHY, 200, {EAST: seconds})
 
 
 def asked(probe: Probe, on_lag: OnLag = OnLag.HOLD, *, required: bool = False) -> tuple[bool, str]:
@@ -76,7 +76,7 @@ def test_what_monitoring_says_of_health_takes_nothing_away_from_the_lag() -> Non
 def test_a_region_that_a_newer_file_adds_does_not_join_a_move_while_it_is_behind() -> None:
     """The file turns active-active in the same decision in which the only carrier is left."""
     world = loop()
-    world.probes = {WEST: Probe(Verdict.HEALTHY, "200", {EAST: 300.0})}
+    world.probes = {WEST: Probe(Verdict.HEALTHY, 200, {EAST: 300.0})}
     world.service = service(serial=2, mode="active-active")
     decision = world.fail(EAST)
     assert decision.outcome is Outcome.MOVED

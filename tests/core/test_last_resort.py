@@ -68,7 +68,7 @@ def test_a_rested_region_comes_before_a_last_resort() -> None:
 def test_a_last_resort_is_no_target_while_its_replica_is_behind() -> None:
     world = left_and_back()
     world.tick(times=9)
-    behind = Probe(Verdict.HEALTHY, "200", {EU: 4000.0})
+    behind = Probe(Verdict.HEALTHY, 200, {EU: 4000.0})
     world.probes = {EAST: behind, WEST: behind}
     decision = world.fail(EU)
     assert decision.outcome is Outcome.HELD

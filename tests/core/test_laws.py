@@ -32,19 +32,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from hypothesis.stateful import run_state_machine_as_test as run
 
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core import codec
+from orchestrator.core import codec, trigger
 from orchestrator.core.errors import FailoverError, Unavailable
 from orchestrator.core.fence import read_mark
 from orchestrator.core.model import (
-    NO_PAIR,
+    NO_MARK,
     AlertClosed,
     AlertOpened,
     Command,
     Doubt,
+    Mark,
     Move,
+    NoAnswer,
     NoLag,
     Outcome,
-    Pair,
     Probe,
     Signal,
     State,
@@ -76,15 +77,15 @@ POLICIES: tuple[dict[str, Any], ...] = (
     {"max_auto_failovers": {"count": 1, "within": "1h"}, "cooldown": "2m"},
     {**POLICY, "max_replication_lag": "60s"},
 )
-FAR_BEHIND = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 300.0))
-CAUGHT_UP = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, 0.0))
-LAG_UNKNOWN = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
-HEARTBEAT_STALLED = Probe(Verdict.HEALTHY, "200", dict.fromkeys(REGIONS, None))
+FAR_BEHIND = Probe(Verdict.HEALTHY, 200, dict.fromkeys(REGIONS, 300.0))
+CAUGHT_UP = Probe(Verdict.HEALTHY, 200, dict.fromkeys(REGIONS, 0.0))
+LAG_UNKNOWN = Probe(Verdict.HEALTHY, 200, lag_unreadable=True)
+HEARTBEAT_STALLED = Probe(Verdict.HEALTHY, 200, dict.fromkeys(REGIONS, None))
 ANSWERS = (
     HEALTHY,
     FAILING,
-    Probe(Verdict.FAILING, "timeout"),
-    Probe(Verdict.SILENT, "403"),
+    Probe(Verdict.FAILING, NoAnswer.TIMEOUT),
+    Probe(Verdict.SILENT, 403),
     FAR_BEHIND,
     LAG_UNKNOWN,
     HEARTBEAT_STALLED,
@@ -143,8 +144,8 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.desired: dict[Pair, frozenset[str]] = {}
-        self.carried_out: dict[str, str] = {}
+        self.desired: dict[Mark, frozenset[str]] = {}
+        self.carried_out: set[str] = set()
         self.commands: list[Command] = []
         self.serial = 1
         self.off = timedelta(0)
@@ -392,7 +393,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def lost_document(self) -> None:
         """Somebody deletes the document beside a mark: only a human has one made again."""
-        if read_mark(self.world.traffic.resource["description"], "checkout") == NO_PAIR:
+        if read_mark(self.world.traffic.resource["description"], "checkout") == NO_MARK:
             return
         lost, _ = self.objects._objects.pop("checkout.json")
         self.send(Tick())
@@ -412,7 +413,7 @@ class Histories(RuleBasedStateMachine):
         assert new.routing
         assert set(new.routing) <= set(new.regions)
         assert new.primary in new.routing
-        wanted = self.desired.setdefault(new.pair, self.wanted(new))
+        wanted = self.desired.setdefault(new.mark, self.wanted(new))
         assert new.epoch == 0 or wanted == self.wanted(new)
         fenced = {name for name, entry in new.regions.items() if entry.fenced_until}
         assert fenced == ({new.switch.left} if new.switch else set())
@@ -420,7 +421,7 @@ class Histories(RuleBasedStateMachine):
             assert old is None or new.epoch == old.epoch
             return
         made = Made(self.acting.policy, old, new, self.world.prober.answers)
-        assert new.pair >= old.pair
+        assert new.mark >= old.mark
         if (new.primary, new.routing) != (old.primary, old.routing) and new.epoch:
             assert made.reasons
         self.once(made)
@@ -434,10 +435,9 @@ class Histories(RuleBasedStateMachine):
     def once(self, made: Made) -> None:
         """A command is carried out at most once."""
         idle = {Outcome.HELD, Outcome.HEALTH, Outcome.UNCHANGED}
-        if made.signal.startswith("command") and made.outcome not in idle:
-            number = made.signal.split()[1]
-            assert number not in self.carried_out
-            self.carried_out[number] = made.signal
+        if made.commanded and made.outcome not in idle:
+            assert made.trigger.id not in self.carried_out
+            self.carried_out.add(made.trigger.id)
 
     # --- the laws of one write to the load balancer ----------------------------------------------
 
@@ -461,7 +461,7 @@ class Histories(RuleBasedStateMachine):
         assert all(reason.rule and reason.value for reason in decision.reasons)
         if decision.outcome is Outcome.HELD:
             assert refusals
-        shifted = any(made.wanted == decision.state.pair for made in report.plans)
+        shifted = any(made.mark == decision.state.mark for made in report.plans)
         left = any(given(b) for b in strays(self.world.traffic.resource["backends"]))
         if decision.outcome is Outcome.MOVED and shifted and left:
             assert "unclaimed" in {page.rule for page in decision.pages}
@@ -585,7 +585,7 @@ class Made:
     def __init__(self, policy: Policy, old: State, new: State, answers: dict[str, Probe]) -> None:
         self.policy, self.old, self.new, self.answers = policy, old, new, answers
         entry = json.loads(json.dumps(new.history[0]))
-        self.outcome, self.signal = Outcome(entry["outcome"]), str(entry["signal"])
+        self.outcome, self.trigger = Outcome(entry["outcome"]), trigger.read(entry["signal"])
         self.reasons: list[dict[str, Any]] = entry["reasons"]
         self.carried = (entry.get("traffic_before") or {}).get("regions") or []
         self.at = datetime.fromisoformat(entry["at"])
@@ -595,7 +595,7 @@ class Made:
     @property
     def commanded(self) -> bool:
         """Whether a human asked."""
-        return self.signal.startswith("command")
+        return self.trigger.kind is trigger.Origin.COMMAND
 
 
 def held(made: Made) -> None:

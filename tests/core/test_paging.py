@@ -23,7 +23,7 @@ def paged_at(minutes: int, every: int = 1, page: Page = HELD) -> list[int]:
     known: Mapping[str, Paged] = {}
     found = []
     for minute in range(0, minutes + 1, every):
-        known, due = paging.told(known, (page,), START + minute * MINUTE)
+        known, due = paging.note(known, (page,), START + minute * MINUTE)
         found += [minute] * len(due)
     return found
 
@@ -46,18 +46,18 @@ def test_another_rule_resource_or_region_is_another_condition() -> None:
         replace(HELD, resource="checkout"),
         replace(HELD, text="the same condition with other numbers"),
     )
-    _, due = paging.told({}, others, START)
+    _, due = paging.note({}, others, START)
     assert [one.page for one in due] == list(others[:4])
     assert paging.key(Page("a", "", ("y", "x"))) == paging.key(Page("a", "", ("x", "y")))
 
 
 def test_a_condition_that_is_over_is_forgotten_and_pages_when_it_comes_back() -> None:
-    known, _ = paging.told({}, (HELD,), START)
-    flickering, due = paging.told(known, (HELD,), START + 9 * MINUTE)
+    known, _ = paging.note({}, (HELD,), START)
+    flickering, due = paging.note(known, (HELD,), START + 9 * MINUTE)
     assert (len(flickering), due) == (1, ())
-    gone, _ = paging.told(known, (), START + 11 * MINUTE)
+    gone, _ = paging.note(known, (), START + 11 * MINUTE)
     assert gone == {}
-    _, due = paging.told(known, (HELD,), START + 11 * MINUTE)
+    _, due = paging.note(known, (HELD,), START + 11 * MINUTE)
     assert [one.entry.count for one in due] == [1]
 
 
@@ -66,19 +66,19 @@ def test_what_is_remembered_is_written_seldom_while_nothing_pages() -> None:
     known: Mapping[str, Paged] = {}
     writes = 0
     for minute in range(61):
-        after, _ = paging.told(known, (HELD,), START + minute * MINUTE)
+        after, _ = paging.note(known, (HELD,), START + minute * MINUTE)
         writes += after != known
         known = after
     assert writes <= 13
 
 
 def test_acknowledged_conditions_remind_nobody_and_new_ones_page() -> None:
-    known, _ = paging.told({}, (HELD,), START)
+    known, _ = paging.note({}, (HELD,), START)
     known = paging.acknowledged(known)
     for minute in range(1, 300):
-        known, due = paging.told(known, (HELD,), START + minute * MINUTE)
+        known, due = paging.note(known, (HELD,), START + minute * MINUTE)
         assert due == ()
-    _, due = paging.told(known, (HELD, replace(HELD, rule="brake")), START + 300 * MINUTE)
+    _, due = paging.note(known, (HELD, replace(HELD, rule="brake")), START + 300 * MINUTE)
     assert [one.page.rule for one in due] == ["brake"]
 
 
@@ -90,14 +90,14 @@ def test_a_page_may_be_one_that_is_never_repeated_or_that_waits_first() -> None:
 def test_what_a_clock_far_ahead_has_written_does_not_silence_a_page() -> None:
     ahead = START + timedelta(days=400)
     for entry in (Paged(ahead, ahead, ahead, 1), Paged(START, START, ahead, 1)):
-        _, due = paging.told({paging.key(HELD): entry}, (HELD,), START)
+        _, due = paging.note({paging.key(HELD): entry}, (HELD,), START)
         assert len(due) == 1
 
 
 def test_a_condition_keeps_the_decision_that_the_history_knows() -> None:
-    known, _ = paging.told({}, (HELD,), START, "d-1")
-    known, _ = paging.told(known, (HELD,), START + 8 * MINUTE, "d-2")
-    _, (due,) = paging.told(known, (HELD,), START + 15 * MINUTE, "")
+    known, _ = paging.note({}, (HELD,), START, "d-1")
+    known, _ = paging.note(known, (HELD,), START + 8 * MINUTE, "d-2")
+    _, (due,) = paging.note(known, (HELD,), START + 15 * MINUTE, "")
     assert due.entry.decision == "d-1"
     assert paging.command("checkout", due.page, due.entry.decision) == (
         "failoverctl explain checkout d-1"
@@ -106,7 +106,7 @@ def test_a_condition_keeps_the_decision_that_the_history_knows() -> None:
 
 def test_the_number_of_conditions_that_are_remembered_is_bounded() -> None:
     many = [replace(HELD, rule=f"rule-{number}") for number in range(200)]
-    known, due = paging.told({}, many, START)
+    known, due = paging.note({}, many, START)
     assert (len(known), len(due)) == (paging.MOST, 200)
 
 
@@ -121,7 +121,7 @@ def test_within_fifteen_minutes_no_condition_that_lasts_pages_twice(
     for rule, seconds in looks:
         now = min(now + timedelta(seconds=seconds), START + timedelta(seconds=899))
         pages = (HELD, replace(HELD, rule=f"other-{rule}"))
-        known, due = paging.told(known, pages, now)
+        known, due = paging.note(known, pages, now)
         told += [one.key for one in due]
     assert told.count(paging.key(HELD)) <= 1
 
@@ -187,9 +187,9 @@ def test_a_mark_is_left_after_five_writes_for_one_epoch() -> None:
 def test_repairs_are_remembered_for_a_day_and_in_a_bounded_number() -> None:
     old = [Repair(START - timedelta(hours=25), "checkout", 1), Repair(START, "checkout", 1)]
     ahead = Repair(START + timedelta(days=2), "checkout", 1)
-    assert len(paging.remembered(old, [ahead], START)) == 1
+    assert len(paging.keep_repairs(old, [ahead], START)) == 1
     many = [Repair(START, "checkout", 1)] * 100
-    assert len(paging.remembered(many, many, START)) == paging.MOST_REPAIRS
+    assert len(paging.keep_repairs(many, many, START)) == paging.MOST_REPAIRS
 
 
 def test_an_open_alert_that_stays_contradicted_pages_and_a_closed_one_does_not() -> None:
@@ -236,10 +236,10 @@ def test_conditions_that_began_apart_are_seen_again_together() -> None:
     pages = tuple(Page("drift", "text", (region,)) for region in ("a", "b", "c"))
     known: Mapping[str, Paged] = {}
     for minute in range(3):
-        known, _ = paging.told(known, pages[: minute + 1], START + timedelta(minutes=minute))
+        known, _ = paging.note(known, pages[: minute + 1], START + timedelta(minutes=minute))
     writes = 0
     for minute in range(3, 33):
-        after, due = paging.told(known, pages, START + timedelta(minutes=minute))
+        after, due = paging.note(known, pages, START + timedelta(minutes=minute))
         writes += after != known and not due
         known = after
     assert writes <= 30 / 5

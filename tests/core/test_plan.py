@@ -14,7 +14,7 @@ from orchestrator.config import load
 from orchestrator.core.errors import UnsafePlan
 from orchestrator.core.fence import write_mark
 from orchestrator.core.ground import shares
-from orchestrator.core.model import NO_PAIR, Backend, Json, Pair, Phase, Routing, Shift, State
+from orchestrator.core.model import NO_MARK, Backend, Json, Mark, Phase, Routing, Shift, State
 from orchestrator.core.plan import (
     DESCRIPTION,
     Verb,
@@ -33,19 +33,19 @@ from tests.core.loop import backend, loop, routing_of, scalers, written
 from tests.fakes import REGIONS, configuration, group, service
 
 API = "https://www.googleapis.com/compute/v1/"
-PAIR = Pair(7, 41)
+MARK = Mark(7, 41)
 EAST, WEST, EU = REGIONS
 
 
-def wanting(*regions: str, pair: Pair = PAIR, **fields: Any) -> State:  # any field
+def wanting(*regions: str, mark: Mark = MARK, **fields: Any) -> State:  # any field
     """A document whose epoch desires that these regions carry the traffic."""
     ours = loop().state
     return replace(
         ours,
-        epoch=pair.epoch,
+        epoch=mark.epoch,
         primary=regions[0],
         routing=shares(regions),
-        shift=Shift(pair, Phase.COMMITTED),
+        shift=Shift(mark, Phase.COMMITTED),
         **fields,
     )
 
@@ -61,9 +61,9 @@ def attached(region: str, **settings: Any) -> dict[str, Any]:  # any field
     return {"group": API + group(region, serverless=True), **settings}
 
 
-def marked(pair: Pair = PAIR) -> str:
+def marked(mark: Mark = MARK) -> str:
     """The mark of checkout."""
-    return write_mark("", "checkout", pair)
+    return write_mark("", "checkout", mark)
 
 
 def by_zone(*zones: str) -> Service:
@@ -115,7 +115,7 @@ def test_what_a_backend_was_before_is_restored() -> None:
         epoch=2,
         primary=EAST,
         routing={EAST: 1.0},
-        shift=Shift(Pair(2, 50), Phase.COMMITTED),
+        shift=Shift(Mark(2, 50), Phase.COMMITTED),
     )
     world.edit(back)
     world.shift()
@@ -202,7 +202,7 @@ def test_a_detached_backend_comes_back_with_its_own_settings() -> None:
         epoch=2,
         primary=EAST,
         routing={EAST: 1.0},
-        shift=Shift(Pair(2, 50), Phase.COMMITTED),
+        shift=Shift(Mark(2, 50), Phase.COMMITTED),
     )
     world.edit(back)
     world.shift()
@@ -344,7 +344,7 @@ def test_a_strangers_backend_does_not_make_a_plan_safe() -> None:
         plan(wanting(WEST), routing_of([stranger, scaled(EAST)]), service())
 
 
-# --- the pair ------------------------------------------------------------------------------------
+# --- the mark ------------------------------------------------------------------------------------
 
 
 def test_at_epoch_zero_nothing_has_been_decided_and_the_plan_is_empty() -> None:
@@ -353,39 +353,39 @@ def test_at_epoch_zero_nothing_has_been_decided_and_the_plan_is_empty() -> None:
         assert plan(loop().state, routing, service()).empty
 
 
-def test_the_right_traffic_without_the_pair_is_not_as_desired() -> None:
+def test_the_right_traffic_without_the_mark_is_not_as_desired() -> None:
     made = plan(wanting(EAST), routing_of([scaled(EAST), scaled(WEST, 0.0)]), service())
     assert not made.empty
     assert not made.changes
     assert not made.drift
-    assert (made.seen, made.wanted) == (NO_PAIR, PAIR)
+    assert (made.mark_before, made.mark) == (NO_MARK, MARK)
     assert "the mark only" in str(made)
 
 
-def test_other_traffic_under_our_pair_is_drift() -> None:
+def test_other_traffic_under_our_mark_is_drift() -> None:
     made = plan(wanting(WEST), routing_of([scaled(EAST), scaled(WEST, 0.0)], marked()), service())
     assert made.drift
     assert not made.empty
     assert not made.superseded
 
 
-@pytest.mark.parametrize("pair", [Pair(8, 0), Pair(7, 42)])
-def test_a_higher_pair_supersedes_the_plan(pair: Pair) -> None:
-    made = plan(wanting(EAST), routing_of([scaled(EAST)], marked(pair)), service())
+@pytest.mark.parametrize("mark", [Mark(8, 0), Mark(7, 42)])
+def test_a_higher_mark_supersedes_the_plan(mark: Mark) -> None:
+    made = plan(wanting(EAST), routing_of([scaled(EAST)], marked(mark)), service())
     assert made.superseded
     assert not made.empty
 
 
-@pytest.mark.parametrize("pair", [Pair(6, 99), Pair(7, 40)])
-def test_a_lower_pair_is_written_over(pair: Pair) -> None:
-    routing = routing_of([scaled(EAST)], marked(pair))
+@pytest.mark.parametrize("mark", [Mark(6, 99), Mark(7, 40)])
+def test_a_lower_mark_is_written_over(mark: Mark) -> None:
+    routing = routing_of([scaled(EAST)], marked(mark))
     made = plan(wanting(EAST), routing, service())
     assert not made.superseded
     assert not made.empty
     assert marked() in written(made, routing, service()).description
 
 
-def test_the_body_is_one_write_of_traffic_pair_and_fingerprint() -> None:
+def test_the_body_is_one_write_of_traffic_mark_and_fingerprint() -> None:
     routing = routing_of([scaled(EAST), scaled(WEST, 0.0)], "by hand", "F==")
     sent = body(plan(wanting(WEST), routing, service()), routing, service())
     assert set(sent) == {"backends", "description", "fingerprint"}

@@ -49,7 +49,7 @@ def move(ago: timedelta, left: str = EAST, to: str = WEST) -> Move:
         (HEALTHY, "proceed", False),
         (SILENT, "proceed", True),
         (SILENT, "hold", False),
-        (Probe(Verdict.SILENT, "404 says nothing about health"), "hold", False),
+        (Probe(Verdict.SILENT, 404), "hold", False),
     ],
 )
 def test_the_second_signal_confirms_refuses_or_is_not_to_be_had(

@@ -28,7 +28,7 @@ from tests.fakes import FAILING, HEALTHY, REGIONS, START
 EAST, WEST, EU = REGIONS
 OPEN, _, CLOSED = IncidentState
 MANY = (*REGIONS, "us-east-2", "us-west-1", "eu-central-1", "ap-south-1", "sa-east-1")
-SILENT = Probe(Verdict.SILENT, "403")
+SILENT = Probe(Verdict.SILENT, 403)
 
 
 def size(world: Loop) -> int:

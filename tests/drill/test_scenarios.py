@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from orchestrator.cli import sentences
 from orchestrator.cli.app import cli
+from orchestrator.cli.words import sentences
 from orchestrator.drill.clouds import Balancer
 from orchestrator.drill.phrases import FORMS, TAILS, length, read
 from orchestrator.drill.scenario import BadScenario, load, read_scenario
@@ -109,8 +109,8 @@ def test_a_patch_that_leaves_no_region_with_traffic_breaks_every_promise() -> No
 def test_an_unknown_key_is_refused_with_its_path_and_the_one_that_was_meant() -> None:
     wrong = SMALL.replace("traffic =", "trafic =").replace("promise =", "mod = 1\npromise =")
     assert sorted(problems(wrong)) == [
-        "mod: not known here; did you mean `mode`?",
-        "step 1.expect.trafic: not known here; did you mean `traffic`?",
+        "mod: not known here. Did you mean `mode`?",
+        "step 1.expect.trafic: not known here. Did you mean `traffic`?",
     ]
 
 
@@ -135,7 +135,7 @@ def test_every_problem_is_told_at_once() -> None:
     [
         (("us-east-1 fails", "us-east-2 fails"), "step 1.do 1: no region 'us-east-2'; there are"),
         (('traffic = "us-west-2"', 'traffic = "mars"'), "step 1.expect: no region 'mars'"),
-        (("us-east-1 fails", "us-east-1 failed"), "no phrase; did you mean `REGION fails`?"),
+        (("us-east-1 fails", "us-east-1 failed"), "no phrase. Did you mean `REGION fails`?"),
         (("us-east-1 fails", "us-east-1 fails, now"), "'now' cannot follow `REGION fails`"),
         (("us-east-1 fails", "the orchestrator is killed"), "say when: `before the next patch"),
         (("us-east-1 fails", "orchestrator 2 cannot reach us-east-1"), "needs `orchestrators = 2`"),
@@ -144,7 +144,7 @@ def test_every_problem_is_told_at_once() -> None:
         (("promise", 'tick_every = "1ms"\npromise'), "tick_every: write at least 1s"),
         (
             ("promise", "policy = { cooldwn = '1m' }\npromise"),
-            "policy.cooldwn: not known here; did",
+            "policy.cooldwn: not known here. Did",
         ),
         (("promise", "policy = { cooldown = 'x' }\npromise"), "policy.cooldown: write a duration"),
         (("expect =", "#"), "step: no step expects anything, so nothing is promised"),
@@ -218,7 +218,7 @@ def test_the_verb_prints_the_timeline_and_that_the_promise_held() -> None:
     assert found.exit_code == 0, found.output
     assert "  5m         alert A opens for us-east-1\n" in found.stdout
     assert "  5m         -> It HELD: the traffic stayed with us-east-1.\n" in found.stdout
-    assert "REFUSED freeze: frozen by alice" in found.stdout
+    assert "refused freeze: frozen by alice" in found.stdout
     assert "The promise held.\n\n1 of 1 promises held.\n" in found.stdout
 
 
@@ -236,7 +236,7 @@ def test_the_verb_refuses_a_faulty_file_in_words_and_in_json(tmp_path: Path) -> 
     file.write_text(SMALL.replace("expect", "expects"))
     found = drilled(file)
     assert found.exit_code == 1
-    assert "step 1.expects: not known here; did you mean `expect`?" in found.stderr
+    assert "step 1.expects: not known here. Did you mean `expect`?" in found.stderr
     told = json.loads(drilled(file, "--json").stdout)
     assert told["drills"][0]["error"]["kind"] == "BadScenario"
 

@@ -164,7 +164,7 @@ def test_a_tick_that_finishes_what_a_crash_left_is_in_the_journal() -> None:
     assert patched(world) == told(world) == [1]
     (finished,) = [entry for entry in journal(world) if entry["outcome"] == "shifted"]
     assert finished["of"] == decided(world, 1)["id"]
-    assert finished["signal"] == "tick"
+    assert finished["signal"] == {"kind": "tick"}
     assert decided(world, 1)["phase"] == "verified"
 
 

@@ -59,7 +59,7 @@ def test_a_failover_is_one_commit_and_one_patch_of_the_mark() -> None:
     made.down(EAST)
     made.handle(made.opened(EAST))
     (patch,) = made.traffic.applied
-    assert read_mark(patch["description"], "checkout") == made.state.pair
+    assert read_mark(patch["description"], "checkout") == made.state.mark
     assert made.traffic.scalers() == ALL
     assert serving(made) == {WEST}
     made.tick()
@@ -80,7 +80,7 @@ def test_without_the_compute_api_the_document_moves_the_users_and_is_not_decided
     assert len([name for name in names if "-failed-" not in name]) == 1
     made.traffic.is_gone = False
     made.handle(alert)
-    assert read_mark(made.traffic.resource["description"], "checkout") == made.state.pair
+    assert read_mark(made.traffic.resource["description"], "checkout") == made.state.mark
     assert len(made.state.moves) == 1
 
 
@@ -180,7 +180,7 @@ def test_a_late_patch_of_an_older_epoch_takes_no_capacity_from_a_newer_primary()
     made.tick()
     assert serving(made) == {EAST}
     assert made.traffic.scalers()[EAST] == 1.0
-    assert read_mark(made.traffic.resource["description"], "checkout") == made.state.pair
+    assert read_mark(made.traffic.resource["description"], "checkout") == made.state.mark
 
 
 def test_two_orchestrators_in_each_others_gaps_drain_once() -> None:
@@ -229,7 +229,7 @@ def test_a_region_that_times_out_on_its_role_alone_is_no_target() -> None:
     made = world()
     made.prober.said[WEST] = Role(Part.SILENT, "timeout")
     made.prober.answers[EAST] = FAILING
-    made.prober.answers[EU] = Probe(Verdict.HEALTHY, "200")
+    made.prober.answers[EU] = Probe(Verdict.HEALTHY, 200)
     made.handle(made.opened(EAST))
     assert made.state.primary == EU
 

@@ -12,6 +12,7 @@ from hypothesis import given as over
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from orchestrator.core import trigger
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.model import Command, Family, Outcome, Wish
 from tests.core.test_laws import Inline
@@ -319,7 +320,7 @@ def test_any_delivery_ends_as_the_obeyed_commands_do_in_the_order_they_were_give
         world.clock.at += timedelta(seconds=dice.choice([0, 1, 20]))
     for one in dice.sample(again, len(again)):
         world.handle(one)
-    held = {str(e["signal"]).split()[1] for e in world.state.history if e["outcome"] == "held"}
+    held = {trigger.read(e["signal"]).id for e in world.state.history if e["outcome"] == "held"}
     obeyed = [one for one in commands if one.id not in held]
     straight = fresh()
     straight.down(*ill)

@@ -56,7 +56,7 @@ def test_a_tick_puts_it_back_without_an_epoch_and_pages_once(fields: dict[str, s
     edit(made, **fields)
     decision = made.tick().decision
     assert endpoint(made) == ("dynamodb.us-east-1.amazonaws.com", None)
-    assert made.state.pair == before.pair
+    assert made.state.mark == before.mark
     assert made.traffic.applied == []
     assert decision.outcome is Outcome.HEALTH
     assert [(one.rule, one.regions) for one in decision.pages] == [("endpoint", (EAST,))]

@@ -50,7 +50,14 @@ def test_a_command_that_failed_is_kept_once_however_often_it_comes() -> None:
         fails(world, command(), memory=Memory())  # another instance
     (entry,) = failed(world)
     assert entry["outcome"] == "failed"
-    assert entry["signal"] == "command c1 failover us-west-2 by alice: a drill"
+    assert entry["signal"] == {
+        "kind": "command",
+        "id": "c1",
+        "verb": "failover",
+        "region": "us-west-2",
+        "actor": "alice",
+        "reason": "a drill",
+    }
     assert entry["command"] == "c1"
     assert not entry["recorded"]
     assert entry["error"]["cloud"] == "compute"

@@ -11,12 +11,12 @@ import pytest
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.errors import StateLost, Unavailable
 from orchestrator.core.fence import read_frozen, read_mark, write_mark
-from orchestrator.core.model import Command, Outcome, Pair, Wish
+from orchestrator.core.model import Command, Mark, Outcome, Wish
 from tests.fakes import REGIONS, Flaky, Lab, lab
 
 EAST, WEST, EU = REGIONS
 ACT: dict[str, Any] = {"policy": {"on_state_loss": "act"}}
-LATEST = Pair(2**53 - 1, 10**20 - 1)
+LATEST = Mark(2**53 - 1, 10**20 - 1)
 
 
 class Gone(MemoryObjects):
@@ -111,7 +111,7 @@ def test_a_patch_of_the_mark_that_was_lost_is_sent_again_and_told_once() -> None
     assert len(report.plans) == 1
 
 
-def test_the_mark_stays_within_160_characters_and_older_readers_find_the_pair() -> None:
+def test_the_mark_stays_within_160_characters_and_older_readers_find_the_mark() -> None:
     service = "s" * 63
     mark = write_mark("", service, LATEST, 9_999_999_999)
     assert len(mark) <= 160

@@ -13,8 +13,8 @@ from orchestrator.core.errors import Unavailable
 from orchestrator.core.fence import read_mark
 from orchestrator.core.ground import shares
 from orchestrator.core.model import (
+    Mark,
     Outcome,
-    Pair,
     Phase,
     Probe,
     Ramp,
@@ -76,7 +76,7 @@ def older(world: Lab, **fields: Any) -> None:
     """Put back a document of an epoch before the one on the load balancer."""
     state = world.state
     assert state.epoch > 1
-    shift = Shift(Pair(state.epoch - 1, 0), Phase.VERIFIED)
+    shift = Shift(Mark(state.epoch - 1, 0), Phase.VERIFIED)
     rewrite(world, epoch=state.epoch - 1, shift=shift, **fields)
 
 
@@ -96,8 +96,8 @@ def test_no_command_leaves_an_old_document_half_adopted(wish: Wish, stale: bool)
     world.command(wish, region, until=until, issued_at=issued)
     state = world.state
     assert state.shift is not None
-    assert state.epoch == state.shift.pair.epoch == 3
-    assert read_mark(world.traffic.resource["description"], "checkout") == state.pair
+    assert state.epoch == state.shift.mark.epoch == 3
+    assert read_mark(world.traffic.resource["description"], "checkout") == state.mark
     assert carrying(world) == {state.primary} == set(state.routing)
 
 
@@ -230,7 +230,7 @@ def test_one_witness_of_two_does_not_make_a_region_come_and_go() -> None:
     world = recovered(mode="active-active", policy={**AUTO, "min_incidents": 1})
     world.service = service(mode="active-active", serial=2, policy={**AUTO, "min_incidents": 2})
     world.clock.rest(900)
-    world.prober.answers[EAST] = Probe(Verdict.SILENT, "403")
+    world.prober.answers[EAST] = Probe(Verdict.SILENT, 403)
     world.handle(world.opened(EAST, "0.one"))
     world.prober.answers = {}
     for _ in range(3):

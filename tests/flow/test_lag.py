@@ -6,7 +6,7 @@ from orchestrator.core.model import Outcome, Probe, Verdict
 from tests.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
-UNKNOWN = Probe(Verdict.HEALTHY, "200", lag_unreadable=True)
+UNKNOWN = Probe(Verdict.HEALTHY, 200, lag_unreadable=True)
 TWO = ("us-east-1", "us-west-2")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.core.errors import Conflict, NoStore, Orphaned, UnsafePlan
 from orchestrator.core.fence import write_mark
-from orchestrator.core.model import Command, Outcome, Pair, Signal, Tick, Wish
+from orchestrator.core.model import Command, Mark, Outcome, Signal, Tick, Wish
 from orchestrator.flow.adopt import adopt
 from orchestrator.flow.observe import FLAT_FILE
 from tests.fakes import FakeMirror, Lab, lab
@@ -22,8 +22,8 @@ FLAT = json.dumps(
 def orphaned(**overrides: object) -> Lab:
     """A world whose state folder is empty, and whose load balancer carries epoch 7."""
     world = lab(**overrides)
-    pair = Pair(7, 1763874000123456)
-    world.traffic.resource["description"] = write_mark("", "checkout", pair)
+    mark = Mark(7, 1763874000123456)
+    world.traffic.resource["description"] = write_mark("", "checkout", mark)
     return world
 
 
@@ -123,7 +123,8 @@ def test_adopting_takes_the_traffic_as_it_is_above_the_epoch_that_is_there() -> 
     assert world.traffic.scalers() == before
     assert "failover epoch=8 service=checkout" in world.traffic.resource["description"]
     (entry,) = world.state.history
-    assert (entry["signal"], entry["outcome"]) == ("check --adopt by alice", Outcome.ADOPTED)
+    assert entry["signal"] == {"kind": "adopt", "actor": "alice"}
+    assert entry["outcome"] == Outcome.ADOPTED
     assert world.tick().decision.outcome is Outcome.UNCHANGED
 
 

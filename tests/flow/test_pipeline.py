@@ -14,8 +14,9 @@ from orchestrator.core.errors import Conflict, Orphaned, Outdated, Unavailable
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
+    Mark,
+    NoAnswer,
     Outcome,
-    Pair,
     Phase,
     Probe,
     Signal,
@@ -23,7 +24,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import carrying, seen_pair
+from orchestrator.core.plan import carrying, mark_of
 from orchestrator.flow.adopt import adopt
 from tests.examples import examples
 from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
@@ -40,9 +41,9 @@ def moved_to_west(**overrides: Any) -> Lab:  # any JSON
     return made
 
 
-def mark(made: Lab) -> Pair:
-    """The pair on the load balancer."""
-    return seen_pair(made.traffic.read("checkout"), made.service)
+def mark(made: Lab) -> Mark:
+    """The mark on the load balancer."""
+    return mark_of(made.traffic.read("checkout"), made.service)
 
 
 # --- the path ------------------------------------------------------------------------------------
@@ -52,7 +53,7 @@ def test_an_alert_for_the_primary_moves_traffic_in_one_patch_under_one_epoch() -
     made = moved_to_west()
     assert made.traffic.scalers() == ONLY_WEST
     assert len(made.traffic.applied) == 1
-    assert mark(made) == made.state.pair == Pair(1, 0)
+    assert mark(made) == made.state.mark == Mark(1, 0)
     assert made.state.shift is not None
     assert made.state.shift.phase is Phase.VERIFIED
 
@@ -118,7 +119,7 @@ def test_drift_is_repaired_by_the_next_tick_under_the_same_epoch() -> None:
     made.traffic.change({"backends": backends})
     made.tick()
     assert made.traffic.scalers() == ONLY_WEST
-    assert mark(made) == Pair(1, 0)
+    assert mark(made) == Mark(1, 0)
 
 
 def test_nothing_is_touched_at_epoch_0() -> None:
@@ -166,7 +167,7 @@ def test_an_alert_of_an_hour_ago_updates_health_and_the_next_tick_acts_on_what_i
 
 def test_an_observer_that_sees_every_probe_fail_alike_is_not_believed() -> None:
     made = lab()
-    made.prober.answers = {name: Probe(Verdict.FAILING, "timeout") for name in REGIONS}
+    made.prober.answers = {name: Probe(Verdict.FAILING, NoAnswer.TIMEOUT) for name in REGIONS}
     made.handle(made.opened("us-east-1"))
     assert made.traffic.applied == []
     assert any("brake" in page for page in made.pages)
@@ -211,7 +212,7 @@ def test_killed_at_any_call_a_redelivery_reaches_the_one_right_end(port: str, wh
             made.handle(signal)
         assert made.traffic.scalers() == ONLY_WEST
         assert made.state.epoch == 1
-        assert mark(made) == made.state.pair
+        assert mark(made) == made.state.mark
         assert len(made.traffic.applied) == 1
         if not flaky.hit:
             return
@@ -230,7 +231,7 @@ def test_any_single_call_that_fails_is_made_good_within_the_invocation(
         flaky = Flaky(getattr(made, port), at, when, lambda: Unavailable("reset"))
         made.handle(made.opened("us-east-1"), **{port: flaky})
         assert made.traffic.scalers() == ONLY_WEST
-        assert made.state.pair == mark(made)
+        assert made.state.mark == mark(made)
         assert len(made.traffic.applied) == 1
         if not flaky.hit:
             return
@@ -249,7 +250,7 @@ def test_a_handler_that_is_late_with_its_patch_stops_at_the_higher_epoch() -> No
     made.traffic.before_patch = [b_goes_first]
     made.handle(made.opened("us-east-1"))
     assert made.traffic.scalers() == ONLY_EUROPE
-    assert mark(made) == made.state.pair
+    assert mark(made) == made.state.mark
     assert made.state.epoch == 2
 
 
@@ -359,7 +360,7 @@ def test_a_restored_document_adopts_the_traffic_of_the_resource_above_its_epoch(
     assert made.traffic.scalers() == ONLY_EUROPE
     assert made.state.primary == "eu-west-1"
     assert made.state.epoch == 3
-    assert made.state.pair == mark(made)
+    assert made.state.mark == mark(made)
 
 
 def test_a_deleted_document_is_adopted_above_every_epoch_seen_when_a_human_says_so() -> None:
@@ -438,7 +439,7 @@ def test_a_newer_configuration_takes_an_epoch_and_leaves_the_traffic() -> None:
     assert made.state.epoch == 2
     assert made.state.stamp.serial == 2
     assert made.traffic.scalers() == ONLY_WEST
-    assert mark(made) == made.state.pair
+    assert mark(made) == made.state.mark
 
 
 def test_the_same_serial_with_another_digest_repairs_no_drift_and_is_named() -> None:
@@ -536,7 +537,7 @@ def test_whatever_happens_state_and_routing_agree_and_nobody_is_left_without_tra
             assert state.epoch >= highest
             highest = state.epoch
             if state.epoch:
-                assert mark(made) == state.pair
+                assert mark(made) == state.mark
             if state.primary != primary:
                 assert state.primary not in failing
                 assert primary in failing

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.core.errors import FailoverError, Unavailable, UnsafePlan
 from orchestrator.core.fence import read_mark, write_mark
 from orchestrator.core.limits import EPOCHS
-from orchestrator.core.model import Outcome, Pair
+from orchestrator.core.model import Mark, Outcome
 from orchestrator.flow.context import Memory
 from tests.fakes import Lab, lab
 
@@ -40,9 +40,9 @@ def paged(world: Lab, rule: str = "epoch") -> list[str]:
     return [str(line["message"]) for line in world.lines if line.get("rule") == rule]
 
 
-def mark(world: Lab, pair: Pair) -> None:
+def mark(world: Lab, mark: Mark) -> None:
     """Somebody who can write the load balancer puts a mark there."""
-    world.traffic.resource["description"] = write_mark("", "checkout", pair)
+    world.traffic.resource["description"] = write_mark("", "checkout", mark)
 
 
 def test_an_epoch_that_a_hand_wrote_into_the_document_pages_once() -> None:
@@ -82,7 +82,7 @@ def test_another_instance_does_not_page_for_it_again() -> None:
 def test_a_mark_of_our_own_epoch_with_a_revision_that_is_not_ours_pages_once() -> None:
     """Who can write the load balancer wants the traffic of their choice adopted, unseen."""
     world = moved()
-    mark(world, Pair(1, world.document["shift"]["rev"] + 1))
+    mark(world, Mark(1, world.document["shift"]["rev"] + 1))
     world.tick(times=30)
     assert world.state.epoch == 2
     (said,) = paged(world)
@@ -161,7 +161,7 @@ def test_a_journal_that_has_expired_says_nothing() -> None:
 
 def test_a_mark_that_nobody_wrote_is_adopted_and_pages() -> None:
     world = moved()
-    mark(world, Pair(40, 1763874000123456))
+    mark(world, Mark(40, 1763874000123456))
     world.handle(world.closed(EAST))  # it is adopted by whatever signal comes
     assert world.state.epoch == 41
     world.tick(times=2)
@@ -187,7 +187,7 @@ def test_a_document_of_the_past_is_adopted_and_nobody_is_paged() -> None:
 @pytest.mark.parametrize(("policy", "pages"), [("act", 0), ("hold", 1)])
 def test_a_move_without_the_state_leaves_no_entry(policy: str, pages: int) -> None:
     world = moved(policy={"on_state_loss": policy})
-    mark(world, Pair(2, 0))
+    mark(world, Mark(2, 0))
     world.tick(times=2)
     assert world.state.epoch == 3
     assert len(paged(world)) == pages
@@ -212,7 +212,7 @@ def test_an_epoch_that_is_adopted_while_a_rule_refuses_is_recorded_too() -> None
 def test_a_mark_above_every_epoch_is_not_adopted_and_pages(epoch: int) -> None:
     """It counts as none; the fence stays one that can be read back."""
     world = moved()
-    mark(world, Pair(epoch, 1))
+    mark(world, Mark(epoch, 1))
     world.tick(times=2)
     assert world.state.epoch == 1
     assert read_mark(world.traffic.resource["description"], "checkout").epoch == 1
@@ -223,7 +223,7 @@ def test_a_mark_above_every_epoch_is_not_adopted_and_pages(epoch: int) -> None:
 def test_above_the_last_epoch_nothing_is_decided() -> None:
     """A document or mark with an epoch that cannot be read back would be without a fence."""
     world = moved()
-    mark(world, Pair(EPOCHS - 1, 1))
+    mark(world, Mark(EPOCHS - 1, 1))
     with pytest.raises(UnsafePlan, match="no epoch is left above"):
         world.tick()
     assert world.state.epoch == 1

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from orchestrator.core.errors import Orphaned, Unavailable
-from orchestrator.core.model import Outcome, Probe, Status, Tick, Verdict
+from orchestrator.core.model import NoAnswer, Outcome, Probe, Status, Tick, Verdict
 from tests.fakes import REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 
 EAST, WEST, EUROPE = REGIONS
-TIMEOUT = Probe(Verdict.FAILING, "timeout")
+TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)
 
 
 def moved_to_west(**overrides: Any) -> Lab:  # any JSON
@@ -158,7 +158,7 @@ def test_an_old_alert_moves_nothing_by_way_of_a_tick_that_sees_nothing(confirm: 
     made = lab(policy={"confirm": confirm})
     made.down(EAST)
     made.handle(made.opened(EAST, ago=72_000))
-    made.prober.answers = {EAST: Probe(Verdict.SILENT, "404 says nothing about health")}
+    made.prober.answers = {EAST: Probe(Verdict.SILENT, 404)}
     made.tick(times=3)
     assert made.traffic.applied == []
     made.down(EAST)
@@ -198,7 +198,7 @@ def test_a_region_that_has_long_been_down_does_not_blind_us_to_the_next() -> Non
     made.prober.answers = {
         WEST: TIMEOUT,
         EAST: TIMEOUT,
-        EUROPE: Probe(Verdict.HEALTHY, "200"),
+        EUROPE: Probe(Verdict.HEALTHY, 200),
     }
     made.handle(made.opened(EAST))
     assert made.traffic.scalers() == {EAST: 0.0, WEST: 0.0, EUROPE: 1.0}

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from orchestrator.core import trigger
 from orchestrator.core.errors import Conflict, Outdated, Unavailable, UnsafePlan
 from orchestrator.core.fence import read_mark
-from orchestrator.core.model import Outcome, Pair
+from orchestrator.core.model import Mark, Outcome
 from orchestrator.core.restore import highest_epoch
 from orchestrator.flow.restore import (
     NothingToRestore,
@@ -47,8 +48,8 @@ def restore(world: Lab, generation: int | None = None) -> Restoration:
     return found
 
 
-def mark(world: Lab) -> Pair:
-    """The pair on the load balancer."""
+def mark(world: Lab) -> Mark:
+    """The mark on the load balancer."""
     return read_mark(world.traffic.resource["description"], "checkout")
 
 
@@ -74,7 +75,7 @@ def test_the_last_good_version_comes_back_under_a_higher_epoch_with_the_traffic_
     assert world.state.primary == "us-west-2"
     assert dict(world.state.routing) == {"us-west-2": 1.0}
     assert "0.us-east-1" in world.state.incidents
-    assert mark(world) == world.state.pair
+    assert mark(world) == world.state.mark
     assert world.traffic.scalers() == {"us-east-1": 0.0, "us-west-2": 1.0, "eu-west-1": 0.0}
 
 
@@ -84,7 +85,9 @@ def test_the_restore_stands_in_history_journal_and_events_with_its_actor() -> No
     restore(world)
     newest = world.state.history[0]
     assert newest["outcome"] == Outcome.ADOPTED
-    assert "ops@laptop" in str(newest["signal"])
+    came = trigger.read(newest["signal"])
+    assert (came.kind, came.actor) == (trigger.Origin.RESTORE, "ops@laptop")
+    assert came.generation.isdecimal()
     kept = [world.objects.get(name) for name in world.objects.names("journal/checkout/")]
     decided = [got for got in kept if got and json.loads(got[0])["outcome"] != "shifted"]
     assert len(decided) == 2
@@ -134,7 +137,7 @@ def test_a_handler_that_held_a_decision_of_the_lost_document_is_fenced_out() -> 
 
     world.traffic.before_patch.append(meanwhile)
     world.handle(world.opened("us-east-1"))
-    assert mark(world) == world.state.pair
+    assert mark(world) == world.state.mark
     assert world.state.epoch >= 2
     carrying = {name for name, scaler in world.traffic.scalers().items() if scaler > 0}
     assert carrying == set(world.state.routing)
@@ -158,7 +161,7 @@ def test_a_deleted_document_comes_back_too() -> None:
     found = restore(world)
     assert found.live == "there is none"
     assert world.state.epoch == 2
-    assert mark(world) == world.state.pair
+    assert mark(world) == world.state.mark
 
 
 def test_a_readable_document_is_replaced_only_by_a_version_that_is_named() -> None:

@@ -67,7 +67,7 @@ def test_an_older_instance_finishes_the_epoch_and_decides_nothing() -> None:
         made.handle(made.opened(EU), service=older)
     assert made.traffic.scalers() == MOVED
     assert EU not in {incident.region for incident in made.state.incidents.values()}
-    assert made.state.pair == before.pair
+    assert made.state.mark == before.mark
     kept = made.objects.names("journal/checkout/")
     assert any("00000001" in name for name in kept)
 

@@ -100,7 +100,7 @@ def test_a_tick_names_each_region_whose_probe_says_nothing_once() -> None:
     """A wrong path or IAM: else it would show in the night in which an alert comes."""
     made = lab()
     for name, status in ((EAST, 404), ("eu-west-1", 302)):
-        made.prober.answers[name] = Probe(Verdict.SILENT, f"{status} says nothing about health")
+        made.prober.answers[name] = Probe(Verdict.SILENT, status)
     made.tick(times=3)
     first, second = told(made)
     assert "eu-west-1" in first
@@ -109,7 +109,7 @@ def test_a_tick_names_each_region_whose_probe_says_nothing_once() -> None:
     assert "one moves nothing and pages" in second
     made.prober.answers.clear()
     made.tick()
-    made.prober.answers[EAST] = Probe(Verdict.SILENT, "401 says nothing about health")
+    made.prober.answers[EAST] = Probe(Verdict.SILENT, 401)
     made.tick(times=2)
     assert len(told(made)) == 3
 
@@ -118,7 +118,7 @@ def test_a_tick_names_each_region_whose_probe_says_nothing_once() -> None:
 def test_one_message_moves_nothing_where_the_health_url_says_nothing(status: int) -> None:
     """With the defaults. It pages, so that a human looks."""
     made = lab()
-    made.prober.answers[EAST] = Probe(Verdict.SILENT, f"{status} says nothing about health")
+    made.prober.answers[EAST] = Probe(Verdict.SILENT, status)
     assert made.handle(made.opened(EAST)).decision.outcome is Outcome.HELD
     assert made.traffic.applied == []
     (page,) = [line for line in made.lines if line.get("page")]

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.core.errors import FailoverError, Kind, Outdated, Unavailable
 from orchestrator.core.fence import read_frozen, read_mark
-from orchestrator.core.model import NO_PAIR, Tick
+from orchestrator.core.model import NO_MARK, Tick
 from orchestrator.core.paging import MARK_ROUNDS
 from tests.fakes import REGIONS, Lab, lab, service
 
@@ -97,7 +97,7 @@ def test_with_attached_standbys_the_service_still_moves_without_its_mark() -> No
 def test_a_freeze_repairs_nothing_where_the_mark_was_left_unwritten() -> None:
     world = failed_over()
     stripped(world, MARK_ROUNDS + 2)
-    assert read_mark(world.traffic.resource["description"], "checkout") == NO_PAIR
+    assert read_mark(world.traffic.resource["description"], "checkout") == NO_MARK
     world.freeze(6)
     backends = [{**b, "capacityScaler": 0.0} for b in world.traffic.resource["backends"]]
     backends[0]["capacityScaler"] = 1.0
@@ -113,7 +113,7 @@ def test_a_mark_that_is_there_is_told_of_a_freeze_however_often_it_was_written()
     world.command("failover", WEST, now=True)
     world.tick()
     stripped(world, MARK_ROUNDS)
-    assert read_mark(world.traffic.resource["description"], "checkout") == world.state.pair
+    assert read_mark(world.traffic.resource["description"], "checkout") == world.state.mark
     world.freeze()
     assert read_frozen(world.traffic.resource["description"], "checkout")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.counting import LONGEST_PROOF, proof_needed
 from orchestrator.core.errors import Unavailable
 from orchestrator.core.fence import read_mark
-from orchestrator.core.incidents import LONGEST_PROOF, proof_needed
 from orchestrator.core.model import Outcome, Phase, Status, Step, Tick
 from orchestrator.core.orders import KEPT as COMMANDS_KEPT
 from tests.fakes import FAILING, HEALTHY, Lab, lab
@@ -106,7 +106,7 @@ def test_a_freeze_between_commit_and_patch_does_not_stop_the_epoch_that_is_commi
     world.handle(world.opened(EAST))
     assert world.state.freeze is not None
     assert carrying(world) == {WEST}
-    assert read_mark(world.traffic.resource["description"], "checkout") == world.state.pair
+    assert read_mark(world.traffic.resource["description"], "checkout") == world.state.mark
 
 
 def void(_: object) -> None:

@@ -40,7 +40,7 @@ from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
     Command,
-    Pair,
+    Mark,
     State,
     Tick,
     Verdict,
@@ -344,25 +344,25 @@ def health(data: bytes) -> None:
 def mark(data: bytes) -> None:
     """What is written is read, other services' marks stay, and the text fits the API."""
     text = data.decode("utf-8", "replace")
-    pair = Pair(int.from_bytes(data[:6], "big"), int.from_bytes(data[6:13], "big"))
+    mark = Mark(int.from_bytes(data[:6], "big"), int.from_bytes(data[6:13], "big"))
     before = read_mark(text, "checkout")
     assert 0 <= before.epoch < EPOCHS
     assert read_frozen(text, "checkout") >= 0
     text = text[:MAX_DESCRIPTION]
     for frozen in (0, 1_800_000_000):
         try:
-            written = write_mark(text, "checkout", pair, frozen)
+            written = write_mark(text, "checkout", mark, frozen)
         except UnsafePlan as error:
             refused(error)
             continue
         assert len(written) <= MAX_DESCRIPTION
-        assert read_mark(written, "checkout") == pair
+        assert read_mark(written, "checkout") == mark
         assert read_frozen(written, "checkout") == frozen
         assert all(read_mark(written, one) == read_mark(text, one) for one in OTHERS)
-        again = write_mark(written, "checkout", pair, frozen)  # what was cut may leave a rest
-        assert write_mark(again, "checkout", pair, frozen) == again
-        is_cut(text, "checkout", pair)
-    assert read_mark(bare(text, "checkout"), "checkout") == Pair()
+        again = write_mark(written, "checkout", mark, frozen)  # what was cut may leave a rest
+        assert write_mark(again, "checkout", mark, frozen) == again
+        is_cut(text, "checkout", mark)
+    assert read_mark(bare(text, "checkout"), "checkout") == Mark()
 
 
 def urls(data: bytes) -> None:

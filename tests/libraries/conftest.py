@@ -22,6 +22,8 @@ LIBRARIES = (
     "dyntastic",
     "dynamodb_encryption_sdk",
     "flask_session",
+    "gevent",
+    "gunicorn",
     "python_dynamodb_lock",
 )
 

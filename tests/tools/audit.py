@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
         answers.append(ask(wished.pip_audit, file, more))
         sys.stdout.writelines(f"{line}\n" for line in lines(file, answers[-1]))
     if all(answer.cut_off for answer in answers):
-        sys.stdout.write("No advisories could be had here: this says nothing about the pins.\n")
+        sys.stdout.write("No advisories were read here: this says nothing about the pins.\n")
     return status(answers)
 
 

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.fork import Background
 from orchestrator.core.limits import READ as READ_LIMIT
 from orchestrator.core.secrets import repeats
 
@@ -62,9 +63,7 @@ class Bounded:
                 " answer, or its name cannot be looked up. See to the server and the name service"
             )
         answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-        thread = threading.Thread(
-            target=_look, args=(look, answers), name="region-document-look", daemon=True
-        )
+        thread = Background(lambda _: _look(look, answers), "region-document-look")
         thread.start()
         try:
             found, error = answers.get(timeout=self._seconds)

@@ -1,11 +1,11 @@
 variable "domain" {
-  description = "Name under which users reach the application, such as checkout.example.com; its A record must point to the output `address`. null: plain HTTP on the address, to try it out."
+  description = "Name under which users reach the application, such as checkout.example.com. Its A record must point to the output `address`. null: plain HTTP on the address, to try it out."
   type        = string
   default     = null
 }
 
 variable "image" {
-  description = "The application. It must answer 200 on the path of its health_url; Google's sample answers every path."
+  description = "The application. It must answer 200 on the path of its health_url. Google's sample answers every path."
   type        = string
   default     = "us-docker.pkg.dev/cloudrun/container/hello"
 }

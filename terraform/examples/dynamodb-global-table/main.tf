@@ -98,12 +98,12 @@ resource "aws_dynamodb_table" "this" {
   lifecycle {
     precondition {
       condition     = length(local.regions) >= 2
-      error_message = "A global table has two regions at least; failover.yaml has ${join(", ", local.regions)}."
+      error_message = "A global table has at least two regions, but failover.yaml has ${join(", ", local.regions)}."
     }
 
     precondition {
       condition     = var.consistency != "MRSC" || length(local.regions) == 3
-      error_message = "MRSC has exactly three regions; failover.yaml has ${join(", ", local.regions)}."
+      error_message = "MRSC has exactly three regions, but failover.yaml has ${join(", ", local.regions)}."
     }
   }
 }

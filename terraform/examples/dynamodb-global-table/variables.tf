@@ -39,7 +39,7 @@ variable "google_service_account" {
       for id in [var.google_service_account.application, coalesce(var.google_service_account.heartbeat, var.google_service_account.application)] :
       can(regex("^[0-9]{20,22}$", id))
     ])
-    error_message = "The unique id, digits only; not the address, which another account may have after this one is deleted."
+    error_message = "Write the unique id, digits only. The address is refused, because another account may have it after this one is deleted."
   }
 }
 

@@ -1,5 +1,5 @@
 output "check_ids" {
-  description = "Ids of the uptime checks, by `service/region`; for `check_id` in failover.yaml, by which an alert without labels is told."
+  description = "Ids of the uptime checks, by `service/region`, for `check_id` in failover.yaml, which identifies the region of an alert without labels."
   value       = { for key, check in google_monitoring_uptime_check_config.this : key => check.uptime_check_id }
 }
 

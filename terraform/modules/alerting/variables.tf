@@ -1,5 +1,5 @@
 variable "absence" {
-  description = "Seconds without any result of a check after which people are told. At least 120."
+  description = "Seconds without any result of a check after which people are notified. At least 120."
   type        = number
   default     = 300
 
@@ -16,7 +16,7 @@ variable "auto_close" {
 
   validation {
     condition     = var.auto_close >= 1800
-    error_message = "Half an hour at least; what is closed earlier would open again from old results."
+    error_message = "Write half an hour or more. An incident that is closed earlier would open again from old results."
   }
 }
 
@@ -104,7 +104,7 @@ variable "name" {
 }
 
 variable "notification_channels" {
-  description = "Ids of the people's notification channels. They hear of checks that have fallen silent; failing regions go to the topic."
+  description = "Ids of the people's notification channels. They are notified of checks without results. Failing regions go to the topic."
   type        = list(string)
 }
 

@@ -1,4 +1,4 @@
-# Topics, the push subscriptions that bring their messages to the functions, and what becomes of a
+# Topics, the push subscriptions that bring their messages to the functions, and the end of a
 # message that no function takes. Why a subscription of our own and not Eventarc's: decision 0010.
 
 locals {

@@ -57,9 +57,9 @@ variable "max_backoff" {
 #   + 33 * 600 = 20,430 s                  40 attempts: 5 h 40 min
 #
 # Google does not say how fast the pauses grow. Were it by a tenth only, 40 attempts would still take
-# 10 * (1.1^39 - 1) / 0.1 = 4,014 s, more than an hour; 12 would take 185 s. Hence 40.
+# 10 * (1.1^39 - 1) / 0.1 = 4,014 s, more than an hour; 12 would take 185 s. So it is 40.
 variable "max_delivery_attempts" {
-  description = "After so many deliveries a message is given up and moved to the dead-letter topic. At least an hour's worth."
+  description = "Number of deliveries after which a message is given up and moved to the dead-letter topic. They must last at least an hour."
   type        = number
   default     = 40
 
@@ -84,7 +84,7 @@ variable "min_backoff" {
 
   validation {
     condition     = var.min_backoff >= 10 && var.min_backoff <= 600
-    error_message = "Below 10 seconds a function that cannot be reached is asked so often that its quota goes; Pub/Sub allows up to 600."
+    error_message = "Below 10 seconds a function that cannot be reached is called so often that its quota is used up. Pub/Sub allows up to 600."
   }
 }
 
@@ -149,7 +149,7 @@ variable "retention" {
 }
 
 variable "topics" {
-  description = "Names of the topics, as in failover.yaml. Without `events` there is none."
+  description = "Names of the topics, as in failover.yaml. Without `events` no such topic is made."
   type = object({
     alerts  = string
     control = string

@@ -267,7 +267,7 @@ resource "google_monitoring_alert_policy" "tick" {
   depends_on = [google_project_service.this]
 }
 
-# The other dead man: that a tick was answered says nothing of its having come to its end for every
+# The other dead man: that a tick was answered does not show that it came to its end for every
 # service. Only what was written once can be missed, so this is no substitute for the one above.
 #
 # Of a metric that nobody has written yet Monitoring would take no policy, so the metric is made first;

@@ -51,7 +51,7 @@ variable "functions" {
 }
 
 variable "gauges" {
-  description = "Whether the functions write gauges: then people are told when none come any more."
+  description = "Whether the functions write gauges. If they do, people are notified when the gauges stop."
   type        = bool
   default     = false
 }
@@ -100,7 +100,7 @@ variable "subscriptions" {
 }
 
 variable "tick_silence" {
-  description = "Seconds without a tick handled in a region after which people are told."
+  description = "Seconds without a handled tick in a region after which people are notified."
   type        = number
   default     = 600
 

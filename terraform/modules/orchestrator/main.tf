@@ -16,7 +16,7 @@ locals {
       topic       = local.entry_points[pair[0]].topic
 
       # The one subscription that pushes to it (modules/messaging), and its URL as Cloud Run derives it
-      # from names: known before the function is, so that it can be told whom its tokens are for.
+      # from names: known before the function is, so that its variables can name the audience of its tokens.
       subscription = "projects/${var.project}/subscriptions/${var.name}-${pair[0]}-${pair[1]}"
       url          = "https://${var.name}-${pair[0]}-${var.project_number}.${pair[1]}.run.app"
     }
@@ -229,7 +229,7 @@ resource "google_storage_bucket" "source" {
 
 resource "google_storage_bucket_object" "source" {
   bucket = google_storage_bucket.source.name
-  name   = "source-${filemd5(var.source_archive)}.zip" # another name: the functions are built anew
+  name   = "source-${filemd5(var.source_archive)}.zip" # another name: the functions are built again
   source = var.source_archive
 }
 
@@ -254,7 +254,7 @@ resource "google_project_iam_member" "builder_copies" {
 }
 
 # The images. A repository of our own and not Cloud Functions' `gcf-artifacts`, which holds the images of
-# every function of the project: whoever may write there may replace them.
+# every function of the project: anybody who may write there may replace them.
 resource "google_artifact_registry_repository" "images" {
   #checkov:skip=CKV_GCP_84: The images hold this repository's code and no secrets, and a key of one's own that is disabled would stop new instances from starting when a failover is due.
   for_each = toset(var.regions)
@@ -348,7 +348,7 @@ resource "google_cloudfunctions2_function" "this" {
     environment_variables = {
       FAILOVER_INSTANCE          = each.value.region # the functions' names are the same in every region
       FAILOVER_PUSH_AUDIENCE     = each.value.url
-      FAILOVER_PUSH_IAM          = "closed" # said by whoever writes the invokers below
+      FAILOVER_PUSH_IAM          = "closed" # said by the writer of the invokers below
       FAILOVER_PUSH_IDENTITY     = google_service_account.push[each.value.kind].email
       FAILOVER_PUSH_SUBSCRIPTION = each.value.subscription
       GOOGLE_CLOUD_PROJECT       = var.project

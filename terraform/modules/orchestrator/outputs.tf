@@ -20,7 +20,7 @@ output "functions" {
 }
 
 output "permissions" {
-  description = "What the function may do on the project, by role; what it may do in the bucket is the state module's."
+  description = "What the function may do on the project, by role. The state module says what it may do in the bucket."
   value = {
     attach  = sort(local.attach_permissions)
     monitor = sort(local.monitor_permissions)

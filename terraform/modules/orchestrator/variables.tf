@@ -43,7 +43,7 @@ variable "labels" {
 }
 
 variable "location" {
-  description = "Where the bucket of the source archive lives; not in one region alone."
+  description = "Location of the bucket of the source archive. It must not be a single region."
   type        = string
   default     = "US"
 }

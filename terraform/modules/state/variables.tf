@@ -65,7 +65,7 @@ variable "old_version_days" {
 }
 
 variable "prefix" {
-  description = "Path of `state` in failover.yaml below the bucket, with a slash at its end; empty for none."
+  description = "Path of `state` in failover.yaml below the bucket, with a slash at its end. Empty: no path."
   type        = string
   default     = ""
 
