@@ -81,6 +81,13 @@ class Source:
                 named |= {node.value} if node.value.startswith(f"{PACKAGE}.") else set()
         return frozenset(named)
 
+    @cached_property
+    def lazily(self) -> frozenset[str]:
+        """Modules of its own room, and of those within, that it names as `module:function`."""
+        texts = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
+        forms = (re.fullmatch(r"(\w+):\w+", text) for text in texts if isinstance(text, str))
+        return frozenset(form[1] for form in forms if form)
+
 
 def sources(root: Path, folder: str) -> list[Source]:
     """Every Python file below the folder, by path."""
@@ -229,6 +236,10 @@ def importers(code: Iterable[Source], by: Iterable[Source]) -> Mapping[str, set[
     for source in by:
         for name in source.imports & named - {source.name}:
             found[name].add(source.path)
+        room = f"{source.name.rpartition('.')[0]}."
+        for name in named if source.lazily else ():
+            if name.startswith(room) and name.rpartition(".")[2] in source.lazily:
+                found[name].add(source.path)
     return found
 
 
@@ -242,12 +253,11 @@ def module_rows(code: list[Source], tests: list[Source]) -> Iterator[str]:
             continue
         if room != source.path.parent:
             room = source.path.parent
-            yield f"\n### {room}\n\n| module | what it is | tests |\n| --- | --- | --- |\n"
+            yield f"\n### {room}\n\n| module | tests |\n| --- | --- |\n"
         way, found = _nearest(source.name, direct, inner, by_path)
         first = dict.fromkeys(sorted(found, key=lambda p: (p != stated(source.path), p)), 1)
         via = f"by way of {_link(way)}: " if way else ""
-        what = source.summary.replace("|", "\\|")
-        yield f"| {_link(source.path)} | {what} | {via}{_listed(first)} |\n"
+        yield f"| {_link(source.path)} | {via}{_listed(first)} |\n"
 
 
 def _nearest(

@@ -20,7 +20,7 @@ def code() -> list[made.Source]:
 
 
 @cache
-def testing() -> list[made.Source]:
+def suites() -> list[made.Source]:
     """The modules with tests."""
     every = made.sources(made.ROOT, "tests")
     return [one for one in every if one.path.name.startswith("test_")]
@@ -44,14 +44,14 @@ def test_the_documents_are_as_they_are_generated() -> None:
 
 @pytest.mark.long
 def test_every_rule_of_a_decision_has_a_test_or_a_drill() -> None:
-    named, drilled = made.naming(testing()), made.drills(made.ROOT)
+    named, drilled = made.naming(suites()), made.drills(made.ROOT)
     assert [rule for rule in RULES if not named[rule] and not drilled[rule.value]] == []
 
 
 @pytest.mark.long
 def test_every_module_is_reached_by_a_test() -> None:
-    rows = "".join(made.module_rows(code(), testing()))
-    assert [line for line in rows.splitlines() if line.endswith("|  |")] == []
+    rows = "".join(made.module_rows(code(), suites()))
+    assert [line for line in rows.splitlines() if line.endswith(" |  |")] == []
 
 
 def test_a_function_gives_the_rules_that_it_hands_on_and_none_that_it_compares() -> None:
@@ -99,10 +99,10 @@ def test_a_module_without_tests_is_reached_by_way_of_the_nearest_that_has_some()
         source("tests/a/test_top.py", "import orchestrator.top\nrun('orchestrator.started')"),
     ]
     rows = "".join(made.module_rows(package, over))
-    assert "| [deep.py](../orchestrator/deep.py) |  | by way of [top.py]" in rows
+    assert "| [deep.py](../orchestrator/deep.py) | by way of [top.py]" in rows
     first = "[test_top.py](../tests/test_top.py), [a/test_top.py](../tests/a/test_top.py)"
-    assert f"| [top.py](../orchestrator/top.py) |  | {first} |" in rows
-    assert "[started.py](../orchestrator/started.py) |  | [a/test_top.py]" in rows
+    assert f"| [top.py](../orchestrator/top.py) | {first} |" in rows
+    assert "[started.py](../orchestrator/started.py) | [a/test_top.py]" in rows
 
 
 def test_the_stated_path_of_a_private_module_has_no_underscore() -> None:
