@@ -18,21 +18,6 @@ PACKAGE = ROOT / "orchestrator"
 MOST = 10
 
 NOT_YET = {
-    "orchestrator/cli/advice.py",
-    "orchestrator/cli/again.py",
-    "orchestrator/cli/check.py",
-    "orchestrator/cli/check_access.py",
-    "orchestrator/cli/check_failover.py",
-    "orchestrator/cli/check_lag.py",
-    "orchestrator/cli/check_roles.py",
-    "orchestrator/cli/command.py",
-    "orchestrator/cli/explain.py",
-    "orchestrator/cli/follow.py",
-    "orchestrator/cli/plans.py",
-    "orchestrator/cli/remedies.py",
-    "orchestrator/cli/sentences.py",
-    "orchestrator/cli/status.py",
-    "orchestrator/cli/views.py",
     "orchestrator/client/calls.py",
     "orchestrator/client/document.py",
     "orchestrator/client/dynamodb.py",

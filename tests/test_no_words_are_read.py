@@ -22,11 +22,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
         "str(error).split('\\n')",
     ): "a file's problems stand on a line each on the screen; nothing follows from a line",
     (
-        "client/keeper.py",
-        "self._troubles.get(region.name) != str(error)",
-    ): "a line is logged again only when it says something new; nothing else follows",
-    (
-        "client/sources/bounded.py",
+        "client/sources/fetching.py",
         "text.splitlines()",
     ): "of a library's error only the first line is shown",
 }

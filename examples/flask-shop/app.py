@@ -22,7 +22,6 @@ from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.health import HealthCheck
 from orchestrator.client.heartbeat import Heartbeat
 from orchestrator.client.own_items import RegionItems, items_of
-from orchestrator.client.regions import aws_region
 from orchestrator.client.sources import source
 from orchestrator.client.view import DocumentView
 
@@ -72,7 +71,7 @@ def _fetch(role: str, region: str, document: Document) -> aws_identity.Fetch:
     """
     ordered = sorted(document.regions.values(), key=lambda entry: entry.name != region)
     audience = os.environ.get("AUDIENCE", "aws-dynamodb")
-    return aws_identity.google_web_identity(role, audience, [aws_region(one) for one in ordered])
+    return aws_identity.google_web_identity(role, audience, [one.aws_region for one in ordered])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ in its thread until it ends by itself. Pile-ups do not grow: each lane has two p
 finds none is not begun. A run that hangs for long is written off and gives its place away, or what
 once hung for ever would stay broken; there is an end to that as well.
 
+Checks of health, other regions' heartbeats and looks at a source of the document are made so.
+
 The threads are daemons and not an executor's: the end of the process does not wait for them.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from orchestrator.client.fork import Background, in_child
@@ -34,14 +37,28 @@ class NotInTime(Exception):
     """The work was not done when the time was over, or was not begun for lack of a place."""
 
 
+class NoPlace(NotInTime):
+    """It was not begun: so many earlier runs of it still hang."""
+
+    def __init__(self) -> None:
+        super().__init__("earlier runs still hang")
+
+
 class Lane(Generic[T]):
-    """One piece of work that may hang. name: for the thread. written_off: seconds."""
+    """One piece of work that may hang. name: for the thread. places: how many runs may hang at
+    once. written_off: seconds until a run that hangs takes no place any more."""
 
     def __init__(
-        self, name: str, work: Callable[[], T], *, written_off: float = WRITTEN_OFF
+        self,
+        name: str,
+        work: Callable[..., T],
+        *,
+        places: int = PLACES,
+        written_off: float = WRITTEN_OFF,
     ) -> None:
         self.name = name
         self._work = work
+        self._places = places
         self._written_off = written_off
         self._reset()
         in_child(self, Lane._reset)
@@ -50,14 +67,29 @@ class Lane(Generic[T]):
         self._lock = threading.Lock()
         self._running: dict[threading.Thread, float] = {}  # since when
 
-    def begin(self, done: Callable[[T | BaseException], None]) -> None:
+    def run(self, seconds: float, *given: object) -> T:
+        """What the work comes to with these arguments: its result, or what it raises.
+
+        Raises NotInTime when it takes longer than so many seconds, and NoPlace.
+        """
+        results: SimpleQueue[T | BaseException] = SimpleQueue()
+        self.begin(results.put, *given)
+        try:
+            result = results.get(timeout=seconds)
+        except Empty:
+            raise _late(seconds) from None
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def begin(self, done: Callable[[T | BaseException], None], *given: object) -> None:
         """Have the work done in a thread, which calls `done` with the result or what was raised.
 
-        Without a free place `done` is called at once, with NotInTime.
+        Without a free place `done` is called at once, with NoPlace.
         """
-        thread = Background(lambda _: self._run(thread, done), f"bounded-{self.name}")
+        thread = Background(lambda _: self._run(thread, done, given), f"bounded-{self.name}")
         if not self._take_place(thread):
-            done(NotInTime("earlier runs still hang"))
+            done(NoPlace())
             return
         try:
             thread.start()
@@ -70,14 +102,19 @@ class Lane(Generic[T]):
         now = time.monotonic()
         with self._lock:
             hanging = sum(now - since < self._written_off for since in self._running.values())
-            if hanging >= PLACES or len(self._running) >= MOST:
+            if hanging >= self._places or len(self._running) >= MOST:
                 return False
             self._running[thread] = now
             return True
 
-    def _run(self, thread: threading.Thread, done: Callable[[T | BaseException], None]) -> None:
+    def _run(
+        self,
+        thread: threading.Thread,
+        done: Callable[[T | BaseException], None],
+        given: tuple[object, ...],
+    ) -> None:
         try:
-            result: T | BaseException = self._work()
+            result: T | BaseException = self._work(*given)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is what the work came to
             result = error
         with self._lock:
@@ -102,4 +139,8 @@ def gather(lanes: Mapping[str, Lane[T]], wait: float) -> dict[str, T | BaseExcep
         lane.begin(done(name))
     with changed:
         changed.wait_for(lambda: len(results) == len(lanes), wait)
-        return {name: results.get(name, NotInTime(f"no end in {wait:g} s")) for name in lanes}
+        return {name: results.get(name, _late(wait)) for name in lanes}
+
+
+def _late(seconds: float) -> NotInTime:
+    return NotInTime(f"no end in {seconds:g} s")

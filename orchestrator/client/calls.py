@@ -39,7 +39,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from botocore.parsers import ResponseParserError
 
@@ -157,20 +157,36 @@ class Calls:
             found = self._by(self._document(call), call.home)
             order = self._read_order(found, pinned, consistent=consistent)
             asked = False
-            call.beside.clear()
-            for region in self._turns(found, order, call):
-                if region.name in call.beside:  # it has had its turn
-                    region.breakers.read.untried()
-                    continue
-                if not call.time_for_another(self._needed(region.name, call)):
-                    raise self._none(call, found.document, consistent=consistent) from call.last
+            for region in self._due(found, order, call, consistent=consistent):
                 asked = True
                 if (answered := self._try(region, call, order, found)) is not None:
                     return answered
-            if call.last is not None and kind(call.last) is Kind.DENIED:
-                raise call.denied or call.last  # nobody knows us or the table better
-            if not asked or not call.rest():  # all are dead and were asked, or no time is left
+            if not self._another_round(call, asked=asked):
                 raise self._none(call, found.document, consistent=consistent) from call.last
+
+    @staticmethod
+    def _another_round(call: Call, *, asked: bool) -> bool:
+        """Whether to ask all again, after a pause; False when no time is left, or nobody was asked:
+        all are dead, and were asked before. Raises a region's denial when it was the last word."""
+        if call.last is not None and kind(call.last) is Kind.DENIED:
+            raise call.denied or call.last  # nobody knows us or the table better
+        return asked and call.rest()
+
+    def _due(
+        self, found: Routes, order: Sequence[str], call: Call, *, consistent: bool
+    ) -> Iterator[Region]:
+        """Whom to ask in this round, one after the other, while there is time to.
+
+        Raises NoHealthyRegion when there is none left.
+        """
+        call.beside.clear()
+        for region in self._turns(found, order, call):
+            if region.name in call.beside:  # it has had its turn
+                region.breakers.read.untried()
+                continue
+            if not call.time_for_another(self._needed(region.name, call)):
+                raise self._none(call, found.document, consistent=consistent) from call.last
+            yield region
 
     def _try(
         self, region: Region, call: Call, order: Sequence[str], found: Routes
@@ -294,28 +310,34 @@ class Calls:
 
     def _after_failed_write(self, region: Region, error: Failure, call: Call) -> None:
         """Return if the write may be sent again; else raise what is to be said."""
-        what = self._failed(region, error, call, Need.WRITE)
-        if what in (Kind.ANSWERED, Kind.DENIED):
-            if not call.unknown:
-                raise error
-            hint = f" {words(error)} may be the answer to our own first attempt."
+        match self._failed(region, error, call, Need.WRITE):
+            case Kind.ANSWERED | Kind.DENIED:
+                hint = f" {words(error)} may be the answer to our own first attempt."
+                self._end_answered(error, call, hint)
+            case Kind.THROTTLED | Kind.CROWDED | Kind.BUSY:
+                call.stays = region.name
+                if not (call.rest() and call.time_for_another(self._settings.attempt)):
+                    self._end_answered(error, call)
+            case Kind.UNKNOWN if not self._may_repeat(region, call):
+                raise self._lost(call) from error
+            case Kind.UNKNOWN | Kind.NOT_SENT:
+                self._reread(call)
+                if not call.time_for_another(self._settings.attempt) or not call.rest():
+                    raise self._lost(call) from error
+
+    def _end_answered(self, error: Failure, call: Call, hint: str = "") -> NoReturn:
+        """Raise what the region answered, unless an attempt before may have been executed."""
+        if call.unknown:
             raise self._lost(call, hint) from error
-        if what is Kind.UNKNOWN:
-            call.unknown = True
-            if not call.safe and not call.token:
-                raise self._lost(call) from error
-            if not call.safe:
-                call.only = region.name
-        if what in (Kind.THROTTLED, Kind.CROWDED, Kind.BUSY):
-            call.stays = region.name
-            if call.rest() and call.time_for_another(self._settings.attempt):
-                return
-            if call.unknown:
-                raise self._lost(call) from error
-            raise error
-        self._reread(call)
-        if not call.time_for_another(self._settings.attempt) or not call.rest():
-            raise self._lost(call) from error
+        raise error
+
+    @staticmethod
+    def _may_repeat(region: Region, call: Call) -> bool:
+        """Whether the write may be sent again, now that this attempt may have been executed."""
+        call.unknown = True
+        if not call.safe and call.token:
+            call.only = region.name  # it alone knows the token
+        return call.safe or call.token
 
     def _writer(self, call: Call, pinned: str | None) -> Region:
         """The region that takes this write now. Raises WriteRefused or NoHealthyRegion."""

@@ -12,10 +12,12 @@ others serve.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
 from orchestrator.client.allowed import Allow, never
 from orchestrator.core.endpoints import (
@@ -38,6 +40,8 @@ from orchestrator.core.reading import (
     texts,
 )
 from orchestrator.core.shown import quoted
+
+T = TypeVar("T")
 
 SHOWN = 120
 """Characters that are shown of an endpoint that may not be used."""
@@ -121,35 +125,16 @@ def read_document(data: bytes, allow: Allow = never) -> Document:
     allow: what the application takes beside AWS's names of DynamoDB. A document of which no region
     at all may be used is refused too: another source, or what was known before, serves better.
     """
-    if len(data) > READ:
-        raise Corrupt(f"{len(data)} bytes, more than {READ}: that is no region document")
-    try:
-        document = read_json(data, READ)
-    except ValueError as error:
-        raise Corrupt(f"not JSON: {error}") from error
-    where = "(document)"
-    try:
-        fields = strict(document)
-        where = "revision"
-        revision = _number(fields.get("revision"), HIGHEST)
-        where = "epoch"
-        epoch = _number(fields.get("epoch"), EPOCHS)
-        where = "primary"
-        primary = text(fields.get("primary"))
-        where = "evacuated"
-        evacuated = frozenset(maybe(fields.get("evacuated"), texts) or ())
-        where = "regions"
-        found = [_region(name, entry, allow) for name, entry in mapping(fields["regions"]).items()]
-    except (TypeError, ValueError, KeyError, OverflowError) as error:
-        raise Corrupt(f"{where}: {error}") from error
-    if len(found) > MOST_REGIONS:
-        raise Corrupt(f"regions: {len(found)} of them, more than {MOST_REGIONS}")
-    names = [entry.name for entry, _ in found]
-    if primary not in names:
-        raise Corrupt(f"primary: {quoted(primary)} is not one of the regions ({', '.join(names)})")
+    fields = _fields(data)
+    revision = _field(fields, "revision", partial(_number, highest=HIGHEST))
+    epoch = _field(fields, "epoch", partial(_number, highest=EPOCHS))
+    primary = _field(fields, "primary", text)
+    evacuated = _field(fields, "evacuated", _evacuated)
+    found = _field(fields, "regions", partial(_regions, allow=allow))
+    _must_be_whole(primary, [entry.name for entry, _ in found])
     refused = {entry.name: why for entry, why in found if why}
     regions = {
-        entry.name: replace(entry, evacuated=True) if entry.name in evacuated else entry
+        entry.name: replace(entry, evacuated=entry.name in evacuated)
         for entry, why in found
         if not why
     }
@@ -157,6 +142,45 @@ def read_document(data: bytes, allow: Allow = never) -> Document:
         why = "; ".join(f"{_shown(name)}: {fault}" for name, fault in refused.items())
         raise Corrupt(f"regions: none may be used ({why})")
     return Document(revision, epoch, primary, MappingProxyType(regions), MappingProxyType(refused))
+
+
+def _fields(data: bytes) -> Mapping[str, object]:
+    if len(data) > READ:
+        raise Corrupt(f"{len(data)} bytes, more than {READ}: that is no region document")
+    try:
+        document = read_json(data, READ)
+    except ValueError as error:
+        raise Corrupt(f"not JSON: {error}") from error
+    return _read("(document)", document, strict)
+
+
+def _field(fields: Mapping[str, object], name: str, read: Callable[[object], T]) -> T:
+    """This field as `read` takes it. Raises Corrupt, naming it."""
+    return _read(name, fields.get(name), read)
+
+
+def _read(where: str, value: object, read: Callable[[object], T]) -> T:
+    try:
+        return read(value)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise Corrupt(f"{where}: {error}") from error
+
+
+def _must_be_whole(primary: str, names: Sequence[str]) -> None:
+    """Raises Corrupt for too many regions, and for a primary that is none of them."""
+    if len(names) > MOST_REGIONS:
+        raise Corrupt(f"regions: {len(names)} of them, more than {MOST_REGIONS}")
+    if primary not in names:
+        raise Corrupt(f"primary: {quoted(primary)} is not one of the regions ({', '.join(names)})")
+
+
+def _evacuated(value: object) -> frozenset[str]:
+    return frozenset(maybe(value, texts) or ())
+
+
+def _regions(value: object, allow: Allow) -> list[tuple[RegionEntry, str]]:
+    """Each region, and why no request may go there; empty where it may."""
+    return [_region(name, entry, allow) for name, entry in mapping(value).items()]
 
 
 def _region(name: str, value: object, allow: Allow) -> tuple[RegionEntry, str]:

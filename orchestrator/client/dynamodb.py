@@ -113,7 +113,7 @@ class MultiRegionDynamoDB:
         clock: Clock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251  # the application's clock, with which fences are compared
     ) -> None:
-        if deadline <= 0 or connect_timeout <= 0 or read_timeout <= 0:
+        if min(deadline, connect_timeout, read_timeout) <= 0:
             raise ValueError("deadline, connect_timeout and read_timeout are seconds, more than 0")
         import boto3  # noqa: F401  # before a thread of ours and the application import it at once
 
@@ -123,18 +123,7 @@ class MultiRegionDynamoDB:
         own = process_home if callable(home) else home
         self._homes = _homes(home, process_home, keys, Mode(mode), Consistency(consistency))
         self._owns_view = not isinstance(source, DocumentView)
-        if isinstance(source, DocumentView):
-            if allow_endpoint is not None:
-                raise ValueError("give allow_endpoint to the DocumentView: it reads the document")
-            self.view = source
-        else:
-            sources = tuple(source) if isinstance(source, Sequence) else (source,)
-            self.view = DocumentView(
-                sources,
-                interval=refresh_interval,
-                max_staleness=max_staleness,
-                allow_endpoint=allow_endpoint or never,
-            )
+        self.view = _view(source, refresh_interval, max_staleness, allow_endpoint)
         config = client_config(connect_timeout, read_timeout)
         clock = clock or Clock()
         make_session = session or partial(_session, credentials)
@@ -152,18 +141,11 @@ class MultiRegionDynamoDB:
         self._options = Options(deadline)
         self._home = own
         self._health_table = health_table
-
-        def renew() -> None:
-            if late_patcher():  # the application's own calls say so
-                return
-            if (latest := self.view.latest) is not None:
-                self._regions.prepare(latest)  # a view that is shared, or inherited by a fork
-            if credentials is not None:
-                credentials.refresh_if_due(now())
-
+        self._credentials = credentials
+        self._now = now
         try_write = None if health_table is None else self._try_write
         self._keeper = Keeper(
-            self._regions, self._ask, renew, warm_every=warm_every, write=try_write
+            self._regions, self._ask, self._renew, warm_every=warm_every, write=try_write
         )
         self._handed = Handed(self._router(self._options), own)
         self.view.on_change(self._regions.prepare)
@@ -316,6 +298,15 @@ class MultiRegionDynamoDB:
     def _router(self, options: Options) -> Router:
         return Router(self._calls, options, self._homes)
 
+    def _renew(self) -> None:
+        """What the keeper has done in each of its rounds."""
+        if late_patcher():  # the application's own calls say so
+            return
+        if (latest := self.view.latest) is not None:
+            self._regions.prepare(latest)  # a view that is shared, or inherited by a fork
+        if self._credentials is not None:
+            self._credentials.refresh_if_due(self._now())
+
     def _ask(self, region: Region) -> object:
         if self._health_table is None:
             return region.client.describe_endpoints()
@@ -333,6 +324,25 @@ class MultiRegionDynamoDB:
             )
         except region.client.exceptions.ConditionalCheckFailedException:
             return
+
+
+def _view(
+    source: Source | Sequence[Source] | DocumentView,
+    interval: float,
+    max_staleness: float,
+    allow: Allow | None,
+) -> DocumentView:
+    """The view that was given, or one of these sources. Raises ValueError."""
+    if isinstance(source, DocumentView):
+        if allow is not None:
+            raise ValueError("give allow_endpoint to the DocumentView: it reads the document")
+        return source
+    return DocumentView(
+        tuple(source) if isinstance(source, Sequence) else (source,),
+        interval=interval,
+        max_staleness=max_staleness,
+        allow_endpoint=allow or never,
+    )
 
 
 def _homes(

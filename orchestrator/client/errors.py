@@ -8,6 +8,8 @@
 
     HomeError (ValueError)  where a key is at home is not known: nothing was sent. A fault of the
                             program, which no repeat cures
+    PatchedLate (RuntimeError)    gevent patched too late: nothing is sent in this process
+    UnfitBotocore (RuntimeError)  nothing was routed: install a boto3 that this client works with
 
 What DynamoDB itself answers (a condition that failed, a missing table, throttling that outlasted
 the deadline) comes through as botocore's own `ClientError`, as from boto3.
@@ -30,8 +32,32 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Silence(StrEnum):
+    """Why a source has no answer, as far as it is known.
+
+    LATE: no whole answer in time. HANGING: earlier looks hang, and none was begun. DENIED: not
+    permitted. MISSING: there is no document. REFUSED: it is there, and not in a form that is taken.
+    FAILING: the server says that it fails.
+    """
+
+    UNKNOWN = "unknown"
+    LATE = "late"
+    HANGING = "hanging"
+    DENIED = "denied"
+    MISSING = "missing"
+    REFUSED = "refused"
+    FAILING = "failing"
+
+
 class SourceUnavailable(Exception):
-    """A source of the document did not answer, refused, or has no document. Ask again later."""
+    """A source of the document did not answer, refused, or has no document. Ask again later.
+
+    kind: it is logged once for each, whatever else the text says.
+    """
+
+    def __init__(self, text: str = "", kind: Silence = Silence.UNKNOWN) -> None:
+        self.kind = kind
+        super().__init__(text)
 
 
 class RegionError(ConnectionError):
@@ -85,3 +111,11 @@ class HomeError(ValueError):
 
     def __init__(self, operation: str, what: str, do: str) -> None:
         super().__init__(f"{operation}: {what}. Nothing was sent, to no region. {do}")
+
+
+class PatchedLate(RuntimeError):
+    """The process was patched after this client, boto3 or urllib3 was imported."""
+
+
+class UnfitBotocore(RuntimeError):
+    """With this botocore no call can be routed, or not safely."""

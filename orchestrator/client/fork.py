@@ -27,10 +27,11 @@ PATIENCE = 3.0
 """Seconds that a fork waits for work under way, and that new work waits for a fork."""
 
 
-class _Gate:
-    """Counts the work under way, and the forks that wait for it."""
+class Gate:
+    """Counts the work under way, and the forks that wait for it. patience: seconds of a wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._changed = threading.Condition()
         self._working = 0
         self._forking = 0
@@ -40,12 +41,16 @@ class _Gate:
     def _mine(self) -> int:
         return getattr(self._own, "working", 0)
 
-    def enter(self) -> None:
-        """Work begins, after the fork that is under way. Within other work it begins at once."""
+    def enter(self) -> bool:
+        """Work begins, after the fork that is under way. Within other work it begins at once.
+
+        False if the fork took longer than that may be waited for.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: not self._forking or self._mine, PATIENCE)
+            in_time = self._changed.wait_for(self._may_enter, self._patience)
             self._working += 1
             self._own.working = self._mine + 1
+            return in_time
 
     def leave(self) -> None:
         """Work has ended."""
@@ -54,11 +59,14 @@ class _Gate:
             self._own.working = self._mine - 1
             self._changed.notify_all()
 
-    def shut(self) -> None:
-        """A fork is about to be made: wait for all work but this thread's own."""
+    def shut(self) -> bool:
+        """A fork is about to be made: wait for all work but this thread's own.
+
+        False if the work took longer than that may be waited for.
+        """
         with self._changed:
             self._forking += 1
-            self._changed.wait_for(lambda: self._working <= self._mine, PATIENCE)
+            return self._changed.wait_for(lambda: self._working <= self._mine, self._patience)
 
     def open(self) -> None:
         """The fork was made, or failed."""
@@ -66,11 +74,14 @@ class _Gate:
             self._forking -= 1
             self._changed.notify_all()
 
+    def _may_enter(self) -> bool:
+        return not self._forking or self._mine > 0
+
 
 class _Process:
     """This process's gate."""
 
-    gate = _Gate()
+    gate = Gate()
 
     @classmethod
     def before_fork(cls) -> None:
@@ -82,7 +93,7 @@ class _Process:
 
     @classmethod
     def in_child(cls) -> None:
-        cls.gate = _Gate()
+        cls.gate = Gate()
 
 
 os.register_at_fork(
@@ -93,12 +104,15 @@ os.register_at_fork(
 
 
 @contextmanager
-def work() -> Iterator[None]:
-    """What a thread of ours does beside the requests: a fork waits until it is done."""
+def work() -> Iterator[bool]:
+    """What a thread of ours does beside the requests: a fork waits until it is done.
+
+    Gives whether it begins in time: False if a fork takes longer than that may be waited for.
+    """
     gate = _Process.gate
-    gate.enter()
+    in_time = gate.enter()
     try:
-        yield
+        yield in_time
     finally:
         gate.leave()
 

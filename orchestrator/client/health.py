@@ -30,9 +30,10 @@ from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 
-from orchestrator.client.beat import HEALTH_KEY, Pulse, heartbeat_key, judge, read_beat
+from orchestrator.client.beat import HEALTH_KEY, Beat, Pulse, Sight, heartbeat_key, judge, read_beat
 from orchestrator.client.bounded import Lane, NotInTime, gather
 from orchestrator.client.fork import in_child
+from orchestrator.client.once import WELL, Once, kind_of
 from orchestrator.client.own_items import TIMEOUT, Item, OwnItems, Throttled, now
 from orchestrator.client.role import Role
 from orchestrator.client.routing import Mode
@@ -134,7 +135,7 @@ class HealthCheck:
         self._items = items
         self._regions = regions
         self._lanes: dict[str, Lane[object]] = {TABLE: Lane(TABLE, self._read)}
-        self._known: dict[str, str] = {}
+        self._once = Once()
         self._latest: Health | None = None
         self._reset()
         in_child(self, HealthCheck._reset)
@@ -258,54 +259,81 @@ class HealthCheck:
     ) -> tuple[dict[str, float | None] | None, dict[str, Pulse]]:
         """Lag and heartbeats of the other regions. items: None where they could not be read."""
         names = self._measured()
+        others = [name for name in names if name != self.region]
         if self._view is not None and not names:
             return None, {}
         if items is None:
-            return {name: None for name in names if name != self.region}, {}
-        at = now()
+            return dict.fromkeys(others), {}
         beats = {name: read_beat(items.get(heartbeat_key(name))) for name in names}
-        is_kept = any(beat is not None for beat in beats.values())
-        lag: dict[str, float | None] = {}
-        pulses: dict[str, Pulse] = {}
-        for name in beats.keys() - {self.region}:
-            sights = [beat.seen[name] for beat in beats.values() if beat and name in beat.seen]
-            pulse, behind = judge(beats[name], at, sights)
-            pulses[name] = pulse
-            self._tell(f"heartbeat of {name}", pulse, good=pulse in {Pulse.FRESH, Pulse.MISSING})
-            if is_kept:
-                lag[name] = None if behind is None else round(behind, 3)
-        return lag, pulses
+        lags, pulses = _judged(beats, others)
+        for name, pulse in pulses.items():
+            good = pulse in {Pulse.FRESH, Pulse.MISSING}
+            self._tell(f"heartbeat of {name}", pulse, pulse, good=good, usual=good)
+        return lags if any(beats.values()) else {}, pulses
 
     # --- what is logged
 
     def _state(self, name: str, result: object) -> CheckState:
-        state, why = _judge_check(result)
-        if name == TABLE and state is CheckState.OK and HEALTH_KEY not in _keys(result):
-            why = f"the item {HEALTH_KEY} is not in the table: it answers, so it counts as healthy"
-        self._tell(f"check {name}", f"{state}{why and ': '}{why}", good=state is CheckState.OK)
-        return state
+        finding = _judge_check(result)
+        if name == TABLE and finding.state is CheckState.OK and HEALTH_KEY not in _keys(result):
+            finding = _NO_ITEM
+        good = finding.state is CheckState.OK
+        text = ": ".join(filter(None, (finding.state, finding.why)))
+        kind = (finding.state, finding.kind)
+        self._tell(f"check {name}", text, kind, good=good, usual=good and not finding.why)
+        return finding.state
 
-    def _tell(self, what: str, known: str, *, good: bool) -> None:
-        """Say it once for each change; that all was well from the start is nothing to say."""
-        before = self._known.get(what, known if good and ":" not in known else "")
-        self._known[what] = known
-        if before != known:
+    def _tell(self, what: str, text: str, kind: object, *, good: bool, usual: bool) -> None:
+        """Say it once for each change of kind. usual: not if it was so from the start."""
+        if self._once.is_new(what, kind, usual=usual):
             level = logging.INFO if good else logging.WARNING
-            _LOG.log(level, "health of %s: %s: %s", self.region, what, known)
+            _LOG.log(level, "health of %s: %s: %s", self.region, what, text)
 
 
-def _judge_check(result: object) -> tuple[CheckState, str]:
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What a check came to. why: for people. kind: of the trouble, see `once`."""
+
+    state: CheckState
+    why: str = ""
+    kind: object = WELL
+
+
+_NO_ITEM = _Finding(
+    CheckState.OK,
+    f"the item {HEALTH_KEY} is not in the table: it answers, so it counts as healthy",
+    "no item",
+)
+
+
+def _judge_check(result: object) -> _Finding:
     match result:
         case Throttled():
-            return CheckState.THROTTLED, str(result)
+            return _Finding(CheckState.THROTTLED, str(result), kind_of(result))
         case NotInTime() | TimeoutError():
-            return CheckState.TIMEOUT, str(result)
+            return _Finding(CheckState.TIMEOUT, str(result), kind_of(result))
         case BaseException():
-            return CheckState.FAILING, f"{type(result).__name__}: {result}"
+            why = f"{type(result).__name__}: {result}"
+            return _Finding(CheckState.FAILING, why, kind_of(result))
         case False:
-            return CheckState.FAILING, "it returned False"
+            return _Finding(CheckState.FAILING, "it returned False")
         case _:
-            return CheckState.OK, ""
+            return _Finding(CheckState.OK)
+
+
+def _judged(
+    beats: Mapping[str, Beat | None], names: Sequence[str]
+) -> tuple[dict[str, float | None], dict[str, Pulse]]:
+    """Lag and heartbeat of each of these regions."""
+    at = now()
+    judged = {name: judge(beats[name], at, _sights(name, beats)) for name in names}
+    lags = {name: None if lag is None else round(lag, 3) for name, (_, lag) in judged.items()}
+    return lags, {name: pulse for name, (pulse, _) in judged.items()}
+
+
+def _sights(name: str, beats: Mapping[str, Beat | None]) -> list[Sight]:
+    """What every region whose heartbeat is readable knew of this one's."""
+    return [beat.seen[name] for beat in beats.values() if beat and name in beat.seen]
 
 
 def _keys(result: object) -> Mapping[str, Item]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -29,7 +28,8 @@ from orchestrator.client.beat import (
 )
 from orchestrator.client.bounded import Lane, gather
 from orchestrator.client.document import RegionEntry
-from orchestrator.client.fork import Background, in_child, work
+from orchestrator.client.fork import in_child
+from orchestrator.client.loop import Failing, Loop
 from orchestrator.client.own_items import OwnItems, now
 from orchestrator.client.view import DocumentView
 
@@ -42,8 +42,6 @@ ASK_WAIT = 2.0
 """Seconds that other regions are waited for, when they are asked for what they wrote."""
 
 Peers = Callable[[RegionEntry], OwnItems]
-
-_running: set[Heartbeat] = set()  # in a forked child no thread holds them any more
 
 
 class Heartbeat:
@@ -75,42 +73,23 @@ class Heartbeat:
         self._regions = regions
         self._lanes: dict[tuple[str, str], Lane[float]] = {}
         self._found: dict[str, Sight] = {}
-        self._trouble = ""
-        self._reset()
+        self._beats = Loop("heartbeat", self._try, _failing(region), every=every)
         in_child(self, Heartbeat.after_fork)
-
-    def _reset(self) -> None:
-        self._changed = threading.Condition()
-        self._closed = False
-        self._thread: threading.Thread | None = None
 
     # --- life
 
     def start(self) -> Self:
         """Begin to beat. Idempotent."""
-        with self._changed:
-            if self._thread is None and not self._closed:
-                _running.add(self)
-                self._thread = Background(self._run, "heartbeat")
-                self._thread.start()
+        self._beats.start()
         return self
 
     def close(self) -> None:
         """Beat no more. Idempotent."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            thread = self._thread
-        _running.discard(self)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=5.0)
+        self._beats.close()
 
     def after_fork(self) -> None:
-        """In a child process: threads are gone, locks may be held by nobody; begin again."""
-        running = self._thread is not None and not self._closed
-        self._reset()
-        if running:
-            self.start()
+        """In a child process: beat on, if the parent did."""
+        self._beats.after_fork()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -123,25 +102,12 @@ class Heartbeat:
     ) -> None:
         self.close()
 
-    def _run(self, at_home: Callable[[], bool]) -> None:
-        changed = self._changed
-        while not self._closed and at_home():
-            with work():
-                pause = self._try()
-            with changed:
-                changed.wait_for(lambda: self._closed, pause)
-
-    def _try(self) -> float:
-        """One heartbeat, whatever it comes to; seconds until the next one."""
-        try:
-            written = self.beat()
-        except Exception as error:  # noqa: BLE001  # this thread must outlive every fault
-            self._tell(f"{type(error).__name__}: {error}")
-            written = True  # nobody else may have written it: try again as soon as ever
-        else:
-            self._tell("")
-        spread = (0.8, 1.2) if written else (1.0, 2.0)
-        return self.every * random.uniform(*spread)  # noqa: S311  # spreads load
+    def _try(self) -> float | None:
+        """One heartbeat; seconds until the next one. Raises what the table raises: nobody else may
+        have written one then, so it is tried again as soon as ever."""
+        if self.beat():
+            return None
+        return self.every * random.uniform(1.0, 2.0)  # noqa: S311  # spreads load
 
     # --- one heartbeat
 
@@ -216,17 +182,10 @@ class Heartbeat:
         regions = self._regions or (document.names if document else ())
         return tuple(name for name in regions if name != self.region)
 
-    def _tell(self, what: str) -> None:
-        """Say it once when it begins to fail, differs in how, or is well again."""
-        if self._trouble == what:
-            return
-        self._trouble = what
-        if what:
-            _LOG.warning(
-                "heartbeat of %s is not written: %s. The other regions will not know how far behind"
-                " this one they are",
-                self.region,
-                what,
-            )
-        else:
-            _LOG.info("heartbeat of %s is written again", self.region)
+
+def _failing(region: str) -> Failing:
+    return Failing(
+        f"heartbeat of {region} is not written",
+        "The other regions will not know how far behind this one they are",
+        f"heartbeat of {region} is written again",
+    )

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from orchestrator.client import attempt
 from orchestrator.client.breaker import LEASE, BreakerState, Need
 from orchestrator.client.fork import Background, work
-from orchestrator.client.outcome import FAILURES, Kind, kind
+from orchestrator.client.loop import Failing, Loop
+from orchestrator.client.once import WELL, Once, kind_of
+from orchestrator.client.outcome import FAILURES, Failure, Kind, kind
 from orchestrator.client.regions import Region, Regions
 
 _LOG = logging.getLogger(__name__)
@@ -29,7 +31,14 @@ WARM_CONNECTIONS = 2
 """Connections kept open to a region that gets no requests."""
 
 ROUND = 0.5
-"""Seconds between two looks at what is due."""
+"""Seconds between two looks at what is due, spread by a fifth."""
+
+_FAILING = Failing(
+    "keeping the regions warm failed",
+    "Requests go on without it",
+    "keeping the regions warm works again",
+    bug=True,
+)
 
 
 class Keeper:
@@ -59,44 +68,32 @@ class Keeper:
         self._patience = patience
         self._also = also
         self._warm_every = warm_every
+        self._rounds = Loop("region-keeper", self._round, _FAILING, every=ROUND, first=ROUND)
         self._reset()
 
     def _reset(self) -> None:
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._asking: dict[tuple[str, Need], list[threading.Thread]] = {}
         self._unwritten: set[str] = set()  # where the write is not taken: a user's finds out
         self._renewing: threading.Thread | None = None
-        self._troubles: dict[str, str] = {}
+        self._once = Once()
 
     def start(self) -> None:
         """Begin. Idempotent."""
-        if self._thread is None and not self._stopping.is_set():
-            self._thread = Background(self._run, "region-keeper")
-            self._thread.start()
+        self._rounds.start()
 
     def close(self) -> None:
         """End; waits for nothing but its own round. Idempotent."""
-        self._stopping.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=2.0)
+        self._rounds.close()
 
     def after_fork(self) -> None:
         """In a child process: begin again if the parent had begun."""
-        running = self._thread is not None and not self._stopping.is_set()
         self._reset()
-        if running:
-            self.start()
+        self._rounds.after_fork()
 
-    def _run(self, at_home: Callable[[], bool]) -> None:
-        stopping = self._stopping
-        while not stopping.wait(ROUND) and at_home():
-            try:
-                self._renew()
-                for region in self._regions.all():
-                    self._look(region)
-            except Exception:  # noqa: BLE001  # this thread must outlive every fault
-                _LOG.exception("keeping the regions warm failed; requests go on without it")
+    def _round(self) -> None:
+        self._renew()
+        for region in self._regions.all():
+            self._look(region)
 
     def _renew(self) -> None:
         """What may hang has a thread of its own, one at a time."""
@@ -120,36 +117,37 @@ class Keeper:
         self._asking[key] = [_begin(self._put, region, need) for _ in range(warm)]
 
     def _put(self, region: Region, need: Need) -> None:
-        breaker = region.breakers.of(need)
         attempt.begin(self._patience)  # a region may send a byte now and then, for ever
         try:
             self._ask(region) if need is Need.READ or self._write is None else self._write(region)
         except FAILURES as error:
-            match kind(error):
-                case Kind.NOT_SENT:
-                    region.breakers.unreachable(need)
-                    return
-                case Kind.UNKNOWN:
-                    breaker.failed()
-                    return
-                case Kind.THROTTLED:
-                    breaker.throttled()
-                    return
-                case Kind.ANSWERED | Kind.DENIED if need is Need.WRITE:
-                    self._leave_to_users(region, error)
-                    return
-                case Kind.ANSWERED | Kind.BUSY | Kind.CROWDED | Kind.DENIED:
-                    pass
+            if not self._answers(region, need, error):
+                return
         except Exception as error:  # noqa: BLE001  # credentials and the like: no fault of the region
-            if self._troubles.get(region.name) != str(error):  # once for each change
+            if self._once.is_new(region.name, kind_of(error)):
                 _LOG.warning("%s was not asked: %s", region.name, error)
-            self._troubles[region.name] = str(error)
             return
         finally:
             attempt.end()
-        self._troubles.pop(region.name, None)
+        self._once.is_new(region.name, WELL)
         region.breakers.succeeded(need)
         region.used = time.monotonic()
+
+    def _answers(self, region: Region, need: Need, error: Failure) -> bool:
+        """Whether the region is well by this error of it; if not, its breaker learns so."""
+        breaker = region.breakers.of(need)
+        match kind(error):
+            case Kind.NOT_SENT:
+                region.breakers.unreachable(need)
+            case Kind.UNKNOWN:
+                breaker.failed()
+            case Kind.THROTTLED:
+                breaker.throttled()
+            case Kind.ANSWERED | Kind.DENIED if need is Need.WRITE:
+                self._leave_to_users(region, error)
+            case Kind.ANSWERED | Kind.BUSY | Kind.CROWDED | Kind.DENIED:
+                return True
+        return False
 
     def _leave_to_users(self, region: Region, error: Exception) -> None:
         """The write was refused before it was one: it says nothing of writes."""

@@ -19,8 +19,8 @@ Names = Callable[[str], Sequence[str]]
 Arguments = Mapping[str, Any]
 
 _EQUAL = re.compile(
-    r"(?P<name>#\w+|\b[A-Za-z_]\w*)\s*=\s*(?P<value>:\w+)"
-    r"|(?P<right>:\w+)\s*=\s*(?P<left>#\w+|[A-Za-z_]\w*)",
+    r"(?P<name>#\w+|\b[A-Za-z_]\w*)\s*=\s*(?P<given>:\w+)"
+    r"|(?P<given_first>:\w+)\s*=\s*(?P<name_last>#\w+|[A-Za-z_]\w*)",
     re.ASCII,
 )
 
@@ -137,7 +137,7 @@ def _expression(given: Arguments, name: str) -> Any:
     names = given.get("ExpressionAttributeNames") or {}
     values = given.get("ExpressionAttributeValues") or {}
     for found in _EQUAL.finditer(str(given.get("KeyConditionExpression") or "")):
-        attribute = found["name"] or found["left"]
+        attribute = found["name"] or found["name_last"]
         if names.get(attribute, attribute) == name:
-            return values.get(found["value"] or found["right"])
+            return values.get(found["given"] or found["given_first"])
     return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.client.beat import Beat, Sight
 from orchestrator.client.document import RegionEntry
 from orchestrator.client.patched import must_be_early
-from orchestrator.client.regions import aws_region, share_time, whole
+from orchestrator.client.regions import share_time, whole
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -173,7 +173,7 @@ class RegionItems:
 
 def items_of(table: str, entry: RegionEntry, session: Session | None = None) -> RegionItems:
     """The items of our own in the region that the document names so."""
-    return RegionItems(table, aws_region(entry), endpoint_url=entry.endpoint_url, session=session)
+    return RegionItems(table, entry.aws_region, endpoint_url=entry.endpoint_url, session=session)
 
 
 @contextmanager

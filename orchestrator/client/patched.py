@@ -16,6 +16,8 @@ import ssl
 import sys
 from importlib import import_module
 
+from orchestrator.client.errors import PatchedLate
+
 Classes = tuple[object, ...]
 
 CONTEXT = "urllib3.util.ssl_"
@@ -23,10 +25,6 @@ CONTEXT = "urllib3.util.ssl_"
 
 
 PATCHERS = ("gevent", "eventlet")
-
-
-class PatchedLate(RuntimeError):
-    """The process was patched after this client, boto3 or urllib3 was imported."""
 
 
 def _classes() -> Classes:

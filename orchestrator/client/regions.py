@@ -23,6 +23,7 @@ from orchestrator.client.breaker import BreakerState, Need
 from orchestrator.client.breakers import Breakers
 from orchestrator.client.document import Document, RegionEntry
 from orchestrator.client.environment import hold_against
+from orchestrator.client.once import WELL, Once, kind_of
 from orchestrator.client.patched import must_be_early
 
 if TYPE_CHECKING:
@@ -126,11 +127,6 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def aws_region(entry: RegionEntry) -> str:
-    """The AWS region that requests are signed for: the endpoint's, else the document's."""
-    return entry.aws_region
-
-
 class Regions:
     """The regions of the newest document. session: makes the boto3 Session, once, when needed.
 
@@ -149,7 +145,7 @@ class Regions:
         self._session: Session | None = None
         self._made: Mapping[str, Region] = {}
         self._lock = threading.Lock()
-        self._troubles: dict[str, str] = {}
+        self._once = Once()
 
     def get(self, entry: RegionEntry) -> Region:
         """The region of this entry; made now where nobody needed it before. Raises Unusable."""
@@ -169,18 +165,13 @@ class Regions:
             try:
                 self.get(entry)
             except Exception as error:  # noqa: BLE001  # one must not take the others along
-                self._tell(entry.name, str(error))
+                if self._once.is_new(entry.name, kind_of(error)):
+                    _LOG.warning("no client for %s: %s", entry.name, error)
             else:
-                self._tell(entry.name, "")
+                self._once.is_new(entry.name, WELL)
         with self._lock:
             if self._made.keys() - document.regions.keys():
                 self._made = {n: r for n, r in self._made.items() if n in document.regions}
-
-    def _tell(self, region: str, trouble: str) -> None:
-        """Say it once for each change."""
-        if trouble and self._troubles.get(region) != trouble:
-            _LOG.warning("no client for %s: %s", region, trouble)
-        self._troubles[region] = trouble
 
     def all(self) -> tuple[Region, ...]:
         """Those made so far."""
@@ -191,7 +182,7 @@ class Regions:
         with self._lock:
             return self._session_for(entry).resource(
                 "dynamodb",
-                region_name=aws_region(entry),
+                region_name=entry.aws_region,
                 endpoint_url=entry.endpoint_url,
                 config=_as_named(),
             )
@@ -217,7 +208,7 @@ class Regions:
                 return known
             client = self._session_for(entry).client(
                 "dynamodb",
-                region_name=aws_region(entry),
+                region_name=entry.aws_region,
                 endpoint_url=entry.endpoint_url,
                 config=_as_named().merge(self._config or client_config()),
             )

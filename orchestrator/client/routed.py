@@ -33,7 +33,7 @@ from botocore.exceptions import ClientError
 from orchestrator.client.batches import in_parts, merged
 from orchestrator.client.call import Ask, Options
 from orchestrator.client.calls import WORTH_IT, WRITES, Calls
-from orchestrator.client.errors import NoHealthyRegion, Outcome
+from orchestrator.client.errors import NoHealthyRegion, Outcome, UnfitBotocore
 from orchestrator.client.fork import in_child
 from orchestrator.client.home import STATEMENTS, Homes, Part, chosen
 from orchestrator.client.key_names import key_names
@@ -68,10 +68,6 @@ READS = frozenset({"get_item", "query", "scan", "batch_get_item", "transact_get_
 Arguments = Mapping[str, Any]
 Answer = tuple[Any, dict[str, Any]]
 """What botocore's client makes of a request: the HTTP answer, and what was parsed of it."""
-
-
-class UnfitBotocore(RuntimeError):
-    """With this botocore no call can be routed, or not safely."""
 
 
 class PageKey(dict[str, Any]):

@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import logging
 import math
-import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +30,9 @@ from orchestrator.client.allowed import Allow, never
 from orchestrator.client.awake import Awake
 from orchestrator.client.document import Document, read_document
 from orchestrator.client.errors import SourceUnavailable
-from orchestrator.client.fork import Background, in_child, work
+from orchestrator.client.fork import in_child
+from orchestrator.client.loop import Failing, Loop
+from orchestrator.client.once import WELL, Once, kind_of
 from orchestrator.client.patched import must_be_early
 from orchestrator.client.source import Source
 from orchestrator.core.limits import AHEAD, is_ahead
@@ -51,6 +52,23 @@ its turn, and was not frozen."""
 
 MAX_STALENESS = 30.0
 """Seconds; the default of `policy.graceful.max_staleness`, which must not be shorter than this."""
+
+
+_AGE = "age"  # of the knowledge: one of the things that are told once, beside the sources
+
+_FAILING = Failing(
+    "looking for the region document failed",
+    "What was known before is kept",
+    "looking for the region document works again",
+    bug=True,
+)
+
+
+class _Ignored(Enum):
+    """Why a document that a source has is ignored."""
+
+    AHEAD = auto()
+    BEHIND = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +120,17 @@ class DocumentView:
         self._from = 0  # the source that the knowledge is from
         self._below: dict[int, _Below] = {}  # by source: what it has not come to, and since when
         self._overruled: set[int] = set()
-        self._troubles: dict[int, str] = {}
-        self._told_stale = False
+        self._once = Once()
         self._listeners: list[Callable[[Document], None]] = []
-        self._reset()
+        self._looks = Loop(
+            "region-document",
+            self._look,
+            _FAILING,
+            every=interval,
+            spacing=SPACING,
+            awake=self.awake,
+        )
         in_child(self, DocumentView.after_fork)
-
-    def _reset(self) -> None:
-        self._changed = threading.Condition()
-        self._wanted = 0  # looks are numbered: asked for, begun, ended
-        self._begun = 0
-        self._ended = 0
-        self._closed = False
-        self._thread: threading.Thread | None = None
 
     # --- what requests ask
 
@@ -143,17 +159,12 @@ class DocumentView:
 
         Many callers at once share one look. It must be one that begins after this call.
         """
-        with self._changed:
-            wanted = self._wanted = self._begun + 1
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._ended >= wanted or self._closed, wait)
-            return self._ended >= wanted
+        return self._looks.turn_now(wait)
 
     def wait_first(self, wait: float) -> Document | None:
         """The document; waits for the first one at most `wait` seconds, and never again."""
         if self._latest is None:
-            with self._changed:
-                self._changed.wait_for(lambda: self._latest is not None or self._closed, wait)
+            self._looks.wait_for(lambda: self._latest is not None, wait)
         return self._latest
 
     def on_change(self, listener: Callable[[Document], None]) -> None:
@@ -164,29 +175,16 @@ class DocumentView:
 
     def start(self) -> Self:
         """Begin to look. Idempotent."""
-        self.awake.start()
-        with self._changed:
-            if self._thread is None and not self._closed:
-                self._thread = Background(self._run, "region-document")
-                self._thread.start()
+        self._looks.start()
         return self
 
     def close(self) -> None:
         """Look no more; what is known stays. Idempotent."""
-        self.awake.close()
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=5.0)
+        self._looks.close()
 
     def after_fork(self) -> None:
-        """In a child process: threads are gone, locks may be held by nobody; begin again."""
-        running = self._thread is not None and not self._closed
-        self._reset()
-        if running:
-            self.start()
+        """In a child process: look on, if the parent did."""
+        self._looks.after_fork()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -201,26 +199,6 @@ class DocumentView:
 
     # --- the background thread
 
-    def _run(self, at_home: Callable[[], bool]) -> None:
-        changed = self._changed
-        while True:
-            with changed:
-                if self._closed or not at_home():
-                    return
-                self._begun += 1
-            freezes = self.awake.freezes
-            with work():
-                self._look()
-            with changed:
-                if not at_home():
-                    return
-                self.awake.answered(freezes)
-                self._ended = self._begun
-                changed.notify_all()
-                changed.wait_for(lambda: self._closed, SPACING)
-                pause = self.interval * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load
-                changed.wait_for(lambda: self._closed or self._wanted > self._begun, pause)
-
     def _look(self) -> None:
         """One round: the sources in order, until one of them tells what is not old."""
         for number, source in enumerate(self._sources):
@@ -228,14 +206,14 @@ class DocumentView:
             try:
                 news = self._ask(number, source, began)
             except (SourceUnavailable, Corrupt) as error:
-                self._silent(number, source, str(error))
+                self._silent(number, source, error, str(error))
                 continue
-            except Exception as error:  # noqa: BLE001  # this thread must outlive every source's faults
-                self._silent(number, source, f"{type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001  # one source must not take the others along
+                self._silent(number, source, error, f"{type(error).__name__}: {error}")
                 continue
             if news:
                 self._confirmed = began
-                self._trouble(number, source, "")
+                self._tell_well(number, source)
                 break
         self._tell_stale()
 
@@ -262,7 +240,7 @@ class DocumentView:
         if latest is None or document.revision > latest.revision:
             if number in self._overruled:
                 what = f"it has revision {document.revision}, which no earlier source ever had"
-                self._trouble(number, source, f"{what}: ignored")
+                self._tell_trouble(number, source, _Ignored.AHEAD, f"{what}: ignored")
                 return False
             self._confirmed = began  # before it can be seen: it is not stale for a moment
             self._take(document, number, source)
@@ -276,7 +254,7 @@ class DocumentView:
             self._overrule(number, source, document, latest)
             return True
         what = f"it has revision {document.revision}, older than {latest.revision}, which was seen"
-        self._trouble(number, source, f"{what} before: ignored")
+        self._tell_trouble(number, source, _Ignored.BEHIND, f"{what} before: ignored")
         return False
 
     def _overrule(self, number: int, source: Source, document: Document, latest: Document) -> None:
@@ -324,10 +302,10 @@ class DocumentView:
             except Exception:  # noqa: BLE001  # this thread must outlive every listener's faults
                 _LOG.exception("a listener to the region document failed")
 
-    def _silent(self, number: int, source: Source, why: str) -> None:
+    def _silent(self, number: int, source: Source, error: Exception, why: str) -> None:
         """The source has no answer: what it said before no longer counts as steady."""
         self._below.pop(number, None)
-        self._trouble(number, source, why)
+        self._tell_trouble(number, source, kind_of(error), why)
 
     @staticmethod
     def _tell_refused(document: Document, before: Mapping[str, str], source: Source) -> None:
@@ -349,18 +327,18 @@ class DocumentView:
         for name in before.keys() - document.refused.keys():
             _LOG.info("%a is no longer left out: revision %d", name, document.revision)
 
-    def _trouble(self, number: int, source: Source, what: str) -> None:
-        """Say it once when a source begins to fail, differs in how, or is well again."""
-        if self._troubles.get(number, "") == what:
-            return
-        self._troubles[number] = what
-        if what:
+    def _tell_trouble(self, number: int, source: Source, kind: object, what: str) -> None:
+        """Say it once when a source begins to fail, and when it fails in another way."""
+        if self._once.is_new(number, kind):
             _LOG.warning("region document not to be had from %s: %s", source.name, what)
-        else:
+
+    def _tell_well(self, number: int, source: Source) -> None:
+        if self._once.is_new(number, WELL, usual=True):
             _LOG.info("region document from %s again", source.name)
 
     def _tell_stale(self) -> None:
-        if self.stale and not self._told_stale and self._latest is not None:
+        stale = self.stale and self._latest is not None
+        if self._once.is_new(_AGE, stale) and stale:
             _LOG.error(
                 "the region document is %.0f s old, older than max_staleness (%.0f s): where writes"
                 " go may have changed meanwhile. Look at the sources: %s",
@@ -368,4 +346,3 @@ class DocumentView:
                 self.max_staleness,
                 ", ".join(source.name for source in self._sources),
             )
-        self._told_stale = self.stale

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from orchestrator.client.fork import Background
+
 _LOG = logging.getLogger(__name__)
 
 IDLE = 10.0
@@ -65,31 +67,36 @@ class Workers:
         if self.threads >= self._most:
             return False
         try:
-            threading.Thread(target=self._run, name="region-hedge", daemon=True).start()
+            Background(self._run, "region-hedge").start()
         except RuntimeError:  # the system has no more threads, or the interpreter is ending
             return False
         self.threads += 1
         return True
 
-    def _run(self) -> None:
-        while (job := self._next()) is not None:
+    def _run(self, at_home: Callable[[], bool]) -> None:
+        while (job := self._next(at_home)) is not None:
             try:
                 job()
             except Exception:  # noqa: BLE001  # this thread must outlive every job's faults
                 _LOG.exception("what was done beside a call failed")
+            if not at_home():
+                break
             with self._lock:
                 if self._closed:
                     break
                 self._free += 1
-        with self._lock:
-            self.threads -= 1
+        if at_home():  # else it is not one of those that are counted
+            with self._lock:
+                self.threads -= 1
 
-    def _next(self) -> Job | None:
+    def _next(self, at_home: Callable[[], bool]) -> Job | None:
         """The next job. None: the thread is to end."""
         while True:
             try:
                 return self._jobs.get(timeout=self._idle)
             except Empty:
+                if not at_home():
+                    return None
                 with self._lock:
                     if self._free:  # else every thread that waits has a job on its way
                         self._free -= 1

@@ -133,7 +133,16 @@ def _before_a_switch(case: Case, command: Command, to: str) -> tuple[Reason, ...
         for gate in case.lag(to, case.carrying)
         if gate.rule == command.override or (gate.cause is Cause.UNKNOWN_LAG and not gate.passed)
     )
-    return (case.fit(to), *lag)
+    return (case.fit(to), *lag, *_frozen_since(case, command))
+
+
+def _frozen_since(case: Case, command: Command) -> tuple[Reason, ...]:
+    """The refusal of a freeze that was given after this command.
+
+    A freeze ends a switch and a ramp. So a command of before it begins none, if it arrives later.
+    """
+    freeze = case.state.order.get(Family.FREEZES)
+    return case.frozen() if freeze is not None and command.given < freeze else ()
 
 
 def _asked_again(case: Case, gate: Reason, command: Command) -> Reason:
@@ -228,10 +237,10 @@ def _give_back(case: Case, command: Command) -> Proposal:
         if _is_undecided(case):
             return _first_decision(case, command)
         return _nothing_to_do(case.state, "every region carries traffic already")
-    gates: list[Reason] = []
+    gates = list(_frozen_since(case, command))
     for name in missing:
         gates.append(_fit(case, name, command))
-        if gates[-1].passed:
+        if all_pass((*_frozen_since(case, command), gates[-1])):
             state = set_aside(case.state, name, case.now, command.actor)
             return first_step(replace(case, state=state), name, tuple(gates))
     return refused(case, *gates)

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.client.errors import NoHealthyRegion, WriteUnknown
-from orchestrator.client.routed import PageKey, UnfitBotocore, must_fit
+from orchestrator.client.errors import NoHealthyRegion, UnfitBotocore, WriteUnknown
+from orchestrator.client.routed import PageKey, must_fit
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.view import DocumentView
 from orchestrator.local.child import ROOT

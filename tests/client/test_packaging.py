@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import orchestrator.client
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -49,6 +52,47 @@ def test_importing_it_loads_nothing_of_the_functions(module: str) -> None:
     assert not set(out) & (forbidden | {"gevent", "moto", "pytest"})
     own = {name.split(".")[1] for name in out if name.startswith("orchestrator.")}
     assert own <= {"addresses", "client", "core", "aws_identity"}
+
+
+# --- what is public
+
+_PUBLIC = re.findall(r"^    (\w+) {2,}\S", str(orchestrator.client.__doc__), re.MULTILINE)
+"""The modules that the package's docstring calls public."""
+
+_SHOWN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "terraform").rglob("*.md")]
+_SHOWN += (ROOT / "examples").rglob("*.md")
+
+
+def imported(source: str) -> set[str]:
+    """The modules of `orchestrator.client` that a source imports."""
+    found = re.findall(r"(?:from|import) orchestrator\.client\.(\w+)", source)
+    for names in re.findall(r"from orchestrator\.client import ([\w, ]+)", source):
+        found += re.split(r",\s*", names)
+    return set(found)
+
+
+def test_the_guide_and_the_package_name_the_same_public_modules() -> None:
+    guide = (ROOT / "docs" / "client.md").read_text("utf-8")
+    section = guide.split("\n## What is public\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(_PUBLIC)
+
+
+@pytest.mark.parametrize("name", _PUBLIC)
+def test_a_public_module_is_there(name: str) -> None:
+    assert importlib.util.find_spec(f"orchestrator.client.{name}") is not None
+
+
+def test_no_example_imports_a_private_module() -> None:
+    blocks = [
+        block
+        for document in _SHOWN
+        for block in re.findall(r"```python\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+    ]
+    sources = [file.read_text("utf-8") for file in (ROOT / "examples").rglob("*.py")]
+    shown = set().union(*map(imported, [*blocks, *sources]))
+    assert {"dynamodb", "sources", "testing"} <= shown, "imports are found"
+    assert shown <= set(_PUBLIC)
 
 
 @pytest.mark.long

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -130,8 +129,7 @@ def test_a_fault_may_be_of_some_operations_and_some_calls_only(
 def test_a_region_that_throttles_is_asked_again_until_the_deadline(
     regions: FakeRegions, db: MultiRegionDynamoDB
 ) -> None:
-    """Nothing sleeps: the three seconds are the test's."""
-    began = time.monotonic()
+    """Nothing sleeps: the pauses between are the test's."""
     regions.fail(EAST, Throttled("TableWriteKeyRangeThroughputExceeded"))
     with pytest.raises(ClientError) as caught:
         db.Table("orders").put_item(Item={"pk": "a"})
@@ -139,7 +137,7 @@ def test_a_region_that_throttles_is_asked_again_until_the_deadline(
     assert {region for region, _ in regions.asked} == {EAST}
     assert len(regions.asked) > 2
     assert db.stats()["regions"][EAST]["breaker"] == "closed", "a hot key is not the region's"
-    assert time.monotonic() - began < 2.0
+    assert regions.skipped > 0
 
 
 def test_an_answer_that_is_slow_and_in_time_is_an_answer(

@@ -119,6 +119,15 @@ def test_a_forked_child_has_threads_of_its_own(gate: threading.Event) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_a_thread_that_outlives_a_fork_takes_no_part_in_the_child() -> None:
+    """gevent's threads do. It would count itself out, and the child would have one too many."""
+    workers, done = Workers(1, idle=0.01), threading.Event()
+    workers._run(at_home=lambda: False)
+    assert workers.threads == 0
+    assert workers.take(done.set)
+    assert done.wait(PATIENCE)
+
+
 def test_a_job_that_hangs_does_not_keep_the_process_from_ending() -> None:
     code = """
 import threading

@@ -36,9 +36,9 @@ def frozen(number: int, minutes: int) -> Command:
     return command(Wish.FREEZE, number, until=until)
 
 
-def later(minutes: float = 5) -> Lab:
+def later(minutes: float = 5, **overrides: Any) -> Lab:
     """A world in which that much time has passed since the first command was given."""
-    world = lab()
+    world = lab(**overrides)
     world.tick()
     world.clock.at += minutes * MINUTE
     return world
@@ -273,9 +273,9 @@ def made(wishes: list[tuple[Wish, str, bool]]) -> list[Command]:
     ]
 
 
-def fresh() -> Lab:
+def fresh(**overrides: Any) -> Lab:  # as `lab` takes them
     """A world that does everything in one thread."""
-    world = later(10)
+    world = later(10, **overrides)
     world.executor.shutdown()
     world.executor = Inline()
     return world
@@ -296,6 +296,28 @@ def end(world: Lab) -> dict[str, Any]:
     }
 
 
+def test_a_graceful_move_of_before_a_freeze_begins_no_switch_after_it() -> None:
+    """The freeze would have ended it, had the two arrived in the order in which they were given."""
+    world = fresh()
+    move, freeze = made([(Wish.FAILOVER, WEST, False), (Wish.FREEZE, "", True)])
+    world.handle(freeze)
+    assert world.handle(move).decision.outcome == "held"
+    assert world.state.switch is None
+    assert world.state.freeze is not None
+
+
+def test_a_failback_of_before_a_freeze_begins_no_ramp_after_it() -> None:
+    world = fresh(mode="active-active")
+    leave, back, freeze = made(
+        [(Wish.EVACUATE, WEST, True), (Wish.FAILBACK, "", True), (Wish.FREEZE, "", True)]
+    )
+    world.handle(leave)
+    world.handle(freeze)
+    assert world.handle(back).decision.outcome == "held"
+    assert world.state.ramp is None
+
+
+@pytest.mark.timeout(300)
 @over(
     wishes=st.lists(wish, min_size=1, max_size=6),
     ill=st.sets(st.sampled_from(REGIONS), max_size=1),

@@ -203,7 +203,7 @@ def test_a_later_patching_fails_where_the_client_is_made_before(
         "import gevent.monkey\n"
         "from orchestrator.client.allowed import loopback\n"
         "from orchestrator.client.dynamodb import MultiRegionDynamoDB\n"
-        "from orchestrator.client.patched import PatchedLate\n"
+        "from orchestrator.client.errors import PatchedLate\n"
         "from orchestrator.client.sources.file import FileSource\n"
         f"db = MultiRegionDynamoDB(FileSource({str(source)!r}), allow_endpoint=loopback)\n"
         f"table = db.Table({OWN!r})\n"

@@ -11,7 +11,7 @@ import re
 from urllib.parse import SplitResult, unquote
 
 from orchestrator.client.source import Source
-from orchestrator.client.sources.bounded import WHOLE
+from orchestrator.client.sources.fetching import WHOLE
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.gcs import GcsSource
 from orchestrator.client.sources.http import HttpSource

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import LARGEST, WHOLE, Bounded
+from orchestrator.client.sources.fetching import LARGEST, WHOLE, Looking, too_large
 
 
 class FileSource:
@@ -19,7 +19,7 @@ class FileSource:
 
     def __init__(self, path: Path | str, *, seconds: float = WHOLE) -> None:
         self._path = Path(path)
-        self._bounded = Bounded(seconds)  # a mounted file system can hang
+        self._looking = Looking[Fetched | None](seconds)  # a mounted file system can hang
 
     @property
     def name(self) -> str:
@@ -28,7 +28,7 @@ class FileSource:
 
     def fetch(self, known: str | None) -> Fetched | None:
         """The file, or None when it still is the one that `known` marks."""
-        return self._bounded.run(lambda: self._read(known), lambda: None)
+        return self._looking.look(lambda: self._read(known))
 
     def _read(self, known: str | None) -> Fetched | None:
         try:
@@ -40,12 +40,14 @@ class FileSource:
                 body = file.read(LARGEST + 1)
         except FileNotFoundError as error:
             raise SourceUnavailable(
-                "there is no such file: nothing has written it yet, or the path is wrong"
+                "there is no such file: nothing has written it yet, or the path is wrong",
+                Silence.MISSING,
             ) from error
         except OSError as error:
             raise SourceUnavailable(
-                f"it cannot be read ({error.strerror}): see to the path and its permissions"
+                f"it cannot be read ({error.strerror}): see to the path and its permissions",
+                Silence.DENIED,
             ) from error
         if len(body) > LARGEST:
-            raise SourceUnavailable(f"it has more than {LARGEST} bytes: that is no region document")
+            raise too_large()
         return Fetched(body, mark)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, told
+from orchestrator.client.sources.fetching import WHOLE, Looking, PerProcess, told
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -41,7 +41,7 @@ class GcsSource:
         self._object = object
         self._credentials = credentials
         self._client = PerProcess(self._made, lambda client: client.close())
-        self._bounded = Bounded(seconds)
+        self._looking = Looking[Fetched | None](seconds)
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class GcsSource:
         """The object, or None while it is the generation `known`."""
         from google.cloud.storage import Client  # noqa: F401  # a second, not on the look's time
 
-        return self._bounded.run(lambda: self._get(known), self._client.drop)
+        return self._looking.look(lambda: self._get(known), self._client.drop)
 
     def _get(self, known: str | None) -> Fetched | None:
         from google.api_core import exceptions as google  # imported with the client above
@@ -61,7 +61,7 @@ class GcsSource:
             blob = self._client().bucket(self._bucket).blob(self._object)
             body: bytes = blob.download_as_bytes(
                 if_generation_not_match=int(known) if known else None,
-                timeout=(self._bounded.connect, self._bounded.read),
+                timeout=(self._looking.connect, self._looking.read),
                 retry=None,
             )
         except google.NotModified:
@@ -69,12 +69,14 @@ class GcsSource:
         except google.NotFound as error:
             raise SourceUnavailable(
                 "there is no such object, or no such bucket: the orchestrator has not written it"
-                " yet, or the name is wrong"
+                " yet, or the name is wrong",
+                Silence.MISSING,
             ) from error
         except (google.Forbidden, google.Unauthorized) as error:
             raise SourceUnavailable(
                 f"not permitted ({told(error)}): give this identity storage.objects.get on it, as"
-                " roles/storage.objectViewer does"
+                " roles/storage.objectViewer does",
+                Silence.DENIED,
             ) from error
         except Exception as error:
             raise SourceUnavailable(told(error)) from error

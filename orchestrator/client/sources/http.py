@@ -18,15 +18,16 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult
 
-from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import (
+from orchestrator.client.sources.fetching import (
     LARGEST,
     WHOLE,
-    Bounded,
+    Looking,
     PerProcess,
     cause,
     told,
+    too_large,
 )
 from orchestrator.core.secrets import split
 
@@ -72,7 +73,7 @@ class HttpSource:
         self._headers = headers
         self._cafile = cafile
         self._connection = PerProcess(self._made, _end)
-        self._bounded = Bounded(seconds)
+        self._looking = Looking[Fetched | None](seconds)
 
     @property
     def name(self) -> str:
@@ -83,7 +84,7 @@ class HttpSource:
         """The body, or None while its ETag, or else its hash, is `known`."""
         import urllib3.connection  # noqa: F401  # not on the look's time
 
-        return self._bounded.run(lambda: self._ask(known), self._connection.drop)
+        return self._looking.look(lambda: self._ask(known), self._connection.drop)
 
     def _ask(self, known: str | None) -> Fetched | None:
         connection = self._connection()
@@ -115,12 +116,12 @@ class HttpSource:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(given or {})}
         if known and not known.startswith(_HASH):
             headers["If-None-Match"] = known
-        connection.timeout = self._bounded.connect
+        connection.timeout = self._looking.connect
         if connection.sock is None:
             connection.connect()
         if self._connection.held is not connection:
             raise SourceUnavailable("this look was given up while it connected")
-        connection.timeout = self._bounded.read
+        connection.timeout = self._looking.read
         connection.request(
             "GET", self._target, headers=headers, preload_content=False, decode_content=False
         )
@@ -131,11 +132,12 @@ class HttpSource:
             response.read()
             return None
         if response.status != _OK:
-            raise SourceUnavailable(_refusal(response))
+            raise _refusal(response)
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise SourceUnavailable(
                 f"it came encoded as {response.headers['Content-Encoding']!r}, which was not asked"
-                " for: have the server send it as it is"
+                " for: have the server send it as it is",
+                Silence.REFUSED,
             )
         body = b""
         while len(body) <= LARGEST and (piece := response.read(LARGEST + 1)):
@@ -143,7 +145,7 @@ class HttpSource:
                 piece  # read to its end: only there the library tells that some of it is missing
             )
         if len(body) > LARGEST:
-            raise SourceUnavailable(f"it has more than {LARGEST} bytes: that is no region document")
+            raise too_large()
         mark = response.headers.get("ETag") or _HASH + hashlib.sha256(body).hexdigest()
         return None if mark == known else Fetched(body, mark, _told_at(response))
 
@@ -188,13 +190,17 @@ def _told_at(response: HTTPResponse) -> float:
         return 0.0
 
 
-def _refusal(response: HTTPResponse) -> str:
+def _refusal(response: HTTPResponse) -> SourceUnavailable:
     """What a status other than 200 means and what to do."""
     status = response.status
     if status in {401, 403}:
-        return f"not permitted (HTTP {status}): see to the headers that this source is given"
+        text = f"not permitted (HTTP {status}): see to the headers that this source is given"
+        return SourceUnavailable(text, Silence.DENIED)
     if status in {404, 410}:
-        return f"there is no document (HTTP {status}): nothing has written it, or the URL is wrong"
+        text = f"there is no document (HTTP {status}): nothing has written it, or the URL is wrong"
+        return SourceUnavailable(text, Silence.MISSING)
     if status in _REDIRECTS:
-        return f"a redirect (HTTP {status}), which is not followed: configure the URL it leads to"
-    return f"HTTP {status}: the server has no document for us now; the next look asks again"
+        text = f"a redirect (HTTP {status}), which is not followed: configure the URL it leads to"
+        return SourceUnavailable(text, Silence.REFUSED)
+    text = f"HTTP {status}: the server has no document for us now; the next look asks again"
+    return SourceUnavailable(text, Silence.FAILING)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, cause, told
+from orchestrator.client.sources.fetching import WHOLE, Looking, PerProcess, cause, told
 from orchestrator.core.redis_url import RedisUrl
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class RedisSource:
         self._secrets = (self._password, url.password, url.username)
         self._cafile = cafile
         self._client = PerProcess(self._made, lambda client: client.close())
-        self._bounded = Bounded(seconds)
+        self._looking = Looking[Fetched | None](seconds)
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class RedisSource:
         """The document, or None while its revision is `known`."""
         import redis  # noqa: F401  # not on the look's time
 
-        return self._bounded.run(lambda: self._get(known), self._client.drop)
+        return self._looking.look(lambda: self._get(known), self._client.drop)
 
     def _get(self, known: str | None) -> Fetched | None:
         from redis import exceptions as redis  # imported with the client above
@@ -63,7 +63,8 @@ class RedisSource:
         except (redis.AuthenticationError, redis.NoPermissionError) as error:
             raise SourceUnavailable(
                 f"not permitted ({told(error, self._secrets)}): see to the name and password; the"
-                " user needs HGET and HMGET on the key"
+                " user needs HGET and HMGET on the key",
+                Silence.DENIED,
             ) from cause(error, self._secrets)
         except (redis.RedisError, OSError, ValueError) as error:
             text = told(error, self._secrets)
@@ -71,7 +72,8 @@ class RedisSource:
         if not isinstance(revision, bytes) or not isinstance(body, bytes):
             raise SourceUnavailable(
                 "there is no such hash with `revision` and `document`: no orchestrator mirrors to"
-                " it yet, or the key is wrong"
+                " it yet, or the key is wrong",
+                Silence.MISSING,
             )
         return Fetched(body, revision.decode("utf-8", "replace"))
 
@@ -86,8 +88,8 @@ class RedisSource:
             db=self._url.db,
             username=self._url.username,
             password=self._password,
-            socket_connect_timeout=self._bounded.connect,
-            socket_timeout=self._bounded.read,
+            socket_connect_timeout=self._looking.connect,
+            socket_timeout=self._looking.read,
             # The pool finds out by itself that the server has closed an idle connection; and what
             # is cut off at the end of a look is not to connect once more.
             retry=Retry(NoBackoff(), 0),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from orchestrator.client.errors import SourceUnavailable
+from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.client.sources.bounded import WHOLE, Bounded, PerProcess, told
+from orchestrator.client.sources.fetching import WHOLE, Looking, PerProcess, told
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -45,7 +45,7 @@ class SsmSource:
         self._region = region
         self._session = session
         self._client = PerProcess(self._made, lambda client: client.close())
-        self._bounded = Bounded(seconds)
+        self._looking = Looking[Fetched | None](seconds)
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class SsmSource:
         """The parameter, or None while it is the version `known`."""
         import boto3  # noqa: F401  # half a second, not on the look's time
 
-        return self._bounded.run(lambda: self._get(known), self._client.drop)
+        return self._looking.look(lambda: self._get(known), self._client.drop)
 
     def _get(self, known: str | None) -> Fetched | None:
         from botocore.exceptions import BotoCoreError, ClientError  # imported with the client above
@@ -64,7 +64,7 @@ class SsmSource:
         try:
             found = self._client().get_parameter(Name=self._parameter, WithDecryption=True)
         except ClientError as error:
-            raise SourceUnavailable(_refusal(error.response["Error"]["Code"], error)) from error
+            raise _refusal(error.response["Error"]["Code"], error) from error
         except (BotoCoreError, OSError) as error:
             raise SourceUnavailable(told(error)) from error
         parameter = found["Parameter"]
@@ -81,8 +81,8 @@ class SsmSource:
 
         session = self._session() if self._session else Session()
         config = Config(
-            connect_timeout=self._bounded.connect,
-            read_timeout=self._bounded.read,
+            connect_timeout=self._looking.connect,
+            read_timeout=self._looking.read,
             retries={"total_max_attempts": 2, "mode": "standard"},
             max_pool_connections=2,
         )
@@ -91,10 +91,12 @@ class SsmSource:
         return client
 
 
-def _refusal(code: str, error: BaseException) -> str:
+def _refusal(code: str, error: BaseException) -> SourceUnavailable:
     """What an error of the Parameter Store means and what to do."""
     if code == "ParameterNotFound":
-        return "there is no such parameter: no orchestrator mirrors to it yet, or the name is wrong"
+        text = "there is no such parameter: no orchestrator mirrors to it yet, or the name is wrong"
+        return SourceUnavailable(text, Silence.MISSING)
     if code in _REFUSED:
-        return f"not permitted ({told(error)}): give this identity ssm:GetParameter on it"
-    return told(error)
+        text = f"not permitted ({told(error)}): give this identity ssm:GetParameter on it"
+        return SourceUnavailable(text, Silence.DENIED)
+    return SourceUnavailable(told(error))

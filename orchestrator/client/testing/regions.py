@@ -143,6 +143,11 @@ class FakeRegions:
         """So much time passes for the clients, at once: fences end, the document gets older."""
         self._clock.skip(seconds)
 
+    @property
+    def skipped(self) -> float:
+        """Seconds that passed on the test's clock and not really: pauses, answers, `pass_time`."""
+        return self._clock.skipped
+
     def close(self) -> None:
         """End the clients and their threads. Idempotent."""
         for client in self._clients:

@@ -40,26 +40,26 @@ CLIENT_ERROR = 400
 
 
 class TestClock:
-    """The time of a test: real time, and what was skipped. Thread-safe."""
+    """The time of a test: real time, and the seconds that were skipped. Thread-safe."""
 
     __test__ = False  # pytest: no test
 
     def __init__(self) -> None:
-        self._skipped = 0.0
+        self.skipped = 0.0
         self._lock = threading.Lock()
 
     def monotonic(self) -> float:
         """Seconds, as `time.monotonic`."""
-        return time.monotonic() + self._skipped
+        return time.monotonic() + self.skipped
 
     def now(self) -> datetime:
         """The time, with which fences are compared."""
-        return datetime.now(UTC) + timedelta(seconds=self._skipped)  # noqa: TID251  # a test's own
+        return datetime.now(UTC) + timedelta(seconds=self.skipped)  # noqa: TID251  # a test's own
 
     def skip(self, seconds: float) -> None:
         """So much time passes, at once."""
         with self._lock:
-            self._skipped += seconds
+            self.skipped += seconds
 
 
 @dataclass(slots=True)

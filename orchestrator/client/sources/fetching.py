@@ -1,22 +1,22 @@
-"""One look at a source, bounded in time whatever the source does.
+"""What each source needs to fetch the document: looks that are bounded in time, a client of its
+library for each process, and the library's errors in words.
 
 The timeouts of the libraries count for each wait on a socket: a look-up of a name that hangs, or a
 server that sends a byte now and then, is never timed out by them. So each look runs in a thread of
-its own, and whoever asked waits no longer than the bound. What hangs is cut off where the library
-can be told to, and left behind where it cannot; the number of those left behind is bounded too.
+its own (`orchestrator.client.bounded`), and the thread that asked waits no longer than the bound.
+What hangs is cut off where the library can be told to, and left behind where it cannot.
 """
 
 from __future__ import annotations
 
+import math
 import os
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from orchestrator.client.errors import SourceUnavailable
-from orchestrator.client.fork import Background
+from orchestrator.client.bounded import Lane, NoPlace, NotInTime
+from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.core.limits import READ as READ_LIMIT
 from orchestrator.core.secrets import repeats
 
@@ -42,50 +42,42 @@ _LEFT_BEHIND = 4
 """Looks that may hang at once; after that none is begun until one of them has ended."""
 
 
-class Bounded:
-    """Runs one look at a time, for at most `seconds`. connect, read: seconds for the library."""
+class Looking(Generic[T]):
+    """Looks at a source, each for at most `seconds`. connect, read: seconds for the library."""
 
     def __init__(self, seconds: float = WHOLE) -> None:
         self._seconds = seconds
         longer = max(1.0, seconds / WHOLE)
         self.connect, self.read = CONNECT * longer, READ * longer
-        self._hanging: list[threading.Thread] = []
+        self._lane: Lane[T] = Lane(
+            "region-document", _made, places=_LEFT_BEHIND, written_off=math.inf
+        )
 
-    def run(self, look: Callable[[], T], cut: Callable[[], None]) -> T:
-        """What `look` returns or raises. cut: called when it did not end in time.
+    def look(self, make: Callable[[], T], cut: Callable[[], object] = lambda: None) -> T:
+        """What `make` returns or raises. cut: called when that did not end in time.
 
-        Raises SourceUnavailable then, and when too many earlier looks still hang.
+        Raises SourceUnavailable when it does not end in time, and when too many earlier looks
+        still hang.
         """
-        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
-        if len(self._hanging) >= _LEFT_BEHIND:
-            raise SourceUnavailable(
-                f"{len(self._hanging)} earlier looks still hang: it takes connections and does not"
-                " answer, or its name cannot be looked up. See to the server and the name service"
-            )
-        answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-        thread = Background(lambda _: _look(look, answers), "region-document-look")
-        thread.start()
         try:
-            found, error = answers.get(timeout=self._seconds)
-        except Empty:
-            self._hanging.append(thread)
+            return self._lane.run(self._seconds, make)
+        except NoPlace:
+            raise SourceUnavailable(
+                f"{_LEFT_BEHIND} earlier looks still hang: it takes connections and does not"
+                " answer, or its name cannot be looked up. See to the server and the name service",
+                Silence.HANGING,
+            ) from None
+        except NotInTime:
             cut()
             raise SourceUnavailable(
                 f"no whole answer within {self._seconds:g} s: it is slow, hangs, or is cut off from"
-                " here. What was known before is kept; the next look asks again"
+                " here. What was known before is kept; the next look asks again",
+                Silence.LATE,
             ) from None
-        if error is not None:
-            raise error
-        return found  # type: ignore[return-value]  # without an error it is what `look` returned
 
 
-def _look(
-    look: Callable[[], T], answers: SimpleQueue[tuple[T | None, BaseException | None]]
-) -> None:
-    try:
-        answers.put((look(), None))
-    except BaseException as error:  # noqa: BLE001  # whatever it is, it is for whoever asked
-        answers.put((None, error))
+def _made(make: Callable[[], T]) -> T:
+    return make()
 
 
 class PerProcess(Generic[T]):
@@ -123,6 +115,12 @@ class PerProcess(Generic[T]):
 
     def __del__(self) -> None:
         self.drop()
+
+
+def too_large() -> SourceUnavailable:
+    """What there is has more than `LARGEST` bytes."""
+    text = f"it has more than {LARGEST} bytes: that is no region document"
+    return SourceUnavailable(text, Silence.REFUSED)
 
 
 def told(error: BaseException, secrets: Iterable[str | None] = ()) -> str:
