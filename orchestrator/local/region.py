@@ -35,14 +35,15 @@ class Region:
     def __init__(self, name: str, folder: Path, shop: ShopSettings | None = None) -> None:
         self.name = name
         self.database = Database(name, folder) if shop else None
-        module, arguments = "regional_app", ["--region", name]
+        module = "orchestrator.local.regional_app"
+        arguments = ["--region", name]
         if shop and self.database:
-            module = "shop"
+            module = "orchestrator.local.shop"
             arguments += ["--document", shop.document, "--mode", shop.mode]
             arguments += ["--endpoint", self.database.url]
         self.application = Server(
             f"region {name}",
-            f"orchestrator.local.{module}",
+            module,
             arguments,
             folder=folder,
             ready="/_laptop/requests",
