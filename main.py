@@ -40,7 +40,7 @@ def _answer(event: Any, kind: str) -> ResponseReturnValue:  # as above
     if method != "POST":
         return "this function takes Pub/Sub messages by POST\n", 405, {"Allow": "POST"}
     from orchestrator import entry, telemetry  # not before the first event
-    from orchestrator.core.errors import Forbidden  # as above
+    from orchestrator.core.exceptions import Forbidden  # as above
 
     headers = getattr(event, "headers", {})
     trace = headers.get("traceparent") or headers.get("X-Cloud-Trace-Context") or ""

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ValidationError
 from orchestrator import endpoints, evidence, plain_yaml
 from orchestrator.core import policy as core
 from orchestrator.core.claims import is_pattern, overlap
-from orchestrator.core.endpoints import default_endpoint
-from orchestrator.core.errors import BadConfig, Found
-from orchestrator.core.limits import MOST_REGIONS
-from orchestrator.core.plan import group_path, is_regional
+from orchestrator.core.exceptions import BadConfig, Found
+from orchestrator.core.outside.endpoints import default_endpoint
+from orchestrator.core.outside.limits import MOST_REGIONS
+from orchestrator.core.traffic.plan import group_path, is_regional
 from orchestrator.schema import (
     FileModel,
     GracefulModel,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from orchestrator.core.endpoints import (
+from orchestrator.core.exceptions import Found
+from orchestrator.core.outside.endpoints import (
     PORTS,
     aws_region_of,
     default_endpoint,
@@ -16,7 +17,6 @@ from orchestrator.core.endpoints import (
     is_aws_region,
     origin_of,
 )
-from orchestrator.core.errors import Found
 
 Object = Mapping[object, object]
 

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from orchestrator import push, telemetry
-from orchestrator.core.errors import (
+from orchestrator.core.document.ground import Standing, standing
+from orchestrator.core.exceptions import (
     BadEvent,
     FailoverError,
     Forbidden,
@@ -23,7 +24,6 @@ from orchestrator.core.errors import (
     Unavailable,
     Unknown,
 )
-from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import Tick
 from orchestrator.core.paging import page_of
 from orchestrator.core.policy import Service

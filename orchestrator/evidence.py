@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
-from orchestrator.core.errors import Found
-from orchestrator.core.hosts import Place, place_of
-from orchestrator.core.secrets import masked
-from orchestrator.core.shown import short
+from orchestrator.core.exceptions import Found
+from orchestrator.core.outside.hosts import Place, place_of
+from orchestrator.core.outside.secrets import masked
+from orchestrator.core.outside.shown import short
 
 MOST = 3
 """Regions that are named beside one that shares their evidence."""

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.condition import Checks, checks_of
-from orchestrator.core.errors import Unknown
+from orchestrator.core.exceptions import Unknown
 from orchestrator.core.model import NOTHING, Doubt, Json
+from orchestrator.core.outside.shown import short
 from orchestrator.core.policy import Service
-from orchestrator.core.shown import short
 from orchestrator.evidence import check_name, hosts
 
 Pair = tuple[str, str]

@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestrator.core.errors import BadEvent, Unknown
-from orchestrator.core.ids import plain_id
-from orchestrator.core.limits import DEEPEST, TEXT, TOLD
+from orchestrator.core.exceptions import BadEvent, Unknown
 from orchestrator.core.model import (
     NOTHING,
     AlertClosed,
@@ -28,10 +26,12 @@ from orchestrator.core.model import (
     Tick,
     Wish,
 )
+from orchestrator.core.outside.ids import plain_id
+from orchestrator.core.outside.limits import DEEPEST, TEXT, TOLD
+from orchestrator.core.outside.reading import read_json
+from orchestrator.core.outside.shown import one_line, quoted, short
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import read_json
 from orchestrator.core.rules import LONGEST_FREEZE
-from orchestrator.core.shown import one_line, quoted, short
 from orchestrator.matching import Foreign, Match, Note, match
 
 MAX_BYTES = 1024 * 1024

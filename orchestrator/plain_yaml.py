@@ -20,10 +20,10 @@ from typing import Any
 
 import yaml
 
-from orchestrator.core.errors import BadConfig, Found, Problem
-from orchestrator.core.limits import PROBLEMS
-from orchestrator.core.secrets import masked
-from orchestrator.core.shown import short, shown
+from orchestrator.core.exceptions import BadConfig, Found, Problem
+from orchestrator.core.outside.limits import PROBLEMS
+from orchestrator.core.outside.secrets import masked
+from orchestrator.core.outside.shown import short, shown
 
 LONGEST = 256 * 1024
 """Bytes of a file that is read. A service takes about 2 KB."""

@@ -2,7 +2,7 @@
 
 Each implementation is held to the same contract by one suite in `tests/contracts/`. Every method
 has its own deadline, well below the function's, and raises only the errors of
-`orchestrator.core.errors`.
+`orchestrator.core.exceptions`.
 """
 
 from __future__ import annotations

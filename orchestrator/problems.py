@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.core.errors import Found, Problem
-from orchestrator.core.limits import PROBLEMS
-from orchestrator.core.secrets import masked
-from orchestrator.core.shown import short
+from orchestrator.core.exceptions import Found, Problem
+from orchestrator.core.outside.limits import PROBLEMS
+from orchestrator.core.outside.secrets import masked
+from orchestrator.core.outside.shown import short
 from orchestrator.fields import Field, every, said
 from orchestrator.schema import FileModel
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestrator.core.errors import BadConfig, Forbidden, Problem
+from orchestrator.core.exceptions import BadConfig, Forbidden, Problem
 from orchestrator.core.model import Json
 from orchestrator.parse import subscription_of
 

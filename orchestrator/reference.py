@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from orchestrator.config import load
-from orchestrator.core.errors import BadConfig
+from orchestrator.core.exceptions import BadConfig
 from orchestrator.fields import Field, every, said
 from orchestrator.schema import FileModel
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from orchestrator.core.shown import visible
+from orchestrator.core.outside.shown import visible
 
 LONGEST = 4000
 """Characters of a message that are logged; a message may quote what came in from outside."""

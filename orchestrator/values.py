@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from orchestrator.core.endpoints import origin_of
-from orchestrator.core.hosts import Place, place_of
-from orchestrator.core.plan import group_path, is_regional
-from orchestrator.core.redis_url import read_redis_url
+from orchestrator.core.outside.endpoints import origin_of
+from orchestrator.core.outside.hosts import Place, place_of
+from orchestrator.core.outside.redis_url import read_redis_url
+from orchestrator.core.traffic.plan import group_path, is_regional
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import telemetry
-from orchestrator.core.errors import BadConfig, Kind, NoStore, Problem, Unavailable
+from orchestrator.core.exceptions import BadConfig, Kind, NoStore, Problem, Unavailable
 from orchestrator.core.policy import Confirm
 from orchestrator.flow.context import Context, Memory
 
@@ -322,7 +322,7 @@ class Wiring:
         """Where the document is put too; their libraries are imported by the first one put."""
         if wanted.redis:
             from orchestrator.adapters.mirrors.redis import RedisMirror  # only where configured
-            from orchestrator.core.redis_url import read_redis_url  # as above
+            from orchestrator.core.outside.redis_url import read_redis_url  # as above
 
             for text in wanted.redis.urls:
                 url = read_redis_url(text)

@@ -14,8 +14,9 @@ from typing import Any
 
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.config import load
-from orchestrator.core.codec import decode
-from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.document.codec import decode
+from orchestrator.core.exceptions import Conflict, Unavailable
+from orchestrator.core.health.second import WINDOW, Sight, judge
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -32,9 +33,8 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
-from orchestrator.core.plan import group_path
 from orchestrator.core.policy import Region, Service
-from orchestrator.core.second import WINDOW, Sight, judge
+from orchestrator.core.traffic.plan import group_path
 from orchestrator.flow.context import Context, Memory
 from orchestrator.flow.pipeline import Report, handle
 from orchestrator.ports import Gauge, Grant, Grants, Pushing

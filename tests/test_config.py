@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from orchestrator.config import Config, load
 from orchestrator.core import rules
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import BadConfig
-from orchestrator.core.model import Observed, Outcome, Stored, Tick
+from orchestrator.core.exceptions import BadConfig
+from orchestrator.core.model import DecisionOutcome, Observed, Stored, Tick
 from orchestrator.core.policy import (
     Lever,
     Mode,
@@ -194,7 +194,7 @@ def test_a_duration_beyond_any_calendar_never_breaks_a_decision(text: str) -> No
     except BadConfig:
         return
     observed = Observed(Stored(None, 0), deployed(ours), dict.fromkeys(REGIONS, HEALTHY))
-    assert decide(ours, observed, Tick(), START).outcome is not Outcome.MOVED
+    assert decide(ours, observed, Tick(), START).outcome is not DecisionOutcome.MOVED
     assert rules.max_auto_failovers(ours.policy, (), None, START).passed
 
 

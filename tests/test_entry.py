@@ -16,7 +16,7 @@ from cloudevents.http import CloudEvent
 
 import main
 from orchestrator import entry
-from orchestrator.core.errors import BadConfig, Unavailable
+from orchestrator.core.exceptions import BadConfig, Unavailable
 from orchestrator.local.gcs import FakeGcs
 from orchestrator.wiring import Wiring
 

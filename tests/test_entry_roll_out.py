@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from orchestrator import entry
-from orchestrator.core.errors import Outdated
+from orchestrator.core.exceptions import Outdated
 from orchestrator.wiring import Wiring
 from tests.test_entry import alert, configured, message
 

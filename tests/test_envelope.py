@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import BadEvent
+from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import AlertOpened
 from orchestrator.parse import Ignored, parse_alert, unwrap
 from tests.fakes import START

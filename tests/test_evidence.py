@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.config import load
-from orchestrator.core.errors import BadConfig
+from orchestrator.core.exceptions import BadConfig
 from orchestrator.evidence import same_url
 from orchestrator.wiring import Wiring
 from tests.fakes import configuration, group

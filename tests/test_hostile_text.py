@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from orchestrator import entry
-from orchestrator.core.errors import BadEvent
-from orchestrator.core.ids import plain_id
+from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import AlertOpened, Command
-from orchestrator.core.shown import HIDDEN
+from orchestrator.core.outside.ids import plain_id
+from orchestrator.core.outside.shown import HIDDEN
 from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control
 from orchestrator.wiring import Wiring
 from tests.fakes import START

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.ids import plain_id
 from orchestrator.core.model import AlertOpened, Command
+from orchestrator.core.outside.ids import plain_id
 from orchestrator.parse import Ignored, Message, parse_alert, parse_control
 from tests.fakes import START, service
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import BadEvent
+from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import AlertClosed, AlertOpened, Doubt, Tick
 from orchestrator.core.policy import Service
 from orchestrator.matching import Note

@@ -28,7 +28,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
 }
 """Places that may: the module, the code there, and why nothing is decided by it."""
 
-READERS_OF_OLDER_WORDS = {"core/trigger.py", "cli/words/gates.py"}
+READERS_OF_OLDER_WORDS = {"core/document/trigger.py", "cli/words/gates.py"}
 """Who may ask for what older versions wrote as sentences: one for each thing that is read there."""
 
 

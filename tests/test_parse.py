@@ -13,10 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import load
-from orchestrator.core.codec import decode, encode
-from orchestrator.core.errors import BadEvent
-from orchestrator.core.ground import create
-from orchestrator.core.incidents import assess
+from orchestrator.core.document.codec import decode, encode
+from orchestrator.core.document.ground import create
+from orchestrator.core.exceptions import BadEvent
+from orchestrator.core.health.incidents import assess
 from orchestrator.core.model import AlertClosed, AlertOpened, Routing, Status, Tick
 from orchestrator.core.policy import Service
 from orchestrator.parse import (

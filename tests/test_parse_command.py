@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import BadEvent
+from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import Command, Tick, Wish
 from orchestrator.parse import Addressed, Message, parse_control
 from tests.fakes import START, service

@@ -19,7 +19,7 @@ from hypothesis import strategies as some
 
 from orchestrator import push
 from orchestrator.adapters.gcp.certificates import LEAST, GoogleCertificates
-from orchestrator.core.errors import BadConfig, Forbidden, Unavailable
+from orchestrator.core.exceptions import BadConfig, Forbidden, Unavailable
 from orchestrator.local.child import ROOT
 from orchestrator.push import Expectation, admit, expected
 from orchestrator.wiring import Wiring

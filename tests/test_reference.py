@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator import reference
 from orchestrator.config import load
-from orchestrator.core.errors import BadConfig
+from orchestrator.core.exceptions import BadConfig
 from orchestrator.fields import Field, every
 from tests.fakes import configuration
 

@@ -21,9 +21,9 @@ from orchestrator.adapters.mirrors.redis import RedisMirror
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.sources import HttpSource, RedisSource, source
 from orchestrator.config import load
-from orchestrator.core.errors import BadConfig, Unavailable
-from orchestrator.core.redis_url import read_redis_url
-from orchestrator.core.secrets import masked, repeats
+from orchestrator.core.exceptions import BadConfig, Unavailable
+from orchestrator.core.outside.redis_url import read_redis_url
+from orchestrator.core.outside.secrets import masked, repeats
 from tests.cli.desk import Desk
 from tests.fakes import configuration
 from tests.station import BadSocket, Said, Station

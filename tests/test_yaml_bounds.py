@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.config import MOST_GROUPS, load
-from orchestrator.core.errors import BadConfig, Problem
-from orchestrator.core.limits import PROBLEMS
+from orchestrator.core.exceptions import BadConfig, Problem
+from orchestrator.core.outside.limits import PROBLEMS
 from orchestrator.plain_yaml import DEEPEST, LONGEST
 from tests.test_config import FULL
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.core.errors import Cloud, Kind, Unavailable
-from orchestrator.core.ids import is_object_name
-from orchestrator.core.shown import quoted
+from orchestrator.core.exceptions import Cloud, Kind, Unavailable
+from orchestrator.core.outside.ids import is_object_name
+from orchestrator.core.outside.shown import quoted
 
 
 def must_name_an_object(name: str) -> None:

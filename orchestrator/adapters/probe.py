@@ -37,8 +37,8 @@ from orchestrator.adapters.health_answer import (
     role_of,
 )
 from orchestrator.addresses import Address, Resolve, by_turns, connect, resolve
-from orchestrator.core.hosts import Place, place_of
 from orchestrator.core.model import NOTHING, Json, NoAnswer, Probe, Role, Verdict
+from orchestrator.core.outside.hosts import Place, place_of
 from orchestrator.core.policy import Region
 
 AGAIN = 0.2

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Verdict
-from orchestrator.core.reading import read_time
+from orchestrator.core.outside.reading import read_time
 from orchestrator.core.rule import OVERRIDABLE
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.cli.session import Session, error_view
 from orchestrator.cli.words.advice import advice_on
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json
 
 

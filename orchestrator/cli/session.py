@@ -21,9 +21,9 @@ from rich.console import Console
 
 from orchestrator.cli.table import lines
 from orchestrator.cli.words.spelling import listed, meant
-from orchestrator.core.errors import BadConfig, FailoverError, Problem
+from orchestrator.core.exceptions import BadConfig, FailoverError, Problem
+from orchestrator.core.outside.shown import shown
 from orchestrator.core.policy import Service
-from orchestrator.core.shown import shown
 
 if TYPE_CHECKING:  # a session that begins imports them: a help text needs no world
     from orchestrator.config import Config

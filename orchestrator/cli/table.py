@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.core.shown import shown
+from orchestrator.core.outside.shown import shown
 
 _BESIDE = 3
 """Columns of the terminal between two columns of a table."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.words.spelling import meant
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 
 if TYPE_CHECKING:  # tables and screens are not paid for by a help text
     from orchestrator.cli.session import Session

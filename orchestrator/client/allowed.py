@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.core.endpoints import origin_of
+from orchestrator.core.outside.endpoints import origin_of
 
 Allow = Callable[[str, str], bool]
 """Whether requests for this region (its name in the document) may go to this endpoint. Asked only

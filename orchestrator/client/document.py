@@ -20,15 +20,15 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from orchestrator.client.allowed import Allow, never
-from orchestrator.core.endpoints import (
+from orchestrator.core.outside.endpoints import (
     aws_region_of,
     is_aws_region,
     is_dual_stack,
     is_dynamodb,
     origin_of,
 )
-from orchestrator.core.limits import EPOCHS, MOST_REGIONS, READ
-from orchestrator.core.reading import (
+from orchestrator.core.outside.limits import EPOCHS, MOST_REGIONS, READ
+from orchestrator.core.outside.reading import (
     Corrupt,
     count,
     mapping,
@@ -39,7 +39,7 @@ from orchestrator.core.reading import (
     text,
     texts,
 )
-from orchestrator.core.shown import quoted
+from orchestrator.core.outside.shown import quoted
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.core.endpoints import aws_region_of, default_endpoint, origin_of
+from orchestrator.core.outside.endpoints import aws_region_of, default_endpoint, origin_of
 
 if TYPE_CHECKING:
     from boto3 import Session

@@ -40,7 +40,7 @@ from orchestrator.client.key_names import key_names
 from orchestrator.client.patched import must_be_early
 from orchestrator.client.repeats import all_repeatable, repeatable
 from orchestrator.client.typed import typed_as
-from orchestrator.core.endpoints import is_aws_region
+from orchestrator.core.outside.endpoints import is_aws_region
 
 if TYPE_CHECKING:
     import boto3

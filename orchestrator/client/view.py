@@ -35,8 +35,8 @@ from orchestrator.client.loop import Failing, Loop
 from orchestrator.client.once import WELL, Once, kind_of
 from orchestrator.client.patched import must_be_early
 from orchestrator.client.source import Source
-from orchestrator.core.limits import AHEAD, is_ahead
-from orchestrator.core.reading import Corrupt
+from orchestrator.core.outside.limits import AHEAD, is_ahead
+from orchestrator.core.outside.reading import Corrupt
 
 _LOG = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
     build(service, observed, signal, now) -> Case
 
-The document comes first: as it is, or made for the occasion (`orchestrator.core.ground`). Then the
-signal's health is merged into it. What follows from the message alone is settled here too: a
-command that is refused, an alert that is contradicted, a freeze that has ended. All proposals start
-from `Case.state`. PURE.
+The document comes first: as it is, or made for the occasion (`orchestrator.core.document.ground`).
+Then the signal's health is merged into it. What follows from the message alone is settled here too:
+a command that is refused, an alert that is contradicted, a freeze that has ended. All proposals
+start from `Case.state`. PURE.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from orchestrator.core import attached, orders, rules
-from orchestrator.core.actors import claimed
-from orchestrator.core.carried import carries
-from orchestrator.core.clocks import believed
-from orchestrator.core.counting import proof_needed
-from orchestrator.core.ground import Ground, stand
-from orchestrator.core.incidents import (
-    assess,
-    believable,
-    key_of,
-    too_old,
-)
+from orchestrator.core import rules
+from orchestrator.core.document import attached, orders
+from orchestrator.core.document.carried import carries
+from orchestrator.core.document.clocks import believed
+from orchestrator.core.document.ground import Ground, stand
+from orchestrator.core.health.counting import proof_needed
+from orchestrator.core.health.incidents import assess, believable, key_of, too_old
+from orchestrator.core.health.second import second_signal
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -45,10 +41,10 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import lever_from_kinds, lever_of, movable
+from orchestrator.core.outside.actors import claimed
 from orchestrator.core.policy import Mode, Service, Standby
 from orchestrator.core.rule import Reason, Rule, all_pass
-from orchestrator.core.second import second_signal
+from orchestrator.core.traffic.plan import lever_from_kinds, lever_of, movable
 
 NOT_PROBED = Probe(Verdict.SILENT, "not probed")
 UNHEARD = Role(Part.SILENT, "nothing")

@@ -10,19 +10,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import attached, leftover
 from orchestrator.core.case import Case
-from orchestrator.core.fence import next_epoch
-from orchestrator.core.ground import settle, shares
-from orchestrator.core.incidents import derived, key_of, live
+from orchestrator.core.document import attached
+from orchestrator.core.document.ground import settle, shares
+from orchestrator.core.health.incidents import derived, key_of, live
 from orchestrator.core.model import (
     NO_MARK,
     Command,
     Decision,
+    DecisionOutcome,
     Incident,
     Mark,
     Move,
-    Outcome,
     Page,
     Phase,
     Shift,
@@ -31,12 +30,14 @@ from orchestrator.core.model import (
     Stored,
     Tick,
 )
+from orchestrator.core.moves.switch import end, ended
 from orchestrator.core.paging import contradicted, implausible
-from orchestrator.core.plan import desired, mark_of, remember
 from orchestrator.core.policy import Service
 from orchestrator.core.proposal import Proposal
 from orchestrator.core.rule import Reason, Rule, needs_human, refusals
-from orchestrator.core.switch import end, ended
+from orchestrator.core.traffic import leftover
+from orchestrator.core.traffic.fence import next_epoch
+from orchestrator.core.traffic.plan import desired, mark_of, remember
 
 MOVES_KEPT = timedelta(hours=24)
 """How long automation's moves are kept at least, for people."""
@@ -50,7 +51,7 @@ def conclude(case: Case, proposal: Proposal, stored: Stored) -> Decision:
     reasons = (*case.reasons, *proposal.reasons)
     outcome = outcome_of(proposal, case, state)
     fresh = False
-    if outcome is Outcome.HELD:
+    if outcome is DecisionOutcome.HELD:
         state, fresh = _note_refusals(case, state, reasons)
     changed = stored.generation == 0 or state != case.before
     return Decision(
@@ -64,17 +65,17 @@ def conclude(case: Case, proposal: Proposal, stored: Stored) -> Decision:
     )
 
 
-def outcome_of(proposal: Proposal, case: Case, state: State) -> Outcome:
+def outcome_of(proposal: Proposal, case: Case, state: State) -> DecisionOutcome:
     """What this decision came to, in one word."""
     if proposal.outcome is not None:
         return proposal.outcome
     if case.ends_freeze:
-        return Outcome.OBEYED
+        return DecisionOutcome.OBEYED
     if refusals((*case.reasons, *proposal.reasons)):
-        return Outcome.HELD
+        return DecisionOutcome.HELD
     if _statuses_change(case, state):
-        return Outcome.HEALTH
-    return Outcome.UNCHANGED
+        return DecisionOutcome.HEALTH
+    return DecisionOutcome.UNCHANGED
 
 
 def _statuses_change(case: Case, state: State) -> bool:
@@ -86,11 +87,11 @@ def _statuses_change(case: Case, state: State) -> bool:
     return statuses != (known or dict.fromkeys(statuses, Status.UP))
 
 
-def _is_recorded(case: Case, state: State, outcome: Outcome) -> bool:
+def _is_recorded(case: Case, state: State, outcome: DecisionOutcome) -> bool:
     """Whether the history has it: all but repeated refusals and the counting of probes."""
-    if outcome not in {Outcome.HELD, Outcome.UNCHANGED}:
+    if outcome not in {DecisionOutcome.HELD, DecisionOutcome.UNCHANGED}:
         return True
-    if outcome is Outcome.HELD and isinstance(case.signal, Command):
+    if outcome is DecisionOutcome.HELD and isinstance(case.signal, Command):
         return True  # who gave a command finds its refusal
     takes_epoch = state.mark != (case.before.mark if case.before else NO_MARK)
     return takes_epoch or _statuses_change(case, state)
@@ -171,11 +172,11 @@ def _concerned(case: Case, state: State) -> tuple[Incident, ...]:
 
 
 def _pages(
-    case: Case, state: State, outcome: Outcome, reasons: tuple[Reason, ...]
+    case: Case, state: State, outcome: DecisionOutcome, reasons: tuple[Reason, ...]
 ) -> tuple[Page, ...]:
     """A page for each refusal that needs a human. One whose command is refused is answered, and not
     paged."""
-    if outcome is not Outcome.HELD or isinstance(case.signal, Command):
+    if outcome is not DecisionOutcome.HELD or isinstance(case.signal, Command):
         return ()
     return tuple(_page(state, reason) for reason in reasons if needs_human(reason))
 

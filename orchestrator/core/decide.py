@@ -16,18 +16,27 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.core import flood, misplaced, orders
 from orchestrator.core.case import Case, build
-from orchestrator.core.clocks import given_up
 from orchestrator.core.conclusion import conclude, with_leftovers
-from orchestrator.core.errors import Outdated
-from orchestrator.core.ground import Standing, standing
-from orchestrator.core.model import Command, Decision, Family, Observed, Outcome, Signal, State
-from orchestrator.core.necessary import is_held, necessary
+from orchestrator.core.document import misplaced, orders
+from orchestrator.core.document.clocks import given_up
+from orchestrator.core.document.ground import Standing, standing
+from orchestrator.core.exceptions import Outdated
+from orchestrator.core.health import flood
+from orchestrator.core.model import (
+    Command,
+    Decision,
+    DecisionOutcome,
+    Family,
+    Observed,
+    Signal,
+    State,
+)
+from orchestrator.core.moves.necessary import is_held, necessary
+from orchestrator.core.moves.standbys import arrange
+from orchestrator.core.moves.wishes import is_ending, wished
 from orchestrator.core.policy import Service
 from orchestrator.core.proposal import Proposal
-from orchestrator.core.standbys import arrange
-from orchestrator.core.wishes import is_ending, wished
 
 
 def decide(service: Service, observed: Observed, signal: Signal, now: datetime) -> Decision:
@@ -60,7 +69,7 @@ def _refuse_if_outdated(service: Service, document: State) -> None:
 def _copy(service: Service, document: State, command: Command, now: datetime) -> Decision:
     """A copy of a command decides nothing: it only shifts what is committed already."""
     refusal = orders.admitted(service.policy, document, command, now)
-    return Decision(document, Outcome.UNCHANGED, (refusal,), changed=False, recorded=False)
+    return Decision(document, DecisionOutcome.UNCHANGED, (refusal,), changed=False, recorded=False)
 
 
 # --- the questions, in their order ----------------------------------------------------------------
@@ -73,7 +82,7 @@ def propose(case: Case) -> Proposal:
     proposal = Proposal(case.state) if case.void else _moving(case)
     if not proposal.acts and case.ground.outcome is None and not case.void:
         proposal = _with_standbys(case, proposal)
-    if proposal.regions is None and case.ground.outcome is Outcome.ADOPTED:
+    if proposal.regions is None and case.ground.outcome is DecisionOutcome.ADOPTED:
         # What the load balancer carries was decided by somebody, so it takes an epoch here as well,
         # even when the message itself is refused. Without it the older document would come back.
         return replace(proposal, regions=case.carrying)
@@ -84,7 +93,7 @@ def _automation_only(case: Case) -> Proposal:
     """Nothing can move. What a command says of automation itself is obeyed all the same."""
     obeyed = isinstance(case.signal, Command) and not case.void
     if isinstance(case.signal, Command) and obeyed and case.signal.family is not Family.MOVES:
-        return Proposal(case.state, outcome=Outcome.OBEYED)
+        return Proposal(case.state, outcome=DecisionOutcome.OBEYED)
     return Proposal(case.state)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.policy import Lever, Stamp
 from orchestrator.core.rule import Reason
 
@@ -26,8 +26,8 @@ NOTHING: Json = {}
 class Mark:
     """The mark: the epoch of the desired routing, and the revision of the commit that made it.
 
-    Compared in that order. The fence (`orchestrator.core.fence`) writes it where the traffic is. A
-    resource that carries none counts as (0, 0).
+    Compared in that order. The fence (`orchestrator.core.traffic.fence`) writes it where the
+    traffic is. A resource that carries none counts as (0, 0).
     """
 
     epoch: int = 0
@@ -566,7 +566,7 @@ class Observed:
 # --- what is decided ---------------------------------------------------------------------------
 
 
-class Outcome(StrEnum):
+class DecisionOutcome(StrEnum):
     """What a decision came to. standbys: some were attached or drained, and no traffic moved."""
 
     UNCHANGED = "unchanged"
@@ -613,7 +613,7 @@ class Decision:
     """
 
     state: State
-    outcome: Outcome
+    outcome: DecisionOutcome
     reasons: tuple[Reason, ...]
     changed: bool
     recorded: bool

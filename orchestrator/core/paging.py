@@ -16,12 +16,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core.errors import Cloud, FailoverError, Kind, Outdated, UnsafePlan
-from orchestrator.core.fence import is_implausible
-from orchestrator.core.limits import EPOCHS
+from orchestrator.core.exceptions import Cloud, FailoverError, Kind, Outdated, UnsafePlan
 from orchestrator.core.model import Incident, IncidentState, Page, Paged, Repair, Routing, State
+from orchestrator.core.outside.limits import EPOCHS
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
+from orchestrator.core.traffic.fence import is_implausible
 
 REMINDERS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
 """When a condition is paged for again, counted from its beginning."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from orchestrator.core.actors import claimed
 from orchestrator.core.case import Case
-from orchestrator.core.model import Command, Leave, Outcome, State
+from orchestrator.core.model import Command, DecisionOutcome, Leave, State
+from orchestrator.core.outside.actors import claimed
 from orchestrator.core.rule import Cause, Reason
 
 
@@ -22,7 +22,7 @@ class Proposal:
 
     state: State
     regions: tuple[str, ...] | None = None
-    outcome: Outcome | None = None
+    outcome: DecisionOutcome | None = None
     reasons: tuple[Reason, ...] = ()
     left: tuple[str, ...] = ()
     waiting: tuple[Reason, ...] = ()
@@ -33,7 +33,7 @@ class Proposal:
         return self.regions is not None or self.outcome is not None
 
 
-_ALWAYS = frozenset({Outcome.MOVED, Outcome.STANDBYS})
+_ALWAYS = frozenset({DecisionOutcome.MOVED, DecisionOutcome.STANDBYS})
 """What takes an epoch whatever the document says: the first decision changes the routing only."""
 
 
@@ -41,7 +41,7 @@ def step(
     case: Case,
     state: State,
     regions: tuple[str, ...],
-    outcome: Outcome,
+    outcome: DecisionOutcome,
     reasons: tuple[Reason, ...],
 ) -> Proposal:
     """The proposal that these regions carry the traffic.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from orchestrator.core.actors import claimed
 from orchestrator.core.model import (
     Command,
     Doubt,
@@ -28,6 +27,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
+from orchestrator.core.outside.actors import claimed
 from orchestrator.core.policy import Confirm, OnLag, OnUnconfirmed, Policy
 from orchestrator.core.rule import Cause, Reason, Rule
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from orchestrator.core import trigger
+from orchestrator.core.document import trigger
 from orchestrator.core.model import Json, Signal, Stored, Tick
 from orchestrator.drill.expectations import refusals
 from orchestrator.drill.world import START, World

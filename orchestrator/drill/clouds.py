@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
-from orchestrator.core.codec import decode
+from orchestrator.core.document.codec import decode
 from orchestrator.core.model import Json, Part, Probe, Role, Routing, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.drill.world import COMPUTE_API, MONITORING, STATE_BUCKET, TIMEOUT, WELL, World

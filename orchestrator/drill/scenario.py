@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.config import load as load_config
-from orchestrator.core.errors import BadConfig, FailoverError, Problem
+from orchestrator.core.exceptions import BadConfig, FailoverError, Problem
 from orchestrator.core.policy import Service
 from orchestrator.drill.schema import ScenarioModel, StepModel, problem
 

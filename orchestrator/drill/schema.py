@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import ErrorDetails
 
-from orchestrator.core.errors import Problem
-from orchestrator.core.model import Outcome, Status
+from orchestrator.core.exceptions import Problem
+from orchestrator.core.model import DecisionOutcome, Status
 from orchestrator.drill.phrases import Act, length, read
 
 
@@ -57,7 +57,7 @@ class ExpectModel(_Model):
     epoch: int | None = None
     health: dict[str, Status] | None = None
     users: Literal["served", "failing"] | None = None
-    outcome: Outcome | None = None
+    outcome: DecisionOutcome | None = None
     refused: Names | None = None
     explains: Names | None = None
     paged: bool | str | None = None

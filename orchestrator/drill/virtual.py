@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json, Signal, Tick
 from orchestrator.drill.acts import perform
 from orchestrator.drill.chronicle import Chronicle, Line

@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 from orchestrator.adapters.local.backend_services import API, FileBackendServices, as_deployed
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core.codec import decode
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.document.codec import decode
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Json, NoAnswer, Probe, State, Verdict
-from orchestrator.core.plan import carrying, group_path, lever_of
+from orchestrator.core.outside.reading import Corrupt
 from orchestrator.core.policy import Lever, Mode, Service, Standby
-from orchestrator.core.reading import Corrupt
+from orchestrator.core.traffic.plan import carrying, group_path, lever_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """Midnight, so that a time of the clock reads as a time of the scenario."""

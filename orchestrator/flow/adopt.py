@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Conflict, UnsafePlan
-from orchestrator.core.ground import create
+from orchestrator.core.document.ground import create
+from orchestrator.core.document.trigger import Trigger, TriggerOrigin, words
+from orchestrator.core.exceptions import Conflict, UnsafePlan
 from orchestrator.core.model import NO_MARK, Stored, Tick
-from orchestrator.core.plan import mark_of
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
-from orchestrator.core.trigger import Origin, Trigger, words
+from orchestrator.core.traffic.plan import mark_of
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -44,7 +44,7 @@ def adopt(service: Service, actor: str, context: Context) -> Report:
         raise UnsafePlan(
             Rule.ROUTING, f"{service.name}: the traffic cannot be adopted as it is: {refused}"
         )
-    what = Trigger(Origin.ADOPT, actor=actor)
+    what = Trigger(TriggerOrigin.ADOPT, actor=actor)
     before = record.before(service, Stored(None, 0), observed.routing)
     entry = record.entry(decision, what, before, now, context.new_id())
     state = replace(decision.state, history=(entry, *decision.state.history))

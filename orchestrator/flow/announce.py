@@ -11,12 +11,12 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from orchestrator.core import reading
-from orchestrator.core.ids import plain_id
 from orchestrator.core.model import Json
+from orchestrator.core.outside import reading
+from orchestrator.core.outside.ids import plain_id
+from orchestrator.core.outside.shown import shown
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
-from orchestrator.core.shown import shown
 from orchestrator.flow.context import Context
 from orchestrator.flow.spared import spared
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.core.errors import Conflict, Unavailable
-from orchestrator.core.limits import READ, WRITTEN
+from orchestrator.core.document.size import Fitted, fitted
+from orchestrator.core.exceptions import Conflict, Unavailable
 from orchestrator.core.model import State, Stored
-from orchestrator.core.size import Fitted, fitted
+from orchestrator.core.outside.limits import READ, WRITTEN
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import document_name, read_state
 

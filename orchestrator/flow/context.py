@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Paged
 from orchestrator.ports import Checks, Gauges, Log, Mirror, Objects, Prober, Topic, Traffic
 

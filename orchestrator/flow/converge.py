@@ -2,7 +2,8 @@
 
 An empty plan is the proof. Whatever the outcome of a write, known or not, the next step is the
 same: read state and routing and compare. So a redelivery, a tick, a lost answer and a plain success
-all take this one way. The fence (see `orchestrator.core.fence`) is checked before every write.
+all take this one way. The fence (see `orchestrator.core.traffic.fence`) is checked before every
+write.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from orchestrator.core.errors import (
+from orchestrator.core.document.ground import Standing, standing
+from orchestrator.core.exceptions import (
     Conflict,
     FailoverError,
     Kind,
@@ -18,13 +20,12 @@ from orchestrator.core.errors import (
     Unavailable,
     Unverified,
 )
-from orchestrator.core.ground import Standing, standing
 from orchestrator.core.model import NO_MARK, Page, Phase, Repair, Routing, State, Stored
 from orchestrator.core.paging import leaves_mark, unmarked
-from orchestrator.core.plan import Plan, body, is_in_effect, plan
 from orchestrator.core.policy import Service, Stamp
 from orchestrator.core.rule import Reason
 from orchestrator.core.rules import freeze
+from orchestrator.core.traffic.plan import Plan, body, is_in_effect, plan
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.observe import read_state
 
@@ -206,8 +207,9 @@ def _sent(work: _Work, plan: Plan, routing: Routing) -> str:
 def is_left_unmarked(stored: Stored, plan: Plan, now: datetime) -> bool:
     """Whether only the mark differs, and something else has removed it often enough.
 
-    The fence holds without it as `orchestrator.core.fence` says of a mark that was lost: every
-    write first reads the state once more, and the next epoch writes the mark with the traffic.
+    The fence holds without it as `orchestrator.core.traffic.fence` says of a mark that was lost:
+    every write first reads the state once more, and the next epoch writes the mark with the
+    traffic.
     """
     state = stored.state
     if state is None or plan.changes or plan.mark_before == plan.mark:

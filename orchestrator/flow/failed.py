@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from orchestrator.core import codec, reading, trigger
-from orchestrator.core.errors import FailoverError, NoStore, Orphaned, StateLost
-from orchestrator.core.limits import TOLD
+from orchestrator.core.document import codec, trigger
+from orchestrator.core.document.restoration import highest_epoch
+from orchestrator.core.exceptions import FailoverError, NoStore, Orphaned, StateLost
 from orchestrator.core.model import Command, Json, Signal, State
+from orchestrator.core.outside import reading
+from orchestrator.core.outside.limits import TOLD
+from orchestrator.core.outside.shown import short
 from orchestrator.core.policy import Service
-from orchestrator.core.restore import highest_epoch
-from orchestrator.core.shown import short
 from orchestrator.flow import record
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import document_name

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import State, Stored
 from orchestrator.flow.context import Context
 from orchestrator.flow.spared import spared

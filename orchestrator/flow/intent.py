@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import flood, leftover, trigger
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Unavailable, Withheld
-from orchestrator.core.model import NO_MARK, Decision, Json, Observed, Outcome, Signal, Stored
+from orchestrator.core.document import trigger
+from orchestrator.core.exceptions import Unavailable, Withheld
+from orchestrator.core.health import flood
+from orchestrator.core.model import (
+    NO_MARK,
+    Decision,
+    DecisionOutcome,
+    Json,
+    Observed,
+    Signal,
+    Stored,
+)
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
+from orchestrator.core.traffic import leftover
 from orchestrator.flow import paging, record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -47,7 +57,7 @@ def intend(service: Service, signal: Signal, observed: Observed, context: Contex
     decision = decide(service, observed, signal, now)
     before = record.before(service, observed.stored, observed.routing)
     made = record.entry(decision, trigger.of(signal), before, now, context.new_id())
-    if decision.outcome is Outcome.HELD and (asked := record.given(signal)):
+    if decision.outcome is DecisionOutcome.HELD and (asked := record.given(signal)):
         made = {**made, "given": asked}
     old = observed.stored.state
     fresh = decision.state.mark != (old.mark if old else NO_MARK)
@@ -67,7 +77,7 @@ def _committed(service: Service, intent: Intent, context: Context) -> Intent:
     try:
         stored = commit(state, intent.stored.generation, context)
     except Unavailable as error:
-        if decision.outcome is not Outcome.HELD:
+        if decision.outcome is not DecisionOutcome.HELD:
             raise
         paging.page(service, decision.pages, context)  # it is true, whether or not it is kept
         raise withheld(error) from error

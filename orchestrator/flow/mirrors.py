@@ -11,13 +11,13 @@ from __future__ import annotations
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
-from orchestrator.core.errors import FailoverError, Unavailable
-from orchestrator.core.limits import TOLD
+from orchestrator.core.document.public import public_view
+from orchestrator.core.exceptions import FailoverError, Unavailable
 from orchestrator.core.model import Decision, Page, Signal, State, Stored, Tick
+from orchestrator.core.outside.limits import TOLD
+from orchestrator.core.outside.shown import short
 from orchestrator.core.policy import Service, Standby
-from orchestrator.core.public import public_view
 from orchestrator.core.rule import Rule
-from orchestrator.core.shown import short
 from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 
-from orchestrator.core import codec, flat, reading
-from orchestrator.core.errors import Cloud, Kind, NoStore, Outdated, StateLost, Unavailable
-from orchestrator.core.ground import create
+from orchestrator.core.document import codec, flat
+from orchestrator.core.document.ground import create
+from orchestrator.core.exceptions import Cloud, Kind, NoStore, Outdated, StateLost, Unavailable
 from orchestrator.core.model import NO_MARK, Mark, Observed, Probe, Role, Routing, Stored
-from orchestrator.core.plan import mark_of, regional_groups
+from orchestrator.core.outside import reading
 from orchestrator.core.policy import Confirm, Service, Standby
 from orchestrator.core.rule import Rule
+from orchestrator.core.traffic.plan import mark_of, regional_groups
 from orchestrator.flow.context import Context
 
 FLAT_FILE = "dynamodb_regions.json"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core import paging
-from orchestrator.core.errors import FailoverError, Outdated, StateLost
+from orchestrator.core.exceptions import FailoverError, Outdated, StateLost
 from orchestrator.core.model import Page, Paged, Repair, State, Stored
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service

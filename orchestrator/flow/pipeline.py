@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.core.errors import (
+from orchestrator.core.exceptions import (
     Conflict,
     FailoverError,
     Outdated,
@@ -23,8 +23,8 @@ from orchestrator.core.errors import (
 from orchestrator.core.model import (
     NO_MARK,
     Decision,
+    DecisionOutcome,
     Observed,
-    Outcome,
     Routing,
     Signal,
     State,
@@ -32,9 +32,9 @@ from orchestrator.core.model import (
     Tick,
 )
 from orchestrator.core.paging import page_of
-from orchestrator.core.plan import Plan, mark_of, plan
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
+from orchestrator.core.traffic.plan import Plan, mark_of, plan
 from orchestrator.flow import failed, gauges, mirrors, paging, shifts, stateless, telling
 from orchestrator.flow.commit import Raced
 from orchestrator.flow.context import Context, Patience
@@ -106,7 +106,7 @@ def _raise_for(intent: Intent, shifted: Converged) -> None:
     """Raise what a redelivery can cure. An unsafe plan is a refusal, and a tick looks again at what
     was not verified."""
     error = shifted.error
-    if isinstance(error, StateLost) and intent.decision.outcome is Outcome.HELD:
+    if isinstance(error, StateLost) and intent.decision.outcome is DecisionOutcome.HELD:
         raise withheld(error)
     if error is not None and not isinstance(error, UnsafePlan | Unverified):
         raise error
@@ -151,14 +151,14 @@ def _rest(patience: Patience, error: FailoverError, *, holds: bool) -> None:
 def _attaches(report: Report) -> bool:
     """Whether a standby may have got its capacity just now, with which the signal comes to more."""
     wanted = any(one.rule == Rule.ATTACHED and not one.passed for one in report.decision.reasons)
-    return bool(report.plans) and (wanted or report.decision.outcome is Outcome.STANDBYS)
+    return bool(report.plans) and (wanted or report.decision.outcome is DecisionOutcome.STANDBYS)
 
 
 def _together(first: Report | None, last: Report) -> Report:
     """One report of an invocation that took its signal twice: of what came of it."""
     if first is None:
         return last
-    nothing = last.decision.outcome in {Outcome.UNCHANGED, Outcome.HEALTH}
+    nothing = last.decision.outcome in {DecisionOutcome.UNCHANGED, DecisionOutcome.HEALTH}
     decision = first.decision if nothing else last.decision
     return Report(decision, (*first.plans, *last.plans), last.stored)
 

@@ -16,12 +16,12 @@ from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 
-from orchestrator.core import reading
-from orchestrator.core.errors import BadEvent, Conflict
-from orchestrator.core.limits import READ, TOLD
+from orchestrator.core.exceptions import BadEvent, Conflict
 from orchestrator.core.model import Page
+from orchestrator.core.outside import reading
+from orchestrator.core.outside.limits import READ, TOLD
+from orchestrator.core.outside.shown import short
 from orchestrator.core.rule import Rule
-from orchestrator.core.shown import short
 from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 from orchestrator.flow.spared import spared

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import FailoverError, UnsafePlan
+from orchestrator.core.exceptions import FailoverError, UnsafePlan
 from orchestrator.core.model import Decision, Observed, Page, Paged, Signal, Tick
 from orchestrator.core.paging import Due, drifting, note, page_of, unmarked
-from orchestrator.core.plan import Plan, plan
 from orchestrator.core.policy import Service
+from orchestrator.core.traffic.plan import Plan, plan
 from orchestrator.flow.context import Context
 from orchestrator.flow.converge import is_left_unmarked
 from orchestrator.flow.observe import observe

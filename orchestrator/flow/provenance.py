@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.core import reading
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.limits import EPOCHS, READ
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json, Mark, Page, State, Stored
+from orchestrator.core.outside import reading
+from orchestrator.core.outside.limits import EPOCHS, READ
 from orchestrator.core.paging import audit_log
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.core.rule import Rule

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import flat, reading, trigger
-from orchestrator.core.errors import Conflict, Unavailable
-from orchestrator.core.ground import shares
-from orchestrator.core.ids import plain_id
-from orchestrator.core.limits import EPOCHS
+from orchestrator.core.document import flat, trigger
+from orchestrator.core.document.ground import shares
+from orchestrator.core.document.trigger import Trigger
+from orchestrator.core.exceptions import Conflict, Unavailable
 from orchestrator.core.model import (
     NOTHING,
     Command,
@@ -28,12 +27,14 @@ from orchestrator.core.model import (
     Signal,
     Stored,
 )
-from orchestrator.core.plan import Plan, Verb, carrying, mark_of
+from orchestrator.core.outside import reading
+from orchestrator.core.outside.ids import plain_id
+from orchestrator.core.outside.limits import EPOCHS
+from orchestrator.core.outside.shown import shown
 from orchestrator.core.policy import Lever, Service, Standby
 from orchestrator.core.rule import Reason
-from orchestrator.core.shown import shown
-from orchestrator.core.traffic import traffic, view
-from orchestrator.core.trigger import Trigger
+from orchestrator.core.traffic.plan import Plan, Verb, carrying, mark_of
+from orchestrator.core.traffic.shares import traffic, view
 from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from orchestrator.core import codec
-from orchestrator.core.errors import FailoverError, Outdated
-from orchestrator.core.limits import EPOCHS
+from orchestrator.core.document import codec
+from orchestrator.core.document.restoration import highest_epoch, restored
+from orchestrator.core.document.trigger import Trigger, TriggerOrigin, words
+from orchestrator.core.exceptions import FailoverError, Outdated
 from orchestrator.core.model import Decision, Routing, State, Stored, Tick
+from orchestrator.core.outside.limits import EPOCHS
+from orchestrator.core.outside.reading import Corrupt, NewerSchema, UnknownWord
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import Corrupt, NewerSchema, UnknownWord
-from orchestrator.core.restore import highest_epoch, restored
-from orchestrator.core.trigger import Origin, Trigger, words
 from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
@@ -110,7 +110,7 @@ def carry_out(service: Service, found: Restoration, actor: str, context: Context
     Raises Conflict when the document was changed since it was looked at, and what a tick raises.
     """
     generation = str(found.source.version.generation)
-    what = Trigger(Origin.RESTORE, actor=actor, generation=generation)
+    what = Trigger(TriggerOrigin.RESTORE, actor=actor, generation=generation)
     now = context.now()
     known = Stored(found.source.state, found.generation)
     before = record.before(service, known, found.routing)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core import reading
-from orchestrator.core.errors import Unverified
+from orchestrator.core.document.trigger import Trigger, as_json
+from orchestrator.core.exceptions import Unverified
 from orchestrator.core.model import NO_MARK, Decision, Json, Mark, Phase, Stored
-from orchestrator.core.plan import Plan
-from orchestrator.core.trigger import Trigger, as_json
+from orchestrator.core.outside import reading
+from orchestrator.core.traffic.plan import Plan
 from orchestrator.flow.converge import Converged, Superseded
 from orchestrator.flow.record import maker
 

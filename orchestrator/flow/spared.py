@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.reading import Corrupt
-from orchestrator.core.shown import short
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.outside.reading import Corrupt
+from orchestrator.core.outside.shown import short
 from orchestrator.flow.context import Context
 
 TEXT_CHARACTERS = 1000

@@ -6,14 +6,14 @@ state when it can be read.
 
 from __future__ import annotations
 
-from orchestrator.core import leftover
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import AlertOpened, Page
-from orchestrator.core.plan import body, plan
+from orchestrator.core.moves.stateless import without_state
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.core.rule import Reason, Rule
-from orchestrator.core.stateless import without_state
-from orchestrator.core.traffic import unclaimed
+from orchestrator.core.traffic import leftover
+from orchestrator.core.traffic.plan import body, plan
+from orchestrator.core.traffic.shares import unclaimed
 from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.core import flood, leftover, rules, trigger
-from orchestrator.core.errors import UnsafePlan, Unverified
-from orchestrator.core.ground import Standing, standing
+from orchestrator.core import rules
+from orchestrator.core.document import trigger
+from orchestrator.core.document.ground import Standing, standing
+from orchestrator.core.exceptions import UnsafePlan, Unverified
+from orchestrator.core.health import flood
 from orchestrator.core.model import Decision, Json, Page, Phase, Signal, Stored, Tick, Verdict
 from orchestrator.core.paging import ROLLOUT, page_of
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
-from orchestrator.core.traffic import told, traffic, unclaimed, view
+from orchestrator.core.traffic import leftover
+from orchestrator.core.traffic.shares import told, traffic, unclaimed, view
 from orchestrator.flow import announce, paging, provenance, record, shifts
 from orchestrator.flow.context import Context
 from orchestrator.flow.converge import Converged

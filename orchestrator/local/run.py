@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.core import trigger
-from orchestrator.core.model import Outcome
+from orchestrator.core.document import trigger
+from orchestrator.core.model import DecisionOutcome
+from orchestrator.core.outside.shown import shown
 from orchestrator.core.rule import recorded_line
-from orchestrator.core.shown import shown
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE, Lever, Mode
 from orchestrator.local.customer import Customer
@@ -150,7 +150,7 @@ class Story:
         self.say(
             f"decision: {decision['outcome']}, epoch {decision['epoch_before'] or 0} to"
             f" {decision['epoch']}, primary is {decision['primary']}",
-            "bold green" if decision["outcome"] == Outcome.MOVED else "bold yellow",
+            "bold green" if decision["outcome"] == DecisionOutcome.MOVED else "bold yellow",
         )
         for reason in decision["reasons"]:
             self._console.print(f"            {_reason(reason)}", highlight=False)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from orchestrator.config import load as checked
-from orchestrator.core.errors import BadConfig
+from orchestrator.core.exceptions import BadConfig
 from orchestrator.wiring import EMULATORS
 from terraform.gcloud.step import Variable, Word, word
 

@@ -12,7 +12,7 @@ from google.auth import exceptions as auth
 
 from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
 from orchestrator.adapters.gcp.traffic import _operation_error, _refused, _translated
-from orchestrator.core.errors import Cloud, Kind
+from orchestrator.core.exceptions import Cloud, Kind
 
 KINDS: list[tuple[Callable[[str], Exception], Kind]] = [
     (google.Forbidden, Kind.PERMISSION),

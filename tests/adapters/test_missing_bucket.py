@@ -12,7 +12,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.objects import GcsObjects
-from orchestrator.core.errors import NoStore, Unavailable
+from orchestrator.core.exceptions import NoStore, Unavailable
 
 NO_OBJECT = "No such object: state/checkout.json"
 NO_BUCKET = "The specified bucket does not exist."

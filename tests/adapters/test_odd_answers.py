@@ -14,7 +14,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.objects import GcsObjects
 from orchestrator.adapters.gcp.traffic import BackendServices
-from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.exceptions import Conflict, Unavailable
 
 Answer = tuple[int, bytes]
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.addresses import Address, resolve
-from orchestrator.core.incidents import believable, is_blind
+from orchestrator.core.health.incidents import believable, is_blind
 from orchestrator.core.model import NoAnswer, Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.loopback import HOST, free_port, url_of

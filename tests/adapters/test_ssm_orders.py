@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.mirrors.ssm import SsmMirror
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 
 pytestmark = pytest.mark.long  # many orders against a real server
 

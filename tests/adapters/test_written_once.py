@@ -12,7 +12,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.objects import GcsObjects
-from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.exceptions import Conflict, Unavailable
 
 ENTRY = "journal/checkout/00000007-x.json"
 

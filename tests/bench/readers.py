@@ -18,15 +18,15 @@ from orchestrator.adapters.health_answer import BODY_BYTES, probe_of, read_json
 from orchestrator.client.document import read_document
 from orchestrator.condition import checks_of
 from orchestrator.config import load
-from orchestrator.core.codec import decode
-from orchestrator.core.endpoints import origin_of
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.fence import read_mark
-from orchestrator.core.flat import decode_flat
-from orchestrator.core.limits import INCIDENTS_READ
-from orchestrator.core.reading import Corrupt
-from orchestrator.core.redis_url import read_redis_url
-from orchestrator.core.restore import highest_epoch
+from orchestrator.core.document.codec import decode
+from orchestrator.core.document.flat import decode_flat
+from orchestrator.core.document.restoration import highest_epoch
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.outside.endpoints import origin_of
+from orchestrator.core.outside.limits import INCIDENTS_READ
+from orchestrator.core.outside.reading import Corrupt
+from orchestrator.core.outside.redis_url import read_redis_url
+from orchestrator.core.traffic.fence import read_mark
 from orchestrator.evidence import same_url
 from orchestrator.parse import Message, parse_alert, parse_control, unwrap
 from orchestrator.values import _group, _health_url

@@ -12,7 +12,7 @@ from orchestrator.cli.commanding.give import command
 from orchestrator.cli.commanding.order import Manner, Order
 from orchestrator.cli.session import Session
 from orchestrator.config import load
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Wish
 from orchestrator.parse import Message, parse_control
 from orchestrator.wiring import World, by_servers

@@ -17,7 +17,7 @@ from orchestrator.cli.app import cli
 from orchestrator.cli.words.advice import advice_on
 from orchestrator.cli.words.remedies import remedies, remedy
 from orchestrator.core import paging
-from orchestrator.core.errors import (
+from orchestrator.core.exceptions import (
     BadConfig,
     BadEvent,
     Cloud,

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.check.policies import access
-from orchestrator.core.errors import Kind, Unavailable
+from orchestrator.core.exceptions import Kind, Unavailable
 from orchestrator.ports import Grant, Pushing
 from orchestrator.schema import TopicsModel
 from tests.cli.desk import Desk

@@ -12,7 +12,7 @@ import yaml
 
 from orchestrator.cli.check.copies import mirrors
 from orchestrator.cli.check.finding import Level
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.local.loopback import HOST, free_port
 from tests.cli.desk import Desk
 from tests.fakes import FakeMirror, Lab, lab

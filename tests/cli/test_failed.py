@@ -9,7 +9,7 @@ import pytest
 from orchestrator.cli.commanding.order import Manner
 from orchestrator.cli.verbs.explain import explain
 from orchestrator.cli.verbs.history import history
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from tests.cli.seat import Seat
 
 WEST, EUROPE = "us-west-2", "eu-west-1"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.cli.commanding.order import Manner
-from orchestrator.core.errors import Cloud, Kind, Unavailable
+from orchestrator.core.exceptions import Cloud, Kind, Unavailable
 from tests.cli.seat import Seat
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"

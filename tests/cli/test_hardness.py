@@ -18,7 +18,7 @@ from orchestrator.cli.app import cli
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.verb import Verbs, verb
 from orchestrator.cli.words.times import long
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.exceptions import FailoverError, Unavailable
 from tests.cli.desk import ALERTS, Desk
 
 

@@ -12,7 +12,7 @@ from orchestrator.cli.verbs.check import check
 from orchestrator.cli.verbs.explain import explain
 from orchestrator.cli.verbs.plans import plan
 from orchestrator.cli.verbs.status import status
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from tests.cli.seat import Seat
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"

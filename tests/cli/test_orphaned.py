@@ -11,9 +11,9 @@ from orchestrator.cli.verbs.check import check
 from orchestrator.cli.verbs.explain import explain
 from orchestrator.cli.verbs.plans import plan
 from orchestrator.cli.verbs.status import status
-from orchestrator.core import trigger
-from orchestrator.core.fence import write_mark
+from orchestrator.core.document import trigger
 from orchestrator.core.model import Mark
+from orchestrator.core.traffic.fence import write_mark
 from tests.cli.desk import Desk
 from tests.cli.seat import Seat
 
@@ -99,7 +99,7 @@ def test_check_adopts_when_a_human_says_so(capsys: pytest.CaptureFixture[str]) -
     assert "failover epoch=8" in person.lab.traffic.resource["description"]
     (entry,) = person.lab.state.history
     came = trigger.read(entry["signal"])
-    assert came.kind is trigger.Origin.ADOPT
+    assert came.kind is trigger.TriggerOrigin.ADOPT
     assert came.actor
 
 

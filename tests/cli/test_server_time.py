@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.session import Session
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from tests.fakes import configuration
 
 AT = datetime(2020, 2, 20, 20, 20, tzinfo=UTC)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.shown import HIDDEN
+from orchestrator.core.outside.shown import HIDDEN
 from tests.cli.desk import Desk
 
 ATTACK = (

@@ -21,7 +21,7 @@ from orchestrator.client.regions import Regions
 from orchestrator.client.routing import Mode, routes
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.view import DocumentView
-from orchestrator.core.reading import Corrupt
+from orchestrator.core.outside.reading import Corrupt
 from orchestrator.local.loopback import HOST
 from tests.health_parts import session
 from tests.regional import EAST, WEST, HeldSource, document, write_whole

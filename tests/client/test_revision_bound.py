@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.client.source import Fetched
 from orchestrator.client.view import DocumentView
-from orchestrator.core.limits import AHEAD, COUNTERS
+from orchestrator.core.outside.limits import AHEAD, COUNTERS
 from tests.regional import WEST, HeldSource, document
 
 DAY = 86_400

@@ -15,10 +15,10 @@ from orchestrator.client.routing import Mode
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.view import DocumentView
-from orchestrator.core.codec import encode
+from orchestrator.core.document.codec import encode
+from orchestrator.core.document.public import public_view
 from orchestrator.core.model import State
-from orchestrator.core.public import public_view
-from orchestrator.core.redis_url import read_redis_url
+from orchestrator.core.outside.redis_url import read_redis_url
 from orchestrator.local.loopback import HOST
 from orchestrator.local.wait import wait_until
 from tests.fakes import lab

@@ -20,7 +20,7 @@ from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.regions import Regions
 from orchestrator.client.routing import Mode
 from orchestrator.client.view import DocumentView
-from orchestrator.core.reading import Corrupt
+from orchestrator.core.outside.reading import Corrupt
 from orchestrator.local.wait import wait_until
 from tests.regional import (
     EAST,

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from orchestrator.adapters.gcp.access import Api, IamPolicies
-from orchestrator.core.errors import Kind, Unavailable
+from orchestrator.core.exceptions import Kind, Unavailable
 from orchestrator.ports import Access, Grant, Grants, Pushing
 from tests.fakes import FakeAccess
 from tests.station import Asked, Said, Station

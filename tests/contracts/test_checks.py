@@ -12,10 +12,10 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.checks import UptimeChecks
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.health.second import Sight
 from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.core.second import Sight
 from orchestrator.local.loopback import HOST, free_port
 from orchestrator.local.permissions import Role
 from orchestrator.ports import Checks

@@ -11,7 +11,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.gauges import MOST, CustomMetrics
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.local.loopback import HOST, free_port
 from orchestrator.local.metric_service import MetricService
 from orchestrator.local.permissions import Role

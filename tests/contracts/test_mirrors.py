@@ -19,8 +19,8 @@ from orchestrator.adapters.mirrors.ssm import SsmMirror
 from orchestrator.client.document import read_document
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.sources.ssm import SsmSource
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.redis_url import read_redis_url
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.outside.redis_url import read_redis_url
 from orchestrator.local.child import ROOT
 from orchestrator.local.loopback import HOST, free_port
 from orchestrator.ports import Mirror

@@ -18,7 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 from orchestrator.adapters.gcp.objects import GcsObjects
 from orchestrator.adapters.local.files import KEPT_VERSIONS, FileObjects
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core.errors import Conflict, NoStore, Unavailable
+from orchestrator.core.exceptions import Conflict, NoStore, Unavailable
 from orchestrator.local.gcs import FakeGcs
 from orchestrator.local.loopback import free_port, url_of
 from orchestrator.ports import Objects, Store

@@ -37,7 +37,7 @@ from orchestrator.client.sources.gcs import GcsSource
 from orchestrator.client.sources.http import HttpSource
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.sources.ssm import SsmSource
-from orchestrator.core.redis_url import read_redis_url
+from orchestrator.core.outside.redis_url import read_redis_url
 from orchestrator.local.child import ROOT
 from orchestrator.local.gcs import FakeGcs
 from orchestrator.local.loopback import HOST, free_port

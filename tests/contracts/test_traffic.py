@@ -13,11 +13,11 @@ from google.auth.credentials import AnonymousCredentials
 from orchestrator.adapters.gcp.traffic import BackendServices
 from orchestrator.adapters.local.backend_services import FileBackendServices, as_deployed
 from orchestrator.adapters.local.files import FileObjects
-from orchestrator.core.errors import Conflict, Unavailable
-from orchestrator.core.ground import create
+from orchestrator.core.document.ground import create
+from orchestrator.core.exceptions import Conflict, Unavailable
 from orchestrator.core.model import Mark, Phase, Routing, Shift, State
-from orchestrator.core.plan import body, carrying, mark_of, plan
 from orchestrator.core.policy import Service
+from orchestrator.core.traffic.plan import body, carrying, mark_of, plan
 from orchestrator.local.world import World
 from orchestrator.ports import Traffic
 from orchestrator.wiring import Wiring

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.core import codec
 from orchestrator.core.decide import decide
+from orchestrator.core.document import codec
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -30,9 +30,9 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import Plan, body, carrying, group_path, plan
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Reason
+from orchestrator.core.traffic.plan import Plan, body, carrying, group_path, plan
 from tests.fakes import HEALTHY, START, lab
 
 SILENT = Probe(Verdict.SILENT, "no health_url")

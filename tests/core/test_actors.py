@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.actors import claimed
+from orchestrator.core.outside.actors import claimed
 
 
 def test_a_name_that_says_that_it_was_checked_is_claimed_too() -> None:

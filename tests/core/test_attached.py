@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.ground import create
+from orchestrator.core.document.ground import create
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import (
     Command,
     Decision,
+    DecisionOutcome,
     Leave,
-    Outcome,
     Part,
     Probe,
     Role,
@@ -23,7 +23,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
-from orchestrator.core.plan import mark_of, plan
+from orchestrator.core.traffic.plan import mark_of, plan
 from tests.core.loop import Loop, loop, opened, refusals, scalers
 from tests.fakes import REGIONS, service
 
@@ -41,7 +41,7 @@ def commanded(made: Loop, wish: Wish, region: str = "", *, now: bool = False) ->
     ids = f"c{made.stored.generation:04}"
     command = Command(ids, wish, "alice", "work", made.now, region, now=now)
     decision = made.send(command)
-    return made.send(command) if decision.outcome is Outcome.STANDBYS else decision
+    return made.send(command) if decision.outcome is DecisionOutcome.STANDBYS else decision
 
 
 def recovered(made: Loop, region: str) -> Decision:
@@ -73,7 +73,7 @@ def test_a_document_notes_who_has_capacity() -> None:
 def test_a_failed_primary_is_left_by_the_document_and_the_mark_alone() -> None:
     made = world()
     decision = made.fail(EAST)
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert made.state.primary == WEST
     assert made.state.routing == {WEST: 1.0}
     assert made.state.regions[EAST].leave is Leave.FAILED
@@ -85,10 +85,10 @@ def test_a_failed_primary_is_left_by_the_document_and_the_mark_alone() -> None:
 def test_the_users_move_while_the_load_balancer_can_be_neither_read_nor_written() -> None:
     made = world()
     made.is_unseen = True
-    assert made.fail(EAST).outcome is Outcome.MOVED
+    assert made.fail(EAST).outcome is DecisionOutcome.MOVED
     assert made.state.primary == WEST
     made.pass_time(hours=1)
-    assert made.fail(WEST).outcome is Outcome.MOVED
+    assert made.fail(WEST).outcome is DecisionOutcome.MOVED
     assert (made.state.primary, made.state.epoch) == (EU, 2)
 
 
@@ -156,12 +156,12 @@ def test_the_failed_primary_is_drained_once_the_new_one_leads() -> None:
     made = world()
     made.fail(EAST)
     made.said[WEST] = Role(Part.STANDS_BY, "503", 0)
-    assert made.tick().outcome is Outcome.UNCHANGED
+    assert made.tick().outcome is DecisionOutcome.UNCHANGED
     made.said[WEST] = Role(Part.LEADS, "200", 0)
-    assert made.tick().outcome is Outcome.UNCHANGED
+    assert made.tick().outcome is DecisionOutcome.UNCHANGED
     made.said[WEST] = Role(Part.LEADS, "200", 1)
     decision = made.tick()
-    assert decision.outcome is Outcome.STANDBYS
+    assert decision.outcome is DecisionOutcome.STANDBYS
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
     assert (made.state.epoch, made.state.primary, len(made.state.moves)) == (2, WEST, 1)
 
@@ -171,14 +171,14 @@ def test_nobody_is_drained_before_the_move_is_on_the_load_balancer() -> None:
     made.is_unseen = True
     made.fail(EAST)
     made.is_unseen = False
-    assert made.tick().outcome is Outcome.UNCHANGED
+    assert made.tick().outcome is DecisionOutcome.UNCHANGED
     assert scalers(made.routing) == ALL
-    assert made.tick().outcome is Outcome.STANDBYS
+    assert made.tick().outcome is DecisionOutcome.STANDBYS
 
 
 def test_a_failed_standby_is_left_as_it_is() -> None:
     made = world()
-    assert made.fail(WEST).outcome is Outcome.HEALTH
+    assert made.fail(WEST).outcome is DecisionOutcome.HEALTH
     made.tick(5)
     assert made.state.epoch == 0
     assert scalers(made.routing) == ALL
@@ -207,12 +207,12 @@ def test_whoever_goes_on_leading_by_an_old_document_is_drained_in_time() -> None
     made = world()
     commanded(made, Wish.FAILOVER, WEST, now=True)
     made.said[EAST] = Role(Part.LEADS, "200", 0)
-    assert made.tick().outcome is Outcome.UNCHANGED
+    assert made.tick().outcome is DecisionOutcome.UNCHANGED
     made.pass_time(seconds=31)
-    assert made.tick().outcome is Outcome.STANDBYS
+    assert made.tick().outcome is DecisionOutcome.STANDBYS
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
     del made.said[EAST]
-    assert made.tick().outcome is Outcome.STANDBYS
+    assert made.tick().outcome is DecisionOutcome.STANDBYS
     assert scalers(made.routing) == ALL
 
 
@@ -234,7 +234,7 @@ def test_a_primary_that_goes_by_an_old_document_pages() -> None:
     assert not made.tick().page
     made.pass_time(seconds=31)
     decision = made.tick()
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert "us-west-2" in decision.page
     assert "503 by epoch 0" in decision.page
 
@@ -259,7 +259,7 @@ def test_the_old_primary_is_attached_again_when_it_is_proven_and_stands_by() -> 
     assert scalers(made.routing)[EAST] == 0.0
     made.pass_time(seconds=60)
     decision = made.tick()
-    assert decision.outcome is Outcome.STANDBYS
+    assert decision.outcome is DecisionOutcome.STANDBYS
     assert scalers(made.routing) == ALL
     assert (made.state.primary, made.state.epoch, len(made.state.moves)) == (WEST, 3, 1)
     assert made.state.regions[EAST].leave is None
@@ -334,9 +334,9 @@ def test_a_raised_serial_has_the_standbys_attached_as_they_say_that_they_stand_b
     made = loop()
     made.service = service(standby="attached", serial=2)
     made.said[EU] = Role(Part.SILENT, "404")
-    assert made.tick().outcome is Outcome.CONFIGURED
+    assert made.tick().outcome is DecisionOutcome.CONFIGURED
     assert scalers(made.routing) == {EAST: 1.0, WEST: 0.0, EU: 0.0}
-    assert made.tick().outcome is Outcome.STANDBYS
+    assert made.tick().outcome is DecisionOutcome.STANDBYS
     assert scalers(made.routing) == {EAST: 1.0, WEST: 1.0, EU: 0.0}
 
 
@@ -355,10 +355,10 @@ def test_with_nobody_attached_a_proven_standby_is_attached_first() -> None:
     drain(made, WEST)
     made.tick()
     decision = made.fail(EAST)
-    assert decision.outcome is Outcome.STANDBYS
+    assert decision.outcome is DecisionOutcome.STANDBYS
     assert (made.state.primary, made.state.epoch) == (EAST, 1)
     assert scalers(made.routing) == {EAST: 1.0, WEST: 1.0}
-    assert made.tick().outcome is Outcome.MOVED
+    assert made.tick().outcome is DecisionOutcome.MOVED
     assert (made.state.primary, made.state.epoch) == (WEST, 2)
 
 
@@ -383,7 +383,7 @@ def test_capacity_under_an_older_mark_is_not_counted_on() -> None:
     made.pass_time(seconds=60)
     made.tick(2)
     made.pass_time(seconds=60)
-    assert made.send(Tick(), shift=False).outcome is Outcome.STANDBYS
+    assert made.send(Tick(), shift=False).outcome is DecisionOutcome.STANDBYS
     give(made, EAST)
     made.send(Tick(), shift=False)
     assert not made.state.regions[EAST].attached
@@ -414,9 +414,9 @@ def test_a_primary_that_is_configured_no_more_is_left_for_whoever_stands_by() ->
 
 def test_the_old_primary_of_a_graceful_switch_stays_attached() -> None:
     made = world()
-    assert commanded(made, Wish.FAILOVER, WEST).outcome is Outcome.SWITCHING
+    assert commanded(made, Wish.FAILOVER, WEST).outcome is DecisionOutcome.SWITCHING
     made.pass_time(minutes=1)
-    assert made.tick().outcome is Outcome.MOVED
+    assert made.tick().outcome is DecisionOutcome.MOVED
     made.tick(5)
     assert (made.state.primary, scalers(made.routing)) == (WEST, ALL)
 
@@ -425,12 +425,12 @@ def test_a_switch_waits_for_a_target_that_reads_the_newest_document() -> None:
     made = after_failover()
     recovered(made, EAST)
     made.said[EAST] = Role(Part.STANDS_BY, "503", 1)
-    assert commanded(made, Wish.FAILBACK).outcome is Outcome.SWITCHING
+    assert commanded(made, Wish.FAILBACK).outcome is DecisionOutcome.SWITCHING
     made.pass_time(minutes=1)
-    assert made.tick().outcome is Outcome.UNCHANGED
+    assert made.tick().outcome is DecisionOutcome.UNCHANGED
     assert any(reason.rule == "role" for reason in made.decide(Tick()).waiting)
     del made.said[EAST]
-    assert made.tick().outcome is Outcome.MOVED
+    assert made.tick().outcome is DecisionOutcome.MOVED
 
 
 def test_an_evacuated_standby_is_drained_at_once_and_stays_so() -> None:
@@ -447,7 +447,7 @@ def test_a_standby_is_not_evacuated_before_the_primary_leads() -> None:
     made = world()
     commanded(made, Wish.FAILOVER, WEST, now=True)
     made.said[WEST] = Role(Part.STANDS_BY, "503", 0)
-    assert commanded(made, Wish.EVACUATE, EAST).outcome is Outcome.OBEYED
+    assert commanded(made, Wish.EVACUATE, EAST).outcome is DecisionOutcome.OBEYED
     made.tick()
     assert scalers(made.routing) == ALL
     del made.said[WEST]
@@ -489,12 +489,12 @@ def test_an_evacuated_primary_is_left_and_then_drained() -> None:
     made = world()
     commanded(made, Wish.EVACUATE, EAST)
     made.pass_time(minutes=1)
-    assert made.tick().outcome is Outcome.MOVED
+    assert made.tick().outcome is DecisionOutcome.MOVED
     made.pass_time(seconds=30)
-    assert made.tick().outcome is Outcome.UNCHANGED
+    assert made.tick().outcome is DecisionOutcome.UNCHANGED
     assert scalers(made.routing) == ALL
     made.pass_time(seconds=1)
-    assert made.tick().outcome is Outcome.STANDBYS
+    assert made.tick().outcome is DecisionOutcome.STANDBYS
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
     made.tick(5)
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
@@ -505,7 +505,7 @@ def test_an_evacuation_that_is_given_up_drains_nobody() -> None:
     commanded(made, Wish.EVACUATE, EAST)
     made.probes[WEST] = Probe(Verdict.FAILING, 503)
     made.pass_time(minutes=1)
-    assert made.tick().outcome is Outcome.ABANDONED
+    assert made.tick().outcome is DecisionOutcome.ABANDONED
     commanded(made, Wish.FAILOVER, EU, now=True)
     made.tick(3)
     assert scalers(made.routing)[EAST] == 1.0
@@ -516,12 +516,12 @@ def test_a_human_goes_back_to_an_evacuated_region_by_attaching_it_first() -> Non
     commanded(made, Wish.EVACUATE, WEST)
     command = Command("returns", Wish.FAILOVER, "alice", "", made.now, WEST)
     first = made.send(command)
-    assert first.outcome is Outcome.STANDBYS
+    assert first.outcome is DecisionOutcome.STANDBYS
     assert "returns" not in made.state.commands
     assert scalers(made.routing) == ALL
-    assert made.send(command).outcome is Outcome.SWITCHING
+    assert made.send(command).outcome is DecisionOutcome.SWITCHING
     assert "returns" in made.state.commands
-    assert made.send(command).outcome is Outcome.UNCHANGED
+    assert made.send(command).outcome is DecisionOutcome.UNCHANGED
 
 
 def test_a_human_cannot_go_where_nothing_can_be_attached() -> None:
@@ -547,7 +547,7 @@ def test_a_failback_has_evacuated_standbys_attached_again(primary: str) -> None:
 def test_evacuated_regions_are_attached_as_a_last_resort() -> None:
     made = world(regions=(EAST, WEST))
     commanded(made, Wish.EVACUATE, WEST)
-    assert made.fail(EAST).outcome is Outcome.STANDBYS
+    assert made.fail(EAST).outcome is DecisionOutcome.STANDBYS
     made.tick()
     assert (made.state.primary, made.state.regions[WEST].leave) == (WEST, None)
 
@@ -565,7 +565,7 @@ def test_an_old_document_adopts_the_region_that_leads() -> None:
     made.edit(old)
     made.said = roles
     decision = made.tick()
-    assert decision.outcome is Outcome.ADOPTED
+    assert decision.outcome is DecisionOutcome.ADOPTED
     assert (made.state.primary, made.state.epoch) == (WEST, 4)
     made.said = {}
     made.tick(3)
@@ -577,7 +577,7 @@ def test_a_document_that_a_human_has_made_again_adopts_the_region_that_leads() -
     roles = dict(made.observed().roles)
     made.stored = Stored(create(made.service, made.routing, made.now), 0)
     made.said = roles
-    assert made.tick().outcome is Outcome.ADOPTED
+    assert made.tick().outcome is DecisionOutcome.ADOPTED
     assert made.state.primary == WEST
     assert scalers(made.routing) == {**ALL, EAST: 0.0}
 
@@ -601,7 +601,7 @@ def test_a_copy_of_a_command_that_meets_an_old_document_decides_nothing_and_a_ti
     commanded(made, Wish.FAILOVER, WEST, now=True)
     made.edit(old)
     copy = made.send(command)
-    assert copy.outcome is Outcome.UNCHANGED
+    assert copy.outcome is DecisionOutcome.UNCHANGED
     assert not copy.changed
     made.tick()
     assert made.state.epoch == 2

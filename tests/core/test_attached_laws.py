@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from orchestrator.core.fence import read_mark
-from orchestrator.core.model import Leave, Outcome, Part, State
+from orchestrator.core.model import DecisionOutcome, Leave, Part, State
 from orchestrator.core.policy import Standby
+from orchestrator.core.traffic.fence import read_mark
 from tests.core.test_laws import BRIEF, POLICIES, Histories, Made, region
 from tests.examples import examples
 from tests.fakes import REGIONS, service
@@ -123,7 +123,7 @@ class AttachedHistories(Histories):
     def once(self, made: Made) -> None:
         """A command that had its region attached first is not carried out yet."""
         number = made.trigger.id
-        if made.outcome is Outcome.STANDBYS and number and number not in made.new.commands:
+        if made.outcome is DecisionOutcome.STANDBYS and number and number not in made.new.commands:
             return
         super().once(made)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from orchestrator.config import load
 from orchestrator.core.claims import example, is_pattern, matches, overlap, short_name
-from orchestrator.core.errors import BadConfig, UnsafePlan
-from orchestrator.core.plan import movable, plan
+from orchestrator.core.exceptions import BadConfig, UnsafePlan
 from orchestrator.core.policy import Lever
+from orchestrator.core.traffic.plan import movable, plan
 from tests.fakes import Lab, configuration, lab
 
 quick = settings(deadline=None)

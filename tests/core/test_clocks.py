@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import codec, rules
+from orchestrator.core import rules
+from orchestrator.core.document import codec
 from orchestrator.core.model import (
+    DecisionOutcome,
     Freeze,
     Incident,
     IncidentState,
     Move,
-    Outcome,
     Ramp,
     RegionState,
     State,
@@ -117,7 +118,7 @@ def test_a_switch_that_began_ahead_of_now_is_given_up_with_a_page_and_its_fence_
     world = started()
     switching(world, DAY)
     report = world.tick()
-    assert report.decision.outcome is Outcome.ABANDONED
+    assert report.decision.outcome is DecisionOutcome.ABANDONED
     assert world.state.switch is None
     assert world.state.regions[EAST].fenced_until is None
     (page,) = report.decision.pages
@@ -178,6 +179,6 @@ def test_a_command_is_obeyed_beside_what_is_given_up() -> None:
     world = started()
     switching(world, DAY)
     report = world.command("failover", EUROPE, now=True)
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert carrying(world.state) == {EUROPE}
     assert [page.rule for page in report.decision.pages] == ["clock"]

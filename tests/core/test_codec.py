@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.codec import decode, encode
-from orchestrator.core.flat import decode_flat, encode_flat, upgrade
-from orchestrator.core.ground import create
-from orchestrator.core.limits import HISTORY
+from orchestrator.core.document.codec import decode, encode
+from orchestrator.core.document.flat import decode_flat, encode_flat, upgrade
+from orchestrator.core.document.ground import create
 from orchestrator.core.model import (
     Doubt,
     Incident,
@@ -30,8 +29,9 @@ from orchestrator.core.model import (
     State,
     Status,
 )
+from orchestrator.core.outside.limits import HISTORY
+from orchestrator.core.outside.reading import Corrupt, NewerSchema, read_time, stamp_time
 from orchestrator.core.policy import Lever, Mode, Stamp
-from orchestrator.core.reading import Corrupt, NewerSchema, read_time, stamp_time
 from tests.core.loop import deployed, loop
 from tests.examples import examples
 from tests.fakes import REGIONS, START, service

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core.model import Outcome, Tick, Verdict
+from orchestrator.core.model import DecisionOutcome, Tick, Verdict
 from tests.core.loop import loop, opened, reasons
 from tests.fakes import FAILING, HEALTHY, START
 
@@ -78,11 +78,11 @@ def test_an_old_alert_does_not_ride_on_a_fresh_one_of_another_region() -> None:
     assert EAST in world.carrying
     world.probes = {EAST: FAILING, WEST: FAILING}
     decision = world.send(opened(WEST, at=START))
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert set(world.carrying) == {EAST, EU}
     ages = {r.region: r.passed for r in decision.reasons if r.rule == "max_event_age"}
     assert ages == {EAST: False, WEST: True}
-    assert world.send(Tick()).outcome is Outcome.MOVED
+    assert world.send(Tick()).outcome is DecisionOutcome.MOVED
     assert world.carrying == (EU,)
 
 

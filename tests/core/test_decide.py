@@ -13,17 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import load
-from orchestrator.core import flat
 from orchestrator.core.decide import decide
-from orchestrator.core.errors import Orphaned, Outdated, Unavailable
-from orchestrator.core.fence import write_mark
-from orchestrator.core.ground import Standing, create, standing
+from orchestrator.core.document import flat
+from orchestrator.core.document.ground import Standing, create, standing
+from orchestrator.core.exceptions import Orphaned, Outdated, Unavailable
 from orchestrator.core.model import (
     AlertOpened,
     Decision,
+    DecisionOutcome,
     Mark,
     Observed,
-    Outcome,
     Probe,
     Signal,
     Status,
@@ -31,8 +30,9 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import carrying, mark_of, plan
 from orchestrator.core.policy import Lever, Mode, Stamp
+from orchestrator.core.traffic.fence import write_mark
+from orchestrator.core.traffic.plan import carrying, mark_of, plan
 from tests.core.loop import (
     SILENT,
     TIMEOUT,
@@ -59,7 +59,7 @@ NOT_FOUND = Probe(Verdict.SILENT, 404)
 def test_a_confirmed_failure_of_the_primary_moves_to_the_first_region_that_answers() -> None:
     world = loop()
     decision = world.fail(EAST)
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert decision.recorded
     assert not decision.page
     assert (world.state.primary, dict(world.state.routing)) == (WEST, {WEST: 1.0})
@@ -82,7 +82,7 @@ def test_a_target_that_is_down_is_passed_over_though_it_answers() -> None:
     world.fail(WEST)
     world.probes[WEST] = HEALTHY
     world.pass_time(minutes=5)
-    assert world.fail(EAST).outcome is Outcome.MOVED
+    assert world.fail(EAST).outcome is DecisionOutcome.MOVED
     assert world.carrying == (EU,)
 
 
@@ -92,7 +92,7 @@ def test_the_second_failure_moves_on_from_the_second_region() -> None:
     world.fail(EAST)
     world.pass_time(minutes=1)
     decision = world.fail(WEST)
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert (world.state.primary, world.state.epoch) == (EU, 2)
     assert world.carrying == (EU,)
 
@@ -100,7 +100,7 @@ def test_the_second_failure_moves_on_from_the_second_region() -> None:
 def test_a_failing_standby_changes_health_and_nothing_else() -> None:
     world = loop()
     decision = world.fail(WEST)
-    assert decision.outcome is Outcome.HEALTH
+    assert decision.outcome is DecisionOutcome.HEALTH
     assert world.state.regions[WEST].status is Status.DOWN
     assert (world.state.epoch, world.state.primary) == (0, EAST)
     assert not world.state.moves
@@ -114,7 +114,7 @@ def test_when_nobody_else_is_up_the_routing_stays_and_it_pages() -> None:
     world.fail(EU)
     world.pass_time(minutes=5)
     decision = world.fail(EAST)
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert world.carrying == (EAST,)
     assert "last_region" in decision.page
     assert world.state.epoch == 0
@@ -139,12 +139,12 @@ def held(rule: str, world: Loop, signal: Signal) -> Decision:
     """A decision that this rule held: nothing moved, and the second time nothing changed."""
     before = (world.state.routing, world.state.epoch) if world.stored.state else None
     decision = world.send(signal)
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert rule in refusals(decision)
     if before:
         assert (world.state.routing, world.state.epoch) == before
     again = world.send(signal)
-    assert again.outcome is Outcome.HELD
+    assert again.outcome is DecisionOutcome.HELD
     assert not again.changed
     assert not again.recorded
     return decision
@@ -165,9 +165,9 @@ def test_a_contradicted_alert_moves_by_the_second_tick_that_finds_the_region_fai
     world.send(opened(EAST))
     world.probes[EAST] = FAILING
     world.pass_time(minutes=1)
-    assert world.send(Tick()).outcome is Outcome.UNCHANGED
+    assert world.send(Tick()).outcome is DecisionOutcome.UNCHANGED
     world.pass_time(minutes=1)
-    assert world.send(Tick()).outcome is Outcome.MOVED
+    assert world.send(Tick()).outcome is DecisionOutcome.MOVED
 
 
 def test_a_copy_of_a_contradicted_alert_that_sees_the_first_failure_says_so() -> None:
@@ -176,7 +176,7 @@ def test_a_copy_of_a_contradicted_alert_that_sees_the_first_failure_says_so() ->
     world.probes[EAST] = FAILING
     world.pass_time(minutes=1)
     decision = world.send(opened(EAST))
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     (reason,) = [one for one in decision.reasons if not one.passed]
     assert "the first of two failing looks" in reason.value
 
@@ -186,7 +186,7 @@ def test_another_alert_of_a_failing_region_counts_at_once_beside_a_contradicted_
     world.send(opened(EAST))
     world.probes[EAST] = FAILING
     world.pass_time(minutes=1)
-    assert world.send(opened(EAST, "0.another")).outcome is Outcome.MOVED
+    assert world.send(opened(EAST, "0.another")).outcome is DecisionOutcome.MOVED
 
 
 def test_an_old_alert_updates_health_and_the_next_tick_moves() -> None:
@@ -195,7 +195,7 @@ def test_an_old_alert_updates_health_and_the_next_tick_moves() -> None:
     decision = held("max_event_age", world, opened(EAST, at=START - timedelta(minutes=16)))
     assert decision.recorded
     assert world.state.regions[EAST].status is Status.DOWN
-    assert world.send(Tick()).outcome is Outcome.MOVED
+    assert world.send(Tick()).outcome is DecisionOutcome.MOVED
 
 
 def test_an_alert_of_before_the_tombstones_life_changes_nothing_and_says_so() -> None:
@@ -226,7 +226,7 @@ def test_when_we_are_blind_nothing_moves_and_it_pages() -> None:
 def test_a_silent_second_signal_proceeds_or_holds_as_configured() -> None:
     world = loop(policy={"on_unconfirmed": "proceed"})
     world.probes[EAST] = NOT_FOUND
-    assert world.send(opened(EAST)).outcome is Outcome.MOVED
+    assert world.send(opened(EAST)).outcome is DecisionOutcome.MOVED
     world = loop()
     world.probes[EAST] = NOT_FOUND
     assert "confirm" in held("confirm", world, opened(EAST)).page
@@ -234,7 +234,7 @@ def test_a_silent_second_signal_proceeds_or_holds_as_configured() -> None:
 
 def test_without_a_second_signal_the_alert_alone_moves() -> None:
     world = loop(policy={"confirm": "none"})
-    assert world.send(opened(EAST)).outcome is Outcome.MOVED
+    assert world.send(opened(EAST)).outcome is DecisionOutcome.MOVED
 
 
 def test_automation_holds_after_its_limit_until_a_human_acknowledges() -> None:
@@ -245,7 +245,7 @@ def test_automation_holds_after_its_limit_until_a_human_acknowledges() -> None:
     decision = held("max_auto_failovers", world, opened(WEST, at=world.now))
     assert "max_auto_failovers" in decision.page
     world.edit(replace(world.state, acknowledged_at=world.now))
-    assert world.send(Tick()).outcome is Outcome.MOVED
+    assert world.send(Tick()).outcome is DecisionOutcome.MOVED
     assert world.carrying == (EU,)
 
 
@@ -289,7 +289,7 @@ def test_a_quiet_tick_writes_nothing() -> None:
     world = loop()
     world.pass_time(minutes=1)
     decision = world.decide(Tick())
-    assert decision.outcome is Outcome.UNCHANGED
+    assert decision.outcome is DecisionOutcome.UNCHANGED
     assert not decision.changed
     assert not decision.recorded
 
@@ -312,7 +312,7 @@ def test_a_redelivery_finishes_what_a_crash_left() -> None:
 def test_active_active_leaves_the_failed_region_and_shares_the_rest() -> None:
     world = loop(mode="active-active")
     assert set(world.carrying) == set(REGIONS)
-    assert world.fail(WEST).outcome is Outcome.MOVED
+    assert world.fail(WEST).outcome is DecisionOutcome.MOVED
     assert world.carrying == (EAST, EU)
     assert dict(world.state.routing) == {EAST: 0.5, EU: 0.5}
     assert world.state.moves[0].left == (WEST,)
@@ -327,7 +327,7 @@ def test_active_active_goes_down_to_its_last_region_and_no_further() -> None:
     assert world.state.primary == EU
     world.pass_time(minutes=5)
     decision = world.fail(EU)
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert world.carrying == (EU,)
     assert "last_region" in decision.page
 
@@ -336,7 +336,7 @@ def test_active_active_leaves_nobody_when_those_that_stay_do_not_answer() -> Non
     world = loop(mode="active-active")
     world.probes = {EAST: NOT_FOUND, EU: NOT_FOUND}
     decision = world.fail(WEST)
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert world.carrying == REGIONS
     assert "target_healthy" in refusals(decision)
 
@@ -371,7 +371,7 @@ def test_the_first_document_has_its_primary_where_the_routing_points() -> None:
 
 def test_the_first_document_may_come_with_the_first_failover() -> None:
     world = Loop(service(), deployed(service()))
-    assert world.fail(EAST).outcome is Outcome.MOVED
+    assert world.fail(EAST).outcome is DecisionOutcome.MOVED
     assert (world.state.primary, world.state.epoch) == (WEST, 1)
 
 
@@ -384,7 +384,7 @@ def test_without_the_routing_health_is_kept_and_no_epoch_made() -> None:
     world = loop()
     observed = Observed(world.stored, None, {**dict.fromkeys(REGIONS, HEALTHY), EAST: FAILING})
     decision = decide(world.service, observed, opened(EAST), START)
-    assert decision.outcome is Outcome.HEALTH
+    assert decision.outcome is DecisionOutcome.HEALTH
     assert decision.changed
     assert decision.state.regions[EAST].status is Status.DOWN
     assert decision.state.epoch == 0
@@ -396,7 +396,7 @@ def test_routing_that_names_no_known_region_holds_and_pages() -> None:
     world.routing = routing_of([{"group": stranger, "capacityScaler": 1.0}])
     world.probes[EAST] = FAILING
     decision = world.decide(opened(EAST))
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert "routing" in decision.page
     assert decision.state.epoch == 0
     assert decision.state.regions[EAST].status is Status.DOWN
@@ -411,7 +411,7 @@ def test_an_older_document_adopts_what_the_resource_carries() -> None:
     world.stored = Stored(old.state, world.stored.generation + 100)
     world.probes = {}
     decision = world.send(Tick())
-    assert decision.outcome is Outcome.ADOPTED
+    assert decision.outcome is DecisionOutcome.ADOPTED
     assert decision.recorded
     assert (world.state.epoch, world.state.primary) == (2, WEST)
     assert world.carrying == (WEST,)
@@ -437,7 +437,7 @@ def test_adopting_and_moving_on_is_one_decision_and_one_epoch() -> None:
     world.stored = Stored(old.state, world.stored.generation + 100)
     world.probes = {WEST: FAILING}
     decision = world.send(opened(WEST, at=world.now))
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert (world.state.epoch, world.state.primary) == (2, EAST)
     assert world.carrying == (EAST,)
 
@@ -448,14 +448,14 @@ def test_a_higher_revision_of_the_same_epoch_is_adopted_too() -> None:
     mark = write_mark("", "checkout", Mark(1, world.state.mark.rev + 1))
     world.routing = replace(world.routing, description=mark)
     world.probes = {}
-    assert world.send(Tick()).outcome is Outcome.ADOPTED
+    assert world.send(Tick()).outcome is DecisionOutcome.ADOPTED
     assert world.state.epoch == 2
 
 
 def test_the_mark_of_another_service_is_not_adopted() -> None:
     world = loop()
     world.routing = replace(world.routing, description=write_mark("", "search", Mark(9, 9)))
-    assert world.send(Tick()).outcome is Outcome.UNCHANGED
+    assert world.send(Tick()).outcome is DecisionOutcome.UNCHANGED
 
 
 def test_a_lost_mark_is_no_reason_for_a_new_epoch() -> None:
@@ -501,10 +501,10 @@ def test_a_newer_configuration_takes_a_new_epoch_and_keeps_the_primary() -> None
     world.probes = {}
     world.service = service(serial=2, policy={"cooldown": "1m"})
     decision = world.send(Tick())
-    assert decision.outcome is Outcome.CONFIGURED
+    assert decision.outcome is DecisionOutcome.CONFIGURED
     assert (world.state.epoch, world.state.primary) == (2, WEST)
     assert world.state.stamp == world.service.stamp
-    assert world.send(Tick()).outcome is not Outcome.CONFIGURED
+    assert world.send(Tick()).outcome is not DecisionOutcome.CONFIGURED
 
 
 def test_a_newer_configuration_adds_and_removes_regions() -> None:
@@ -544,8 +544,8 @@ def test_a_clash_still_moves_when_it_must() -> None:
     world = loop(serial=1)
     world.service = service(serial=1, policy={"cooldown": "1m"})
     assert standing(world.state.stamp, world.service.stamp) is Standing.CLASH
-    assert world.send(Tick()).outcome is Outcome.UNCHANGED
-    assert world.fail(EAST).outcome is Outcome.MOVED
+    assert world.send(Tick()).outcome is DecisionOutcome.UNCHANGED
+    assert world.fail(EAST).outcome is DecisionOutcome.MOVED
 
 
 def test_a_clash_removes_no_region_that_the_other_has() -> None:
@@ -594,7 +594,7 @@ def test_an_unhealthy_primary_of_the_older_file_is_left_when_its_probe_fails_too
     ours = service()
     state = flat.upgrade(create(ours, deployed(ours), START), told, START)
     world = Loop(ours, deployed(ours), Stored(state, 0), probes={EAST: FAILING})
-    assert world.send(Tick()).outcome is Outcome.MOVED
+    assert world.send(Tick()).outcome is DecisionOutcome.MOVED
     assert world.carrying == (WEST,)
 
 
@@ -660,7 +660,7 @@ class Watched(Loop):
             assert after.mark >= before.mark
             if set(after.routing) != set(before.routing):
                 assert after.epoch > before.epoch
-        if decision.outcome is Outcome.MOVED:
+        if decision.outcome is DecisionOutcome.MOVED:
             self._moved(before.routing if before else was_carrying, was_carrying)
         self._not_stuck(signal, decision)
         return decision

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from orchestrator.core import codec
 from orchestrator.core.decide import decide
-from orchestrator.core.incidents import assess
+from orchestrator.core.document import codec
+from orchestrator.core.health.incidents import assess
 from orchestrator.core.model import (
     AlertOpened,
+    DecisionOutcome,
     Doubt,
     Observed,
-    Outcome,
     Probe,
     State,
     Status,
@@ -132,7 +132,7 @@ def loop(probe: Probe | None) -> Loop:
 def test_it_moves_nothing_from_a_region_that_answers(doubt: Doubt) -> None:
     world = loop(HEALTHY)
     decision = world.send(doubted(doubt))
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert world.carrying == (EAST,)
     reason = reasons(decision)["confirm"]
     assert not reason.passed
@@ -144,14 +144,14 @@ def test_it_moves_nothing_from_a_region_that_answers(doubt: Doubt) -> None:
 def test_it_pages_when_our_probe_says_nothing() -> None:
     """Then a failover may not happen, and nobody but a human can tell."""
     decision = loop(SILENT).send(doubted())
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert [page.rule for page in decision.pages] == ["confirm"]
 
 
 @pytest.mark.parametrize("doubt", DOUBTS)
 def test_it_moves_the_traffic_when_our_probe_fails(doubt: Doubt) -> None:
     world = loop(FAILING)
-    assert world.send(doubted(doubt)).outcome is Outcome.MOVED
+    assert world.send(doubted(doubt)).outcome is DecisionOutcome.MOVED
     assert world.carrying == ("us-west-2",)
 
 
@@ -166,6 +166,6 @@ def test_a_doubted_incident_adds_nothing_to_those_that_are_needed() -> None:
     ours = service(policy={"confirm": "none", "min_incidents": 2})
     world = Loop(ours, deployed(ours))
     world.send(opened(EAST, "first"))
-    assert world.send(doubted(incident="second")).outcome is not Outcome.MOVED
+    assert world.send(doubted(incident="second")).outcome is not DecisionOutcome.MOVED
     observed: Observed = world.observed()
-    assert decide(ours, observed, Tick(), world.now).outcome is not Outcome.MOVED
+    assert decide(ours, observed, Tick(), world.now).outcome is not DecisionOutcome.MOVED

@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointProviderError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.endpoints import (
+from orchestrator.core.outside.endpoints import (
     aws_region_of,
     default_endpoint,
     is_allowed,

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.fence import (
+from orchestrator.core.model import NO_MARK, Mark
+from orchestrator.core.outside.limits import EPOCHS
+from orchestrator.core.traffic.fence import (
     MAX_DESCRIPTION,
     bare,
     is_cut,
@@ -14,8 +16,6 @@ from orchestrator.core.fence import (
     read_mark,
     write_mark,
 )
-from orchestrator.core.limits import EPOCHS
-from orchestrator.core.model import NO_MARK, Mark
 
 WRITTEN = "failover epoch=7 service=checkout rev=1763874000123456"
 MARK = Mark(7, 1763874000123456)

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.errors import UnsafePlan
-from orchestrator.core.fence import (
+from orchestrator.core.exceptions import UnsafePlan
+from orchestrator.core.model import Mark
+from orchestrator.core.outside.limits import EPOCHS
+from orchestrator.core.traffic.fence import (
     MAX_DESCRIPTION,
     bare,
     is_cut,
@@ -17,8 +19,6 @@ from orchestrator.core.fence import (
     read_mark,
     write_mark,
 )
-from orchestrator.core.limits import EPOCHS
-from orchestrator.core.model import Mark
 
 GKE = '{"kubernetes.io/service-name":"shop/checkout","kubernetes.io/service-port":"80"}'
 MARK = Mark(7, 1763874000123456)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from orchestrator.core.hosts import Place, place_of
+from orchestrator.core.outside.hosts import Place, place_of
 
 METADATA = (
     "169.254.169.254",

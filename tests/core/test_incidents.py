@@ -11,17 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core import codec
-from orchestrator.core.counting import PROBE_SPACING
-from orchestrator.core.ground import create
-from orchestrator.core.incidents import (
-    assess,
-    believable,
-    is_blind,
-    join,
-    status,
-    too_old,
-)
+from orchestrator.core.document import codec
+from orchestrator.core.document.ground import create
+from orchestrator.core.health.counting import PROBE_SPACING
+from orchestrator.core.health.incidents import assess, believable, is_blind, join, status, too_old
+from orchestrator.core.health.tombstones import TOMBSTONE_LIFE
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -37,7 +31,6 @@ from orchestrator.core.model import (
     Verdict,
 )
 from orchestrator.core.policy import Confirm, Policy, Service
-from orchestrator.core.tombstones import TOMBSTONE_LIFE
 from tests.core.loop import SILENT, TIMEOUT, closed, loop, opened, routing_of
 from tests.examples import examples
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, service

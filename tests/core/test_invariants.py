@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.codec import decode
-from orchestrator.core.limits import EPOCHS
-from orchestrator.core.model import Outcome, State
-from orchestrator.core.reading import Contradiction, Corrupt, NewerSchema
+from orchestrator.core.document.codec import decode
+from orchestrator.core.model import DecisionOutcome, State
+from orchestrator.core.outside.limits import EPOCHS
+from orchestrator.core.outside.reading import Contradiction, Corrupt, NewerSchema
 from tests.fakes import REGIONS, Lab, lab, service
 
 EAST, WEST, EU = REGIONS
@@ -23,7 +23,7 @@ def moved(**overrides: Any) -> Lab:  # as `lab` takes them
     """A world whose first failure was dealt with."""
     made = lab(**overrides)
     made.down(EAST)
-    assert made.handle(made.opened(EAST)).decision.outcome is Outcome.MOVED
+    assert made.handle(made.opened(EAST)).decision.outcome is DecisionOutcome.MOVED
     return made
 
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core.model import NoLag, Outcome, Probe, Verdict
+from orchestrator.core.health.second import agreed
+from orchestrator.core.model import DecisionOutcome, NoLag, Probe, Verdict
 from orchestrator.core.policy import OnLag, Policy
 from orchestrator.core.rules import replication_lag
-from orchestrator.core.second import agreed
 from tests.core.loop import loop
 from tests.fakes import service
 
@@ -79,7 +79,7 @@ def test_a_region_that_a_newer_file_adds_does_not_join_a_move_while_it_is_behind
     world.probes = {WEST: Probe(Verdict.HEALTHY, 200, {EAST: 300.0})}
     world.service = service(serial=2, mode="active-active")
     decision = world.fail(EAST)
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert world.carrying == (EU,)
     refused = [(r.rule, r.region) for r in decision.reasons if not r.passed]
     assert ("replication_lag", WEST) in refused

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.core.model import Outcome, Probe, Status, Tick, Verdict
+from orchestrator.core.model import DecisionOutcome, Probe, Status, Tick, Verdict
 from tests.core.loop import Loop, closed, loop, reasons, refusals
 from tests.fakes import FAILING
 
@@ -33,13 +33,13 @@ def test_a_region_left_within_the_cooldown_is_no_target_before_it_has_proven_wel
         world.send(closed(incident.region, incident.id, incident.started_at))
     assert world.state.regions[EAST].status is Status.UP
     decision = world.fail(EU)
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert world.carrying == (EU,)
     assert not reasons(decision)["last_region"].passed
     assert "cooldown" in refusals(decision)
     assert decision.page
     world.pass_time(minutes=30)
-    assert world.send(Tick()).outcome is Outcome.MOVED
+    assert world.send(Tick()).outcome is DecisionOutcome.MOVED
     assert world.carrying == (EAST,)
 
 
@@ -49,7 +49,7 @@ def test_as_a_last_resort_a_region_that_has_proven_well_since_is_a_target_in_its
     world.tick(times=9)
     assert world.state.regions[EAST].proven_at
     decision = world.fail(EU)
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert world.carrying == (EAST,)
     (gate,) = [r for r in decision.reasons if r.rule == "cooldown" and r.region == EAST]
     assert gate.passed
@@ -71,7 +71,7 @@ def test_a_last_resort_is_no_target_while_its_replica_is_behind() -> None:
     behind = Probe(Verdict.HEALTHY, 200, {EU: 4000.0})
     world.probes = {EAST: behind, WEST: behind}
     decision = world.fail(EU)
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert {"cooldown", "replication_lag"} <= refusals(decision)
 
 
@@ -96,6 +96,6 @@ def test_moves_by_last_resort_are_bounded_like_all_others() -> None:
     world = left_and_back(max_auto_failovers={"count": 2, "within": "24h"})
     world.tick(times=9)
     decision = world.fail(EU)
-    assert decision.outcome is Outcome.HELD
+    assert decision.outcome is DecisionOutcome.HELD
     assert "max_auto_failovers" in refusals(decision)
     assert world.carrying == (EU,)

@@ -32,20 +32,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from hypothesis.stateful import run_state_machine_as_test as run
 
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core import codec, trigger
-from orchestrator.core.errors import FailoverError, Unavailable
-from orchestrator.core.fence import read_mark
+from orchestrator.core.document import codec, trigger
+from orchestrator.core.exceptions import FailoverError, Unavailable
 from orchestrator.core.model import (
     NO_MARK,
     AlertClosed,
     AlertOpened,
     Command,
+    DecisionOutcome,
     Doubt,
     Mark,
     Move,
     NoAnswer,
     NoLag,
-    Outcome,
     Probe,
     Signal,
     State,
@@ -54,10 +53,11 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
+from orchestrator.core.moves.switch import MARGIN
 from orchestrator.core.policy import Mode, Policy
 from orchestrator.core.rule import Rule
 from orchestrator.core.rules import AHEAD, freeze
-from orchestrator.core.switch import MARGIN
+from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.adopt import adopt
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
@@ -434,7 +434,7 @@ class Histories(RuleBasedStateMachine):
 
     def once(self, made: Made) -> None:
         """A command is carried out at most once."""
-        idle = {Outcome.HELD, Outcome.HEALTH, Outcome.UNCHANGED}
+        idle = {DecisionOutcome.HELD, DecisionOutcome.HEALTH, DecisionOutcome.UNCHANGED}
         if made.commanded and made.outcome not in idle:
             assert made.trigger.id not in self.carried_out
             self.carried_out.add(made.trigger.id)
@@ -459,11 +459,11 @@ class Histories(RuleBasedStateMachine):
         decision = report.decision
         refusals = {reason.rule for reason in decision.reasons if not reason.passed}
         assert all(reason.rule and reason.value for reason in decision.reasons)
-        if decision.outcome is Outcome.HELD:
+        if decision.outcome is DecisionOutcome.HELD:
             assert refusals
         shifted = any(made.mark == decision.state.mark for made in report.plans)
         left = any(given(b) for b in strays(self.world.traffic.resource["backends"]))
-        if decision.outcome is Outcome.MOVED and shifted and left:
+        if decision.outcome is DecisionOutcome.MOVED and shifted and left:
             assert "unclaimed" in {page.rule for page in decision.pages}
         switch = report.stored.state.switch if report.stored.state else None
         if switch and isinstance(signal, Tick) and "routing" not in refusals:
@@ -471,7 +471,7 @@ class Histories(RuleBasedStateMachine):
         asked = isinstance(signal, Command)
         known = set(self.world.service.names) & set(decision.state.routing)
         down = [name for name in known if is_down(decision.state, name)]
-        if down and not asked and decision.outcome is not Outcome.ABANDONED:
+        if down and not asked and decision.outcome is not DecisionOutcome.ABANDONED:
             assert refusals
 
     def raised(self, error: FailoverError) -> None:
@@ -585,7 +585,10 @@ class Made:
     def __init__(self, policy: Policy, old: State, new: State, answers: dict[str, Probe]) -> None:
         self.policy, self.old, self.new, self.answers = policy, old, new, answers
         entry = json.loads(json.dumps(new.history[0]))
-        self.outcome, self.trigger = Outcome(entry["outcome"]), trigger.read(entry["signal"])
+        self.outcome, self.trigger = (
+            DecisionOutcome(entry["outcome"]),
+            trigger.read(entry["signal"]),
+        )
         self.reasons: list[dict[str, Any]] = entry["reasons"]
         self.carried = (entry.get("traffic_before") or {}).get("regions") or []
         self.at = datetime.fromisoformat(entry["at"])
@@ -595,7 +598,7 @@ class Made:
     @property
     def commanded(self) -> bool:
         """Whether a human asked."""
-        return self.trigger.kind is trigger.Origin.COMMAND
+        return self.trigger.kind is trigger.TriggerOrigin.COMMAND
 
 
 def held(made: Made) -> None:
@@ -605,10 +608,15 @@ def held(made: Made) -> None:
         assert made.new.switch is None
         assert made.new.ramp is None
     gives_up = any(reason["rule"] == "clock" for reason in made.reasons)
-    if made.commanded and made.outcome is Outcome.HELD and not adopts and not gives_up:
+    if made.commanded and made.outcome is DecisionOutcome.HELD and not adopts and not gives_up:
         assert made.new.switch == made.old.switch  # a command that is refused ends nothing
         assert (made.new.ramp is None) == (made.old.ramp is None)
-    if made.outcome in {Outcome.HELD, Outcome.HEALTH, Outcome.UNCHANGED, Outcome.OBEYED}:
+    if made.outcome in {
+        DecisionOutcome.HELD,
+        DecisionOutcome.HEALTH,
+        DecisionOutcome.UNCHANGED,
+        DecisionOutcome.OBEYED,
+    }:
         assert made.new.epoch == made.old.epoch or adopts
 
 
@@ -647,7 +655,7 @@ def near(made: Made, name: str) -> None:
 
 def optional(made: Made) -> None:
     """What nobody needs begins outside the cooldown of every automatic move."""
-    begins = made.outcome in {Outcome.SWITCHING, Outcome.RAMPED}
+    begins = made.outcome in {DecisionOutcome.SWITCHING, DecisionOutcome.RAMPED}
     under_way = made.old.switch or made.old.ramp
     if begins and not under_way and not made.commanded:
         assert all(made.at - move.at >= made.policy.cooldown for move in made.new.moves)
@@ -661,13 +669,13 @@ def frozen(made: Made) -> None:
     stands = freeze(made.new.freeze, made.at)
     human = made.commanded or (made.old.switch is not None and made.old.switch.command)
     if stands and made.new.epoch != made.old.epoch and not human:
-        assert made.outcome is Outcome.ADOPTED
+        assert made.outcome is DecisionOutcome.ADOPTED
 
 
 def switched(made: Made) -> None:
     """A graceful switch moves within its time or not at all."""
     switch, graceful = made.old.switch, made.policy.graceful
-    if switch is None or made.commanded or made.outcome is not Outcome.MOVED or made.move:
+    if switch is None or made.commanded or made.outcome is not DecisionOutcome.MOVED or made.move:
         return
     if any(reason["rule"] == "switch" and reason["passed"] for reason in made.reasons):
         assert switch.since + graceful.max_staleness + graceful.request_timeout <= made.at

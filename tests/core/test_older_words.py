@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core import older_words
+from orchestrator.core.document import older_words
 
 
 @pytest.mark.parametrize(

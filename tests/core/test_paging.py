@@ -9,8 +9,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core import codec, paging
-from orchestrator.core.errors import BadConfig, Cloud, Kind, Outdated, Unavailable, UnsafePlan
+from orchestrator.core import paging
+from orchestrator.core.document import codec
+from orchestrator.core.exceptions import BadConfig, Cloud, Kind, Outdated, Unavailable, UnsafePlan
 from orchestrator.core.model import Incident, IncidentState, Page, Paged, Repair
 from tests.fakes import START, lab
 

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import load
-from orchestrator.core.errors import UnsafePlan
-from orchestrator.core.fence import write_mark
-from orchestrator.core.ground import shares
+from orchestrator.core.document.ground import shares
+from orchestrator.core.exceptions import UnsafePlan
 from orchestrator.core.model import NO_MARK, Backend, Json, Mark, Phase, Routing, Shift, State
-from orchestrator.core.plan import (
+from orchestrator.core.policy import Lever, Service
+from orchestrator.core.traffic.fence import write_mark
+from orchestrator.core.traffic.plan import (
     DESCRIPTION,
     Verb,
     body,
@@ -28,7 +29,6 @@ from orchestrator.core.plan import (
     refuse_unsafe,
     remember,
 )
-from orchestrator.core.policy import Lever, Service
 from tests.core.loop import backend, loop, routing_of, scalers, written
 from tests.fakes import REGIONS, configuration, group, service
 

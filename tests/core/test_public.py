@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.client.document import read_document
-from orchestrator.core.codec import encode
+from orchestrator.core.document.codec import encode
+from orchestrator.core.document.public import public_revision, public_view
 from orchestrator.core.model import RegionState, State, Status
-from orchestrator.core.public import public_revision, public_view
 from tests.fakes import START, lab
 
 STANDARD_PARAMETER = 4096

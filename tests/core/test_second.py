@@ -9,10 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core import rules
-from orchestrator.core.model import IncidentState, Outcome, Probe, Status, Tick, Verdict
+from orchestrator.core.health.second import NOT_ASKED, Sight, agreed, judge, second_signal
+from orchestrator.core.model import (
+    DecisionOutcome,
+    IncidentState,
+    Probe,
+    Status,
+    Tick,
+    Verdict,
+)
 from orchestrator.core.policy import Confirm, OnUnconfirmed, Policy
 from orchestrator.core.rule import needs_human
-from orchestrator.core.second import NOT_ASKED, Sight, agreed, judge, second_signal
 from tests.core.loop import SILENT, Loop, loop, opened, reasons
 from tests.fakes import FAILING, HEALTHY, REGIONS, START
 
@@ -136,7 +143,7 @@ def test_an_alert_that_monitoring_contradicts_holds_whatever_our_probe_says() ->
     world = watched()
     world.probes = {EAST: FAILING}
     decision = world.send(opened(EAST))
-    assert (decision.outcome, world.carrying) == (Outcome.HELD, (EAST,))
+    assert (decision.outcome, world.carrying) == (DecisionOutcome.HELD, (EAST,))
     assert reasons(decision)["confirm"].value == f"Monitoring says healthy: {SEEN_WELL.detail}"
     assert decision.state.regions[EAST].status is Status.UP
 
@@ -145,7 +152,7 @@ def test_an_alert_that_monitoring_confirms_moves_although_our_own_probe_is_answe
     world = watched()
     world.checks[EAST] = SEEN_ILL
     decision = world.send(opened(EAST))
-    assert (decision.outcome, world.carrying) == (Outcome.MOVED, (WEST,))
+    assert (decision.outcome, world.carrying) == (DecisionOutcome.MOVED, (WEST,))
     assert reasons(decision)["confirm"].value == f"Monitoring fails too: {SEEN_ILL.detail}"
 
 

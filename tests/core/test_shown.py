@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.shown import HIDDEN, one_line, quoted, short, shown, visible
+from orchestrator.core.outside.shown import HIDDEN, one_line, quoted, short, shown, visible
 from tests.examples import examples
 
 EVERYTHING = st.text(st.characters(exclude_categories=()), max_size=50)

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from orchestrator.client.document import read_document
 from orchestrator.client.sources import fetching
-from orchestrator.core import limits
-from orchestrator.core.codec import decode, encode
-from orchestrator.core.incidents import assess, live, status
+from orchestrator.core.document.codec import decode, encode
+from orchestrator.core.document.size import fitted
+from orchestrator.core.health.incidents import assess, live, status
+from orchestrator.core.health.tombstones import buried, capped
 from orchestrator.core.model import Incident, IncidentState, Probe, Status, Tick, Verdict
+from orchestrator.core.outside import limits
 from orchestrator.core.policy import Policy
-from orchestrator.core.size import fitted
-from orchestrator.core.tombstones import buried, capped
 from tests.core.loop import Loop, closed, loop, opened
 from tests.fakes import FAILING, HEALTHY, REGIONS, START
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.core.document.trigger import Trigger, TriggerOrigin, as_json, of, read, words
 from orchestrator.core.model import AlertClosed, AlertOpened, Command, Signal, Tick, Wish
-from orchestrator.core.trigger import Origin, Trigger, as_json, of, read, words
 
 AT = datetime(2026, 11, 23, 5, tzinfo=UTC)
 FREEZE = Command("c-1", Wish.FREEZE, "alice", "a drill", AT)
@@ -24,7 +24,17 @@ SIGNALS: list[Signal] = [
 ]
 TEXTS = st.text(max_size=30)
 TRIGGERS = st.builds(
-    Trigger, st.sampled_from(Origin), TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS
+    Trigger,
+    st.sampled_from(TriggerOrigin),
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    TEXTS,
 )
 
 
@@ -66,27 +76,27 @@ def test_whatever_the_fields_hold_the_record_gives_them_back(trigger: Trigger) -
 @pytest.mark.parametrize(
     ("older", "trigger"),
     [
-        ("tick", Trigger(Origin.TICK)),
+        ("tick", Trigger(TriggerOrigin.TICK)),
         ("alert 0.a open us-east-1", of(SIGNALS[0])),
         ("alert 0.a closed us-east-1", of(SIGNALS[1])),
         (
             "alert 0.a open by me open us-east-1",
-            Trigger(Origin.ALERT, "0.a open by me", "open", "us-east-1"),
+            Trigger(TriggerOrigin.ALERT, "0.a open by me", "open", "us-east-1"),
         ),
         ("command c-1 freeze by alice: a drill", of(FREEZE)),
         ("command c-1 failover us-west-2 by alice: seen by b: ok", of(FAILOVER)),
         (
             "command c 1 ack by a: b",
-            Trigger(Origin.COMMAND, id="c 1", verb="ack", actor="a", reason="b"),
+            Trigger(TriggerOrigin.COMMAND, id="c 1", verb="ack", actor="a", reason="b"),
         ),
         (
             "state restore of generation 7 by alice",
-            Trigger(Origin.RESTORE, actor="alice", generation="7"),
+            Trigger(TriggerOrigin.RESTORE, actor="alice", generation="7"),
         ),
-        ("check --adopt by alice", Trigger(Origin.ADOPT, actor="alice")),
-        ("command c-1", Trigger(Origin.UNKNOWN, text="command c-1")),
-        ("alert", Trigger(Origin.UNKNOWN, text="alert")),
-        ("", Trigger(Origin.UNKNOWN)),
+        ("check --adopt by alice", Trigger(TriggerOrigin.ADOPT, actor="alice")),
+        ("command c-1", Trigger(TriggerOrigin.UNKNOWN, text="command c-1")),
+        ("alert", Trigger(TriggerOrigin.UNKNOWN, text="alert")),
+        ("", Trigger(TriggerOrigin.UNKNOWN)),
     ],
 )
 def test_the_sentences_of_older_versions_are_read(older: str, trigger: Trigger) -> None:
@@ -106,13 +116,13 @@ def test_a_sentence_that_is_read_is_told_as_it_was_written(signal: Signal) -> No
         (of(FAILOVER), "command c-1 failover us-west-2 by alice (as claimed): seen by b: ok"),
         (of(FREEZE), "command c-1 freeze by alice (as claimed): a drill"),
         (
-            Trigger(Origin.RESTORE, actor="alice", generation="7"),
+            Trigger(TriggerOrigin.RESTORE, actor="alice", generation="7"),
             "state restore of generation 7 by alice (as claimed)",
         ),
-        (Trigger(Origin.ADOPT, actor="alice"), "check --adopt by alice (as claimed)"),
+        (Trigger(TriggerOrigin.ADOPT, actor="alice"), "check --adopt by alice (as claimed)"),
         (of(SIGNALS[0]), "alert 0.a open us-east-1"),
-        (Trigger(Origin.TICK), "tick"),
-        (Trigger(Origin.UNKNOWN, text="who knows"), "who knows"),
+        (Trigger(TriggerOrigin.TICK), "tick"),
+        (Trigger(TriggerOrigin.UNKNOWN, text="who knows"), "who knows"),
     ],
 )
 def test_it_is_told_in_a_few_words_with_its_actor_as_claimed(trigger: Trigger, told: str) -> None:
@@ -135,4 +145,4 @@ def test_a_kind_that_only_a_newer_version_knows_is_told_by_its_name() -> None:
 def test_a_long_sentence_that_nobody_wrote_is_not_searched() -> None:
     """A search that begins anew at each word would take minutes."""
     attack = "command " + "x freeze by " * 200_000
-    assert read(attack) == Trigger(Origin.UNKNOWN, text=attack)
+    assert read(attack) == Trigger(TriggerOrigin.UNKNOWN, text=attack)

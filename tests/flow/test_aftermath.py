@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.fence import read_mark
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Phase
+from orchestrator.core.traffic.fence import read_mark
 from tests.fakes import Flaky, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"

@@ -7,12 +7,11 @@ import json
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.fence import read_mark
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import (
     Command,
+    DecisionOutcome,
     Leave,
-    Outcome,
     Part,
     Probe,
     Role,
@@ -20,6 +19,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
+from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.observe import observe
 from orchestrator.flow.preview import preview
 from orchestrator.flow.restore import carry_out, prepare
@@ -90,7 +90,7 @@ def test_a_target_that_another_hand_drained_is_attached_and_taken_in_one_invocat
     made.tick()
     made.down(EAST)
     report = made.handle(made.opened(EAST))
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert [str(plan).partition(": ")[2] for plan in report.plans] == [
         "scale us-west-2 us-west-2-a/checkout-us-west-2 to 1 (epoch 1)",
         "the mark only (epoch 2)",
@@ -104,7 +104,7 @@ def test_a_drift_that_hid_the_target_is_repaired_and_the_target_taken_in_one_inv
     drain(made, EAST)
     made.down(WEST)
     report = made.handle(made.opened(WEST))
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert (made.state.primary, made.state.epoch) == (EAST, 2)
 
 
@@ -197,7 +197,7 @@ def test_the_preview_tells_the_move_while_the_load_balancer_cannot_be_read() -> 
     made.down(EAST)
     made.traffic.is_gone = True
     found = preview(made.service, made.opened(EAST), made.context())
-    assert found.decision.outcome is Outcome.MOVED
+    assert found.decision.outcome is DecisionOutcome.MOVED
     assert found.plan is None
     assert "503" in found.obstacle
 
@@ -253,7 +253,7 @@ def test_a_human_who_overrides_the_role_of_a_region_goes_there_at_once() -> None
     world.prober.said[WEST] = Role(Part.SILENT, "404")
     world.down(EAST)
     world.tick()
-    assert world.command("failover", WEST, now=True).decision.outcome is Outcome.HELD
+    assert world.command("failover", WEST, now=True).decision.outcome is DecisionOutcome.HELD
     report = world.command("failover", WEST, now=True, override="role")
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert world.state.primary == WEST

@@ -12,9 +12,9 @@ from hypothesis import given as over
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from orchestrator.core import trigger
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Command, Family, Outcome, Wish
+from orchestrator.core.document import trigger
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.model import Command, DecisionOutcome, Family, Wish
 from tests.core.test_laws import Inline
 from tests.fakes import REGIONS, START, Lab, lab
 
@@ -81,12 +81,12 @@ def test_an_older_command_is_refused_by_the_rule_command_and_recorded_once() -> 
     world.handle(command(Wish.FAILOVER, 2, EUROPE, now=True))
     report = world.handle(command(Wish.FAILOVER, 1, WEST, now=True))
     assert rules(report) == {"command"}
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert "before command c2, which was obeyed and stands" in str(report.decision.reasons)
     assert world.state.primary == EUROPE
     entries = len(world.state.history)
     again = world.handle(command(Wish.FAILOVER, 1, WEST, now=True))
-    assert again.decision.outcome is Outcome.UNCHANGED
+    assert again.decision.outcome is DecisionOutcome.UNCHANGED
     assert len(world.state.history) == entries
 
 
@@ -96,7 +96,7 @@ def test_a_copy_of_an_obeyed_command_writes_nothing_and_is_not_recorded_as_held(
         world.handle(wish)
         revision, names = world.state.revision, world.objects.names("journal/")
         report = world.handle(wish)
-        assert report.decision.outcome is Outcome.UNCHANGED
+        assert report.decision.outcome is DecisionOutcome.UNCHANGED
         assert world.state.revision == revision
         assert world.objects.names("journal/") == names
 
@@ -151,7 +151,7 @@ def test_an_instance_whose_clock_is_slow_obeys_no_older_command() -> None:
     report = world.command(
         "failover", EUROPE, now=True, id="older", issued_at=given, published=published
     )
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert world.state.primary == WEST
 
 
@@ -182,7 +182,7 @@ def test_a_refused_move_ends_no_switch(why: str) -> None:
         "too old": command(Wish.FAILOVER, 4, EUROPE, issued_at=START - 60 * MINUTE),
     }[why]
     report = world.handle(refused)
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert world.state.switch == begun
     assert world.state.regions[EAST].fenced_until == begun.until
     assert "is ended by this decision" not in str(report.decision.reasons)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Outdated, Unavailable
-from orchestrator.core.model import Outcome, Signal, Tick
+from orchestrator.core.exceptions import Outdated, Unavailable
+from orchestrator.core.model import DecisionOutcome, Signal, Tick
 from orchestrator.flow import restore
 from tests.fakes import REGIONS, Lab, lab
 
@@ -55,7 +55,7 @@ def test_state_restore_brings_back_the_version_before_the_edit() -> None:
     found = restore.prepare(made.service, None, made.context(), made.objects)
     assert "primary" in found.live
     report = restore.carry_out(made.service, found, "alice", made.context())
-    assert report.decision.outcome is not Outcome.MOVED
+    assert report.decision.outcome is not DecisionOutcome.MOVED
     assert made.state.primary == WEST
     assert made.traffic.scalers() == {EAST: 0.0, WEST: 1.0, EU: 0.0}
 

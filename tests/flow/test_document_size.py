@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import limits
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import AlertClosed, AlertOpened
+from orchestrator.core.outside import limits
 from tests.fakes import REGIONS, Lab, lab
 
 EAST, WEST, EU = REGIONS

@@ -10,10 +10,10 @@ import pytest
 
 from orchestrator.client.document import read_document
 from orchestrator.config import load
-from orchestrator.core.errors import Outdated, Unavailable
-from orchestrator.core.model import Outcome, Tick
+from orchestrator.core.document.public import public_view
+from orchestrator.core.exceptions import Outdated, Unavailable
+from orchestrator.core.model import DecisionOutcome, Tick
 from orchestrator.core.policy import Service
-from orchestrator.core.public import public_view
 from tests.fakes import FAILING, FakeMirror, Lab, configuration, lab, service
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -58,7 +58,7 @@ def test_a_tick_puts_it_back_without_an_epoch_and_pages_once(fields: dict[str, s
     assert endpoint(made) == ("dynamodb.us-east-1.amazonaws.com", None)
     assert made.state.mark == before.mark
     assert made.traffic.applied == []
-    assert decision.outcome is Outcome.HEALTH
+    assert decision.outcome is DecisionOutcome.HEALTH
     assert [(one.rule, one.regions) for one in decision.pages] == [("endpoint", (EAST,))]
     made.tick(5)
     [page] = made.pages
@@ -99,7 +99,7 @@ def test_an_alert_that_moves_the_traffic_puts_it_back_and_pages_too() -> None:
     edit(made, WEST, endpoint=FOREIGN)
     made.down(EAST)
     decision = made.handle(made.opened(EAST)).decision
-    assert decision.outcome is Outcome.MOVED
+    assert decision.outcome is DecisionOutcome.MOVED
     assert endpoint(made, WEST) == ("dynamodb.us-west-2.amazonaws.com", None)
     assert "endpoint" in [page.rule for page in decision.pages]
 
@@ -145,7 +145,7 @@ def test_a_newer_file_writes_its_endpoints_with_an_epoch_and_pages_for_none() ->
     made = known()
     newer = configured({"us-east-1": {"endpoint": "dynamodb-fips.us-east-1.amazonaws.com"}})
     decision = made.handle(Tick(), service=newer).decision
-    assert decision.outcome is Outcome.CONFIGURED
+    assert decision.outcome is DecisionOutcome.CONFIGURED
     assert endpoint(made)[0] == "dynamodb-fips.us-east-1.amazonaws.com"
     assert decision.pages == ()
 

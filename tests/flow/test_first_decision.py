@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.model import Outcome
+from orchestrator.core.model import DecisionOutcome
 from orchestrator.flow.pipeline import Report
 from tests.fakes import REGIONS, Lab, lab
 
@@ -47,7 +47,10 @@ def test_a_failover_to_the_primary_that_lost_its_traffic_gives_it_back_whoever_r
     told: list[Report] = []
     made.traffic.before_read.append(lambda: told.append(made.command("failover", EAST, id="c1")))
     told.append(made.command("failover", EAST, id="c2"))
-    assert [report.decision.outcome for report in told] == [Outcome.MOVED, Outcome.OBEYED]
+    assert [report.decision.outcome for report in told] == [
+        DecisionOutcome.MOVED,
+        DecisionOutcome.OBEYED,
+    ]
     assert (getting(made), made.state.epoch) == ({EAST}, 1)
     made.tick(5)
     assert (getting(made), made.state.epoch) == ({EAST}, 1)
@@ -64,7 +67,7 @@ def test_a_failover_to_the_primary_that_lost_its_traffic_gives_it_back_whoever_r
 )
 def test_the_command_of_the_page_gives_traffic_at_epoch_0(options: dict[str, Any]) -> None:
     made = deployed(**options)
-    assert as_the_page_says(made).decision.outcome is Outcome.MOVED
+    assert as_the_page_says(made).decision.outcome is DecisionOutcome.MOVED
     assert EAST in getting(made)
     assert made.state.epoch == 1
     assert not any(page.rule == "no_traffic" for page in made.tick().decision.pages)
@@ -83,7 +86,7 @@ def test_a_command_takes_the_traffic_of_a_region_that_should_have_none_at_epoch_
 ) -> None:
     """East is the primary, and west was deployed with its capacity."""
     made = deployed(EAST, WEST)
-    assert made.command(*wish).decision.outcome is Outcome.MOVED
+    assert made.command(*wish).decision.outcome is DecisionOutcome.MOVED
     assert (getting(made), made.state.epoch) == ({EAST}, 1)
 
 
@@ -91,11 +94,11 @@ def test_a_failover_to_the_primary_that_fails_is_refused_at_epoch_0_and_says_why
     made = deployed()
     made.down(EAST)
     report = made.command("failover", EAST, now=True)
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert [r.rule for r in report.decision.reasons if not r.passed] == ["target_healthy"]
     assert (getting(made), made.state.epoch) == (set(), 0)
     told = made.command("failover", EAST, now=True, override="target_healthy")
-    assert told.decision.outcome is Outcome.MOVED
+    assert told.decision.outcome is DecisionOutcome.MOVED
     assert getting(made) == {EAST}
 
 
@@ -113,7 +116,7 @@ def test_a_command_for_what_is_so_already_takes_no_epoch(
 ) -> None:
     made = deployed(*regions, **options)
     before = len(made.traffic.applied)
-    assert made.command(*wish).decision.outcome is Outcome.OBEYED
+    assert made.command(*wish).decision.outcome is DecisionOutcome.OBEYED
     assert made.state.epoch == 0
     assert len(made.traffic.applied) == before
 

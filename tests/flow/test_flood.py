@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.client.document import read_document
-from orchestrator.core.errors import BadEvent, Conflict, Unavailable
-from orchestrator.core.limits import INCIDENTS, READ, WRITTEN
-from orchestrator.core.model import AlertOpened, Outcome
+from orchestrator.core.exceptions import BadEvent, Conflict, Unavailable
+from orchestrator.core.model import AlertOpened, DecisionOutcome
+from orchestrator.core.outside.limits import INCIDENTS, READ, WRITTEN
 from orchestrator.flow import poison
 from orchestrator.flow.context import Memory
 from orchestrator.flow.poison import DAILY, INDEX, Kept
@@ -71,7 +71,7 @@ def test_a_flood_fills_no_document_and_hides_no_failure(*, contradicted: bool) -
     assert read_document(data).primary == EAST
     assert len(world.state.incidents) <= INCIDENTS
     world.down(EAST, *([] if contradicted else [WEST]))
-    assert world.handle(world.opened(EAST)).decision.outcome is Outcome.MOVED
+    assert world.handle(world.opened(EAST)).decision.outcome is DecisionOutcome.MOVED
     assert world.state.primary == (WEST if contradicted else "eu-west-1")
 
 

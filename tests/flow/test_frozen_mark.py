@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core.errors import StateLost, Unavailable
-from orchestrator.core.fence import read_frozen, read_mark, write_mark
-from orchestrator.core.model import Command, Mark, Outcome, Wish
+from orchestrator.core.exceptions import StateLost, Unavailable
+from orchestrator.core.model import Command, DecisionOutcome, Mark, Wish
+from orchestrator.core.traffic.fence import read_frozen, read_mark, write_mark
 from tests.fakes import REGIONS, Flaky, Lab, lab
 
 EAST, WEST, EU = REGIONS
@@ -53,7 +53,7 @@ def test_a_freeze_writes_the_mark_and_no_traffic_and_act_waits_for_its_end() -> 
     made = moved()
     before = made.traffic.scalers()
     report = made.freeze(hours=1)
-    assert report.decision.outcome is Outcome.OBEYED
+    assert report.decision.outcome is DecisionOutcome.OBEYED
     assert [str(plan) for plan in report.plans] == ["checkout by capacity: the mark only (epoch 1)"]
     assert told(made) == int((made.clock.at + timedelta(hours=1)).timestamp())
     fail_without_state(made)

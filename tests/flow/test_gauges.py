@@ -7,8 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Outcome, Tick
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.model import DecisionOutcome, Tick
 from orchestrator.ports import Gauge
 from tests.fakes import START, Flaky, Lab, lab
 
@@ -65,7 +65,7 @@ def test_they_come_after_the_patch_of_a_tick_that_moves() -> None:
     for _ in range(3):
         outcomes.append(made.handle(Tick(), gauges=Gauges()).decision.outcome)
         made.clock.rest(60)
-    assert outcomes[-1] is Outcome.MOVED
+    assert outcomes[-1] is DecisionOutcome.MOVED
     assert patched == [0, 0, 1]
 
 
@@ -73,7 +73,7 @@ def test_that_they_cannot_be_written_changes_nothing_and_is_said_once_a_tick() -
     made = lab()
     made.gauges.error = Unavailable("Monitoring: ServiceUnavailable: gone")
     made.down(EAST)
-    assert made.tick(3).decision.outcome is Outcome.MOVED
+    assert made.tick(3).decision.outcome is DecisionOutcome.MOVED
     told = [line for line in made.lines if line["message"].startswith("gauges not written")]
     assert [line["severity"] for line in told] == ["INFO"] * 3
     assert made.traffic.scalers()[WEST] == 1.0

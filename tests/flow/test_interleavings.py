@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import codec
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.fence import read_mark
-from orchestrator.core.ground import shares
+from orchestrator.core.document import codec
+from orchestrator.core.document.ground import shares
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import (
+    DecisionOutcome,
     Mark,
-    Outcome,
     Phase,
     Probe,
     Ramp,
@@ -25,6 +24,7 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
+from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.restore import carry_out, prepare
 from tests.fakes import Lab, lab, service
 
@@ -147,7 +147,7 @@ def test_a_region_whose_ramp_was_ended_can_be_given_all_of_its_traffic(ended: st
         world.clock.rest(301)
     if ended == "freeze":
         assert world.traffic.scalers()[EAST] == 0.1
-        assert world.command("failback").decision.outcome is Outcome.RAMPED
+        assert world.command("failback").decision.outcome is DecisionOutcome.RAMPED
         assert world.traffic.scalers()[EAST] == 0.5
         world.clock.rest(301)
         world.tick()
@@ -210,7 +210,7 @@ def test_a_scaler_that_a_human_sets_after_the_ramp_is_kept() -> None:
     world.tick()
     assert world.traffic.scalers()[EAST] == 0.7
     world.service = service(mode="active-active", serial=2)
-    assert world.tick().decision.outcome is Outcome.CONFIGURED
+    assert world.tick().decision.outcome is DecisionOutcome.CONFIGURED
     assert world.traffic.scalers()[EAST] == 0.7
 
 
@@ -221,7 +221,7 @@ def test_a_human_gives_a_region_back_whatever_was_known_against_it() -> None:
     world.handle(world.opened(EAST))
     world.down()
     report = world.command("failback", override="target_healthy")
-    assert report.decision.outcome is Outcome.RAMPED
+    assert report.decision.outcome is DecisionOutcome.RAMPED
     world.tick()
     assert world.traffic.scalers()[EAST] == 0.1
 
@@ -297,7 +297,7 @@ def test_an_automatic_switch_does_not_begin_while_the_replica_is_far_behind() ->
     world.tick(60)
     assert world.state.switch is None
     assert world.state.regions[WEST].fenced_until is None
-    assert not [e for e in world.state.history if e["outcome"] == Outcome.SWITCHING]
+    assert not [e for e in world.state.history if e["outcome"] == DecisionOutcome.SWITCHING]
 
 
 def test_a_switch_ends_at_its_deadline_also_while_everything_is_held() -> None:
@@ -314,7 +314,7 @@ def test_a_switch_ends_at_its_deadline_also_while_everything_is_held() -> None:
 def test_a_switch_that_a_human_asks_for_while_it_is_frozen_is_finished() -> None:
     world = lab()
     world.freeze()
-    assert world.command("failover", WEST).decision.outcome is Outcome.SWITCHING
+    assert world.command("failover", WEST).decision.outcome is DecisionOutcome.SWITCHING
     world.clock.rest(60)
     world.tick()
     assert carrying(world) == {WEST}
@@ -326,7 +326,7 @@ def test_a_primary_without_a_health_url_is_left_gracefully() -> None:
         replace(r, health_url=None) if r.name == EAST else r for r in world.service.regions
     )
     world.service = replace(world.service, regions=regions)
-    assert world.command("failover", WEST).decision.outcome is Outcome.SWITCHING
+    assert world.command("failover", WEST).decision.outcome is DecisionOutcome.SWITCHING
     world.clock.rest(60)
     world.tick()
     assert carrying(world) == {WEST}
@@ -417,7 +417,7 @@ def test_evacuating_passes_over_a_region_that_is_too_far_behind() -> None:
     world.down(EAST)
     world.lags(WEST, us_east_1=1000)
     report = world.command("evacuate", EAST)
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert carrying(world) == {EUROPE}
 
 
@@ -447,10 +447,10 @@ def test_while_frozen_a_failed_primary_pages_also_under_a_newer_configuration() 
     world = lab()
     world.tick()
     world.service = service(serial=2)
-    assert world.freeze().decision.outcome is Outcome.OBEYED
+    assert world.freeze().decision.outcome is DecisionOutcome.OBEYED
     world.down(EAST)
     report = world.handle(world.opened(EAST))
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert "frozen" in report.decision.page
     assert carrying(world) == {EAST}
 

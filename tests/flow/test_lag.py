@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model import Outcome, Probe, Verdict
+from orchestrator.core.model import DecisionOutcome, Probe, Verdict
 from tests.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -68,7 +68,7 @@ def test_a_graceful_switch_does_not_begin_while_the_lag_is_unknown() -> None:
     world = lab(regions=TWO)
     world.prober.answers[WEST] = UNKNOWN
     report = world.command("failover", WEST)
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert world.state.switch is None
     assert not any(entry.fenced_until for entry in world.state.regions.values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model import Outcome
+from orchestrator.core.model import DecisionOutcome
 from tests.fakes import lab, service
 
 WEST = "us-west-2"
@@ -16,7 +16,7 @@ def test_a_newer_configuration_does_not_carry_a_switch_past_its_deadline() -> No
     world.clock.at = switch.until
     world.service = service(serial=2)
     report = world.tick()
-    assert report.decision.outcome is Outcome.CONFIGURED
+    assert report.decision.outcome is DecisionOutcome.CONFIGURED
     assert world.state.switch is None
     assert world.state.given_up_at == world.clock.at
     assert not any(entry.fenced_until for entry in world.state.regions.values())

@@ -11,9 +11,9 @@ import pytest
 
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.client.document import read_document
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Outcome, Tick
-from orchestrator.core.public import public_view
+from orchestrator.core.document.public import public_view
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.model import DecisionOutcome, Tick
 from orchestrator.flow import mirrors
 from orchestrator.flow.observe import read_state
 from orchestrator.local.wait import wait_until
@@ -32,7 +32,7 @@ class Mirrored:
         self.world.down("us-east-1")
         alert = self.world.opened("us-east-1")
         report = self.world.handle(alert, mirrors=self.mirrors)
-        assert report.decision.outcome is Outcome.MOVED
+        assert report.decision.outcome is DecisionOutcome.MOVED
 
     def held(self, mirror: int = 0) -> dict[str, Any]:
         """What lies in that mirror."""

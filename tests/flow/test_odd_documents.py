@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from orchestrator.adapters.local.files import FileObjects
-from orchestrator.core.model import Outcome
+from orchestrator.core.model import DecisionOutcome
 from orchestrator.flow import record
 from tests.examples import examples
 from tests.fakes import FakeGauges, FakeMirror, FakeTopic, Lab, lab
@@ -68,7 +68,7 @@ def errors(world: Lab) -> list[str]:
 def test_a_history_entry_that_is_none_stops_no_tick_and_no_other_entry(made: Any) -> None:
     world = lab()
     with_history(world, made, DECISION)
-    assert world.tick().decision.outcome is Outcome.UNCHANGED
+    assert world.tick().decision.outcome is DecisionOutcome.UNCHANGED
     assert errors(world) == []
     kept = world.objects.names("journal/checkout/")
     assert [name for name in kept if name.endswith("-d1.json")]
@@ -174,7 +174,7 @@ def test_a_fault_in_a_part_that_nothing_depends_on_is_an_error_line_and_no_failu
     world.down("us-east-1")
     changed = ports(world)
     report = world.handle(world.opened("us-east-1"), **changed)
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert world.traffic.scalers()["us-east-1"] == 0.0
     world.handle(seeds.TICK, **changed)
     told = [line for line in world.lines if line["severity"] == "ERROR"]

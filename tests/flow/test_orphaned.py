@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from orchestrator.core.errors import Conflict, NoStore, Orphaned, UnsafePlan
-from orchestrator.core.fence import write_mark
-from orchestrator.core.model import Command, Mark, Outcome, Signal, Tick, Wish
+from orchestrator.core.exceptions import Conflict, NoStore, Orphaned, UnsafePlan
+from orchestrator.core.model import Command, DecisionOutcome, Mark, Signal, Tick, Wish
+from orchestrator.core.traffic.fence import write_mark
 from orchestrator.flow.adopt import adopt
 from orchestrator.flow.observe import FLAT_FILE
 from tests.fakes import FakeMirror, Lab, lab
@@ -124,8 +124,8 @@ def test_adopting_takes_the_traffic_as_it_is_above_the_epoch_that_is_there() -> 
     assert "failover epoch=8 service=checkout" in world.traffic.resource["description"]
     (entry,) = world.state.history
     assert entry["signal"] == {"kind": "adopt", "actor": "alice"}
-    assert entry["outcome"] == Outcome.ADOPTED
-    assert world.tick().decision.outcome is Outcome.UNCHANGED
+    assert entry["outcome"] == DecisionOutcome.ADOPTED
+    assert world.tick().decision.outcome is DecisionOutcome.UNCHANGED
 
 
 def test_nothing_is_adopted_where_there_is_a_document() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core.errors import Cloud, Kind, Outdated, StateLost, Unavailable
+from orchestrator.core.exceptions import Cloud, Kind, Outdated, StateLost, Unavailable
 from orchestrator.core.model import Tick
 from orchestrator.flow.context import Memory
 from tests.fakes import Lab, group, lab, service

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.errors import Conflict, Orphaned, Outdated, Unavailable
+from orchestrator.core.exceptions import Conflict, Orphaned, Outdated, Unavailable
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
+    DecisionOutcome,
     Mark,
     NoAnswer,
-    Outcome,
     Phase,
     Probe,
     Signal,
@@ -24,7 +24,7 @@ from orchestrator.core.model import (
     Tick,
     Verdict,
 )
-from orchestrator.core.plan import carrying, mark_of
+from orchestrator.core.traffic.plan import carrying, mark_of
 from orchestrator.flow.adopt import adopt
 from tests.examples import examples
 from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
@@ -37,7 +37,7 @@ def moved_to_west(**overrides: Any) -> Lab:  # any JSON
     """A world in which the first failure has been dealt with."""
     made = lab(**overrides)
     made.down("us-east-1")
-    assert made.handle(made.opened("us-east-1")).decision.outcome is Outcome.MOVED
+    assert made.handle(made.opened("us-east-1")).decision.outcome is DecisionOutcome.MOVED
     return made
 
 
@@ -147,7 +147,7 @@ def test_all_regions_down_fails_open_and_pages() -> None:
 
 def test_a_contradicted_alert_is_acted_on_by_the_second_tick_that_sees_the_region_fail() -> None:
     made = lab()
-    assert made.handle(made.opened("us-east-1")).decision.outcome is Outcome.HELD
+    assert made.handle(made.opened("us-east-1")).decision.outcome is DecisionOutcome.HELD
     assert made.state.regions["us-east-1"].healthy
     made.clock.rest(60)
     made.down("us-east-1")
@@ -158,7 +158,7 @@ def test_a_contradicted_alert_is_acted_on_by_the_second_tick_that_sees_the_regio
 def test_an_alert_of_an_hour_ago_updates_health_and_the_next_tick_acts_on_what_it_sees() -> None:
     made = lab()
     made.down("us-east-1")
-    assert made.handle(made.opened("us-east-1", ago=3600)).decision.outcome is Outcome.HELD
+    assert made.handle(made.opened("us-east-1", ago=3600)).decision.outcome is DecisionOutcome.HELD
     assert made.state.regions["us-east-1"].status is Status.DOWN
     assert made.traffic.applied == []
     made.tick()
@@ -179,7 +179,7 @@ def test_the_fourth_automatic_move_of_a_day_waits_for_a_human() -> None:
     made.handle(made.opened("us-east-1"))
     made.clock.rest(3600)
     made.down("us-east-1", "us-west-2")
-    assert made.handle(made.opened("us-west-2")).decision.outcome is Outcome.HELD
+    assert made.handle(made.opened("us-west-2")).decision.outcome is DecisionOutcome.HELD
     assert made.traffic.scalers() == ONLY_WEST
     assert any("max_auto_failovers" in page for page in made.pages)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import FailoverError, Unavailable, UnsafePlan
-from orchestrator.core.fence import read_mark, write_mark
-from orchestrator.core.limits import EPOCHS
-from orchestrator.core.model import Mark, Outcome
+from orchestrator.core.exceptions import FailoverError, Unavailable, UnsafePlan
+from orchestrator.core.model import DecisionOutcome, Mark
+from orchestrator.core.outside.limits import EPOCHS
+from orchestrator.core.traffic.fence import read_mark, write_mark
 from orchestrator.flow.context import Memory
 from tests.fakes import Lab, lab
 
@@ -251,7 +251,7 @@ def test_an_epoch_that_was_left_again_before_the_tick_pages_too() -> None:
     """The forged document sends users to a region that is down; the next decision moves on."""
     world = moved()
     forge(world, 2, EAST)
-    assert world.tick().decision.outcome is Outcome.MOVED
+    assert world.tick().decision.outcome is DecisionOutcome.MOVED
     assert world.state.epoch == 3
     (said,) = paged(world)
     assert "made epoch 2 of checkout" in said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core import rules
-from orchestrator.core.model import Outcome
+from orchestrator.core.model import DecisionOutcome
 from orchestrator.core.rule import Cause, Reason, Rule
 from tests.fakes import Lab, lab
 
@@ -31,7 +31,7 @@ def test_each_step_of_a_ramp_passes_its_rule_and_an_incident_ends_it() -> None:
     world.down(EAST)
     world.clock.rest(60)
     ended = world.handle(world.opened(EAST, "0.again")).decision
-    assert ended.outcome is Outcome.ABANDONED
+    assert ended.outcome is DecisionOutcome.ABANDONED
     [end] = [reason for reason in ended.reasons if reason.rule is Rule.RAMP]
     assert (end.passed, end.cause) == (False, Cause.ENDED)
 

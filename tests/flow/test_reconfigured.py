@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Orphaned, Unavailable
-from orchestrator.core.model import NoAnswer, Outcome, Probe, Status, Tick, Verdict
+from orchestrator.core.exceptions import Orphaned, Unavailable
+from orchestrator.core.model import DecisionOutcome, NoAnswer, Probe, Status, Tick, Verdict
 from tests.fakes import REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 
 EAST, WEST, EUROPE = REGIONS
@@ -20,7 +20,7 @@ def moved_to_west(**overrides: Any) -> Lab:  # any JSON
     """A world in which the first failure has been dealt with."""
     made = lab(**overrides)
     made.down(EAST)
-    assert made.handle(made.opened(EAST)).decision.outcome is Outcome.MOVED
+    assert made.handle(made.opened(EAST)).decision.outcome is DecisionOutcome.MOVED
     return made
 
 

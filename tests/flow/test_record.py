@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters.local.memory import MemoryObjects
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Outcome
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.model import DecisionOutcome
 from orchestrator.flow.context import Memory
 from tests.fakes import FAILING, Lab, lab
 
@@ -39,7 +39,7 @@ def fail_over(world: Lab) -> None:
     """The primary dies, and its alert comes."""
     world.down("us-east-1")
     report = world.handle(world.opened("us-east-1"))
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
 
 
 # --- what is announced -------------------------------------------------------------------------

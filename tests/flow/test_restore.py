@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from orchestrator.core import trigger
-from orchestrator.core.errors import Conflict, Outdated, Unavailable, UnsafePlan
-from orchestrator.core.fence import read_mark
-from orchestrator.core.model import Mark, Outcome
-from orchestrator.core.restore import highest_epoch
+from orchestrator.core.document import trigger
+from orchestrator.core.document.restoration import highest_epoch
+from orchestrator.core.exceptions import Conflict, Outdated, Unavailable, UnsafePlan
+from orchestrator.core.model import DecisionOutcome, Mark
+from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.restore import (
     NothingToRestore,
     Restoration,
@@ -84,9 +84,9 @@ def test_the_restore_stands_in_history_journal_and_events_with_its_actor() -> No
     spoil(world)
     restore(world)
     newest = world.state.history[0]
-    assert newest["outcome"] == Outcome.ADOPTED
+    assert newest["outcome"] == DecisionOutcome.ADOPTED
     came = trigger.read(newest["signal"])
-    assert (came.kind, came.actor) == (trigger.Origin.RESTORE, "ops@laptop")
+    assert (came.kind, came.actor) == (trigger.TriggerOrigin.RESTORE, "ops@laptop")
     assert came.generation.isdecimal()
     kept = [world.objects.get(name) for name in world.objects.names("journal/checkout/")]
     decided = [got for got in kept if got and json.loads(got[0])["outcome"] != "shifted"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.core.model import IncidentState, Outcome
+from orchestrator.core.model import DecisionOutcome, IncidentState
 from orchestrator.flow.context import Memory
 from tests.fakes import Lab, lab
 
@@ -97,7 +97,7 @@ def test_a_writer_that_is_faster_than_the_verification_pages_too() -> None:
     for _ in range(3):
         undo(world)
         world.traffic.after_patch += [lambda: undo(world)] * 2
-        assert world.tick().decision.outcome is Outcome.UNCHANGED
+        assert world.tick().decision.outcome is DecisionOutcome.UNCHANGED
         pause(world)
     (line,) = pages(world)
     assert line["rule"] == "drift"

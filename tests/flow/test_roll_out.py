@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Outdated
+from orchestrator.core.exceptions import Outdated
 from orchestrator.core.model import Tick
 from tests.fakes import REGIONS, Flaky, Lab, lab, service
 

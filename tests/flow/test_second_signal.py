@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from orchestrator.core.model import Outcome, Probe, Verdict
+from orchestrator.core.health.second import Sight
+from orchestrator.core.model import DecisionOutcome, Probe, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.core.second import Sight
 from orchestrator.flow.preview import preview
 from tests.fakes import FAILING, Lab, lab
 
@@ -31,14 +31,14 @@ def fail(made: Lab, region: str) -> None:
 def test_an_alert_that_the_checks_confirm_moves_traffic_in_one_patch() -> None:
     made = watched()
     fail(made, EAST)
-    assert made.handle(made.opened(EAST)).decision.outcome is Outcome.MOVED
+    assert made.handle(made.opened(EAST)).decision.outcome is DecisionOutcome.MOVED
     assert len(made.traffic.applied) == 1
 
 
 def test_an_alert_that_the_checks_contradict_holds_although_our_probe_fails() -> None:
     made = watched()
     made.prober.answers = {EAST: FAILING}
-    assert made.handle(made.opened(EAST)).decision.outcome is Outcome.HELD
+    assert made.handle(made.opened(EAST)).decision.outcome is DecisionOutcome.HELD
     assert made.traffic.applied == []
 
 
@@ -56,7 +56,7 @@ def test_a_preview_asks_them_too() -> None:
     made = watched()
     fail(made, EAST)
     found = preview(made.service, made.opened(EAST), made.context())
-    assert found.decision.outcome is Outcome.MOVED
+    assert found.decision.outcome is DecisionOutcome.MOVED
 
 
 def test_who_does_not_confirm_by_monitoring_never_asks_it() -> None:
@@ -68,7 +68,7 @@ def test_who_does_not_confirm_by_monitoring_never_asks_it() -> None:
         made = lab(policy={"confirm": confirm})
         made.down(EAST)
         report = made.handle(made.opened(EAST), checks=Nobody())
-        assert report.decision.outcome is Outcome.MOVED
+        assert report.decision.outcome is DecisionOutcome.MOVED
 
 
 def test_they_are_asked_beside_everything_else_in_one_round() -> None:
@@ -119,7 +119,7 @@ def test_one_message_moves_nothing_where_the_health_url_says_nothing(status: int
     """With the defaults. It pages, so that a human looks."""
     made = lab()
     made.prober.answers[EAST] = Probe(Verdict.SILENT, status)
-    assert made.handle(made.opened(EAST)).decision.outcome is Outcome.HELD
+    assert made.handle(made.opened(EAST)).decision.outcome is DecisionOutcome.HELD
     assert made.traffic.applied == []
     (page,) = [line for line in made.lines if line.get("page")]
     assert page["rule"] == "confirm"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.flow.spared import TEXT_CHARACTERS, spared
 from tests.fakes import lab
 

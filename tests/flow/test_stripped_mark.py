@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.core.errors import FailoverError, Kind, Outdated, Unavailable
-from orchestrator.core.fence import read_frozen, read_mark
+from orchestrator.core.exceptions import FailoverError, Kind, Outdated, Unavailable
 from orchestrator.core.model import NO_MARK, Tick
 from orchestrator.core.paging import MARK_ROUNDS
+from orchestrator.core.traffic.fence import read_frozen, read_mark
 from tests.fakes import REGIONS, Lab, lab, service
 
 EAST, WEST = "us-east-1", "us-west-2"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.model import Command, Outcome, Paged, Status, Wish
-from orchestrator.core.necessary import nowhere
-from orchestrator.core.orders import effect
+from orchestrator.core.document.orders import effect
+from orchestrator.core.model import Command, DecisionOutcome, Paged, Status, Wish
+from orchestrator.core.moves.necessary import nowhere
 from orchestrator.core.rule import Reason, Rule
 from tests.fakes import Lab, lab
 
@@ -167,7 +167,7 @@ def test_a_freeze_that_does_not_end_soon_enough_is_refused_wherever_it_comes_fro
 ) -> None:
     world = lab()
     report = world.freeze(hours=hours)
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert refused(report) == {"command"}
     assert world.state.freeze is None
     assert refused(world.command("freeze", until=None)) == {"command"}
@@ -181,7 +181,7 @@ def test_an_override_of_what_a_switch_asks_again_needs_now_and_begins_no_switch(
     world.down(EUROPE)
     world.handle(world.opened(EUROPE))
     report = world.command("failover", EUROPE, override="target_healthy")
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert "--override needs --now" in told(report, "target_healthy")[0]
     assert world.state.switch is None
     assert world.state.regions[EAST].fenced_until is None

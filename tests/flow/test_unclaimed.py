@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.model import Outcome
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.model import DecisionOutcome
 from tests.fakes import Lab, lab
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -87,7 +87,7 @@ def test_a_move_that_leaves_one_pages_and_says_so_in_event_and_journal() -> None
     made.tick()
     made.down(EAST)
     report = made.handle(made.opened(EAST))
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     (page,) = report.decision.pages
     assert (page.rule, page.regions) == ("unclaimed", ("us-east4-c",))
     assert "us-east4-c/checkout (scaler 1) keeps its traffic" in page.text

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.counting import LONGEST_PROOF, proof_needed
-from orchestrator.core.errors import Unavailable
-from orchestrator.core.fence import read_mark
-from orchestrator.core.model import Outcome, Phase, Status, Step, Tick
-from orchestrator.core.orders import KEPT as COMMANDS_KEPT
+from orchestrator.core.document.orders import KEPT as COMMANDS_KEPT
+from orchestrator.core.exceptions import Unavailable
+from orchestrator.core.health.counting import LONGEST_PROOF, proof_needed
+from orchestrator.core.model import DecisionOutcome, Phase, Status, Step, Tick
+from orchestrator.core.traffic.fence import read_mark
 from tests.fakes import FAILING, HEALTHY, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -53,10 +53,10 @@ def recovered(**overrides: Any) -> Lab:
 
 def test_a_freeze_stops_automation_pages_and_says_who_and_why() -> None:
     world = lab()
-    assert world.freeze().decision.outcome is Outcome.OBEYED
+    assert world.freeze().decision.outcome is DecisionOutcome.OBEYED
     world.down(EAST)
     report = world.handle(world.opened(EAST))
-    assert report.decision.outcome is Outcome.HELD
+    assert report.decision.outcome is DecisionOutcome.HELD
     assert refused(report) == {"freeze"}
     assert "alice" in report.decision.page
     assert carrying(world) == {EAST}
@@ -83,7 +83,7 @@ def test_unfreezing_lets_the_held_move_go_at_once() -> None:
     world.down(EAST)
     world.handle(world.opened(EAST))
     report = world.command("unfreeze")
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert carrying(world) == {WEST}
 
 
@@ -117,7 +117,7 @@ def test_a_human_moves_while_it_is_frozen() -> None:
     world = lab()
     world.freeze()
     world.down(EAST)
-    assert world.command("failover", WEST).decision.outcome is Outcome.MOVED
+    assert world.command("failover", WEST).decision.outcome is DecisionOutcome.MOVED
     assert carrying(world) == {WEST}
 
 
@@ -133,7 +133,7 @@ def test_a_command_is_carried_out_once_however_often_it_comes() -> None:
     world.handle(world.opened(WEST))
     assert carrying(world) == {EUROPE}
     report = world.command("failover", WEST, id="c-1", issued_at=issued)
-    assert report.decision.outcome is Outcome.UNCHANGED
+    assert report.decision.outcome is DecisionOutcome.UNCHANGED
     assert refused(report) == {"command"}
     assert not report.decision.changed
     assert carrying(world) == {EUROPE}
@@ -165,7 +165,7 @@ def test_the_ids_of_commands_are_kept_for_a_day_and_the_newest_for_longer() -> N
 def test_a_manual_move_passes_the_cooldown_and_does_not_start_it() -> None:
     world = recovered()
     report = world.command("failover", EAST, now=True)
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert [move.left for move in world.state.moves] == [(EAST,)]
     world.down(EAST)
     world.handle(world.opened(EAST, "0.again"))
@@ -213,7 +213,7 @@ def test_an_acknowledged_hold_resumes() -> None:
     assert refused(world.handle(world.opened(WEST))) >= {"max_auto_failovers"}
     assert carrying(world) == {WEST}
     report = world.command("ack")
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert carrying(world) == {EUROPE}
 
 
@@ -221,10 +221,10 @@ def test_evacuating_the_primary_goes_to_the_next_region_that_is_well() -> None:
     world = lab()
     world.down(WEST)
     world.handle(world.opened(WEST))
-    assert world.command("evacuate", EAST, now=True).decision.outcome is Outcome.MOVED
+    assert world.command("evacuate", EAST, now=True).decision.outcome is DecisionOutcome.MOVED
     assert carrying(world) == {EUROPE}
     report = world.command("evacuate", WEST)
-    assert report.decision.outcome is Outcome.OBEYED
+    assert report.decision.outcome is DecisionOutcome.OBEYED
     assert carrying(world) == {EUROPE}
 
 
@@ -253,7 +253,7 @@ def test_a_manual_command_racing_an_automatic_move_is_decided_on_what_it_left() 
 def test_a_switch_fences_the_old_primary_waits_and_moves_in_one_epoch() -> None:
     world = lab()
     report = world.command("failover", WEST)
-    assert report.decision.outcome is Outcome.SWITCHING
+    assert report.decision.outcome is DecisionOutcome.SWITCHING
     assert carrying(world) == {EAST}
     assert world.state.epoch == 0
     fence = world.state.regions[EAST].fenced_until
@@ -283,7 +283,7 @@ def test_a_switch_waits_for_the_replica_and_is_given_up_at_its_deadline() -> Non
     assert carrying(world) == {EAST}
     assert world.state.switch is None
     assert world.state.regions[EAST].fenced_until is None
-    assert world.state.history[0]["outcome"] == Outcome.ABANDONED
+    assert world.state.history[0]["outcome"] == DecisionOutcome.ABANDONED
 
 
 def test_a_switch_moves_when_the_replica_has_caught_up() -> None:
@@ -306,7 +306,7 @@ def test_a_switch_is_given_up_when_its_target_falls_ill() -> None:
     world.tick()
     assert carrying(world) == {EAST}
     assert world.state.switch is None
-    assert world.state.history[0]["outcome"] == Outcome.ABANDONED
+    assert world.state.history[0]["outcome"] == DecisionOutcome.ABANDONED
 
 
 def test_a_freeze_ends_a_switch_and_opens_its_fence() -> None:
@@ -334,7 +334,7 @@ def test_a_dead_primary_is_left_without_waiting() -> None:
     world = lab()
     world.down(EAST)
     report = world.command("failover", WEST)
-    assert report.decision.outcome is Outcome.MOVED
+    assert report.decision.outcome is DecisionOutcome.MOVED
     assert carrying(world) == {WEST}
 
 
@@ -359,7 +359,7 @@ def test_nothing_goes_back_by_itself_unless_it_is_asked_to() -> None:
 
 def test_a_human_brings_the_traffic_back_gracefully() -> None:
     world = recovered()
-    assert world.command("failback").decision.outcome is Outcome.SWITCHING
+    assert world.command("failback").decision.outcome is DecisionOutcome.SWITCHING
     world.clock.rest(60)
     world.tick()
     assert carrying(world) == {EAST}
@@ -463,7 +463,7 @@ def test_a_region_is_given_back_step_by_step() -> None:
     world.clock.rest(60)
     world.tick(3)
     report = world.command("failback")
-    assert report.decision.outcome is Outcome.RAMPED
+    assert report.decision.outcome is DecisionOutcome.RAMPED
     assert world.traffic.scalers()[EAST] == 0.1
     epochs = [world.state.epoch]
     for expected in (0.5, 1.0):
@@ -504,7 +504,7 @@ def test_a_ramp_ends_for_an_incident_even_when_automation_may_move_no_more() -> 
     world.down(EAST)
     world.clock.rest(60)
     report = world.handle(world.opened(EAST, "0.again"))
-    assert report.decision.outcome is Outcome.ABANDONED
+    assert report.decision.outcome is DecisionOutcome.ABANDONED
     assert carrying(world) == {WEST, EUROPE}
 
 
@@ -547,7 +547,7 @@ def test_automatic_failback_climbs_the_ramp() -> None:
 
 def test_evacuating_one_of_several_drains_it_unless_too_few_stay() -> None:
     world = lab(mode="active-active", policy={"min_healthy_regions": 2})
-    assert world.command("evacuate", EAST).decision.outcome is Outcome.MOVED
+    assert world.command("evacuate", EAST).decision.outcome is DecisionOutcome.MOVED
     assert carrying(world) == {WEST, EUROPE}
     assert refused(world.command("evacuate", WEST)) == {"min_healthy_regions"}
     world.command("evacuate", WEST, override="min_healthy_regions")
@@ -717,5 +717,5 @@ def test_a_copy_of_a_command_is_not_recorded_whatever_else_has_changed() -> None
     world.service = lab(serial=1).service
     before = len(world.state.history)
     report = world.command("failover", WEST, id="c-1", issued_at=issued, now=True)
-    assert report.decision.outcome is Outcome.UNCHANGED
+    assert report.decision.outcome is DecisionOutcome.UNCHANGED
     assert len(world.state.history) == before

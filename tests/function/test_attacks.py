@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from orchestrator import push as gate
-from orchestrator.core.shown import HIDDEN
+from orchestrator.core.outside.shown import HIDDEN
 from orchestrator.flow.poison import DAILY, INDEX
 from orchestrator.local.ask import Answer, ask
 from orchestrator.local.blueprint import SERVICE

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli.app import cli
-from orchestrator.core.limits import WRITTEN
+from orchestrator.core.outside.limits import WRITTEN
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE
 from orchestrator.local.gcs import FakeGcs

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import load
-from orchestrator.core.codec import encode
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.document.codec import encode
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import State, Tick
 from orchestrator.core.policy import Service
 from tests.fakes import START, configuration, group, lab

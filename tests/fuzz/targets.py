@@ -22,20 +22,11 @@ from orchestrator.client.document import HIGHEST, Document, read_document
 from orchestrator.client.sources import source
 from orchestrator.condition import checks_of
 from orchestrator.config import load
-from orchestrator.core import flat
-from orchestrator.core.codec import decode, encode
-from orchestrator.core.endpoints import is_dynamodb, origin_of
-from orchestrator.core.errors import BadConfig, BadEvent, FailoverError, UnsafePlan
-from orchestrator.core.fence import (
-    MAX_DESCRIPTION,
-    bare,
-    is_cut,
-    read_frozen,
-    read_mark,
-    write_mark,
-)
-from orchestrator.core.ids import is_object_name, plain_id
-from orchestrator.core.limits import EPOCHS, HISTORY, ID, MOST_REGIONS, PROBLEMS, TEXT
+from orchestrator.core.document import flat
+from orchestrator.core.document.codec import decode, encode
+from orchestrator.core.document.public import public_revision, public_view
+from orchestrator.core.document.size import fitted
+from orchestrator.core.exceptions import BadConfig, BadEvent, FailoverError, UnsafePlan
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -46,12 +37,21 @@ from orchestrator.core.model import (
     Verdict,
     Wish,
 )
-from orchestrator.core.public import public_revision, public_view
-from orchestrator.core.reading import Corrupt
-from orchestrator.core.redis_url import read_redis_url
+from orchestrator.core.outside.endpoints import is_dynamodb, origin_of
+from orchestrator.core.outside.ids import is_object_name, plain_id
+from orchestrator.core.outside.limits import EPOCHS, HISTORY, ID, MOST_REGIONS, PROBLEMS, TEXT
+from orchestrator.core.outside.reading import Corrupt
+from orchestrator.core.outside.redis_url import read_redis_url
+from orchestrator.core.outside.shown import HIDDEN
 from orchestrator.core.rules import LONGEST_FREEZE
-from orchestrator.core.shown import HIDDEN
-from orchestrator.core.size import fitted
+from orchestrator.core.traffic.fence import (
+    MAX_DESCRIPTION,
+    bare,
+    is_cut,
+    read_frozen,
+    read_mark,
+    write_mark,
+)
 from orchestrator.evidence import hosts, same_url
 from orchestrator.parse import (
     MAX_BYTES,

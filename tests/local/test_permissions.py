@@ -10,7 +10,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.objects import GcsObjects
 from orchestrator.adapters.gcp.traffic import BackendServices
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.local.loopback import free_port, url_of
 from orchestrator.local.permissions import Role, compute, compute_needs, storage, storage_needs
 from orchestrator.local.proxy import Answer, FaultProxy, Request, Review

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import BadConfig
+from orchestrator.core.exceptions import BadConfig
 from orchestrator.plain_yaml import read
 from tests.yaml_texts import refused, taken
 

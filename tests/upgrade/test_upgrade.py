@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 
 from orchestrator.cli.app import cli
 from orchestrator.config import load
-from orchestrator.core.errors import BadConfig
+from orchestrator.core.exceptions import BadConfig
 from orchestrator.local.child import ROOT
 from orchestrator.wiring import Wiring
 from tests.fakes import FakeTraffic, Lab

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
-from orchestrator.core.errors import FailoverError, Kind, Unavailable
+from orchestrator.core.exceptions import FailoverError, Kind, Unavailable
 from orchestrator.ports import Grant, Grants, Pushing
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
-from orchestrator.core.errors import Kind, Unavailable
+from orchestrator.core.exceptions import Kind, Unavailable
 
 if TYPE_CHECKING:
     import requests

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orchestrator.adapters.gcp.metrics import metric_client
+from orchestrator.core.health.second import WINDOW, Sight, judge
 from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.core.second import WINDOW, Sight, judge
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

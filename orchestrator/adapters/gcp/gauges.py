@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.adapters.gcp.kinds import kind_of
 from orchestrator.adapters.gcp.metrics import metric_client
-from orchestrator.core.errors import Cloud, FailoverError, Unavailable
+from orchestrator.core.exceptions import Cloud, FailoverError, Unavailable
 from orchestrator.ports import Gauge
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Google's libraries name the classes of their errors after the status, for HTTP a
 
 from __future__ import annotations
 
-from orchestrator.core.errors import Kind
+from orchestrator.core.exceptions import Kind
 
 _CLASSES = {
     "Forbidden": Kind.PERMISSION,

@@ -18,7 +18,7 @@ from google.cloud.storage import Client
 from orchestrator.adapters.gcp.kinds import kind_of
 from orchestrator.adapters.names import must_name_an_object
 from orchestrator.adapters.server_clock import ServerClock
-from orchestrator.core.errors import Cloud, Conflict, FailoverError, Kind, NoStore, Unavailable
+from orchestrator.core.exceptions import Cloud, Conflict, FailoverError, Kind, NoStore, Unavailable
 from orchestrator.ports import Version
 
 if TYPE_CHECKING:

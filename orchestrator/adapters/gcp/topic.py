@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.adapters.gcp.kinds import kind_of
-from orchestrator.core.errors import Cloud, FailoverError, Unavailable
+from orchestrator.core.exceptions import Cloud, FailoverError, Unavailable
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

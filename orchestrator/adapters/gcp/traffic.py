@@ -17,9 +17,9 @@ import requests
 
 from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
 from orchestrator.adapters.server_clock import ServerClock
-from orchestrator.core.errors import Cloud, Conflict, FailoverError, Kind, Unavailable
+from orchestrator.core.exceptions import Cloud, Conflict, FailoverError, Kind, Unavailable
 from orchestrator.core.model import Backend, Json, Routing
-from orchestrator.core.plan import group_path
+from orchestrator.core.traffic.plan import group_path
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,8 +51,8 @@ PASSING = LIMITED | {"resourceNotReady", "backendError"}
 class BackendServices:
     """Implements `orchestrator.ports.Traffic` for one project's global backend services.
 
-    session: an authorised one, made on first use. endpoint: the API's, `https://compute.googleapis.com`
-    or an emulator's.
+    session: an authorised one, made on first use. endpoint: the API's,
+    `https://compute.googleapis.com` or an emulator's.
     """
 
     def __init__(

@@ -12,10 +12,10 @@ import json
 from collections.abc import Iterable, Mapping
 
 from orchestrator.core.claims import example
-from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.exceptions import Conflict, Unavailable
 from orchestrator.core.model import Backend, Json, Routing
-from orchestrator.core.plan import group_path, lever_of
 from orchestrator.core.policy import Lever, Mode, Service, Standby
+from orchestrator.core.traffic.plan import group_path, lever_of
 from orchestrator.ports import Objects
 
 API = "https://www.googleapis.com/compute/v1/"

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.adapters.names import must_name_an_object, no_object_name
-from orchestrator.core.errors import Conflict, Unavailable
+from orchestrator.core.exceptions import Conflict, Unavailable
 from orchestrator.ports import Version
 
 KEPT_VERSIONS = 20

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime
 
 from orchestrator.adapters.names import must_name_an_object
-from orchestrator.core.errors import Conflict
+from orchestrator.core.exceptions import Conflict
 from orchestrator.ports import Version
 
 _NEVER = datetime.fromtimestamp(0, UTC)

@@ -11,9 +11,9 @@ import re
 import threading
 from typing import TYPE_CHECKING
 
-from orchestrator.core.errors import Cloud, Unavailable
-from orchestrator.core.redis_url import RedisUrl
-from orchestrator.core.secrets import repeats
+from orchestrator.core.exceptions import Cloud, Unavailable
+from orchestrator.core.outside.redis_url import RedisUrl
+from orchestrator.core.outside.secrets import repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable

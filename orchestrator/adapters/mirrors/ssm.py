@@ -16,9 +16,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.core.errors import Cloud, Unavailable
-from orchestrator.core.public import public_revision
-from orchestrator.core.reading import mapping
+from orchestrator.core.document.public import public_revision
+from orchestrator.core.exceptions import Cloud, Unavailable
+from orchestrator.core.outside.reading import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable

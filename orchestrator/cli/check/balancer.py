@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.check.takeover import next_tick
-from orchestrator.core import leftover
 from orchestrator.core.claims import short_name
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.fence import bare, json_object
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Routing, State
-from orchestrator.core.plan import (
+from orchestrator.core.policy import Lever, Mode, Service
+from orchestrator.core.traffic import leftover
+from orchestrator.core.traffic.fence import bare, json_object
+from orchestrator.core.traffic.plan import (
     is_retired,
     lever_from_kinds,
     lever_of,
     movable,
     regional_groups,
 )
-from orchestrator.core.policy import Lever, Mode, Service
-from orchestrator.core.traffic import told, traffic, unclaimed
+from orchestrator.core.traffic.shares import told, traffic, unclaimed
 from orchestrator.wiring import World
 
 

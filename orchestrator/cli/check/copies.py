@@ -11,7 +11,7 @@ from functools import partial
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.session import side_by_side
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.exceptions import FailoverError, Unavailable
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.session import actor
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.ground import Standing, orphaned, standing
+from orchestrator.core.document.ground import Standing, orphaned, standing
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Observed, State, Tick
 from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Service

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 
 
 class Level(StrEnum):

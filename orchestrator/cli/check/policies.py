@@ -14,7 +14,7 @@ from functools import partial
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.session import side_by_side
-from orchestrator.core.errors import FailoverError, Kind
+from orchestrator.core.exceptions import FailoverError, Kind
 from orchestrator.ports import Access, Grant, Grants, Pushing
 from orchestrator.wiring import World
 

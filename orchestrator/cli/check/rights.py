@@ -7,7 +7,7 @@ from functools import partial
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.session import side_by_side
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.policy import Service
 from orchestrator.wiring import World
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.core.model import Observed, Part, Role, State
+from orchestrator.core.outside.secrets import masked
 from orchestrator.core.policy import Region, Service, Standby
-from orchestrator.core.secrets import masked
 
 
 def roles(service: Service, observed: Observed) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from orchestrator.cli.check.roles import roles
 from orchestrator.cli.check.signals import health, shared_hosts, uptime_checks
 from orchestrator.cli.check.tables import endpoints
 from orchestrator.cli.check.takeover import could_take_over
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import observe
 from orchestrator.wiring import World

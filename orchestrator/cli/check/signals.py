@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from orchestrator.cli.check.finding import Finding, Level
+from orchestrator.core.health.second import NOT_ASKED
 from orchestrator.core.model import Observed, Probe, Verdict
+from orchestrator.core.outside.secrets import masked
 from orchestrator.core.policy import Confirm, Region, Service
 from orchestrator.core.rules import unheard
-from orchestrator.core.second import NOT_ASKED
-from orchestrator.core.secrets import masked
 from orchestrator.evidence import hosts
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.cli.check.finding import Finding, Level
-from orchestrator.core.ground import Standing, standing
-from orchestrator.core.misplaced import differing
+from orchestrator.core.document.ground import Standing, standing
+from orchestrator.core.document.misplaced import differing
 from orchestrator.core.model import State
 from orchestrator.core.policy import Service
 

@@ -9,9 +9,9 @@ from orchestrator.cli.words.conditions import left_alone
 from orchestrator.cli.words.remedies import remedies, remedy
 from orchestrator.core import rules
 from orchestrator.core.case import Case
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.ground import Ground
-from orchestrator.core.model import Decision, Observed, Outcome, State, Tick
+from orchestrator.core.document.ground import Ground
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.model import Decision, DecisionOutcome, Observed, State, Tick
 from orchestrator.core.policy import Mode, Service
 from orchestrator.core.rule import Reason, Rule
 from orchestrator.flow import record
@@ -26,7 +26,7 @@ def next_tick(service: Service, world: World) -> Iterator[Finding]:
     except FailoverError as error:
         yield Finding(service.name, "next tick", Level.FAIL, str(error), error=error)
         return
-    if found.decision.outcome is Outcome.HELD:
+    if found.decision.outcome is DecisionOutcome.HELD:
         yield _held(service, found.decision)
     if found.plan is None:
         yield Finding(service.name, "next tick", Level.FAIL, found.obstacle, error=found.error)
@@ -36,7 +36,7 @@ def next_tick(service: Service, world: World) -> Iterator[Finding]:
     elif not found.plan.empty:
         text = "The next tick writes this. `plan` and `explain` say why"
         yield Finding(service.name, "next tick", Level.WARN, str(found.plan), text)
-    elif found.decision.outcome is not Outcome.HELD:
+    elif found.decision.outcome is not DecisionOutcome.HELD:
         yield Finding(
             service.name, "next tick", Level.OK, f"{found.decision.outcome}, nothing to write"
         )
@@ -47,7 +47,11 @@ def _held(service: Service, decision: Decision) -> Finding:
     lost = any(reason.rule == Rule.LAST_REGION for reason in refused)
     detail = f"held: {'; '.join(dict.fromkeys(map(str, refused)))}"
     told = [record.reason(reason) for reason in decision.reasons]
-    entry = {"outcome": Outcome.HELD, "reasons": told, "routing": dict(decision.state.routing)}
+    entry = {
+        "outcome": DecisionOutcome.HELD,
+        "reasons": told,
+        "routing": dict(decision.state.routing),
+    }
     text = ". ".join(line.rstrip(".") for line in remedies(entry, service.name))
     return Finding(service.name, "next tick", Level.FAIL if lost else Level.WARN, detail, text)
 

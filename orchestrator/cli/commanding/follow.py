@@ -12,12 +12,12 @@ from collections.abc import Callable
 from orchestrator.cli.explaining.entries import failures
 from orchestrator.cli.session import Session
 from orchestrator.cli.words import failure_words, gates, sentences
-from orchestrator.core import trigger
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Command, Json, Outcome, State, Stored, Switch
+from orchestrator.core.document import trigger
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.model import Command, DecisionOutcome, Json, State, Stored, Switch
+from orchestrator.core.moves.switch import promise
+from orchestrator.core.outside.reading import stamp_time
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import stamp_time
-from orchestrator.core.switch import promise
 from orchestrator.flow.observe import read_routing, read_state
 from orchestrator.flow.record import journal_place
 from orchestrator.wiring import World
@@ -172,8 +172,8 @@ def conclusion(state: State, made: Command) -> Json:
     asked = trigger.of(made)
     own = next((e for e in state.history if trigger.read(e.get("signal")).id == asked.id), None)
     if own is None:
-        return {"signal": trigger.as_json(asked), "outcome": Outcome.UNCHANGED}
-    if own.get("outcome") != Outcome.SWITCHING:
+        return {"signal": trigger.as_json(asked), "outcome": DecisionOutcome.UNCHANGED}
+    if own.get("outcome") != DecisionOutcome.SWITCHING:
         return own
     later = reversed(state.history[: state.history.index(own)])
     end = next((e for e in later if _end_of(e, made.id)), None)
@@ -193,8 +193,10 @@ def conclusion(state: State, made: Command) -> Json:
 
 def _is_own_end(end: Json, reason: Json) -> bool:
     """Whether a switch ended as its command meant it: done, given up, or moved there anyway."""
-    arrived = end.get("outcome") == Outcome.MOVED and list(_routing(end)) == [reason.get("region")]
-    return bool(reason.get("passed")) or end.get("outcome") == Outcome.ABANDONED or arrived
+    arrived = end.get("outcome") == DecisionOutcome.MOVED and list(_routing(end)) == [
+        reason.get("region")
+    ]
+    return bool(reason.get("passed")) or end.get("outcome") == DecisionOutcome.ABANDONED or arrived
 
 
 def _end_of(entry: Json, identity: str) -> Json:

@@ -21,8 +21,8 @@ from orchestrator.cli.commanding.rehearsal import rehearse
 from orchestrator.cli.commanding.result import show
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.words.spelling import meant
-from orchestrator.core.errors import FailoverError, Kind, NoStore, Unavailable
-from orchestrator.core.ground import orphaned
+from orchestrator.core.document.ground import orphaned
+from orchestrator.core.exceptions import FailoverError, Kind, NoStore, Unavailable
 from orchestrator.core.model import Command, Json, Tick, Wish
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import read_routing, read_state

@@ -14,7 +14,7 @@ from functools import partial
 
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.words import failure_words
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Command, Family, Routing, State, Stored
 from orchestrator.core.policy import Service
 from orchestrator.core.rules import duration

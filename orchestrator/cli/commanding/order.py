@@ -8,9 +8,9 @@ from datetime import timedelta
 from orchestrator.cli.commanding.look import Looked
 from orchestrator.cli.session import actor
 from orchestrator.cli.words.again import again
-from orchestrator.core.limits import TEXT
 from orchestrator.core.model import FAMILIES, Command, Wish
-from orchestrator.core.shown import one_line
+from orchestrator.core.outside.limits import TEXT
+from orchestrator.core.outside.shown import one_line
 from orchestrator.wiring import World
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Command, Json, Wish
-from orchestrator.core.reading import stamp_time
+from orchestrator.core.outside.reading import stamp_time
 from orchestrator.ports import Topic
 from orchestrator.wiring import World
 

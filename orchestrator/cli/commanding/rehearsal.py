@@ -10,8 +10,8 @@ from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.words import gates, sentences
 from orchestrator.cli.words.remedies import remedies
 from orchestrator.cli.words.views import preview_view
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Command, Json, Outcome
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.model import Command, DecisionOutcome, Json
 from orchestrator.core.policy import Service
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
@@ -35,7 +35,9 @@ def rehearse(session: Session, services: tuple[Service, ...], made: Command, wor
 def _is_stopped(view: Json) -> bool:
     """Whether the command would do nothing: a rule refuses it, or nothing can be moved."""
     outcome = view["outcome"]
-    return outcome == Outcome.HELD or bool(view["obstacle"] and outcome != Outcome.OBEYED)
+    return outcome == DecisionOutcome.HELD or bool(
+        view["obstacle"] and outcome != DecisionOutcome.OBEYED
+    )
 
 
 def _preview_view(service: Service, seen: Preview | FailoverError, session: Session) -> Json:
@@ -68,5 +70,8 @@ def _show_preview(session: Session, view: Json) -> None:
     session.say(f"  {_WHEN.get(str(view['outcome']), 'After it')}, {told} (epoch {view['epoch']})")
 
 
-_WHEN: Mapping[str, str] = {Outcome.SWITCHING: "Until the switch ends", Outcome.HELD: "As now"}
+_WHEN: Mapping[str, str] = {
+    DecisionOutcome.SWITCHING: "Until the switch ends",
+    DecisionOutcome.HELD: "As now",
+}
 """When the traffic is as a preview says, by outcomes that do not move it at once."""

@@ -8,12 +8,12 @@ from orchestrator.cli.commanding.order import Manner, Order, repeated
 from orchestrator.cli.failures import error_of, show_error
 from orchestrator.cli.session import Session
 from orchestrator.cli.words import gates, sentences
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Json, Outcome
-from orchestrator.core.plan import mark_of
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.model import DecisionOutcome, Json
 from orchestrator.core.rule import Rule
-from orchestrator.core.traffic import traffic
-from orchestrator.core.traffic import view as traffic_view
+from orchestrator.core.traffic.plan import mark_of
+from orchestrator.core.traffic.shares import traffic
+from orchestrator.core.traffic.shares import view as traffic_view
 from orchestrator.wiring import World
 
 
@@ -44,7 +44,7 @@ def _is_done(entry: Json | FailoverError) -> bool:
     """Whether the command was carried out, and neither refused nor given up."""
     if isinstance(entry, FailoverError):
         return False
-    return entry.get("outcome") not in {Outcome.HELD, Outcome.ABANDONED}
+    return entry.get("outcome") not in {DecisionOutcome.HELD, DecisionOutcome.ABANDONED}
 
 
 def _show(session: Session, view: Json, now: datetime) -> None:
@@ -62,7 +62,7 @@ def _show(session: Session, view: Json, now: datetime) -> None:
 def _is_late(entry: Json) -> bool:
     """Whether the command was refused for its age or its place: giving it again cures that."""
     refused = [reason for reason in gates.reasons(entry) if not reason.get("passed")]
-    held = entry.get("outcome") == Outcome.HELD
+    held = entry.get("outcome") == DecisionOutcome.HELD
     return held and any(reason.get("rule") == Rule.COMMAND for reason in refused)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from orchestrator.cli.session import Session, side_by_side
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.limits import READ
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json, State
+from orchestrator.core.outside.limits import READ
+from orchestrator.core.outside.reading import read_json
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import read_json
 from orchestrator.flow.failed import PREFIX
 from orchestrator.wiring import World
 

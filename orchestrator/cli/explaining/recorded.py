@@ -10,15 +10,15 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.words import gates, sentences, states
 from orchestrator.cli.words.spelling import nearest
 from orchestrator.cli.words.views import incident_view
-from orchestrator.core import trigger
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.ids import forms, plain_id
-from orchestrator.core.incidents import bare_id
-from orchestrator.core.limits import READ
+from orchestrator.core.document import trigger
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.health.incidents import bare_id
 from orchestrator.core.model import NOTHING, Incident, Json, State
+from orchestrator.core.outside.ids import forms, plain_id
+from orchestrator.core.outside.limits import READ
+from orchestrator.core.outside.reading import mapping, read_json, read_time
 from orchestrator.core.paging import AHEAD, publish_log
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import mapping, read_json, read_time
 from orchestrator.flow import poison
 from orchestrator.flow.observe import read_state
 from orchestrator.wiring import World
@@ -94,7 +94,7 @@ def _publisher(service: Service, entry: Json, world: World) -> list[str]:
     """
     topic = world.config.topics.control
     came = trigger.read(entry.get("signal"))
-    if came.kind is not trigger.Origin.COMMAND or topic is None:
+    if came.kind is not trigger.TriggerOrigin.COMMAND or topic is None:
         return []
     try:
         handled = read_time(entry.get("failed_at") or entry.get("at"))

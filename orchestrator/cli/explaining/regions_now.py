@@ -7,7 +7,7 @@ from datetime import datetime
 
 from orchestrator.cli.words import states
 from orchestrator.cli.words.views import chosen_by
-from orchestrator.core.counting import proof_needed
+from orchestrator.core.health.counting import proof_needed
 from orchestrator.core.model import (
     Incident,
     IncidentState,
@@ -18,8 +18,8 @@ from orchestrator.core.model import (
     Status,
     Verdict,
 )
-from orchestrator.core.plan import desired
 from orchestrator.core.policy import Service
+from orchestrator.core.traffic.plan import desired
 
 
 def regions(service: Service, state: State, observed: Observed, now: datetime) -> Iterator[str]:

@@ -12,12 +12,12 @@ from orchestrator.cli.failures import error_of
 from orchestrator.cli.session import Session
 from orchestrator.cli.words import conditions, gates, sentences, states
 from orchestrator.cli.words.views import incident_view, preview_view
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.ground import orphaned
+from orchestrator.core.document.ground import orphaned
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json, Observed, State, Tick
 from orchestrator.core.paging import key
 from orchestrator.core.policy import Service
-from orchestrator.core.traffic import told, traffic
+from orchestrator.core.traffic.shares import told, traffic
 from orchestrator.flow.observe import observe
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World

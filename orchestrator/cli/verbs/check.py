@@ -23,7 +23,7 @@ from orchestrator.cli.check.service import findings
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.verb import verb
 from orchestrator.cli.words.advice import advice_on
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 
 
 @verb

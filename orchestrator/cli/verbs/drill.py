@@ -15,7 +15,7 @@ from orchestrator.cli.failures import error_of
 from orchestrator.cli.session import Session
 from orchestrator.cli.verb import verb
 from orchestrator.cli.words import gates, sentences
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json
 from orchestrator.drill.chronicle import Line
 from orchestrator.drill.scenario import read_scenario

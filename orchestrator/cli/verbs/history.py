@@ -14,8 +14,8 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.verb import verb
 from orchestrator.cli.words import gates, sentences
 from orchestrator.cli.words.times import short
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.model import Json, Outcome
+from orchestrator.core.exceptions import FailoverError
+from orchestrator.core.model import DecisionOutcome, Json
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import read_state
 from orchestrator.wiring import World
@@ -114,7 +114,7 @@ def _failed(session: Session, service: Service, world: World, limit: int) -> lis
 
 def stood_out(entry: Json) -> list[str]:
     """The rules that refused a decision, or that it passed over: what the table shows of them."""
-    held = str(entry.get("outcome")) in {Outcome.HELD, Outcome.ABANDONED}
+    held = str(entry.get("outcome")) in {DecisionOutcome.HELD, DecisionOutcome.ABANDONED}
     told = [_stood_out(reason, held=held) for reason in gates.reasons(entry)]
     return list(dict.fromkeys(word for word in told if word))
 

@@ -11,11 +11,11 @@ from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.verb import verb
 from orchestrator.cli.words import conditions, gates, sentences
 from orchestrator.cli.words.views import plan_view, preview_view
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json, Tick
-from orchestrator.core.plan import Plan
 from orchestrator.core.policy import Service
-from orchestrator.core.traffic import told, traffic
+from orchestrator.core.traffic.plan import Plan
+from orchestrator.core.traffic.shares import told, traffic
 from orchestrator.flow.preview import Preview, preview
 from orchestrator.wiring import World
 

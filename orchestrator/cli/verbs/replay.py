@@ -24,8 +24,8 @@ from orchestrator.cli.verb import verb
 from orchestrator.cli.verbs.alert_file import message_of
 from orchestrator.cli.words import gates, sentences
 from orchestrator.cli.words.spelling import meant
-from orchestrator.core import codec, trigger
-from orchestrator.core.errors import BadEvent, FailoverError
+from orchestrator.core.document import codec, trigger
+from orchestrator.core.exceptions import BadEvent, FailoverError
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -37,8 +37,8 @@ from orchestrator.core.model import (
     State,
     Verdict,
 )
+from orchestrator.core.outside.reading import stamp_time
 from orchestrator.core.policy import Region, Service
-from orchestrator.core.reading import stamp_time
 from orchestrator.flow import record
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import document_name

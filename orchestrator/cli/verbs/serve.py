@@ -17,7 +17,7 @@ import click
 
 from orchestrator.cli.session import Session
 from orchestrator.cli.verb import verb
-from orchestrator.core.errors import Unavailable
+from orchestrator.core.exceptions import Unavailable
 
 ROOT = Path(__file__).parents[3]
 """The checkout, where this is one."""

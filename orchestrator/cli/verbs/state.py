@@ -7,11 +7,11 @@ import click
 from orchestrator.cli.arguments import apply_option, service_argument
 from orchestrator.cli.session import Session, actor
 from orchestrator.cli.verb import Verbs, verb
-from orchestrator.core.codec import LONGEST
-from orchestrator.core.errors import FailoverError
+from orchestrator.core.document.codec import LONGEST
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json
+from orchestrator.core.outside.reading import read_json
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import read_json
 from orchestrator.flow.observe import document_name
 from orchestrator.flow.restore import Kept, Restoration, carry_out, kept_versions, prepare
 from orchestrator.wiring import World

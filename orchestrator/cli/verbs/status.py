@@ -16,11 +16,11 @@ from orchestrator.cli.words import conditions
 from orchestrator.cli.words.times import short
 from orchestrator.cli.words.views import status_view
 from orchestrator.core.claims import short_name
-from orchestrator.core.errors import FailoverError
-from orchestrator.core.ground import orphaned
+from orchestrator.core.document.ground import orphaned
+from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json, Observed, Stored
 from orchestrator.core.policy import Service, Standby
-from orchestrator.core.traffic import names
+from orchestrator.core.traffic.shares import names
 from orchestrator.flow.observe import observe
 from orchestrator.wiring import World
 

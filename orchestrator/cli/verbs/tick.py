@@ -13,7 +13,7 @@ from orchestrator.cli.failures import error_of, show_error
 from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.verb import verb
 from orchestrator.cli.verbs.plans import show_plans
-from orchestrator.core.errors import FailoverError, Unavailable
+from orchestrator.core.exceptions import FailoverError, Unavailable
 from orchestrator.core.model import Json, Tick
 from orchestrator.flow.pipeline import Report, handle
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from orchestrator.core.errors import (
+from orchestrator.core.exceptions import (
     BadEvent,
     Cloud,
     Conflict,

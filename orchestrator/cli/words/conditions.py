@@ -10,8 +10,8 @@ from datetime import datetime
 
 from orchestrator.cli.words.line import Line
 from orchestrator.cli.words.times import ago, is_past, long, moment, short, when
-from orchestrator.core.actors import claimed
 from orchestrator.core.model import Json, Page, Paged
+from orchestrator.core.outside.actors import claimed
 from orchestrator.core.paging import MARK_ROUNDS, MARK_WITHIN, key, reminder, standing
 from orchestrator.flow.preview import Preview
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.core.errors import Cloud, FailoverError, Kind
+from orchestrator.core.exceptions import Cloud, FailoverError, Kind
 from orchestrator.core.model import Json
 from orchestrator.flow.failed import FAILED
 

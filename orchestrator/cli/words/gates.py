@@ -6,7 +6,7 @@ Pure: from the reasons of history and journal, as JSON, to text.
 from __future__ import annotations
 
 from orchestrator.cli.words.line import Line
-from orchestrator.core import older_words
+from orchestrator.core.document import older_words
 from orchestrator.core.model import Json
 from orchestrator.core.rule import (
     RULES,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.cli.words.again import again
 from orchestrator.cli.words.gates import reasons
-from orchestrator.core.model import Json, Outcome
+from orchestrator.core.model import DecisionOutcome, Json
 from orchestrator.core.rule import OF_A_TARGET, OVERRIDABLE, Cause, Rule
 
 _WHY = "--apply --reason TEXT"
@@ -50,7 +50,7 @@ def remedies(entry: Json, service: str = "") -> list[str]:
 
     service: whose decision it is, where the entry does not say.
     """
-    if str(entry.get("outcome")) not in {Outcome.HELD, Outcome.ABANDONED}:
+    if str(entry.get("outcome")) not in {DecisionOutcome.HELD, DecisionOutcome.ABANDONED}:
         return []
     whole = _whole(reasons(entry), str(entry.get("service") or service), entry)
     lines = [f"{rule}: {text}." for rule, text in (*_targets(whole), *_rules(whole)) if text]

@@ -15,32 +15,32 @@ from orchestrator.cli.words.gates import gates
 from orchestrator.cli.words.line import Line, style_of
 from orchestrator.cli.words.remedies import remedies
 from orchestrator.cli.words.times import when
-from orchestrator.core import trigger
-from orchestrator.core.model import IncidentState, Json, Outcome, Phase
-from orchestrator.core.traffic import Traffic, besides, read_view, told
-from orchestrator.core.trigger import Origin
+from orchestrator.core.document import trigger
+from orchestrator.core.document.trigger import TriggerOrigin
+from orchestrator.core.model import DecisionOutcome, IncidentState, Json, Phase
+from orchestrator.core.traffic.shares import TrafficShares, besides, read_view, told
 from orchestrator.flow.shifts import SHIFTED
 
 _OUTCOMES: Mapping[str, tuple[str, str]] = {
-    Outcome.HELD: ("It HELD", ": the traffic stayed with {now}"),
-    Outcome.HEALTH: ("It noted who is healthy", ". The traffic stayed with {now}"),
-    Outcome.UNCHANGED: ("It changed nothing", ". The traffic stays with {now}"),
-    Outcome.ADOPTED: ("It adopted what the load balancer says", ": {now} (epoch {epoch})"),
-    Outcome.OBEYED: ("It did what the command says", ". The traffic is with {now}"),
-    Outcome.SWITCHING: (
+    DecisionOutcome.HELD: ("It HELD", ": the traffic stayed with {now}"),
+    DecisionOutcome.HEALTH: ("It noted who is healthy", ". The traffic stayed with {now}"),
+    DecisionOutcome.UNCHANGED: ("It changed nothing", ". The traffic stays with {now}"),
+    DecisionOutcome.ADOPTED: ("It adopted what the load balancer says", ": {now} (epoch {epoch})"),
+    DecisionOutcome.OBEYED: ("It did what the command says", ". The traffic is with {now}"),
+    DecisionOutcome.SWITCHING: (
         "It began a graceful switch",
         ". Until it ends, the traffic stays with {now}",
     ),
-    Outcome.RAMPED: (
+    DecisionOutcome.RAMPED: (
         "It gave a region the next step of its traffic",
         ": {now} carries traffic (epoch {epoch})",
     ),
-    Outcome.ABANDONED: ("It GAVE UP what was under way", ". The traffic is with {now}"),
-    Outcome.STANDBYS: (
+    DecisionOutcome.ABANDONED: ("It GAVE UP what was under way", ". The traffic is with {now}"),
+    DecisionOutcome.STANDBYS: (
         "It attached or drained standbys",
         ". The traffic stays with {now} (epoch {epoch})",
     ),
-    Outcome.CONFIGURED: (
+    DecisionOutcome.CONFIGURED: (
         "It applied a newer configuration",
         ": {now} carries traffic (epoch {epoch})",
     ),
@@ -121,7 +121,7 @@ def _wants(wanted: str) -> str:
     return f" The document wants {wanted} to carry the traffic."
 
 
-def _also(seen: Traffic) -> str:
+def _also(seen: TrafficShares) -> str:
     listed = ", ".join(map(str, seen.unclaimed))
     return f" {listed} carries traffic too, and no region claims it." if listed else ""
 
@@ -134,7 +134,7 @@ def capital(text: str) -> str:
 def headline(entry: Json) -> str:
     """What a decision came to, in a sentence, and where the traffic was read to be."""
     outcome, epoch = entry.get("outcome"), entry.get("epoch")
-    if outcome == Outcome.MOVED:
+    if outcome == DecisionOutcome.MOVED:
         return _moved(entry)
     if outcome == SHIFTED:
         decided = f", decided as {entry['of']}" if entry.get("of") else ""
@@ -142,7 +142,7 @@ def headline(entry: Json) -> str:
     done, clause = _OUTCOMES.get(str(outcome), (f"Outcome {outcome}", ": {now}"))
     where = _where(entry)
     known = clause.format(now=where.now, epoch=epoch) if where.now else ""
-    look = "bold yellow" if outcome in {Outcome.HELD, Outcome.ABANDONED} else ""
+    look = "bold yellow" if outcome in {DecisionOutcome.HELD, DecisionOutcome.ABANDONED} else ""
     return Line(f"{done}{known}.{where.also}", look)
 
 
@@ -209,7 +209,7 @@ def signal(entry: Json) -> str:
 def cause(entry: Json) -> str:
     """What a decision was about, in the middle of a sentence."""
     came = trigger.read(entry.get("signal"))
-    if came.kind is Origin.COMMAND:
+    if came.kind is TriggerOrigin.COMMAND:
         return f"command {came.id} ({came.verb} {trigger.asked(came)})"
     return f"the decision on `{trigger.words(came)}`"
 
@@ -218,15 +218,15 @@ def came_in(entry: Json, doubted: Collection[str] = ()) -> str:
     """What a decision was about. doubted: ids of incidents whose region is in doubt."""
     came = trigger.read(entry.get("signal"))
     match came.kind, came.state:
-        case Origin.ALERT, IncidentState.OPEN if came.incident in doubted:
+        case TriggerOrigin.ALERT, IncidentState.OPEN if came.incident in doubted:
             return f"Cloud Monitoring opened incident {came.incident}, taken for {came.region}."
-        case Origin.ALERT, IncidentState.OPEN:
+        case TriggerOrigin.ALERT, IncidentState.OPEN:
             return f"Cloud Monitoring opened incident {came.incident}: {came.region} fails."
-        case Origin.ALERT, IncidentState.CLOSED:
+        case TriggerOrigin.ALERT, IncidentState.CLOSED:
             return f"Cloud Monitoring closed incident {came.incident} of {came.region}."
-        case Origin.COMMAND, _:
+        case TriggerOrigin.COMMAND, _:
             return f"Command {came.id}, {came.verb}: {trigger.asked(came)}."
-        case Origin.TICK, _:
+        case TriggerOrigin.TICK, _:
             return "A tick looked at everything itself. No alert was involved."
     return f"What came in: {trigger.words(came)}."
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from orchestrator.cli.words.times import ago
-from orchestrator.core.actors import claimed
 from orchestrator.core.model import Incident, IncidentState, Status
+from orchestrator.core.outside.actors import claimed
 from orchestrator.core.rules import DOUBTS
 
 _STATES: Mapping[IncidentState, str] = {

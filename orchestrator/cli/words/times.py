@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from orchestrator.core.reading import read_time
+from orchestrator.core.outside.reading import read_time
 
 
 def ago(at: datetime, now: datetime) -> str:

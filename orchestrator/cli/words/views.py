@@ -17,11 +17,11 @@ from orchestrator.core.model import (
     Signal,
     State,
 )
+from orchestrator.core.outside.reading import stamp_time, stamped
 from orchestrator.core.paging import standing
-from orchestrator.core.plan import Plan, backends_after, desired, mark_of
 from orchestrator.core.policy import Service
-from orchestrator.core.reading import stamp_time, stamped
-from orchestrator.core.traffic import Traffic, shares, traffic, unclaimed_view, view
+from orchestrator.core.traffic.plan import Plan, backends_after, desired, mark_of
+from orchestrator.core.traffic.shares import TrafficShares, shares, traffic, unclaimed_view, view
 from orchestrator.flow import record
 from orchestrator.flow.preview import Preview
 
@@ -91,11 +91,11 @@ def preview_view(service: Service, found: Preview) -> Json:
     }
 
 
-def _traffic(service: Service, observed: Observed) -> Traffic | None:
+def _traffic(service: Service, observed: Observed) -> TrafficShares | None:
     return traffic(observed.routing, service, observed.stored.state)
 
 
-def _remains(service: Service, found: Preview) -> Traffic | None:
+def _remains(service: Service, found: Preview) -> TrafficShares | None:
     """Who would get traffic after the plan of a preview. None where there is no plan."""
     if found.plan is None or found.observed.routing is None:
         return None
@@ -149,7 +149,7 @@ def _document(state: State, now: datetime) -> Json:
 
 
 def _balancer(
-    service: Service, observed: Observed, seen: Traffic | None, others: Mapping[str, float]
+    service: Service, observed: Observed, seen: TrafficShares | None, others: Mapping[str, float]
 ) -> Json | None:
     """The load balancer as read now. others: the shares of backends that no region claims."""
     if seen is None or observed.routing is None:
@@ -177,7 +177,7 @@ def _paged(name: str, entry: Paged) -> Json:
     }
 
 
-def _differs(service: Service, state: State | None, seen: Traffic | None) -> Json | None:
+def _differs(service: Service, state: State | None, seen: TrafficShares | None) -> Json | None:
     """The regions as read and as the document wants them, where these are not the same.
 
     None where they are, where one of both was not read, and at epoch 0, which wants nothing.

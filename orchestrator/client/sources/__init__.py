@@ -17,8 +17,8 @@ from orchestrator.client.sources.gcs import GcsSource
 from orchestrator.client.sources.http import HttpSource
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.sources.ssm import SsmSource
-from orchestrator.core.redis_url import read_redis_url
-from orchestrator.core.secrets import split
+from orchestrator.core.outside.redis_url import read_redis_url
+from orchestrator.core.outside.secrets import split
 
 __all__ = ["FileSource", "GcsSource", "HttpSource", "RedisSource", "SsmSource", "source"]
 

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 
 from orchestrator.client.bounded import Lane, NoPlace, NotInTime
 from orchestrator.client.errors import Silence, SourceUnavailable
-from orchestrator.core.limits import READ as READ_LIMIT
-from orchestrator.core.secrets import repeats
+from orchestrator.core.outside.limits import READ as READ_LIMIT
+from orchestrator.core.outside.secrets import repeats
 
 T = TypeVar("T")
 

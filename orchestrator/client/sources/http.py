@@ -29,7 +29,7 @@ from orchestrator.client.sources.fetching import (
     told,
     too_large,
 )
-from orchestrator.core.secrets import split
+from orchestrator.core.outside.secrets import split
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.client.source import Fetched
 from orchestrator.client.sources.fetching import WHOLE, Looking, PerProcess, cause, told
-from orchestrator.core.redis_url import RedisUrl
+from orchestrator.core.outside.redis_url import RedisUrl
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.source import Fetched
-from orchestrator.core.endpoints import default_endpoint
+from orchestrator.core.outside.endpoints import default_endpoint
 
 
 class MemorySource:

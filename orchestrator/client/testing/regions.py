@@ -15,7 +15,7 @@ from orchestrator.client.testing.faults import Fault
 from orchestrator.client.testing.memory import MemorySource, Told
 from orchestrator.client.testing.wire import Faults, TestClock, Wire
 from orchestrator.client.view import MAX_STALENESS, DocumentView
-from orchestrator.core.endpoints import is_aws_region
+from orchestrator.core.outside.endpoints import is_aws_region
 
 LOOK = 30.0
 """Seconds for a look into memory; a guard against a hang, and never waited for."""

@@ -31,7 +31,7 @@ from orchestrator.client.testing.faults import (
     Throttled,
     Unreachable,
 )
-from orchestrator.core.endpoints import aws_region_of, default_endpoint
+from orchestrator.core.outside.endpoints import aws_region_of, default_endpoint
 
 if TYPE_CHECKING:
     from boto3 import Session

@@ -1,0 +1,1 @@
+"""The state document: to and from JSON, its bounds, its older forms, and what it says. PURE."""

@@ -1,0 +1,1 @@
+"""Health from incidents, and the second signal that an alert needs. PURE."""

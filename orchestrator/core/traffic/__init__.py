@@ -1,0 +1,1 @@
+"""Who gets traffic, the mark that fences writers, and the plan that moves it. PURE."""
