@@ -27,9 +27,10 @@ from orchestrator.core.exceptions import (
 from orchestrator.core.model import Tick
 from orchestrator.core.paging import page_of
 from orchestrator.core.policy import Service
-from orchestrator.flow import paging, poison
 from orchestrator.flow.context import Context
+from orchestrator.flow.journal import poison
 from orchestrator.flow.observe import read_state
+from orchestrator.flow.outgoing import page as paging
 from orchestrator.flow.pipeline import handle
 from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control, unwrap
 from orchestrator.wiring import Wiring, World, now
@@ -130,7 +131,7 @@ def _tell_poison(data: bytes, error: BadEvent, context: Context) -> None:
     """Keep what cannot be read, and say so: loudly, but no louder for a flood of it."""
     kept = poison.keep(data, error, context)
     text = f"poison, acknowledged and {kept}: {error}"
-    if kept is poison.Kept.LEFT_OUT:
+    if kept is poison.PoisonKept.LEFT_OUT:
         telemetry.log("WARNING", text)
     else:
         telemetry.log("ERROR", text, poison=True)

@@ -10,7 +10,7 @@ from orchestrator.core.document import trigger
 from orchestrator.core.model import Json, Signal, Stored, Tick
 from orchestrator.drill.expectations import refusals
 from orchestrator.drill.world import START, World
-from orchestrator.flow import record
+from orchestrator.flow.journal import record
 from orchestrator.flow.pipeline import Report
 
 

@@ -23,9 +23,9 @@ from orchestrator.drill.expectations import Sight, broken
 from orchestrator.drill.scenario import Scenario
 from orchestrator.drill.schema import StepModel
 from orchestrator.drill.world import PUBSUB, START, Killed, World, after
-from orchestrator.flow import restore
 from orchestrator.flow.context import Context
 from orchestrator.flow.pipeline import handle
+from orchestrator.flow.rescue import restore
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=10)
 """Between two deliveries of one message that fails."""

@@ -21,9 +21,10 @@ from orchestrator.core.model import (
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
 from orchestrator.core.traffic import leftover
-from orchestrator.flow import paging, record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
+from orchestrator.flow.journal import record
+from orchestrator.flow.outgoing import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def intend(service: Service, signal: Signal, observed: Observed, context: Contex
 def _committed(service: Service, intent: Intent, context: Context) -> Intent:
     """The same, committed: with its entry in the history, and with what it pages remembered."""
     decision = intent.decision
-    state, due = paging.remember(decision.state, decision.pages, intent.id, context)
+    state, due = page.remember(decision.state, decision.pages, intent.id, context)
     made = {**intent.entry, "page": "; ".join(one.page.text for one in due)}
     if decision.recorded:
         state = replace(state, history=(made, *state.history))
@@ -79,7 +80,7 @@ def _committed(service: Service, intent: Intent, context: Context) -> Intent:
     except Unavailable as error:
         if decision.outcome is not DecisionOutcome.HELD:
             raise
-        paging.page(service, decision.pages, context)  # it is true, whether or not it is kept
+        page.page(service, decision.pages, context)  # it is true, whether or not it is kept
         raise withheld(error) from error
     return replace(intent, entry=made, stored=stored, due=due)
 

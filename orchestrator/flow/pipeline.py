@@ -35,13 +35,16 @@ from orchestrator.core.paging import page_of
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
 from orchestrator.core.traffic.plan import Plan, mark_of, plan
-from orchestrator.flow import failed, gauges, mirrors, paging, shifts, stateless, telling
+from orchestrator.flow import lost_state, telling
 from orchestrator.flow.commit import Raced
 from orchestrator.flow.context import Context, Patience
 from orchestrator.flow.converge import Converged, Superseded, converge
 from orchestrator.flow.intent import Intent, intend, withheld
+from orchestrator.flow.journal import failed, shifts
 from orchestrator.flow.observe import observe
-from orchestrator.flow.spared import spared
+from orchestrator.flow.outgoing import measure, mirrors
+from orchestrator.flow.outgoing import page as paging
+from orchestrator.flow.outgoing.spared import spared
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def handle(service: Service, signal: Signal, context: Context) -> Report:
     if mirrors.due(signal, report.decision, context):
         mirrors.publish(service, report.stored, context)
     if isinstance(signal, Tick):
-        gauges.emit(report.stored, context)
+        measure.emit(report.stored, context)
     return report
 
 
@@ -170,7 +173,7 @@ def _failed(service: Service, signal: Signal, error: FailoverError, context: Con
     """What is still done where the invocation fails. The intent may have been committed."""
     lost = isinstance(error, StateLost)
     if lost:
-        stateless.act(service, signal, context)
+        lost_state.act(service, signal, context)
     if error.page:
         _page_error(service, signal, error, context)
     if context.mirrors and not lost:

@@ -18,11 +18,12 @@ from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
 from orchestrator.core.traffic import leftover
 from orchestrator.core.traffic.shares import told, traffic, unclaimed, view
-from orchestrator.flow import announce, paging, provenance, record, shifts
 from orchestrator.flow.context import Context
 from orchestrator.flow.converge import Converged
 from orchestrator.flow.intent import Intent
-from orchestrator.flow.spared import spared
+from orchestrator.flow.journal import provenance, record, shifts
+from orchestrator.flow.outgoing import announce, page
+from orchestrator.flow.outgoing.spared import spared
 
 CLIPPED = 40
 """Characters of a digest that are shown; ours have fewer, and somebody else may write more."""
@@ -92,7 +93,7 @@ def _page(
         spared(
             "epochs not looked up", lambda: made.extend(_unmade(service, done, context)), context
         )
-    paging.page(
+    page.page(
         service,
         (*intent.due, *seen, *unsafe, *done.pages, *made),
         context,

@@ -13,7 +13,7 @@ from orchestrator.cli.verbs.history import history
 from orchestrator.cli.verbs.plans import plan
 from orchestrator.cli.words import gates, sentences
 from orchestrator.core.rule import RULES, Cause, Reason, Rule, recorded_line
-from orchestrator.flow import record
+from orchestrator.flow.journal import record
 from orchestrator.local.run import _reason
 from tests.cli.seat import Seat
 

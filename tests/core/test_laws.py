@@ -58,9 +58,9 @@ from orchestrator.core.policy import Mode, Policy
 from orchestrator.core.rule import Rule
 from orchestrator.core.rules import AHEAD, freeze
 from orchestrator.core.traffic.fence import read_mark
-from orchestrator.flow.adopt import adopt
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
+from orchestrator.flow.rescue.adopt import adopt
 from tests.examples import examples
 from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, group, lab, service
 

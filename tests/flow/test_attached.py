@@ -22,7 +22,7 @@ from orchestrator.core.model import (
 from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.observe import observe
 from orchestrator.flow.preview import preview
-from orchestrator.flow.restore import carry_out, prepare
+from orchestrator.flow.rescue.restore import carry_out, prepare
 from tests.fakes import FAILING, REGIONS, Flaky, Lab, lab
 
 EAST, WEST, EU = REGIONS

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.core.exceptions import Outdated, Unavailable
 from orchestrator.core.model import DecisionOutcome, Signal, Tick
-from orchestrator.flow import restore
+from orchestrator.flow.rescue import restore
 from tests.fakes import REGIONS, Lab, lab
 
 EAST, WEST, EU = REGIONS

@@ -11,9 +11,9 @@ from orchestrator.client.document import read_document
 from orchestrator.core.exceptions import BadEvent, Conflict, Unavailable
 from orchestrator.core.model import AlertOpened, DecisionOutcome
 from orchestrator.core.outside.limits import INCIDENTS, READ, WRITTEN
-from orchestrator.flow import poison
 from orchestrator.flow.context import Memory
-from orchestrator.flow.poison import DAILY, INDEX, Kept
+from orchestrator.flow.journal import poison
+from orchestrator.flow.journal.poison import DAILY, INDEX, PoisonKept
 from tests.fakes import Lab, lab
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -78,7 +78,7 @@ def test_a_flood_fills_no_document_and_hides_no_failure(*, contradicted: bool) -
 # --- poison --------------------------------------------------------------------------------------
 
 
-def unreadable(world: Lab, number: int) -> Kept:
+def unreadable(world: Lab, number: int) -> PoisonKept:
     """One message that nobody can read."""
     return poison.keep(b"poison %d" % number, BadEvent("not JSON"), world.context())
 
@@ -91,15 +91,15 @@ def kept(world: Lab) -> int:
 def test_so_many_unreadable_messages_are_kept_on_one_day_and_it_pages_once() -> None:
     world = lab()
     found = [unreadable(world, number) for number in range(DAILY + 30)]
-    assert found == [Kept.KEPT] * DAILY + [Kept.LEFT_OUT] * 30
+    assert found == [PoisonKept.KEPT] * DAILY + [PoisonKept.LEFT_OUT] * 30
     assert kept(world) == DAILY
     pages = [line for line in world.lines if line.get("page")]
     assert [page["rule"] for page in pages] == ["poison"]
     world.memory = Memory()  # another instance
-    assert unreadable(world, 9999) is Kept.LEFT_OUT
+    assert unreadable(world, 9999) is PoisonKept.LEFT_OUT
     assert len([line for line in world.lines if line.get("page")]) == 1
     world.clock.at += timedelta(days=1)
-    assert unreadable(world, 9999) is Kept.KEPT
+    assert unreadable(world, 9999) is PoisonKept.KEPT
 
 
 def test_a_list_that_somebody_else_has_filled_pages_too() -> None:
@@ -107,7 +107,7 @@ def test_a_list_that_somebody_else_has_filled_pages_too() -> None:
     world = lab()
     filled = {f"{world.clock.at:%Y-%m-%d}": [f"{number:064x}" for number in range(DAILY)]}
     world.objects.put(INDEX, json.dumps(filled).encode(), 0)
-    assert [unreadable(world, number) for number in range(3)] == [Kept.LEFT_OUT] * 3
+    assert [unreadable(world, number) for number in range(3)] == [PoisonKept.LEFT_OUT] * 3
     assert [line["rule"] for line in world.lines if line.get("page")] == ["poison"]
 
 
@@ -131,7 +131,7 @@ def test_a_crash_between_the_page_and_its_note_pages_once_more_and_never_not_at_
 
 def test_a_copy_takes_no_room() -> None:
     world = lab()
-    assert [unreadable(world, 1) for _ in range(5)] == [Kept.KEPT] * 5
+    assert [unreadable(world, 1) for _ in range(5)] == [PoisonKept.KEPT] * 5
     assert kept(world) == 1
     assert len(next(iter(json.loads((world.objects.get(INDEX) or (b"", 0))[0]).values()))) == 1
 
@@ -149,7 +149,7 @@ def test_the_list_is_of_a_few_days() -> None:
 def test_a_list_that_cannot_be_read_is_begun_again(rubbish: bytes) -> None:
     world = lab()
     world.objects.put(INDEX, rubbish, 0)
-    assert unreadable(world, 1) is Kept.KEPT
+    assert unreadable(world, 1) is PoisonKept.KEPT
 
 
 @pytest.mark.parametrize("error", [Unavailable("gone"), Conflict("another was faster")])
@@ -160,7 +160,7 @@ def test_what_cannot_be_listed_is_not_kept_and_fails_nothing(error: Exception) -
         raise error
 
     world.objects.put = refuses  # type: ignore[method-assign,assignment]  # the port's own error
-    assert unreadable(world, 1) is not Kept.KEPT
+    assert unreadable(world, 1) is not PoisonKept.KEPT
     assert kept(world) == 0
 
 
@@ -181,7 +181,7 @@ def test_a_list_that_somebody_else_wrote_leads_to_no_other_object() -> None:
     data, error = b"not readable", BadEvent("the notification is not JSON")
     forged = {"2026-11-23": ["../../x", "checkout", "a" * 63, "\x1b[2J", "b" * 64]}
     world.objects.put(INDEX, json.dumps(forged).encode(), 0)
-    assert poison.keep(data, error, world.context()) is Kept.KEPT
+    assert poison.keep(data, error, world.context()) is PoisonKept.KEPT
     listed, _ = poison.names(world.objects, 100)
     assert poison.name_of("b" * 64) in listed
     assert len(listed) == 2

@@ -25,7 +25,7 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.traffic.fence import read_mark
-from orchestrator.flow.restore import carry_out, prepare
+from orchestrator.flow.rescue.restore import carry_out, prepare
 from tests.fakes import Lab, lab, service
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"

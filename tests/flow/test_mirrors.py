@@ -14,8 +14,8 @@ from orchestrator.client.document import read_document
 from orchestrator.core.document.public import public_view
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import DecisionOutcome, Tick
-from orchestrator.flow import mirrors
 from orchestrator.flow.observe import read_state
+from orchestrator.flow.outgoing import mirrors
 from orchestrator.local.wait import wait_until
 from tests.fakes import FakeMirror, FakeTopic, lab
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from orchestrator.adapters.local.files import FileObjects
 from orchestrator.core.model import DecisionOutcome
-from orchestrator.flow import record
+from orchestrator.flow.journal import record
 from tests.examples import examples
 from tests.fakes import FakeGauges, FakeMirror, FakeTopic, Lab, lab
 from tests.fuzz import seeds

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.core.exceptions import Conflict, NoStore, Orphaned, UnsafePlan
 from orchestrator.core.model import Command, DecisionOutcome, Mark, Signal, Tick, Wish
 from orchestrator.core.traffic.fence import write_mark
-from orchestrator.flow.adopt import adopt
 from orchestrator.flow.observe import FLAT_FILE
+from orchestrator.flow.rescue.adopt import adopt
 from tests.fakes import FakeMirror, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"

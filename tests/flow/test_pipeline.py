@@ -25,7 +25,7 @@ from orchestrator.core.model import (
     Verdict,
 )
 from orchestrator.core.traffic.plan import carrying, mark_of
-from orchestrator.flow.adopt import adopt
+from orchestrator.flow.rescue.adopt import adopt
 from tests.examples import examples
 from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 

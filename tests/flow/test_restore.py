@@ -11,7 +11,7 @@ from orchestrator.core.document.restoration import highest_epoch
 from orchestrator.core.exceptions import Conflict, Outdated, Unavailable, UnsafePlan
 from orchestrator.core.model import DecisionOutcome, Mark
 from orchestrator.core.traffic.fence import read_mark
-from orchestrator.flow.restore import (
+from orchestrator.flow.rescue.restore import (
     NothingToRestore,
     Restoration,
     carry_out,

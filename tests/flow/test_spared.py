@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.exceptions import Unavailable
-from orchestrator.flow.spared import TEXT_CHARACTERS, spared
+from orchestrator.flow.outgoing.spared import TEXT_CHARACTERS, spared
 from tests.fakes import lab
 
 

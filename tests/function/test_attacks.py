@@ -22,7 +22,7 @@ import yaml
 
 from orchestrator import push as gate
 from orchestrator.core.outside.shown import HIDDEN
-from orchestrator.flow.poison import DAILY, INDEX
+from orchestrator.flow.journal.poison import DAILY, INDEX
 from orchestrator.local.ask import Answer, ask
 from orchestrator.local.blueprint import SERVICE
 from orchestrator.local.child import ROOT

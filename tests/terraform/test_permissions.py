@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.flow.announce import DECISION, DRIFT
+from orchestrator.flow.outgoing.announce import DECISION, DRIFT
 from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, Lever, Site
 from orchestrator.local.wire import Json, JsonObject

@@ -18,7 +18,7 @@ from orchestrator.adapters.gcp.gauges import CustomMetrics
 from orchestrator.adapters.gcp.traffic import OPERATION_DEADLINE
 from orchestrator.config import Config, load
 from orchestrator.core.model import AlertOpened, Tick
-from orchestrator.flow.record import journal_name
+from orchestrator.flow.journal.record import journal_name
 from orchestrator.local.child import ROOT
 from orchestrator.parse import Message, parse_alert, parse_control
 from orchestrator.schema import RegionModel, TopicsModel

@@ -11,8 +11,8 @@ from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Observed, State, Tick
 from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Service
-from orchestrator.flow.adopt import adopt as adopt_routing
 from orchestrator.flow.pipeline import handle
+from orchestrator.flow.rescue.adopt import adopt as adopt_routing
 from orchestrator.wiring import World
 
 Make = Callable[[Service, World], Finding]

@@ -14,7 +14,7 @@ from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Decision, DecisionOutcome, Observed, State, Tick
 from orchestrator.core.policy import Mode, Service
 from orchestrator.core.rule import Reason, Rule
-from orchestrator.flow import record
+from orchestrator.flow.journal import record
 from orchestrator.flow.preview import preview
 from orchestrator.wiring import World
 

@@ -18,8 +18,8 @@ from orchestrator.core.model import Command, DecisionOutcome, Json, State, Store
 from orchestrator.core.moves.switch import promise
 from orchestrator.core.outside.reading import stamp_time
 from orchestrator.core.policy import Service
+from orchestrator.flow.journal.record import journal_place
 from orchestrator.flow.observe import read_routing, read_state
-from orchestrator.flow.record import journal_place
 from orchestrator.wiring import World
 
 PATIENCE = 90.0

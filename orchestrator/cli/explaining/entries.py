@@ -14,7 +14,7 @@ from orchestrator.core.model import Json, State
 from orchestrator.core.outside.limits import READ
 from orchestrator.core.outside.reading import read_json
 from orchestrator.core.policy import Service
-from orchestrator.flow.failed import PREFIX
+from orchestrator.flow.journal.failed import PREFIX
 from orchestrator.wiring import World
 
 JOURNAL = 200

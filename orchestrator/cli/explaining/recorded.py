@@ -19,7 +19,7 @@ from orchestrator.core.outside.limits import READ
 from orchestrator.core.outside.reading import mapping, read_json, read_time
 from orchestrator.core.paging import AHEAD, publish_log
 from orchestrator.core.policy import Service
-from orchestrator.flow import poison
+from orchestrator.flow.journal import poison
 from orchestrator.flow.observe import read_state
 from orchestrator.wiring import World
 

@@ -39,8 +39,8 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.outside.reading import stamp_time
 from orchestrator.core.policy import Region, Service
-from orchestrator.flow import record
 from orchestrator.flow.context import Context
+from orchestrator.flow.journal import record
 from orchestrator.flow.observe import document_name
 from orchestrator.flow.pipeline import handle
 from orchestrator.parse import Addressed, Ignored, parse_alert

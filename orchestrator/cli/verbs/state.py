@@ -13,7 +13,13 @@ from orchestrator.core.model import Json
 from orchestrator.core.outside.reading import read_json
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import document_name
-from orchestrator.flow.restore import Kept, Restoration, carry_out, kept_versions, prepare
+from orchestrator.flow.rescue.restore import (
+    KeptVersion,
+    Restoration,
+    carry_out,
+    kept_versions,
+    prepare,
+)
 from orchestrator.wiring import World
 
 
@@ -80,7 +86,7 @@ def _bytes(service: Service, world: World, generation: int | None) -> bytes | No
     return got[0] if got else None
 
 
-def _show_versions(session: Session, service: Service, kept: tuple[Kept, ...]) -> None:
+def _show_versions(session: Session, service: Service, kept: tuple[KeptVersion, ...]) -> None:
     if session.as_json:
         session.answer({"service": service.name, "versions": [_version(one) for one in kept]})
         return
@@ -102,7 +108,7 @@ def _show_versions(session: Session, service: Service, kept: tuple[Kept, ...]) -
         session.table(document_name(service.name), columns, rows)
 
 
-def _version(one: Kept) -> Json:
+def _version(one: KeptVersion) -> Json:
     return {
         "generation": one.version.generation,
         "at": one.version.at.isoformat(),

@@ -8,7 +8,7 @@ from orchestrator.core.model import Json, Wish
 
 
 def again(service: str, given: Json, *, direct: bool = False) -> str:
-    """The line to paste. given: the command as an entry has it (`orchestrator.flow.record.given`).
+    """The line to paste. given: the command as an entry has it (`record.given`).
 
     service: none where it is not known; then it is left out.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from orchestrator.core.exceptions import Cloud, FailoverError, Kind
 from orchestrator.core.model import Json
-from orchestrator.flow.failed import FAILED
+from orchestrator.flow.journal.failed import FAILED
 
 _CLOUDS: Mapping[str, str] = {
     Cloud.STORAGE: "the state in Cloud Storage",

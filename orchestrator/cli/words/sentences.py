@@ -19,7 +19,7 @@ from orchestrator.core.document import trigger
 from orchestrator.core.document.trigger import TriggerOrigin
 from orchestrator.core.model import DecisionOutcome, IncidentState, Json, Phase
 from orchestrator.core.traffic.shares import TrafficShares, besides, read_view, told
-from orchestrator.flow.shifts import SHIFTED
+from orchestrator.flow.journal.shifts import SHIFTED
 
 _OUTCOMES: Mapping[str, tuple[str, str]] = {
     DecisionOutcome.HELD: ("It HELD", ": the traffic stayed with {now}"),

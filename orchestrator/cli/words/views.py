@@ -22,7 +22,7 @@ from orchestrator.core.paging import standing
 from orchestrator.core.policy import Service
 from orchestrator.core.traffic.plan import Plan, backends_after, desired, mark_of
 from orchestrator.core.traffic.shares import TrafficShares, shares, traffic, unclaimed_view, view
-from orchestrator.flow import record
+from orchestrator.flow.journal import record
 from orchestrator.flow.preview import Preview
 
 

@@ -17,9 +17,9 @@ from orchestrator.core.model import NO_MARK, Stored, Tick
 from orchestrator.core.policy import Service
 from orchestrator.core.rule import Rule
 from orchestrator.core.traffic.plan import mark_of
-from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
+from orchestrator.flow.journal import record
 from orchestrator.flow.observe import observe
 from orchestrator.flow.pipeline import Report, handle
 

@@ -16,7 +16,7 @@ from orchestrator.core.model import NO_MARK, Decision, Json, Mark, Phase, Stored
 from orchestrator.core.outside import reading
 from orchestrator.core.traffic.plan import Plan
 from orchestrator.flow.converge import Converged, Superseded
-from orchestrator.flow.record import maker
+from orchestrator.flow.journal.record import maker
 
 SHIFTED = "shifted"
 """The outcome of an entry that tells of patches alone: nothing was decided by that invocation."""

@@ -19,10 +19,10 @@ from orchestrator.core.outside import reading
 from orchestrator.core.outside.limits import TOLD
 from orchestrator.core.outside.shown import short
 from orchestrator.core.policy import Service
-from orchestrator.flow import record
 from orchestrator.flow.context import Context
+from orchestrator.flow.journal import record
 from orchestrator.flow.observe import document_name
-from orchestrator.flow.spared import spared
+from orchestrator.flow.outgoing.spared import spared
 
 FAILED = "failed"
 """The outcome of such an entry."""

@@ -35,11 +35,11 @@ from orchestrator.core.policy import Lever, Service, Standby
 from orchestrator.core.rule import Reason
 from orchestrator.core.traffic.plan import Plan, Verb, carrying, mark_of
 from orchestrator.core.traffic.shares import traffic, view
-from orchestrator.flow import announce
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import FLAT_FILE, read_state
-from orchestrator.flow.spared import spared
+from orchestrator.flow.outgoing import announce
+from orchestrator.flow.outgoing.spared import spared
 
 LATE = timedelta(hours=1)
 """Decisions that are older are recorded late no more: whoever listened has given up."""

@@ -17,10 +17,10 @@ from orchestrator.core.exceptions import FailoverError, Outdated, StateLost
 from orchestrator.core.model import Page, Paged, Repair, State, Stored
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
-from orchestrator.flow import announce
 from orchestrator.flow.commit import Raced, commit
 from orchestrator.flow.context import Context, Memory
 from orchestrator.flow.observe import read_state
+from orchestrator.flow.outgoing import announce
 from orchestrator.ports import Log
 
 TRIES = 3

@@ -17,9 +17,9 @@ from orchestrator.core.model import Decision, Routing, State, Stored, Tick
 from orchestrator.core.outside.limits import EPOCHS
 from orchestrator.core.outside.reading import Corrupt, NewerSchema, UnknownWord
 from orchestrator.core.policy import Service
-from orchestrator.flow import record
 from orchestrator.flow.commit import commit
 from orchestrator.flow.context import Context
+from orchestrator.flow.journal import record
 from orchestrator.flow.observe import document_name, heard
 from orchestrator.flow.pipeline import Report, handle
 from orchestrator.ports import Archive, Version
@@ -36,7 +36,7 @@ class NothingToRestore(FailoverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptVersion:
     """One kept version: its state, or why it cannot be read."""
 
     version: Version
@@ -51,14 +51,14 @@ class Restoration:
     live: why the document as it is cannot be read. routing: as read for it.
     """
 
-    source: Kept
+    source: KeptVersion
     generation: int
     live: str
     decision: Decision
     routing: Routing
 
 
-def kept_versions(service: str, archive: Archive) -> Iterator[Kept]:
+def kept_versions(service: str, archive: Archive) -> Iterator[KeptVersion]:
     """Every kept version of the service's document, newest first, each read when it is asked for.
 
     Raises Unavailable.
@@ -68,14 +68,14 @@ def kept_versions(service: str, archive: Archive) -> Iterator[Kept]:
         yield _kept(service, name, version, archive)
 
 
-def _kept(service: str, name: str, version: Version, archive: Archive) -> Kept:
+def _kept(service: str, name: str, version: Version, archive: Archive) -> KeptVersion:
     data = archive.version(name, version.generation)
     if data is None:
-        return Kept(version, None, "gone meanwhile")
+        return KeptVersion(version, None, "gone meanwhile")
     try:
-        return Kept(version, codec.decode(data, service))
+        return KeptVersion(version, codec.decode(data, service))
     except Corrupt as error:
-        return Kept(version, None, str(error))
+        return KeptVersion(version, None, str(error))
 
 
 def prepare(
@@ -146,9 +146,9 @@ def _fault(service: str, data: bytes | None, chosen: int | None) -> str:
     return ""
 
 
-def _source(service: str, chosen: int | None, kept: Iterable[Kept]) -> Kept:
+def _source(service: str, chosen: int | None, kept: Iterable[KeptVersion]) -> KeptVersion:
     """The version to go back to; raises NothingToRestore."""
-    passed: list[Kept] = []
+    passed: list[KeptVersion] = []
     for one in kept:
         if one.state is not None and chosen in {None, one.version.generation}:
             return one

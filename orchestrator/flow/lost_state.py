@@ -14,8 +14,8 @@ from orchestrator.core.rule import Reason, Rule
 from orchestrator.core.traffic import leftover
 from orchestrator.core.traffic.plan import body, plan
 from orchestrator.core.traffic.shares import unclaimed
-from orchestrator.flow import paging
 from orchestrator.flow.context import Context
+from orchestrator.flow.outgoing import page
 
 
 def act(service: Service, signal: object, context: Context) -> None:
@@ -30,7 +30,7 @@ def act(service: Service, signal: object, context: Context) -> None:
             f"{service.name}: the state cannot be read while {signal.region} fails: nothing moves"
             " until it can, for on_state_loss is hold"
         )
-        paging.page(service, (Page(Rule.ON_STATE_LOSS, text, (signal.region,)),), context)
+        page.page(service, (Page(Rule.ON_STATE_LOSS, text, (signal.region,)),), context)
         return
     try:
         _act(service, signal, context)
@@ -57,4 +57,4 @@ def _act(service: Service, signal: AlertOpened, context: Context) -> None:
         text += f"; {', '.join(map(str, left))} keeps its traffic. {leftover.advice(routing, left)}"
     context.log("NOTICE", text, service=service.name, epoch=state.epoch)
     condition = Page(Rule.MOVED_WITHOUT_STATE, text, (signal.region, *state.routing))
-    paging.page(service, (condition,), context)
+    page.page(service, (condition,), context)

@@ -12,7 +12,7 @@ from datetime import datetime
 from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import State, Stored
 from orchestrator.flow.context import Context
-from orchestrator.flow.spared import spared
+from orchestrator.flow.outgoing.spared import spared
 from orchestrator.ports import Gauge
 
 

@@ -22,9 +22,9 @@ from orchestrator.core.outside import reading
 from orchestrator.core.outside.limits import READ, TOLD
 from orchestrator.core.outside.shown import short
 from orchestrator.core.rule import Rule
-from orchestrator.flow import paging
 from orchestrator.flow.context import Context
-from orchestrator.flow.spared import spared
+from orchestrator.flow.outgoing import page
+from orchestrator.flow.outgoing.spared import spared
 from orchestrator.ports import Objects
 
 FOLDER = "journal/_poison/"
@@ -47,7 +47,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 Index = Mapping[str, tuple[str, ...]]
 
 
-class Kept(StrEnum):
+class PoisonKept(StrEnum):
     """What became of a message. LEFT_OUT: the day's room is used up. UNKNOWN: the list of what is
     kept could not be written, or others were faster each time."""
 
@@ -56,17 +56,17 @@ class Kept(StrEnum):
     UNKNOWN = "not kept: the list of kept messages could not be written"
 
 
-def keep(data: bytes, error: BadEvent, context: Context) -> Kept:
+def keep(data: bytes, error: BadEvent, context: Context) -> PoisonKept:
     """Keep the message with its reason and its first 4 KB, if the day has room. Raises nothing."""
-    fates = [Kept.UNKNOWN]
+    fates = [PoisonKept.UNKNOWN]
     spared("poison not kept", lambda: fates.append(_keep(data, error, context)), context)
     return fates[-1]
 
 
-def _keep(data: bytes, error: BadEvent, context: Context) -> Kept:
+def _keep(data: bytes, error: BadEvent, context: Context) -> PoisonKept:
     digest = hashlib.sha256(data).hexdigest()
     claimed = _claim(digest, context)
-    if claimed is not Kept.KEPT:
+    if claimed is not PoisonKept.KEPT:
         return claimed
     kept = {
         "sha256": digest,
@@ -76,7 +76,7 @@ def _keep(data: bytes, error: BadEvent, context: Context) -> Kept:
     }
     with suppress(Conflict):  # it is there
         context.objects.put(name_of(digest), json.dumps(kept, indent=1).encode(), 0)
-    return Kept.KEPT
+    return PoisonKept.KEPT
 
 
 def name_of(digest: str) -> str:
@@ -84,17 +84,17 @@ def name_of(digest: str) -> str:
     return f"{FOLDER}{digest}.json"
 
 
-def _claim(digest: str, context: Context) -> Kept:
+def _claim(digest: str, context: Context) -> PoisonKept:
     """Whether the message has a place among the day's. Raises Unavailable."""
     today = f"{context.now():%Y-%m-%d}"
     for _ in range(TRIES):
         listed, generation = _read(context.objects)
         if any(digest in names for names in listed.values()):
-            return Kept.KEPT
+            return PoisonKept.KEPT
         mine = listed.get(today, ())
         if len(mine) >= DAILY:
             _page_once(today, listed, generation, context)
-            return Kept.LEFT_OUT
+            return PoisonKept.LEFT_OUT
         oldest = f"{context.now() - timedelta(days=DAYS):%Y-%m-%d}"
         after = {day: names for day, names in listed.items() if day > oldest}
         after[today] = (*mine, digest)
@@ -102,8 +102,8 @@ def _claim(digest: str, context: Context) -> Kept:
             context.objects.put(INDEX, json.dumps(after, indent=1).encode(), generation)
         except Conflict:
             continue
-        return Kept.KEPT
-    return Kept.UNKNOWN
+        return PoisonKept.KEPT
+    return PoisonKept.UNKNOWN
 
 
 def _page_once(today: str, listed: Index, generation: int, context: Context) -> None:
@@ -143,7 +143,7 @@ def _page(today: str, context: Context) -> None:
         " not affected. Find who publishes them, and who may"
     )
     condition = Page(Rule.POISON, text, command="failoverctl check", once=True)
-    paging.alarm(condition, context.memory, context.log, context.now())
+    page.alarm(condition, context.memory, context.log, context.now())
 
 
 def names(objects: Objects, most: int) -> tuple[tuple[str, ...], int]:

@@ -21,8 +21,8 @@ from orchestrator.core.outside.limits import EPOCHS, READ
 from orchestrator.core.paging import audit_log
 from orchestrator.core.policy import OnStateLoss, Service
 from orchestrator.core.rule import Rule
-from orchestrator.flow import record
 from orchestrator.flow.context import Context
+from orchestrator.flow.journal import record
 
 FIRST = 10
 """Journal entries of one epoch that are read: what made it is the first of them, or nearly so."""

@@ -18,10 +18,10 @@ from orchestrator.core.outside.limits import TOLD
 from orchestrator.core.outside.shown import short
 from orchestrator.core.policy import Service, Standby
 from orchestrator.core.rule import Rule
-from orchestrator.flow import paging
 from orchestrator.flow.context import Context
 from orchestrator.flow.observe import read_state
-from orchestrator.flow.spared import spared
+from orchestrator.flow.outgoing import page
+from orchestrator.flow.outgoing.spared import spared
 from orchestrator.ports import Mirror
 
 BOUND = 5.0
@@ -133,7 +133,7 @@ def _page(
     command = f"failoverctl check {service.name}"
     condition = Page(Rule.MIRROR, text, command=command, resource=mirror.name)
     context.log("ERROR", text, service=service.name, mirror=mirror.name)
-    paging.page(service, (condition,), context, stored=stored)
+    page.page(service, (condition,), context, stored=stored)
 
 
 def _error(answer: Future[Ahead | None]) -> BaseException | None:

@@ -18,7 +18,7 @@ from orchestrator.core.outside.shown import shown
 from orchestrator.core.paging import Due
 from orchestrator.core.policy import Service
 from orchestrator.flow.context import Context
-from orchestrator.flow.spared import spared
+from orchestrator.flow.outgoing.spared import spared
 
 DECISION = "failover.decision"
 """Type of the event of a decision; its outcome follows, as in `failover.decision.moved`."""

@@ -1,0 +1,1 @@
+"""What is written down of each invocation, after it happened, and read again."""

@@ -1,0 +1,1 @@
+"""What goes out beside the move: pages, events, mirrors, gauges."""
