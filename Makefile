@@ -86,7 +86,7 @@ fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
 docs: $(VENV)/.installed ## write the documents that are made from the schema, the verbs and Terraform
-	@$(VENV)/bin/python -m orchestrator.reference
+	@$(VENV)/bin/python -m orchestrator.config.reference
 	@$(VENV)/bin/python -m orchestrator.cli.manual
 	@$(VENV)/bin/python terraform/readme.py
 

@@ -2,7 +2,8 @@
 
 2xx for everything that is handled: moved, refused by a rule, a duplicate, a test, poison. An
 exception, and so 5xx, only for what a redelivery can cure; `Forbidden`, and so 403, for a request
-that is not the deployment's own push (`orchestrator.push`), which is found out before all else.
+that is not the deployment's own push (`orchestrator.intake.admission`), which is found out before
+all else.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from orchestrator import push, telemetry
+from orchestrator import telemetry
 from orchestrator.core.document.ground import Standing, standing
 from orchestrator.core.exceptions import (
     BadEvent,
@@ -32,8 +33,16 @@ from orchestrator.flow.journal import poison
 from orchestrator.flow.observe import read_state
 from orchestrator.flow.outgoing import page as paging
 from orchestrator.flow.pipeline import handle
-from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control, unwrap
-from orchestrator.wiring import Wiring, World, now
+from orchestrator.intake import admission
+from orchestrator.intake.parse import (
+    Addressed,
+    Ignored,
+    Message,
+    parse_alert,
+    parse_control,
+    unwrap,
+)
+from orchestrator.wiring import Deployment, Wiring, now
 
 TICK_LIFE = timedelta(minutes=2)
 """A tick that is older is acknowledged without work: failed ones would pile up for days."""
@@ -79,7 +88,7 @@ def _admit(body: object, wiring: Wiring, headers: Headers) -> None:
     try:
         expectation = wiring.expectation()
         if expectation is not None:
-            push.admit(expectation, headers, body, now(), wiring.signatures.signed)
+            admission.admit(expectation, headers, body, now(), wiring.signatures.signed)
     except FailoverError as error:
         grace = UNKNOWN_SIGNER if isinstance(error, Unavailable) else timedelta(0)
         _alarm(error, wiring, grace)
@@ -92,7 +101,7 @@ def _alarm(error: FailoverError, wiring: Wiring, grace: timedelta = timedelta(0)
     paging.alarm(page, wiring.memory, telemetry.log, now())
 
 
-def _world(wiring: Wiring) -> World:
+def _world(wiring: Wiring) -> Deployment:
     """The world; what prevents it pages here, because no service is known that could."""
     try:
         return wiring.world()
@@ -102,7 +111,7 @@ def _world(wiring: Wiring) -> World:
         raise
 
 
-def _handle(body: object, world: World, parser: Parser) -> str:
+def _handle(body: object, world: Deployment, parser: Parser) -> str:
     context = world.context
     data = body if isinstance(body, bytes) else str(body).encode("utf-8", "replace")
     try:
@@ -137,7 +146,7 @@ def _tell_poison(data: bytes, error: BadEvent, context: Context) -> None:
         telemetry.log("ERROR", text, poison=True)
 
 
-def _leave_to_newer(what: str, world: World) -> None:
+def _leave_to_newer(what: str, world: Deployment) -> None:
     """Raise Outdated if a newer file is known to exist, for that one may know what we do not.
 
     A document's serial tells. Raises StateLost where none can be read: then it is unknown whether
@@ -167,7 +176,7 @@ def _is_old_tick(
     return now - message.published > TICK_LIFE
 
 
-def _each(addressed: tuple[Addressed, ...], world: World) -> str:
+def _each(addressed: tuple[Addressed, ...], world: Deployment) -> str:
     """Every service the signal is for, side by side; one that fails does not stop the others."""
 
     def one(to: Addressed) -> str:

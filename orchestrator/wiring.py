@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from orchestrator.config import Config
+    from orchestrator.config.schema import MirrorsModel, SsmMirrorModel
+    from orchestrator.intake.admission import Expectation
     from orchestrator.ports import (
         Access,
         Archive,
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
         Topic,
         Traffic,
     )
-    from orchestrator.push import Expectation
-    from orchestrator.schema import MirrorsModel, SsmMirrorModel
 
 COMPUTE = "https://compute.googleapis.com"
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
@@ -75,7 +75,7 @@ def by_servers(servers: Iterable[Dated], machine: Callable[[], datetime]) -> dat
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Deployment:
     """The configuration and everything that the flow needs to act on it.
 
     archive: what the state folder keeps beside the live objects. control: where a tick is asked
@@ -139,7 +139,7 @@ class Wiring:
         self._log = log
         self._root = root
         self._lock = threading.Lock()
-        self._world: World | None = None
+        self._world: Deployment | None = None
         self._credentials: Credentials | None = None
         self._local = threading.local()
         self._said_open = False
@@ -147,16 +147,16 @@ class Wiring:
 
     def expectation(self) -> Expectation | None:
         """Whose pushes are taken; None: everybody's, which is said once. Raises BadConfig."""
-        from orchestrator import push  # not before the first event
+        from orchestrator.intake import admission  # not before the first event
 
-        found = push.expected(self._environ)
+        found = admission.expected(self._environ)
         with self._lock:
             says = found is None and not self._said_open
             self._said_open = self._said_open or says
         if says:
             self._log(
                 "WARNING",
-                f"{push.IDENTITY} is not set: a message is taken from whoever reaches this"
+                f"{admission.IDENTITY} is not set: a message is taken from whoever reaches this"
                 " function. That is right on a laptop only",
             )
         return found
@@ -168,7 +168,7 @@ class Wiring:
 
         return GoogleCertificates(self._certificates)
 
-    def world(self) -> World:
+    def world(self) -> Deployment:
         """The world, built now if it was not. Raises BadConfig or Unavailable."""
         with self._lock:
             if self._world is None:
@@ -182,7 +182,7 @@ class Wiring:
 
     # --- building
 
-    def _build(self) -> World:
+    def _build(self) -> Deployment:
         from orchestrator.config import load  # not before the first event
 
         source = self._environ.get("FAILOVER_CONFIG") or str(self._root / "failover.yaml")
@@ -209,7 +209,7 @@ class Wiring:
             memory=Memory(pages=self.memory.pages, lock=self.memory.lock),
         )
         control = self._topic(config.project, config.topics.control)
-        return World(config, context, objects, control, access=self._access(config))
+        return Deployment(config, context, objects, control, access=self._access(config))
 
     def _read(self, source: str) -> str:
         if source.startswith("gs://"):

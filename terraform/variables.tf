@@ -53,7 +53,7 @@ variable "config" {
     error_message = "failover.yaml: topics.control is missing: without it there are no ticks, and nothing finishes what a crash left."
   }
 
-  # The same rules as the function's (orchestrator/values.py). These texts become names, filters and
+  # The same rules as the function's (orchestrator/config/kinds.py). These texts become names, filters and
   # conditions of grants, in which a quote would begin another expression.
   validation {
     condition     = can(regex("^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", yamldecode(file(var.config)).project))

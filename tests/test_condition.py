@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.condition import LONGEST, Checks, checks_of
+from orchestrator.intake.condition import LONGEST, NamedChecks, checks_of
 
 METRIC = 'metric.type="monitoring.googleapis.com/uptime_check/check_passed"'
 SERIES = "monitoring_googleapis_com:uptime_check_check_passed"
@@ -91,18 +91,18 @@ def test_a_condition_about_one_check_names_it(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "named"), UNCERTAIN.items())
 def test_a_condition_that_may_be_about_another_names_none(text: str, named: set[str]) -> None:
-    assert checks_of([text]) == Checks("", frozenset(named))
+    assert checks_of([text]) == NamedChecks("", frozenset(named))
 
 
 @pytest.mark.parametrize("text", SILENT)
 def test_a_condition_that_speaks_of_no_check_names_none(text: str) -> None:
-    assert checks_of([text]) == Checks()
+    assert checks_of([text]) == NamedChecks()
 
 
 def test_the_filters_of_one_condition_must_agree() -> None:
     first, second = 'metric.label.check_id="A"', 'metric.label.check_id="B"'
     assert checks_of([first, METRIC, first]).sure == "a"
-    assert checks_of([first, second]) == Checks("", frozenset({"a", "b"}))
+    assert checks_of([first, second]) == NamedChecks("", frozenset({"a", "b"}))
 
 
 def test_a_text_that_is_too_long_names_none() -> None:

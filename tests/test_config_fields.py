@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from orchestrator.config import load
+from orchestrator.config.fields import Field, every, said
+from orchestrator.config.schema import PolicyModel, RegionModel
 from orchestrator.core.policy import Policy, Region
-from orchestrator.fields import Field, every, said
-from orchestrator.schema import PolicyModel, RegionModel
 from tests.fakes import configuration
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import AlertOpened
-from orchestrator.parse import Ignored, parse_alert, unwrap
+from orchestrator.intake.parse import Ignored, parse_alert, unwrap
 from tests.fakes import START
 from tests.test_parse import envelope, message, notification, services, signals
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.config import load
 from orchestrator.core.exceptions import BadConfig
-from orchestrator.evidence import same_url
+from orchestrator.intake.evidence import same_url
 from orchestrator.wiring import Wiring
 from tests.fakes import configuration, group
 from tests.test_config import problems, read

@@ -20,7 +20,7 @@ from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import AlertOpened, Command
 from orchestrator.core.outside.ids import plain_id
 from orchestrator.core.outside.shown import HIDDEN
-from orchestrator.parse import Addressed, Ignored, Message, parse_alert, parse_control
+from orchestrator.intake.parse import Addressed, Ignored, Message, parse_alert, parse_control
 from orchestrator.wiring import Wiring
 from tests.fakes import START
 from tests.fuzz import seeds

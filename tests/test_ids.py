@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.core.model import AlertOpened, Command
 from orchestrator.core.outside.ids import plain_id
-from orchestrator.parse import Ignored, Message, parse_alert, parse_control
+from orchestrator.intake.parse import Ignored, Message, parse_alert, parse_control
 from tests.fakes import START, service
 
 PLAIN = re.compile(r"[A-Za-z0-9._:-]{1,64}")

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import AlertClosed, AlertOpened, Doubt, Tick
 from orchestrator.core.policy import Service
-from orchestrator.matching import Note
-from orchestrator.parse import Ignored, parse_alert
+from orchestrator.intake.matching import Note
+from orchestrator.intake.parse import Ignored, parse_alert
 from tests.test_parse import message, notification, services, signals
 
 CHECK_FILTER = (

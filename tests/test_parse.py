@@ -19,7 +19,7 @@ from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.health.incidents import assess
 from orchestrator.core.model import AlertClosed, AlertOpened, Routing, Status, Tick
 from orchestrator.core.policy import Service
-from orchestrator.parse import (
+from orchestrator.intake.parse import (
     MAX_BYTES,
     MAX_DEPTH,
     Addressed,

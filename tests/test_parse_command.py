@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.core.exceptions import BadEvent
 from orchestrator.core.model import Command, Tick, Wish
-from orchestrator.parse import Addressed, Message, parse_control
+from orchestrator.intake.parse import Addressed, Message, parse_control
 from tests.fakes import START, service
 
 SERVICES = {"checkout": service()}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.config import load
+from orchestrator.config.plain_yaml import LONGEST, read
 from orchestrator.core.exceptions import BadConfig
-from orchestrator.plain_yaml import LONGEST, read
 from tests.test_config import FULL
 from tests.yaml_texts import REFUSED_SCALARS, refused, taken
 

@@ -17,11 +17,11 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as some
 
-from orchestrator import push
 from orchestrator.adapters.gcp.certificates import LEAST, GoogleCertificates
 from orchestrator.core.exceptions import BadConfig, Forbidden, Unavailable
+from orchestrator.intake import admission
+from orchestrator.intake.admission import Expectation, admit, expected
 from orchestrator.local.child import ROOT
-from orchestrator.push import Expectation, admit, expected
 from orchestrator.wiring import Wiring
 from tests.test_entry import alert, configured, document, lines, message
 from tests.tokens import (
@@ -38,12 +38,12 @@ from tests.tokens import (
 )
 
 DEPLOYED = {
-    push.IDENTITY: ALERTS,
-    push.AUDIENCE: AUDIENCE,
-    push.SUBSCRIPTION: SUBSCRIPTION,
-    push.IAM: "closed",
+    admission.IDENTITY: ALERTS,
+    admission.AUDIENCE: AUDIENCE,
+    admission.SUBSCRIPTION: SUBSCRIPTION,
+    admission.IAM: "closed",
 }
-OPEN = {name: value for name, value in DEPLOYED.items() if name != push.IAM}
+OPEN = {name: value for name, value in DEPLOYED.items() if name != admission.IAM}
 OURS = Expectation(ALERTS, AUDIENCE, SUBSCRIPTION, closed=True)
 
 Function = Callable[..., FlaskClient]
@@ -126,8 +126,8 @@ FORGED = {
     "basic authentication": ("Basic YWxhZGRpbjpvcGVuc2VzYW1l", "push-token"),
     "two tokens in one header": (f"{stripped()},{stripped()}", "push-token"),
     "a token with a fourth part": (f"{stripped()}.x", "push-token"),
-    "claims that are a list": (f"Bearer e30.{encoded([1])}.{push.REMOVED}", "push-token"),
-    "a token without end": (f"Bearer e30.{'A' * 9000}.{push.REMOVED}", "push-token"),
+    "claims that are a list": (f"Bearer e30.{encoded([1])}.{admission.REMOVED}", "push-token"),
+    "a token without end": (f"Bearer e30.{'A' * 9000}.{admission.REMOVED}", "push-token"),
     "another account": (stripped(email="mallory@evil.iam.gserviceaccount.com"), "push-identity"),
     "the other topic's account": (stripped(email=CONTROL), "push-identity"),
     "an e-mail in a list": (stripped(email=[ALERTS]), "push-identity"),
@@ -178,7 +178,7 @@ def test_the_account_that_pushes_alerts_gives_no_command_and_the_other_way_round
     function: Function, tmp_path: Path
 ) -> None:
     """Each function is deployed with its own identity; both attacks move the primary otherwise."""
-    control = {**DEPLOYED, push.IDENTITY: CONTROL}
+    control = {**DEPLOYED, admission.IDENTITY: CONTROL}
     assert post(function(control, "on_control"), our_command(), stripped())[0] == 403
     assert post(function(DEPLOYED), our_alert(), stripped(email=CONTROL))[0] == 403
     assert not (tmp_path / "state").exists()
@@ -188,7 +188,7 @@ def test_the_account_that_pushes_alerts_gives_no_command_and_the_other_way_round
 def test_a_removed_signature_is_believed_only_where_cloud_run_lets_nobody_else_through(
     function: Function, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for iam in ({}, {push.IAM: "open"}, {push.IAM: "Closed"}):
+    for iam in ({}, {admission.IAM: "open"}, {admission.IAM: "Closed"}):
         assert post(function({**OPEN, **iam}), our_alert(), stripped())[0] == 403
     assert not (tmp_path / "state").exists()
     assert "FAILOVER_PUSH_IAM=closed" in lines(capsys)[0]["message"]
@@ -336,10 +336,10 @@ def test_an_expectation_without_an_identity_is_no_configuration(
     function: Function, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It would take a token of anybody whose token Google signs."""
-    for name in (push.IAM, push.AUDIENCE, push.SUBSCRIPTION):
-        with pytest.raises(BadConfig, match=push.IDENTITY):
-            expected({name: DEPLOYED[name], push.IDENTITY: " "})
-    client = function({push.IAM: "closed"})
+    for name in (admission.IAM, admission.AUDIENCE, admission.SUBSCRIPTION):
+        with pytest.raises(BadConfig, match=admission.IDENTITY):
+            expected({name: DEPLOYED[name], admission.IDENTITY: " "})
+    client = function({admission.IAM: "closed"})
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
     assert post(client, our_alert(), stripped())[0] == 500
     assert not (tmp_path / "state").exists()
@@ -385,7 +385,7 @@ def test_a_command_from_more_than_a_minute_ahead_is_refused(
         "actor": "mallory",
         "reason": "a command of tomorrow",
     }
-    control = {**DEPLOYED, push.IDENTITY: CONTROL}
+    control = {**DEPLOYED, admission.IDENTITY: CONTROL}
     client = function(control, "on_control")
     assert post(client, envelope({"kind": "tick"}), stripped(email=CONTROL))[0] == 200
     assert post(client, envelope(command), stripped(email=CONTROL))[0] == 200
@@ -403,7 +403,7 @@ ODD = (
 CLAIMED = some.dictionaries(some.sampled_from(sorted(claims())), ODD | some.lists(ODD, max_size=2))
 
 
-@given(changes=CLAIMED, tail=some.sampled_from([push.REMOVED, "", "AAAA"]))
+@given(changes=CLAIMED, tail=some.sampled_from([admission.REMOVED, "", "AAAA"]))
 def test_no_claims_but_the_deployments_own_pass(changes: dict[str, Any], tail: str) -> None:
     """Whatever else is in the token, and whatever type it has: refused, and nothing else."""
     told = {**claims(), **changes}
@@ -415,8 +415,8 @@ def test_no_claims_but_the_deployments_own_pass(changes: dict[str, Any], tail: s
         passed = False
     compared = {name: told.get(name) for name in ("email", "aud", "iss", "email_verified")}
     right = {name: claims()[name] for name in compared}
-    assert not passed or (compared == right and tail == push.REMOVED)
-    assert passed or changes or tail != push.REMOVED
+    assert not passed or (compared == right and tail == admission.REMOVED)
+    assert passed or changes or tail != admission.REMOVED
 
 
 @given(given=some.text("Bearer .-_é\0\n=", max_size=40))

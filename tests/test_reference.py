@@ -13,10 +13,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from orchestrator import reference
-from orchestrator.config import load
+from orchestrator.config import load, reference
+from orchestrator.config.fields import Field, every
 from orchestrator.core.exceptions import BadConfig
-from orchestrator.fields import Field, every
 from tests.fakes import configuration
 
 ROOT = Path(__file__).parent.parent

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from orchestrator.core.model import Verdict
-from orchestrator.wiring import Wiring, World
+from orchestrator.wiring import Deployment, Wiring
 from tests.fakes import configuration
 from tests.metrics import REGIONS, Watched, serving
 
 
-def built(tmp_path: Path, environ: dict[str, str], **changes: Any) -> World:  # any JSON
+def built(tmp_path: Path, environ: dict[str, str], **changes: Any) -> Deployment:  # any JSON
     """The world of a file with these changes, its state in a folder."""
     made = {**configuration(policy=changes.pop("policy", {})), **changes}
     made["state"] = (tmp_path / "state").as_uri()

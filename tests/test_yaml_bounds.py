@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.config import MOST_GROUPS, load
+from orchestrator.config import load
+from orchestrator.config.loader import MOST_GROUPS
+from orchestrator.config.plain_yaml import DEEPEST, LONGEST
 from orchestrator.core.exceptions import BadConfig, Problem
 from orchestrator.core.outside.limits import PROBLEMS
-from orchestrator.plain_yaml import DEEPEST, LONGEST
 from tests.test_config import FULL
 
 HEAD = "version: 1\nproject: my-project\nstate: gs://my-project-failover\n"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import crypt, jwt
 
-from orchestrator.push import REMOVED
+from orchestrator.intake.admission import REMOVED
 
 ALERTS = "failover-alerts-push@laptop.iam.gserviceaccount.com"
 CONTROL = "failover-control-push@laptop.iam.gserviceaccount.com"

@@ -74,8 +74,8 @@ def length(_: click.Context, __: click.Parameter, given: str) -> timedelta:
     """The length of a freeze: one that the function takes, and no other."""
     from pydantic import TypeAdapter, ValidationError
 
+    from orchestrator.config.kinds import Duration
     from orchestrator.core.rules import LONGEST_FREEZE
-    from orchestrator.values import Duration
 
     limits = f"a freeze lasts between 1s and {LONGEST_FREEZE.days}d"
     try:

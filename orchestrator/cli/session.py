@@ -27,7 +27,7 @@ from orchestrator.core.policy import Service
 
 if TYPE_CHECKING:  # a session that begins imports them: a help text needs no world
     from orchestrator.config import Config
-    from orchestrator.wiring import World
+    from orchestrator.wiring import Deployment
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Session:
         self._notes = _console(stderr=True)
         self._wiring = Wiring(self.environ, Path.cwd(), self.log, dated=True)
 
-    def world(self) -> World:
+    def world(self) -> Deployment:
         """The configuration and the world it names. Raises BadConfig or Unavailable."""
         self.must_exist()
         return self._wiring.world()

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.adapters.health_answer import BODY_BYTES, probe_of, read_json
 from orchestrator.client.document import read_document
-from orchestrator.condition import checks_of
 from orchestrator.config import load
+from orchestrator.config.kinds import _group, _health_url
 from orchestrator.core.document.codec import decode
 from orchestrator.core.document.flat import decode_flat
 from orchestrator.core.document.restoration import highest_epoch
@@ -27,9 +27,9 @@ from orchestrator.core.outside.limits import INCIDENTS_READ
 from orchestrator.core.outside.reading import Corrupt
 from orchestrator.core.outside.redis_url import read_redis_url
 from orchestrator.core.traffic.fence import read_mark
-from orchestrator.evidence import same_url
-from orchestrator.parse import Message, parse_alert, parse_control, unwrap
-from orchestrator.values import _group, _health_url
+from orchestrator.intake.condition import checks_of
+from orchestrator.intake.evidence import same_url
+from orchestrator.intake.parse import Message, parse_alert, parse_control, unwrap
 from tests.fakes import START
 from tests.fuzz import seeds
 from tests.fuzz.targets import SERVICES, Answer

@@ -14,8 +14,8 @@ from orchestrator.cli.session import Session
 from orchestrator.config import load
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Wish
-from orchestrator.parse import Message, parse_control
-from orchestrator.wiring import World, by_servers
+from orchestrator.intake.parse import Message, parse_control
+from orchestrator.wiring import Deployment, by_servers
 from tests.fakes import FakeTopic, Lab, configuration, lab
 
 
@@ -109,13 +109,13 @@ class Seat(Session):
             new_id=lambda: f"told-{len(self.rests)}",
         )
         config = load(json.dumps(configuration(**overrides)), "test")
-        self._world = World(config, context, self.lab.objects, self.wire, self.machine)
+        self._world = Deployment(config, context, self.lab.objects, self.wire, self.machine)
 
     def machine(self) -> datetime:
         """This person's own clock."""
         return self.lab.clock.at + self.off
 
-    def world(self) -> World:
+    def world(self) -> Deployment:
         """The lab's."""
         return self._world
 

@@ -9,9 +9,9 @@ import pytest
 
 from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.check.policies import access
+from orchestrator.config.schema import TopicsModel
 from orchestrator.core.exceptions import Kind, Unavailable
 from orchestrator.ports import Grant, Pushing
-from orchestrator.schema import TopicsModel
 from tests.cli.desk import Desk
 from tests.cli.seat import Seat
 from tests.fakes import FakeAccess

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator import push as gate
 from orchestrator.core.outside.shown import HIDDEN
 from orchestrator.flow.journal.poison import DAILY, INDEX
+from orchestrator.intake import admission as gate
 from orchestrator.local.ask import Answer, ask
 from orchestrator.local.blueprint import SERVICE
 from orchestrator.local.child import ROOT

@@ -20,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 from orchestrator.adapters.health_answer import BODY_BYTES, probe_of, read_json, role_of
 from orchestrator.client.document import HIGHEST, Document, read_document
 from orchestrator.client.sources import source
-from orchestrator.condition import checks_of
 from orchestrator.config import load
+from orchestrator.config.kinds import _group, _health_url, _redis, _state
 from orchestrator.core.document import flat
 from orchestrator.core.document.codec import decode, encode
 from orchestrator.core.document.public import public_revision, public_view
@@ -52,8 +52,9 @@ from orchestrator.core.traffic.fence import (
     read_mark,
     write_mark,
 )
-from orchestrator.evidence import hosts, same_url
-from orchestrator.parse import (
+from orchestrator.intake.condition import checks_of
+from orchestrator.intake.evidence import hosts, same_url
+from orchestrator.intake.parse import (
     MAX_BYTES,
     YEARS,
     Ignored,
@@ -62,7 +63,6 @@ from orchestrator.parse import (
     parse_control,
     unwrap,
 )
-from orchestrator.values import _group, _health_url, _redis, _state
 from tests.fakes import START, Lab, lab
 from tests.fuzz import seeds
 

@@ -17,11 +17,11 @@ from google.auth.credentials import AnonymousCredentials
 from orchestrator.adapters.gcp.gauges import CustomMetrics
 from orchestrator.adapters.gcp.traffic import OPERATION_DEADLINE
 from orchestrator.config import Config, load
+from orchestrator.config.schema import RegionModel, TopicsModel
 from orchestrator.core.model import AlertOpened, Tick
 from orchestrator.flow.journal.record import journal_name
+from orchestrator.intake.parse import Message, parse_alert, parse_control
 from orchestrator.local.child import ROOT
-from orchestrator.parse import Message, parse_alert, parse_control
-from orchestrator.schema import RegionModel, TopicsModel
 from terraform import package
 from tests.fakes import lab
 from tests.metrics import Watched, serving
@@ -75,7 +75,8 @@ def test_a_function_takes_the_topic_that_its_entry_point_reads(plan: Plan) -> No
 
 def test_environment_variables_are_some_that_the_code_reads(plan: Plan) -> None:
     """What the function compares a push with, all of it or nothing."""
-    rooms = (ROOT / "main.py", *(ROOT / "orchestrator").glob("*.py"))
+    package = ROOT / "orchestrator"
+    rooms = (ROOT / "main.py", *package.glob("*.py"), *package.glob("intake/*.py"))
     code = "".join(path.read_text(encoding="utf-8") for path in rooms)
     for function in _functions(plan):
         names = set(function["service_config"][0]["environment_variables"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator import values
+from orchestrator.config import kinds
 from orchestrator.local.child import ROOT
 from terraform.gcloud import settings
 from tests.terraform.runner import Terraform
@@ -83,9 +83,9 @@ def test_a_command_in_the_file_or_in_a_variable_is_refused_before_anything_is_pl
 
 
 PATTERNS = {
-    "project": values._PROJECT,
-    "state": values._BUCKET,
-    "topics": values._TOPIC.replace("(?!goog)", ""),
+    "project": kinds._PROJECT,
+    "state": kinds._BUCKET,
+    "topics": kinds._TOPIC.replace("(?!goog)", ""),
     "name": settings.NAME,
     "region": settings.REGION,
     "email": settings.EMAIL,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.plain_yaml import read
 from orchestrator.core.exceptions import BadConfig
-from orchestrator.plain_yaml import read
 from tests.yaml_texts import refused, taken
 
 pytestmark = [

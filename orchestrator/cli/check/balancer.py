@@ -20,11 +20,11 @@ from orchestrator.core.traffic.plan import (
     regional_groups,
 )
 from orchestrator.core.traffic.shares import told, traffic, unclaimed
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 def balancer(
-    service: Service, routing: Routing, state: State | None, world: World
+    service: Service, routing: Routing, state: State | None, world: Deployment
 ) -> Iterator[Finding]:
     """Everything about the backend service and its groups, fault by fault."""
     getting = traffic(routing, service, state)
@@ -49,7 +49,7 @@ def balancer(
         yield from _balancer_health(service, routing, world)
 
 
-def _kinds(service: Service, world: World) -> tuple[Lever | None, list[Finding]]:
+def _kinds(service: Service, world: Deployment) -> tuple[Lever | None, list[Finding]]:
     """The lever that the types of the regional groups allow, and what asking for them showed."""
     regional = regional_groups(service)
     if not regional:
@@ -132,7 +132,7 @@ def _description(service: Service, routing: Routing) -> Iterator[Finding]:
     yield Finding(service.name, "description", Level.WARN, detail, text)
 
 
-def _balancer_health(service: Service, routing: Routing, world: World) -> Iterator[Finding]:
+def _balancer_health(service: Service, routing: Routing, world: Deployment) -> Iterator[Finding]:
     attached = [b.group for b in routing.backends if service.owner(b.group)]
     try:
         healthy = world.context.traffic.healthy(routing.name, attached)

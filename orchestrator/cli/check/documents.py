@@ -13,14 +13,14 @@ from orchestrator.core.paging import rewritten
 from orchestrator.core.policy import Service
 from orchestrator.flow.pipeline import handle
 from orchestrator.flow.rescue.adopt import adopt as adopt_routing
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
-Make = Callable[[Service, World], Finding]
+Make = Callable[[Service, Deployment], Finding]
 """Makes a state document, and says what came of it."""
 
 
 def document(
-    service: Service, observed: Observed, world: World, make: Make | None
+    service: Service, observed: Observed, world: Deployment, make: Make | None
 ) -> Iterator[Finding]:
     """Whether there is a document, and whether this configuration is its own."""
     what, state = "state document", observed.stored.state
@@ -62,14 +62,14 @@ def _configuration(service: Service, state: State) -> Finding:
             )
 
 
-def other_writer(service: Service, state: State | None, world: World) -> Iterator[Finding]:
+def other_writer(service: Service, state: State | None, world: Deployment) -> Iterator[Finding]:
     """What something else keeps changing on the load balancer."""
     for page in rewritten(state, service, world.context.now()) if state else ():
         do = f"Find the other writer: `{page.command}`"
         yield Finding(service.name, "another writer", Level.FAIL, page.text, do)
 
 
-def made(service: Service, world: World) -> Finding:
+def made(service: Service, world: Deployment) -> Finding:
     """Make the document by a first tick."""
     try:
         state = handle(service, Tick(), world.context).decision.state
@@ -79,7 +79,7 @@ def made(service: Service, world: World) -> Finding:
     return Finding(service.name, "state document", Level.OK, detail)
 
 
-def adopted(service: Service, world: World) -> Finding:
+def adopted(service: Service, world: Deployment) -> Finding:
     """Make the document with the traffic as it is, whatever epoch the load balancer carries."""
     try:
         state = adopt_routing(service, actor(), world.context).decision.state

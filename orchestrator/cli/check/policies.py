@@ -16,7 +16,7 @@ from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.session import side_by_side
 from orchestrator.core.exceptions import FailoverError, Kind
 from orchestrator.ports import Access, Grant, Grants, Pushing
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 ALL = "(all)"
 PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
@@ -90,7 +90,7 @@ class _Sorted:
     readers: list[str] = field(default_factory=list)
 
 
-def access(world: World) -> list[Finding]:
+def access(world: Deployment) -> list[Finding]:
     """What the policies say. Findings, whatever cannot be read."""
     found = world.access
     if found is None:

@@ -9,15 +9,15 @@ from orchestrator.cli.check.finding import Finding, Level
 from orchestrator.cli.session import side_by_side
 from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.policy import Service
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
-def topics(world: World) -> list[Finding]:
+def topics(world: Deployment) -> list[Finding]:
     """Whether the topics that we publish to are there."""
     return list(_topics(world))
 
 
-def _topics(world: World) -> Iterator[Finding]:
+def _topics(world: Deployment) -> Iterator[Finding]:
     named = {"events": world.context.events, "control": world.control}
     there_are = side_by_side({role: topic.exists for role, topic in named.items() if topic})
     for role in named:
@@ -49,7 +49,7 @@ def _unreached(role: str, what: str, error: FailoverError) -> Finding:
     return Finding("(all)", what, level, str(error), text, error)
 
 
-def permissions(service: Service, world: World) -> list[Finding]:
+def permissions(service: Service, world: Deployment) -> list[Finding]:
     """What these credentials may do, as far as the APIs say."""
     on_traffic = partial(world.context.traffic.missing_permissions, service.backend_service)
     asked: dict[str, Callable[[], tuple[str, ...] | None]] = {

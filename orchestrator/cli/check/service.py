@@ -13,10 +13,10 @@ from orchestrator.cli.check.takeover import could_take_over
 from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import observe
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
-def findings(service: Service, world: World, make: Make | None) -> list[Finding]:
+def findings(service: Service, world: Deployment, make: Make | None) -> list[Finding]:
     """Everything about the service, fault by fault. make: how to make a missing document."""
     try:
         observed = observe(service, world.context)

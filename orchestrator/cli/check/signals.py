@@ -11,7 +11,7 @@ from orchestrator.core.model import Observed, Probe, Verdict
 from orchestrator.core.outside.secrets import masked
 from orchestrator.core.policy import Confirm, Region, Service
 from orchestrator.core.rules import unheard
-from orchestrator.evidence import hosts
+from orchestrator.intake.evidence import hosts
 
 
 def health(service: Service, observed: Observed) -> Iterator[Finding]:

@@ -16,10 +16,10 @@ from orchestrator.core.policy import Mode, Service
 from orchestrator.core.rule import Reason, Rule
 from orchestrator.flow.journal import record
 from orchestrator.flow.preview import preview
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
-def next_tick(service: Service, world: World) -> Iterator[Finding]:
+def next_tick(service: Service, world: Deployment) -> Iterator[Finding]:
     """What a tick would come to: one that is held is never fine."""
     try:
         found = preview(service, Tick(), world.context)
@@ -56,7 +56,7 @@ def _held(service: Service, decision: Decision) -> Finding:
     return Finding(service.name, "next tick", Level.FAIL if lost else Level.WARN, detail, text)
 
 
-def could_take_over(service: Service, observed: Observed, world: World) -> Iterator[Finding]:
+def could_take_over(service: Service, observed: Observed, world: Deployment) -> Iterator[Finding]:
     """Whether somebody could take over from a region that carries traffic, as things stand now.
 
     Nothing is said of a service with one region, nor while there is no document.
@@ -94,7 +94,7 @@ def _target(case: Case, name: str, left: str, fit: Reason) -> Reason:
     return next((gate for gate in (fit, *case.lag(name, (left,))) if not gate.passed), fit)
 
 
-def _automation(service: Service, state: State, world: World) -> Iterator[Finding]:
+def _automation(service: Service, state: State, world: Deployment) -> Iterator[Finding]:
     """What keeps automation from moving, though somebody could take over."""
     now = world.context.now()
     limit = rules.max_auto_failovers(service.policy, state.moves, state.acknowledged_at, now)

@@ -20,7 +20,7 @@ from orchestrator.core.outside.reading import stamp_time
 from orchestrator.core.policy import Service
 from orchestrator.flow.journal.record import journal_place
 from orchestrator.flow.observe import read_routing, read_state
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 PATIENCE = 90.0
 """Seconds that a published command is waited for. Pub/Sub needs one or two."""
@@ -49,7 +49,7 @@ class Follower:
         service: Service,
         made: Command,
         session: Session,
-        world: World,
+        world: Deployment,
         nudge: Callable[[], object],
     ) -> None:
         self._service, self._made = service, made

@@ -27,7 +27,7 @@ from orchestrator.core.model import Command, Json, Tick, Wish
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import read_routing, read_state
 from orchestrator.flow.pipeline import handle
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 class NotFinished(FailoverError):
@@ -56,7 +56,7 @@ def command(session: Session, name: str | None, order: Order, manner: Manner) ->
     return show(session, side_by_side(asked), order, manner, world)
 
 
-def _must_be_possible(order: Order, manner: Manner, world: World) -> None:
+def _must_be_possible(order: Order, manner: Manner, world: Deployment) -> None:
     """Refuse a command without a reason, or without a way to the orchestrator."""
     if not order.reason.strip():
         raise click.UsageError("say why, with --reason. The history keeps it")
@@ -65,7 +65,7 @@ def _must_be_possible(order: Order, manner: Manner, world: World) -> None:
 
 
 def _publish(
-    session: Session, made: Command, name: str | None, world: World, *, wait: bool
+    session: Session, made: Command, name: str | None, world: Deployment, *, wait: bool
 ) -> None:
     """Publish the command, and say what happens next. wait: whether it is waited for."""
     publish(made, name, world)
@@ -83,7 +83,7 @@ def _publish(
 
 
 def _concerned(
-    session: Session, name: str | None, order: Order, world: World
+    session: Session, name: str | None, order: Order, world: Deployment
 ) -> tuple[Service, ...]:
     region = order.region
     if order.wish in {Wish.FAILOVER, Wish.FAILBACK}:
@@ -96,7 +96,7 @@ def _concerned(
     return tuple(one for one in services if not region or region in one.names)
 
 
-def _must_see(looked: Looked, services: Iterable[Service], world: World) -> None:
+def _must_see(looked: Looked, services: Iterable[Service], world: Deployment) -> None:
     """Refuse what could be published and not be followed. Raises Unavailable."""
     for one in services:
         if one.name in looked.states and looked.states[one.name] is None:
@@ -121,7 +121,7 @@ def _must_see(looked: Looked, services: Iterable[Service], world: World) -> None
     ) from error
 
 
-def _must_be_new(service: Service, world: World) -> None:
+def _must_be_new(service: Service, world: Deployment) -> None:
     """Refuse a command of a service whose document is gone. Raises Orphaned."""
     try:
         routing = read_routing(service, world.context)
@@ -142,7 +142,7 @@ def _repair(error: FailoverError, name: str) -> str:
 
 
 def _direct(
-    service: Service, made: Command, session: Session, world: World, *, manner: Manner
+    service: Service, made: Command, session: Session, world: Deployment, *, manner: Manner
 ) -> Json:
     """Carry it out here. With a switch, tick here until it has ended."""
     context = world.context
@@ -158,7 +158,7 @@ def _direct(
 
 
 def _unfinished(
-    service: Service, made: Command, world: World, error: FailoverError
+    service: Service, made: Command, world: Deployment, error: FailoverError
 ) -> FailoverError:
     """The error, or what it means when the command is in the document already."""
     try:
@@ -173,7 +173,7 @@ def _unfinished(
     )
 
 
-def _awaited(service: Service, made: Command, session: Session, world: World) -> Json:
+def _awaited(service: Service, made: Command, session: Session, world: Deployment) -> Json:
     """Wait until somebody has carried it out. With a switch, ask for ticks until it has ended."""
     tick = partial(send, {"kind": "tick"}, world)
     return Follower(service, made, session, world, tick).follow()

@@ -20,7 +20,7 @@ from orchestrator.core.policy import Service
 from orchestrator.core.rules import duration
 from orchestrator.flow.context import PATIENCE
 from orchestrator.flow.observe import read_routing, read_state
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 NOTICEABLE = timedelta(seconds=3)
 """A clock that is off by less is not spoken of: `Date` has whole seconds, and answers take time."""
@@ -54,7 +54,7 @@ class Looked:
         return max([now, *(at + MOMENT for at in seen if at <= now + NOTICEABLE)])
 
 
-def look(session: Session, services: Iterable[Service], world: World) -> Looked:
+def look(session: Session, services: Iterable[Service], world: Deployment) -> Looked:
     """Read each service's document and load balancer at once. Say whether the clock is off."""
     asked: dict[tuple[_Of, str], Callable[[], Stored | Routing]] = {}
     for one in services:
@@ -70,7 +70,7 @@ def look(session: Session, services: Iterable[Service], world: World) -> Looked:
     return Looked(states, errors[_Of.DOCUMENT], errors[_Of.ROUTING])
 
 
-def note_clock(session: Session, world: World) -> None:
+def note_clock(session: Session, world: Deployment) -> None:
     """Say so when this machine's clock is not the servers', by which everything here goes."""
     off = world.machine() - world.context.now()
     if abs(off) < NOTICEABLE:

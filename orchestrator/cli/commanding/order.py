@@ -11,7 +11,7 @@ from orchestrator.cli.words.again import again
 from orchestrator.core.model import FAMILIES, Command, Wish
 from orchestrator.core.outside.limits import TEXT
 from orchestrator.core.outside.shown import one_line
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Manner:
     wait: bool
 
 
-def command_of(order: Order, looked: Looked, world: World) -> Command:
+def command_of(order: Order, looked: Looked, world: Deployment) -> Command:
     """The command, given now by the person who runs this. looked: the earlier commands."""
     issued = looked.given(world.context.now(), FAMILIES[order.wish])
     return Command(

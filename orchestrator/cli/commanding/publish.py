@@ -8,10 +8,10 @@ from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Command, Json, Wish
 from orchestrator.core.outside.reading import stamp_time
 from orchestrator.ports import Topic
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
-def control(world: World) -> Topic:
+def control(world: Deployment) -> Topic:
     """The control topic. Raises Unavailable where the configuration names none."""
     if world.control is None:
         raise Unavailable(
@@ -21,12 +21,12 @@ def control(world: World) -> Topic:
     return world.control
 
 
-def send(message: Json, world: World) -> None:
+def send(message: Json, world: Deployment) -> None:
     """Publish one message on the control topic. Raises Unavailable."""
     control(world).publish(json.dumps(message).encode(), {})
 
 
-def publish(made: Command, name: str | None, world: World) -> None:
+def publish(made: Command, name: str | None, world: Deployment) -> None:
     """Publish a command. name: its service, None for every one. Raises Unavailable."""
     message: dict[str, object] = {
         "kind": "command",
@@ -56,10 +56,10 @@ def publish(made: Command, name: str | None, world: World) -> None:
         ) from error
 
 
-def explain_line(made: Command, name: str | None, world: World) -> str:
+def explain_line(made: Command, name: str | None, world: Deployment) -> str:
     """The command that tells what came of this one."""
     return " ".join(["failoverctl explain", *filter(None, [name or _only(world)]), made.id])
 
 
-def _only(world: World) -> str | None:
+def _only(world: Deployment) -> str | None:
     return next(iter(world.config.services)) if len(world.config.services) == 1 else None

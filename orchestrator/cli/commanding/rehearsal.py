@@ -14,10 +14,12 @@ from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Command, DecisionOutcome, Json
 from orchestrator.core.policy import Service
 from orchestrator.flow.preview import Preview, preview
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
-def rehearse(session: Session, services: tuple[Service, ...], made: Command, world: World) -> bool:
+def rehearse(
+    session: Session, services: tuple[Service, ...], made: Command, world: Deployment
+) -> bool:
     """Show what the command would do. False where a rule or the world stands in its way."""
     asked = {one.name: partial(preview, one, made, world.context) for one in services}
     known = {one.name: one for one in services}

@@ -14,7 +14,7 @@ from orchestrator.core.rule import Rule
 from orchestrator.core.traffic.plan import mark_of
 from orchestrator.core.traffic.shares import traffic
 from orchestrator.core.traffic.shares import view as traffic_view
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 def show(
@@ -22,7 +22,7 @@ def show(
     found: dict[str, Json | FailoverError],
     order: Order,
     manner: Manner,
-    world: World,
+    world: Deployment,
 ) -> bool:
     """Show each decision or error. True where every service carried the command out."""
     views: list[Json] = []
@@ -66,7 +66,7 @@ def _is_late(entry: Json) -> bool:
     return held and any(reason.get("rule") == Rule.COMMAND for reason in refused)
 
 
-def _with_traffic(name: str, entry: Json, world: World) -> Json:
+def _with_traffic(name: str, entry: Json, world: Deployment) -> Json:
     """The decision of a new epoch with the traffic as it is read now; others as they are.
 
     So a move is shown as done only where it is. A later epoch's traffic says nothing about it.

@@ -15,7 +15,7 @@ from orchestrator.core.outside.limits import READ
 from orchestrator.core.outside.reading import read_json
 from orchestrator.core.policy import Service
 from orchestrator.flow.journal.failed import PREFIX
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 JOURNAL = 200
 """Newest journal entries that are searched for an id."""
@@ -25,7 +25,7 @@ EPOCH = 50
 
 
 def journaled(
-    session: Session, service: str, world: World, limit: int, identity: str = ""
+    session: Session, service: str, world: Deployment, limit: int, identity: str = ""
 ) -> list[Json]:
     """The newest entries of the journal, newest first; one that is no JSON is noted and left out.
 
@@ -37,7 +37,7 @@ def journaled(
 
 
 def failures(
-    session: Session, service: str, world: World, limit: int, within: str = ""
+    session: Session, service: str, world: Deployment, limit: int, within: str = ""
 ) -> list[Json]:
     """The newest entries of invocations that failed, newest first, each once.
 
@@ -48,7 +48,7 @@ def failures(
     return list({str(entry.get("id")): entry for entry in found}.values())
 
 
-def carried_out(session: Session, service: str, world: World, decision: Json) -> list[Json]:
+def carried_out(session: Session, service: str, world: Deployment, decision: Json) -> list[Json]:
     """The journal's entries of patches that other invocations made for this decision's epoch.
 
     Raises Unavailable.
@@ -58,7 +58,7 @@ def carried_out(session: Session, service: str, world: World, decision: Json) ->
     return [entry for entry in found if entry.get("of") == decision.get("id")]
 
 
-def _read(session: Session, newest: Sequence[str], world: World) -> list[Json]:
+def _read(session: Session, newest: Sequence[str], world: Deployment) -> list[Json]:
     asked = {name: partial(world.context.objects.get, name) for name in reversed(newest)}
     entries = []
     for name, got in side_by_side(asked).items():
@@ -82,7 +82,7 @@ def _entry(session: Session, name: str, data: bytes) -> Json | None:
 
 
 def decisions(
-    session: Session, service: Service, state: State | None, world: World, identity: str = ""
+    session: Session, service: Service, state: State | None, world: Deployment, identity: str = ""
 ) -> list[Json]:
     """The decisions of the journal and, where that cannot be read or lacks one, the document's.
 
@@ -99,7 +99,7 @@ def decisions(
 
 
 def carried_out_elsewhere(
-    session: Session, service: Service, world: World, decision: Json
+    session: Session, service: Service, world: Deployment, decision: Json
 ) -> list[Json]:
     """What others did for that decision. Nothing where the journal cannot be read."""
     try:

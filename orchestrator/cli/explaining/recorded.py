@@ -21,7 +21,7 @@ from orchestrator.core.paging import AHEAD, publish_log
 from orchestrator.core.policy import Service
 from orchestrator.flow.journal import poison
 from orchestrator.flow.observe import read_state
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 POISON = 200
 """Unreadable messages that are looked at for an id, the newest: each is a request."""
@@ -31,7 +31,7 @@ class NotRecorded(FailoverError):
     """Nothing is known of that id."""
 
 
-def recorded(session: Session, service: Service, world: World, identity: str) -> Json:
+def recorded(session: Session, service: Service, world: Deployment, identity: str) -> Json:
     """Everything recorded of one decision, incident or command; by the journal alone where need be.
 
     Raises NotRecorded for an id that nothing is known of.
@@ -57,7 +57,7 @@ def recorded(session: Session, service: Service, world: World, identity: str) ->
 
 
 def _entries(
-    session: Session, service: Service, world: World, state: State | None, identity: str
+    session: Session, service: Service, world: Deployment, state: State | None, identity: str
 ) -> list[Json]:
     """The decisions that may name this id, with what other calls did for the one it names."""
     named = decisions(session, service, None, world, identity)
@@ -73,7 +73,7 @@ def _mentioned(entries: list[Json], given: Collection[str]) -> list[Json]:
 
 
 def _told(
-    service: Service, world: World, state: State | None, mentioned: list[Json], identity: str
+    service: Service, world: Deployment, state: State | None, mentioned: list[Json], identity: str
 ) -> Iterator[str]:
     """The incidents, the decisions and the command of this id, each followed by an empty line."""
     now, given = world.context.now(), forms(identity)
@@ -87,7 +87,7 @@ def _told(
         yield from [f"Command {identity} was handled, and changed nothing.", ""]
 
 
-def _publisher(service: Service, entry: Json, world: World) -> list[str]:
+def _publisher(service: Service, entry: Json, world: Deployment) -> list[str]:
     """How to find out which account published a command; nothing of other decisions.
 
     It was published before it was handled, and not longer before than a command is obeyed.
@@ -110,7 +110,7 @@ def _publisher(service: Service, entry: Json, world: World) -> list[str]:
     return [told, f"  `{command}`", ""]
 
 
-def _state(service: Service, world: World) -> tuple[State | None, FailoverError | None]:
+def _state(service: Service, world: Deployment) -> tuple[State | None, FailoverError | None]:
     try:
         return read_state(service.name, world.context).state, None
     except FailoverError as error:
@@ -156,7 +156,7 @@ def _kept(data: bytes) -> Json:
 
 
 def _poison(
-    service: Service, world: World, identity: str, state: State | None, entries: list[Json]
+    service: Service, world: Deployment, identity: str, state: State | None, entries: list[Json]
 ) -> Json:
     """The unreadable message that names this id. Raises NotRecorded when there is none."""
     looked_at, more = poison.names(world.context.objects, POISON)

@@ -20,13 +20,13 @@ from orchestrator.core.policy import Service
 from orchestrator.core.traffic.shares import told, traffic
 from orchestrator.flow.observe import observe
 from orchestrator.flow.preview import Preview, preview
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 FAILURES = 3
 """Newest failures that are shown beside the last decision."""
 
 
-def standing(session: Session, service: Service, world: World) -> Json:
+def standing(session: Session, service: Service, world: Deployment) -> Json:
     """The last decision, every region, and what a tick would do now. Raises what reading raises."""
     observed = observe(service, world.context)
     state = observed.stored.state
@@ -90,7 +90,11 @@ def _where(service: Service, state: State, observed: Observed) -> str:
 
 
 def _last(
-    session: Session, service: Service, world: World, last: Json | None, doubted: Collection[str]
+    session: Session,
+    service: Service,
+    world: Deployment,
+    last: Json | None,
+    doubted: Collection[str],
 ) -> Iterator[str]:
     """The last decision, and what other calls did for it."""
     if last is None:
@@ -113,7 +117,11 @@ def _later(entries: list[Json], now: datetime, doubted: Collection[str]) -> list
 
 
 def _failed(
-    session: Session, service: Service, world: World, last: Json | None, doubted: Collection[str]
+    session: Session,
+    service: Service,
+    world: Deployment,
+    last: Json | None,
+    doubted: Collection[str],
 ) -> Iterator[str]:
     """The newest invocations that failed after the last decision, each in sentences."""
     for one in _failed_since(session, service, world, last):
@@ -122,7 +130,7 @@ def _failed(
 
 
 def _failed_since(
-    session: Session, service: Service, world: World, last: Json | None
+    session: Session, service: Service, world: Deployment, last: Json | None
 ) -> list[Json]:
     """The newest invocations that failed after the last decision."""
     try:
@@ -134,7 +142,7 @@ def _failed_since(
     return [entry for entry in found if str(entry.get("failed_at")) > since]
 
 
-def _with_outcome(session: Session, entry: Json, service: Service, world: World) -> Json:
+def _with_outcome(session: Session, entry: Json, service: Service, world: Deployment) -> Json:
     """The decision as the journal has it, which also knows its result."""
     named = decisions(session, service, None, world, str(entry.get("id")))
     return named[0] if named else entry
@@ -144,7 +152,7 @@ def _with_outcome(session: Session, entry: Json, service: Service, world: World)
 
 
 def _next(
-    session: Session, service: Service, world: World, lost: FailoverError | None
+    session: Session, service: Service, world: Deployment, lost: FailoverError | None
 ) -> tuple[list[str], Json, frozenset[str] | None]:
     """What a tick would do now, in sentences and as JSON: why it is not moving at this moment.
 

@@ -12,7 +12,7 @@ from orchestrator.cli.verb import verb
 from orchestrator.cli.words.times import short
 from orchestrator.cli.words.views import signal_view
 from orchestrator.core.outside.reading import read_json
-from orchestrator.parse import MAX_BYTES, Ignored, Message, parse_alert, unwrap
+from orchestrator.intake.parse import MAX_BYTES, Ignored, Message, parse_alert, unwrap
 from orchestrator.wiring import now
 
 

@@ -19,7 +19,7 @@ from orchestrator.cli.words.line import style_of
 from orchestrator.cli.words.spelling import nearest
 from orchestrator.core.model import Json
 from orchestrator.core.policy import Service
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 @verb
@@ -49,7 +49,7 @@ def explain(session: Session, service: str | None, identity: str | None) -> bool
 
 
 def _found(
-    session: Session, services: Iterable[Service], world: World, identity: str
+    session: Session, services: Iterable[Service], world: Deployment, identity: str
 ) -> tuple[Service, Json]:
     """The service that knows of this id, and what it knows."""
     missed: list[NotRecorded] = []

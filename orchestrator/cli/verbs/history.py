@@ -18,7 +18,7 @@ from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import DecisionOutcome, Json
 from orchestrator.core.policy import Service
 from orchestrator.flow.observe import read_state
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 @verb
@@ -78,7 +78,7 @@ def _cell(value: object) -> object:
 
 
 def _known(
-    session: Session, service: Service, world: World, limit: int
+    session: Session, service: Service, world: Deployment, limit: int
 ) -> tuple[list[Json], FailoverError | None]:
     """The document's decisions and the failures; all of the journal where there is no document.
 
@@ -103,7 +103,7 @@ def _time(entry: Json) -> str:
     return str(entry.get("failed_at") or entry.get("at"))
 
 
-def _failed(session: Session, service: Service, world: World, limit: int) -> list[Json]:
+def _failed(session: Session, service: Service, world: Deployment, limit: int) -> list[Json]:
     """The newest invocations that failed. None where the journal cannot be read, which it says."""
     try:
         return failures(session, service.name, world, limit)

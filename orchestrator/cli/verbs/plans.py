@@ -17,7 +17,7 @@ from orchestrator.core.policy import Service
 from orchestrator.core.traffic.plan import Plan
 from orchestrator.core.traffic.shares import told, traffic
 from orchestrator.flow.preview import Preview, preview
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 @verb
@@ -28,7 +28,7 @@ def plan(session: Session, service: str | None) -> bool:
     return show_plans(session, session.services(service, world.config), world)
 
 
-def show_plans(session: Session, services: Iterable[Service], world: World) -> bool:
+def show_plans(session: Session, services: Iterable[Service], world: Deployment) -> bool:
     """What a tick would do to each service. False where that could not be found out."""
     known = {service.name: service for service in services}
     found = side_by_side(

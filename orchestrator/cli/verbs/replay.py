@@ -43,7 +43,7 @@ from orchestrator.flow.context import Context
 from orchestrator.flow.journal import record
 from orchestrator.flow.observe import document_name
 from orchestrator.flow.pipeline import handle
-from orchestrator.parse import Addressed, Ignored, parse_alert
+from orchestrator.intake.parse import Addressed, Ignored, parse_alert
 from orchestrator.ports import Log
 
 DELAY = timedelta(seconds=75)

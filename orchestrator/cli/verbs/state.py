@@ -20,7 +20,7 @@ from orchestrator.flow.rescue.restore import (
     kept_versions,
     prepare,
 )
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 class NoDocument(FailoverError):
@@ -78,7 +78,7 @@ def _show_rubbish(session: Session, data: bytes, error: ValueError) -> None:
         session.say(line)
 
 
-def _bytes(service: Service, world: World, generation: int | None) -> bytes | None:
+def _bytes(service: Service, world: Deployment, generation: int | None) -> bytes | None:
     name = document_name(service.name)
     if generation is not None:
         return world.archive.version(name, generation)

@@ -22,7 +22,7 @@ from orchestrator.core.model import Json, Observed, Stored
 from orchestrator.core.policy import Service, Standby
 from orchestrator.core.traffic.shares import names
 from orchestrator.flow.observe import observe
-from orchestrator.wiring import World
+from orchestrator.wiring import Deployment
 
 
 @verb
@@ -51,7 +51,7 @@ def status(session: Session, service: str | None, *, watch: bool, every: float) 
         raise
 
 
-def _look(session: Session, services: Iterable[Service], world: World, *, watch: bool) -> bool:
+def _look(session: Session, services: Iterable[Service], world: Deployment, *, watch: bool) -> bool:
     """Show every service once. True when all of it could be read."""
     asked = {service.name: partial(_status, service, world) for service in services}
     found = side_by_side(asked)
@@ -69,7 +69,7 @@ def _look(session: Session, services: Iterable[Service], world: World, *, watch:
     return all("error" not in view for view in views)
 
 
-def _status(service: Service, world: World) -> tuple[Json, FailoverError | None]:
+def _status(service: Service, world: Deployment) -> tuple[Json, FailoverError | None]:
     try:
         observed = observe(service, world.context)
     except FailoverError as error:
@@ -80,7 +80,7 @@ def _status(service: Service, world: World) -> tuple[Json, FailoverError | None]
     return status_view(service, observed, world.context.now()), observed.lost or orphan
 
 
-def _without_document(service: Service, world: World) -> Json:
+def _without_document(service: Service, world: Deployment) -> Json:
     """What can be seen without the document: the load balancer and the regions themselves."""
     context = world.context
     read = context.executor.submit(context.traffic.read, service.backend_service)

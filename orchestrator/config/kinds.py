@@ -1,8 +1,8 @@
 """The kinds of values in `failover.yaml`: for each its rule, and the words for it.
 
 The words are for readers of the reference and for people who fix a fault, so they are the file's
-own: no type of the programming language appears in them. `orchestrator.schema` says which field has
-which kind.
+own: no type of the programming language appears in them. `orchestrator.config.schema` says which
+field has which kind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orchestrator.core.traffic.plan import group_path, is_regional
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind:
     """What a value is, in the words of the file.
 
     name: as the reference says it. write: what would be right, as it follows "write ".
@@ -49,7 +49,7 @@ LONGEST = timedelta(days=3650)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION_KIND = Kind("duration", "a duration such as 500ms, 2s, 10m, 2h or 1d")
+_DURATION_KIND = ValueKind("duration", "a duration such as 500ms, 2s, 10m, 2h or 1d")
 
 
 def _duration(value: object) -> timedelta:
@@ -104,7 +104,7 @@ def _group(value: str) -> str:
     return path
 
 
-_HEALTH_URL_KIND = Kind(
+_HEALTH_URL_KIND = ValueKind(
     "http or https URL", "a URL such as https://use4.checkout.example.com/healthz"
 )
 
@@ -156,12 +156,12 @@ _BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?"
 _TOPIC = r"(?!goog)[A-Za-z][A-Za-z0-9._~+-]{2,254}"
 """Google's rule for ids, except `%`: the name is part of URLs, where that sign has a meaning."""
 
-_TOPIC_KIND = Kind(
+_TOPIC_KIND = ValueKind(
     "topic name",
     "a topic's name, such as failover-control: 3 to 255 letters, digits and . _ ~ + -, beginning"
     " with a letter and not with goog",
 )
-_STATE_KIND = Kind("gs:// or file:/// URL", "gs://BUCKET or file:///some/folder")
+_STATE_KIND = ValueKind("gs:// or file:/// URL", "gs://BUCKET or file:///some/folder")
 
 
 def _state(value: str) -> str:
@@ -197,12 +197,12 @@ OneGroup = Annotated[
     str,
     AfterValidator(_group),
     _text("^.*" + _GROUP.replace("|global/networkEndpointGroups", "") + "$"),
-    Kind("group URL", _A_GROUP),
+    ValueKind("group URL", _A_GROUP),
 ]
 Groups = Annotated[
     OneGroup
     | Annotated[list[OneGroup], Field(json_schema_extra={"minItems": 1, "uniqueItems": True})],
-    Kind("group URL, or a list of them", f"{_A_GROUP}, or a list of such URLs"),
+    ValueKind("group URL, or a list of them", f"{_A_GROUP}, or a list of such URLs"),
 ]
 HealthUrl = Annotated[
     str,
@@ -216,7 +216,7 @@ StateUrl = Annotated[str, AfterValidator(_state), _text(rf"^({_BUCKET}|file:///.
 Name = Annotated[
     str,
     Field(pattern=r"^[a-z][a-z0-9-]{0,62}$"),
-    Kind(
+    ValueKind(
         "name",
         "a name of lower-case letters, digits and hyphens that begins with a letter, at most 63"
         " characters",
@@ -225,7 +225,7 @@ Name = Annotated[
 RegionName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$"),
-    Kind(
+    ValueKind(
         "region name",
         "a region's name of lower-case letters, digits and hyphens, such as us-east-1, at most 63"
         " characters",
@@ -234,7 +234,7 @@ RegionName = Annotated[
 AwsRegion = Annotated[
     str,
     Field(pattern=r"^[a-z]{2,4}(-[a-z]{2,12})+-[0-9]{1,2}$"),
-    Kind("AWS region", "an AWS region, such as us-east-1"),
+    ValueKind("AWS region", "an AWS region, such as us-east-1"),
 ]
 _A_HOST = "a host or host:port in lower case, such as dynamodb.internal.example.com"
 
@@ -250,23 +250,23 @@ Host = Annotated[
     str,
     AfterValidator(_host),
     _text(r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$"),
-    Kind("host", _A_HOST),
+    ValueKind("host", _A_HOST),
 ]
 Hosts = Annotated[
     list[Host],
     Field(json_schema_extra={"uniqueItems": True}),
-    Kind("list of hosts", f"a list of hosts, each {_A_HOST}"),
+    ValueKind("list of hosts", f"a list of hosts, each {_A_HOST}"),
 ]
 Project = Annotated[
     str,
     Field(pattern=f"^{_PROJECT}$"),
-    Kind("project id", "the project's id, such as my-project, not its number"),
+    ValueKind("project id", "the project's id, such as my-project, not its number"),
 ]
 TopicName = Annotated[str, AfterValidator(_topic), _text(f"^{_TOPIC}$"), _TOPIC_KIND]
 MIRRORED = "{service}"
 """What stands for the service's name in a mirror's parameter or key."""
 
-_PARAMETER_KIND = Kind(
+_PARAMETER_KIND = ValueKind(
     "parameter name",
     "a parameter's whole name, such as /failover/{service}: letters, digits and . _ - / after the"
     " first slash, at most 900 characters, not beginning with /aws or /ssm",
@@ -281,7 +281,7 @@ def _parameter(value: str) -> str:
     return value
 
 
-_REDIS_KIND = Kind(
+_REDIS_KIND = ValueKind(
     "redis:// or rediss:// URL",
     "rediss://USER@HOST:6379/0, without a password: it is read from the environment variable"
     " FAILOVER_REDIS_PASSWORD, or from the one that ?password_env=NAME names",
@@ -298,7 +298,9 @@ def _redis(value: str) -> str:
     return value
 
 
-_ROLE_KIND = Kind("ARN of an IAM role", "a role's ARN, such as arn:aws:iam::123456789012:role/NAME")
+_ROLE_KIND = ValueKind(
+    "ARN of an IAM role", "a role's ARN, such as arn:aws:iam::123456789012:role/NAME"
+)
 _ROLE = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}"
 
 
@@ -325,26 +327,26 @@ RedisServers = Annotated[
     list[RedisServer],
     Field(json_schema_extra=_SOME),
     AfterValidator(_distinct),
-    Kind("list of redis:// or rediss:// URLs", f"a list of URLs, each {_REDIS_KIND.write}"),
+    ValueKind("list of redis:// or rediss:// URLs", f"a list of URLs, each {_REDIS_KIND.write}"),
 ]
 StoreRegions = Annotated[
     list[RegionName],
     Field(json_schema_extra=_SOME),
     AfterValidator(_distinct),
-    Kind("list of AWS regions", "a list of AWS regions, such as [us-east-1, us-west-2]"),
+    ValueKind("list of AWS regions", "a list of AWS regions, such as [us-east-1, us-west-2]"),
 ]
 RedisKey = Annotated[
     str,
     Field(pattern=r"^([^{}\s]|\{service\})+$"),
-    Kind(
+    ValueKind(
         "key",
         "a key without spaces, and without braces except {service}, such as failover:{service}",
     ),
 ]
 RoleArn = Annotated[str, Field(pattern=f"^{_ROLE}$"), _ROLE_KIND]
 Share = Annotated[float, Field(gt=0, le=1)]
-Ramp = Annotated[
+RampShares = Annotated[
     list[Share],
     AfterValidator(_climbing),
-    Kind("list of shares", "a list of numbers above 0 and at most 1, rising, the last 1.0"),
+    ValueKind("list of shares", "a list of numbers above 0 and at most 1, rising, the last 1.0"),
 ]

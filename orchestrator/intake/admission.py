@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.exceptions import BadConfig, Forbidden, Problem
 from orchestrator.core.model import Json
-from orchestrator.parse import subscription_of
+from orchestrator.intake.parse import subscription_of
 
 IDENTITY = "FAILOVER_PUSH_IDENTITY"
 AUDIENCE = "FAILOVER_PUSH_AUDIENCE"

@@ -15,15 +15,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from orchestrator.config.kinds import NotYet, ValueKind
+from orchestrator.config.schema import FileModel
 from orchestrator.core.rules import duration
-from orchestrator.schema import FileModel
-from orchestrator.values import Kind, NotYet
 
 _PLAIN = {
-    bool: Kind("true or false", "true or false"),
-    int: Kind("whole number", "a whole number"),
-    float: Kind("number", "a number"),
-    str: Kind("text", "a text"),
+    bool: ValueKind("true or false", "true or false"),
+    int: ValueKind("whole number", "a whole number"),
+    float: ValueKind("number", "a number"),
+    str: ValueKind("text", "a text"),
 }
 _FEW = 4
 """The keys of a mapping that are named when one is missing."""
@@ -59,9 +59,9 @@ class Field:
         return get_origin(self.bare) is dict
 
     @property
-    def names(self) -> Kind:
+    def names(self) -> ValueKind:
         """What the keys of a mapping of names are."""
-        return next(one for one in _marks(get_args(self.bare)[0]) if isinstance(one, Kind))
+        return next(one for one in _marks(get_args(self.bare)[0]) if isinstance(one, ValueKind))
 
     @property
     def allowed(self) -> tuple[Any, ...]:  # whatever the file may say
@@ -74,9 +74,9 @@ class Field:
         return next((one for one in self.marks if isinstance(one, NotYet)), None)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ValueKind:
         """What it is and what to write there, bounds and example included."""
-        found = next((one for one in self.marks if isinstance(one, Kind)), None)
+        found = next((one for one in self.marks if isinstance(one, ValueKind)), None)
         if found is None:
             found = self._own_kind()
         bounds = _bounds(self.marks)
@@ -85,22 +85,22 @@ class Field:
             write += f", {bounds}" if " such as " in write else f" {bounds}"
         if found is _PLAIN[str] and self.info.examples:
             write += f", such as {self.info.examples[0]}"
-        return Kind(", ".join(filter(None, (found.name, bounds.removeprefix("of ")))), write)
+        return ValueKind(", ".join(filter(None, (found.name, bounds.removeprefix("of ")))), write)
 
     @property
-    def item(self) -> Kind:
+    def item(self) -> ValueKind:
         """What each item of a list is, or what each name leads to."""
         if self.model:
-            return Kind("mapping", f"a mapping with {_keys(self.model)}")
+            return ValueKind("mapping", f"a mapping with {_keys(self.model)}")
         lists = [one for one in map(_bare, _members(self.bare)) if get_origin(one) is list]
         return Field(self.path, FieldInfo.from_annotation(get_args(lists[0])[0])).kind
 
-    def _own_kind(self) -> Kind:
+    def _own_kind(self) -> ValueKind:
         if self.allowed:
             words = _listed(self.allowed, "or")
-            return Kind(words, words)
+            return ValueKind(words, words)
         if self.model:
-            return Kind("mapping", f"a mapping with {_keys(self.model)}")
+            return ValueKind("mapping", f"a mapping with {_keys(self.model)}")
         return _PLAIN[self.bare]
 
     @property

@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from orchestrator.config.fields import Field, every, said
+from orchestrator.config.schema import FileModel
 from orchestrator.core.exceptions import Found, Problem
 from orchestrator.core.outside.limits import PROBLEMS
 from orchestrator.core.outside.secrets import masked
 from orchestrator.core.outside.shown import short
-from orchestrator.fields import Field, every, said
-from orchestrator.schema import FileModel
 
 _LONG = 100
 """Characters of a wrong value that are shown."""

@@ -43,7 +43,7 @@ _FILTERS_OR = "OR"
 
 
 @dataclass(frozen=True, slots=True)
-class Checks:
+class NamedChecks:
     """What a condition says of uptime checks, in lower case.
 
     sure: the one that its incident is of, empty where that is not certain. named: every one that it
@@ -93,10 +93,10 @@ class _Part:
         return _either(_both(_claims(one)) for one in chunks)
 
 
-def checks_of(texts: Iterable[str]) -> Checks:
+def checks_of(texts: Iterable[str]) -> NamedChecks:
     """What the filters and queries of one condition say together."""
     claim = _both(map(_read, texts))
-    return Checks(claim.sure, claim.named)
+    return NamedChecks(claim.sure, claim.named)
 
 
 def _read(text: str) -> _Claim:

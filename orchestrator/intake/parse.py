@@ -32,7 +32,7 @@ from orchestrator.core.outside.reading import read_json
 from orchestrator.core.outside.shown import one_line, quoted, short
 from orchestrator.core.policy import Service
 from orchestrator.core.rules import LONGEST_FREEZE
-from orchestrator.matching import Foreign, Match, Note, match
+from orchestrator.intake.matching import Foreign, Match, Note, match
 
 MAX_BYTES = 1024 * 1024
 """Largest notification that is read. Pub/Sub allows 10 MB; a real one has a few KB."""

@@ -16,19 +16,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.core.policy import AutoFailovers, Brake, Graceful, Policy
-from orchestrator.values import (
+from orchestrator.config.kinds import (
     AwsRegion,
     Duration,
     Groups,
     HealthUrl,
     Hosts,
-    Kind,
     Name,
     NotYet,
     Parameter,
     Project,
-    Ramp,
+    RampShares,
     RedisKey,
     RedisServers,
     RegionName,
@@ -36,7 +34,9 @@ from orchestrator.values import (
     StateUrl,
     StoreRegions,
     TopicName,
+    ValueKind,
 )
+from orchestrator.core.policy import AutoFailovers, Brake, Graceful, Policy
 
 
 class _Model(BaseModel):
@@ -212,7 +212,7 @@ class PolicyModel(_Model):
         description="How long a region must have been up before `failback: auto` gives it traffic"
         " again. In any case nothing is given back within `cooldown` of an automatic move.",
     )
-    ramp: Ramp = Field(
+    ramp: RampShares = Field(
         _POLICY["ramp"],
         description="What a region gets back, step by step, in active-active mode: ceilings of"
         " its capacity (`capacityScaler`), not shares of the traffic. Any new incident in that"
@@ -363,7 +363,7 @@ class ServiceModel(_Model):
     regions: Annotated[
         dict[RegionName, RegionModel],
         Field(min_length=1),
-        Kind("mapping of region names to regions", "at least one region by its name"),
+        ValueKind("mapping of region names to regions", "at least one region by its name"),
     ] = Field(
         description="The regions in order of preference: the first is the preferred primary, and a"
         " failover takes the first one that can take over. The names are those of the DynamoDB"
@@ -512,7 +512,7 @@ class FileModel(_Model):
     services: Annotated[
         dict[Name, ServiceModel],
         Field(min_length=1),
-        Kind("mapping of service names to services", "at least one service by its name"),
+        ValueKind("mapping of service names to services", "at least one service by its name"),
     ] = Field(
         description="The services by name. Each has its own state document and its own decisions."
         " Alerts name it in the label `service`."

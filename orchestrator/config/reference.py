@@ -1,6 +1,6 @@
 """What is made from the schema: the reference for people and the JSON Schema for editors.
 
-    python -m orchestrator.reference        (make docs)
+    python -m orchestrator.config.reference        (make docs)
 
 writes both into `docs/`. In `docs/configuration.md` it makes only what is between its markers. The
 rest is written by hand and not changed. The problems that it shows are those that `load` reports
@@ -19,12 +19,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from orchestrator.config import load
+from orchestrator.config.fields import Field, every, said
+from orchestrator.config.loader import load
+from orchestrator.config.schema import FileModel
 from orchestrator.core.exceptions import BadConfig
-from orchestrator.fields import Field, every, said
-from orchestrator.schema import FileModel
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = DOCS / "configuration.md"
 SCHEMA = DOCS / "failover.schema.json"
 

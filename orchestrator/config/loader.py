@@ -17,14 +17,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator import endpoints, evidence, plain_yaml
-from orchestrator.core import policy as core
-from orchestrator.core.claims import is_pattern, overlap
-from orchestrator.core.exceptions import BadConfig, Found
-from orchestrator.core.outside.endpoints import default_endpoint
-from orchestrator.core.outside.limits import MOST_REGIONS
-from orchestrator.core.traffic.plan import group_path, is_regional
-from orchestrator.schema import (
+from orchestrator.config import plain_yaml, table_endpoints
+from orchestrator.config.kinds import MIRRORED
+from orchestrator.config.schema import (
     FileModel,
     GracefulModel,
     MirrorsModel,
@@ -33,7 +28,13 @@ from orchestrator.schema import (
     ServiceModel,
     TopicsModel,
 )
-from orchestrator.values import MIRRORED
+from orchestrator.core import policy as core
+from orchestrator.core.claims import is_pattern, overlap
+from orchestrator.core.exceptions import BadConfig, Found
+from orchestrator.core.outside.endpoints import default_endpoint
+from orchestrator.core.outside.limits import MOST_REGIONS
+from orchestrator.core.traffic.plan import group_path, is_regional
+from orchestrator.intake import evidence
 
 MOST_GROUPS = 100
 """Groups of one service; a backend service of Google's has fewer backends."""
@@ -87,11 +88,11 @@ def _validated(raw: object) -> tuple[FileModel | None, ValidationError | None]:
 def _refusal(
     source: str, raw: object, invalid: ValidationError | None, across: Iterable[Found]
 ) -> BadConfig:
-    from orchestrator.problems import (
+    from orchestrator.config.problems import (  # only a faulty file pays for the import
         SORTED,
         in_order,
         told,
-    )  # only a faulty file pays for the import
+    )
 
     others = list(across)
     places = {steps for steps, _ in others}
@@ -137,7 +138,7 @@ def _elsewhere(raw: Mapping[object, object], *, emulated: bool) -> Iterator[Foun
     local, services = emulated or str(raw.get("state")).startswith("file:"), raw.get("services")
     if not local:
         yield from evidence.on_loopback(_object(services))
-    yield from endpoints.refused(_object(services), local=local)
+    yield from table_endpoints.refused(_object(services), local=local)
 
 
 def _shared_mirrors(mirrors: Mapping[object, object]) -> Iterator[Found]:
@@ -283,7 +284,9 @@ def _service(name: str, model: ServiceModel, file: FileModel, raw: object) -> co
                 health_url=region.health_url,
                 check_id=region.check_id,
                 backends=region.groups,
-                aws_region=endpoints.other_name(region_name, region.aws_region, region.endpoint),
+                aws_region=table_endpoints.other_name(
+                    region_name, region.aws_region, region.endpoint
+                ),
             )
             for region_name, region in model.regions.items()
         ),

@@ -12,14 +12,14 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.condition import Checks, checks_of
 from orchestrator.core.exceptions import Unknown
 from orchestrator.core.model import NOTHING, Doubt, Json
 from orchestrator.core.outside.shown import short
 from orchestrator.core.policy import Service
-from orchestrator.evidence import check_name, hosts
+from orchestrator.intake.condition import NamedChecks, checks_of
+from orchestrator.intake.evidence import check_name, hosts
 
-Pair = tuple[str, str]
+LabelPair = tuple[str, str]
 """A service and a region of it."""
 
 Services = Mapping[str, Service]
@@ -64,12 +64,12 @@ class _Evidence:
     service: str
     region: str
     host: str
-    checks: Checks
-    by_host: frozenset[Pair]
-    by_check: frozenset[Pair]
-    named: frozenset[Pair]
+    checks: NamedChecks
+    by_host: frozenset[LabelPair]
+    by_check: frozenset[LabelPair]
+    named: frozenset[LabelPair]
 
-    def disagrees(self, pair: Pair, *, whole: bool = True) -> bool:
+    def disagrees(self, pair: LabelPair, *, whole: bool = True) -> bool:
         """Whether host or check id are another region's. whole: the service counts too."""
         seen = [found for found in (self.by_host, self.by_check) if found]
         if whole:
@@ -140,13 +140,13 @@ def _taken_from_others(seen: _Evidence) -> tuple[Match, ...] | Foreign:
     return tuple(_doubted(pair, Doubt.FOREIGN, seen) for pair in found)
 
 
-def _found(seen: _Evidence, among: Services | None = None) -> list[Pair]:
+def _found(seen: _Evidence, among: Services | None = None) -> list[LabelPair]:
     """The regions by host, narrowed by the check id where both fit; else by the check id.
 
     A host that several regions of a service share tells none of them.
     """
 
-    def ours(pairs: Iterable[Pair]) -> list[Pair]:
+    def ours(pairs: Iterable[LabelPair]) -> list[LabelPair]:
         return sorted(pair for pair in pairs if among is None or pair[0] in among)
 
     both = ours(seen.by_host & seen.by_check)
@@ -174,7 +174,7 @@ _WORDS: Mapping[Doubt, tuple[str, str, str]] = {
 }
 
 
-def _doubted(pair: Pair, doubt: Doubt, seen: _Evidence) -> Match:
+def _doubted(pair: LabelPair, doubt: Doubt, seen: _Evidence) -> Match:
     severity, what, remedy = _WORDS[doubt]
     service, region = pair
     text = (
@@ -210,7 +210,7 @@ def _evidence(incident: Json, services: Services) -> _Evidence:
     host = _text(_object(_object(incident.get("resource")).get("labels")), "host").rstrip(".")
     checks = _checks(incident)
     regions = [(name, one) for name, service in services.items() for one in service.regions]
-    of_check: dict[str, set[Pair]] = {}
+    of_check: dict[str, set[LabelPair]] = {}
     for name, region in regions:
         if region.check_id:
             of_check.setdefault(check_name(region.check_id), set()).add((name, region.name))
@@ -222,11 +222,11 @@ def _evidence(incident: Json, services: Services) -> _Evidence:
         checks=checks,
         by_host=frozenset((n, r.name) for n, r in regions if host and host in hosts(r.health_url)),
         by_check=frozenset(of_check.get(checks.sure, ())),
-        named=frozenset[Pair]().union(*named),
+        named=frozenset[LabelPair]().union(*named),
     )
 
 
-def _checks(incident: Json) -> Checks:
+def _checks(incident: Json) -> NamedChecks:
     """What the metric's labels and the condition say; what they say must agree.
 
     The label is of the very series that failed, so it settles what the condition leaves open.
@@ -237,10 +237,10 @@ def _checks(incident: Json) -> Checks:
     if not label:
         return found
     agrees = found.sure in {"", label}
-    return Checks(label if agrees else "", found.named | {label})
+    return NamedChecks(label if agrees else "", found.named | {label})
 
 
-def _whose(pairs: Iterable[Pair]) -> str:
+def _whose(pairs: Iterable[LabelPair]) -> str:
     told = " and ".join(f"{region} of {service}" for service, region in sorted(pairs))
     return f" (of {told})" if told else ""
 
