@@ -14,9 +14,9 @@ import boto3
 import waitress.server  # type: ignore[import-untyped]  # it carries no types
 
 from orchestrator.client.allowed import loopback
-from orchestrator.client.beat import HEALTH_KEY, Beat, Sight, heartbeat_key, read_beat
-from orchestrator.client.own_items import Item
-from orchestrator.client.view import DocumentView
+from orchestrator.client.document import DocumentView
+from orchestrator.client.health._beat import HEALTH_KEY, Beat, PeerSight, heartbeat_key, read_beat
+from orchestrator.client.health._own_items import Item
 from orchestrator.local.loopback import HOST, free_port, url_of
 from orchestrator.local.wait import wait_until
 from tests.regional import EAST, HeldSource, document
@@ -68,7 +68,7 @@ def beat_item(beat: Beat) -> Item:
     return {"at": beat.at, "n": float(beat.n), "every": beat.every, "seen": seen}
 
 
-def heard(region: str, ago: float, **seen: Sight) -> dict[str, Item]:
+def heard(region: str, ago: float, **seen: PeerSight) -> dict[str, Item]:
     """A heartbeat of so many seconds ago. seen: by region, `_` for `-`."""
     sights = {name.replace("_", "-"): sight for name, sight in seen.items()}
     return {heartbeat_key(region): beat_item(Beat(time.time() - ago, seen=sights))}

@@ -14,14 +14,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from orchestrator.client.batches import merged
-from orchestrator.client.call import TOKEN, Ask, Options
-from orchestrator.client.calls import Calls
+from orchestrator.client._calls.call import TOKEN, Ask, Options
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.routed import PageKey, Router
+from orchestrator.client._keys.batches import merged
+from orchestrator.client._keys.home import Homes
+from orchestrator.client.document import DocumentView, Fetched
 from orchestrator.client.errors import SourceUnavailable
-from orchestrator.client.home import Homes
-from orchestrator.client.routed import PageKey, Router
-from orchestrator.client.source import Fetched
-from orchestrator.client.view import DocumentView
 from orchestrator.local.database import Database
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")

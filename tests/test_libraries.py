@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.client.routed import OLDEST
+from orchestrator.client._calls.routed import OLDEST
 from orchestrator.local.child import ROOT
 
 LIBRARIES = ROOT / "tests" / "libraries"

@@ -22,7 +22,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
         "str(error).split('\\n')",
     ): "a file's problems stand on a line each on the screen; nothing follows from a line",
     (
-        "client/sources/fetching.py",
+        "client/sources/_fetching.py",
         "text.splitlines()",
     ): "of a library's error only the first line is shown",
 }

@@ -17,13 +17,10 @@ from shop import create_app
 
 from orchestrator import aws_identity
 from orchestrator.client.allowed import hosts, loopback
-from orchestrator.client.document import Document, RegionEntry
+from orchestrator.client.document import Document, DocumentView, RegionEntry
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.client.health import HealthCheck
-from orchestrator.client.heartbeat import Heartbeat
-from orchestrator.client.own_items import RegionItems, items_of
+from orchestrator.client.health import HealthCheck, Heartbeat, RegionItems, items_of
 from orchestrator.client.sources import source
-from orchestrator.client.view import DocumentView
 
 STARTING = 10.0
 """Seconds that the start waits for the first document, before the process ends."""

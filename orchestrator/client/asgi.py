@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from orchestrator.client.endpoint import PATHS, Endpoint, Reply
-from orchestrator.client.fork import in_child
+from orchestrator.client._process.fork import in_child
 from orchestrator.client.health import HealthCheck
+from orchestrator.client.health._endpoint import PATHS, Endpoint, Reply
 
-Message = MutableMapping[str, Any]  # as ASGI has it: what a key holds depends on `type`
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+AsgiMessage = MutableMapping[str, Any]  # as ASGI has it: what a key holds depends on `type`
+Receive = Callable[[], Awaitable[AsgiMessage]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
+App = Callable[[AsgiMessage, Receive, Send], Awaitable[None]]
 
 _THREADS = 4
 
@@ -42,7 +42,7 @@ class HealthApp:
     def _reset(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="health")
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """One connection, as ASGI has it."""
         ours = scope["type"] == "http" and self._endpoint.serves(_path(scope))
         if self._then is not None and not ours:
@@ -56,7 +56,7 @@ class HealthApp:
         else:
             raise ValueError(f"this application does not know the protocol {scope['type']!r}")
 
-    async def _answer(self, scope: Message, send: Send) -> None:
+    async def _answer(self, scope: AsgiMessage, send: Send) -> None:
         path, method = _path(scope), scope["method"]
         recent = self._endpoint.check.recent
         if recent or not self._endpoint.serves(path):
@@ -67,7 +67,7 @@ class HealthApp:
         await _send(send, reply)
 
 
-def _path(scope: Message) -> str:
+def _path(scope: AsgiMessage) -> str:
     """The path below where the application is mounted."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     return path.removeprefix(root) if root and path.startswith(f"{root}/") else path

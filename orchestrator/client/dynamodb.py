@@ -4,7 +4,7 @@
     orders = db.Table("orders")
     orders.get_item(Key={"pk": "order#1"})
 
-What it hands out are boto3's own resource and client; see `orchestrator.client.routed`.
+What it hands out are boto3's own resource and client; see `orchestrator.client._calls.routed`.
 
 Make one for a process, when the application starts: it reads the document and keeps connections
 warm in threads of its own. It is safe to use from many threads, and goes on after a fork.
@@ -20,28 +20,28 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.client import BaseClient
 
-from orchestrator.client.allowed import Allow, never
-from orchestrator.client.breaker import Need
-from orchestrator.client.call import DEADLINE, Clock, OnStale, Options, Settings
-from orchestrator.client.calls import Calls
-from orchestrator.client.errors import NoHealthyRegion
-from orchestrator.client.fork import in_child
-from orchestrator.client.hedges import COUNTS, Hedges
-from orchestrator.client.home import HomeOf, Homes
-from orchestrator.client.keeper import WARM_EVERY, Keeper
-from orchestrator.client.patched import late_patcher, must_be_early, refuse_later_patching
-from orchestrator.client.regions import (
+from orchestrator.client._calls.call import DEADLINE, Clock, OnStale, Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.hedges import COUNTS, Hedges
+from orchestrator.client._calls.keeper import WARM_EVERY, Keeper
+from orchestrator.client._calls.routed import Handed, Router, route
+from orchestrator.client._calls.routing import Consistency, ServiceMode
+from orchestrator.client._calls.typed import typed_as
+from orchestrator.client._keys.home import HomeOf, Homes
+from orchestrator.client._process.fork import in_child
+from orchestrator.client._process.patched import late_patcher, must_be_early, refuse_later_patching
+from orchestrator.client._regions.breaker import Need
+from orchestrator.client._regions.regions import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
-    Region,
     Regions,
+    RoutedRegion,
     client_config,
 )
-from orchestrator.client.routed import Handed, Router, route
-from orchestrator.client.routing import Consistency, Mode
-from orchestrator.client.source import Source
-from orchestrator.client.typed import typed_as
-from orchestrator.client.view import INTERVAL, MAX_STALENESS, DocumentView
+from orchestrator.client.allowed import Allow, never
+from orchestrator.client.document import DocumentView, Source
+from orchestrator.client.document._view import INTERVAL, MAX_STALENESS
+from orchestrator.client.errors import NoHealthyRegion
 
 if TYPE_CHECKING:
     import boto3
@@ -76,7 +76,7 @@ class MultiRegionDynamoDB:
     had. health_table: a table with the item `failover#health`, for warm connections and probes;
     without it the regions are asked for their endpoints, which says less. hedge: the share of the
     eventually consistent reads that may be sent to a second region when the first one is slow, such
-    as 0.05; 0: none (see `orchestrator.client.hedges`). warm_every: seconds
+    as 0.05; 0: none (see `orchestrator.client._calls.hedges`). warm_every: seconds
     without a call after which a region is asked so. credentials: of `orchestrator.aws_identity`,
     renewed beside the requests; None: boto3's usual search. allow_endpoint: whether requests for a
     region may go to an endpoint that is no name of AWS's for DynamoDB there (a function of the
@@ -95,7 +95,7 @@ class MultiRegionDynamoDB:
         home: str | HomeOf | None = None,
         process_home: str | None = None,
         keys: Mapping[str, Sequence[str]] | None = None,
-        mode: Mode | str = Mode.ACTIVE_PASSIVE,
+        mode: ServiceMode | str = ServiceMode.ACTIVE_PASSIVE,
         consistency: Consistency | str = Consistency.MREC,
         deadline: float = DEADLINE,
         connect_timeout: float = CONNECT_TIMEOUT,
@@ -121,7 +121,7 @@ class MultiRegionDynamoDB:
         refuse_later_patching()
 
         own = process_home if callable(home) else home
-        self._homes = _homes(home, process_home, keys, Mode(mode), Consistency(consistency))
+        self._homes = _homes(home, process_home, keys, ServiceMode(mode), Consistency(consistency))
         self._owns_view = not isinstance(source, DocumentView)
         self.view = _view(source, refresh_interval, max_staleness, allow_endpoint)
         config = client_config(connect_timeout, read_timeout)
@@ -130,7 +130,7 @@ class MultiRegionDynamoDB:
         self._regions = Regions(make_session, config, clock.monotonic)
         settings = Settings(
             own,
-            Mode(mode),
+            ServiceMode(mode),
             Consistency(consistency),
             OnStale(on_stale_document),
             consistent_fallback,
@@ -307,12 +307,12 @@ class MultiRegionDynamoDB:
         if self._credentials is not None:
             self._credentials.refresh_if_due(self._now())
 
-    def _ask(self, region: Region) -> object:
+    def _ask(self, region: RoutedRegion) -> object:
         if self._health_table is None:
             return region.client.describe_endpoints()
         return region.client.get_item(TableName=self._health_table, Key=HEALTH_KEY)
 
-    def _try_write(self, region: Region) -> None:
+    def _try_write(self, region: RoutedRegion) -> None:
         """A write that never changes anything: its condition contradicts itself."""
         try:
             region.client.update_item(
@@ -349,7 +349,7 @@ def _homes(
     home: str | HomeOf | None,
     process_home: str | None,
     keys: Mapping[str, Sequence[str]] | None,
-    mode: Mode,
+    mode: ServiceMode,
     consistency: Consistency,
 ) -> Homes | None:
     """Where keys are at home; None if the process's home is that of all. Raises ValueError."""
@@ -360,7 +360,7 @@ def _homes(
                 " home='us-east-1' for the region that this process runs in, and nothing else"
             )
         return None
-    if mode is Mode.ACTIVE_PASSIVE:
+    if mode is ServiceMode.ACTIVE_PASSIVE:
         raise ValueError(
             "home is a function of the key, and mode is active-passive, where the primary takes all"
             " writes: the function would have nothing to say. Write home='us-east-1' for the region"

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Response, request
 
-from orchestrator.client.endpoint import METHODS, PATHS, Endpoint
 from orchestrator.client.health import HealthCheck
+from orchestrator.client.health._endpoint import METHODS, PATHS, Endpoint
 
 _REFUSED = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

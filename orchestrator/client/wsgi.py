@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.client.endpoint import PATHS, Endpoint
 from orchestrator.client.health import HealthCheck
+from orchestrator.client.health._endpoint import PATHS, Endpoint
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -27,14 +27,12 @@ from botocore.exceptions import ClientError
 from flask import Flask, Response, jsonify, request
 
 from orchestrator.client import allowed
+from orchestrator.client.document import DocumentView
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import RegionError
 from orchestrator.client.flask import blueprint
-from orchestrator.client.health import HealthCheck, Limits
-from orchestrator.client.heartbeat import Heartbeat
-from orchestrator.client.own_items import RegionItems, items_of
+from orchestrator.client.health import HealthCheck, Heartbeat, Limits, RegionItems, items_of
 from orchestrator.client.sources import source
-from orchestrator.client.view import DocumentView
 from orchestrator.local.behaviour import Behaviour
 from orchestrator.local.http_status import REDIRECTION, SUCCESS
 from orchestrator.local.serve_wsgi import serve

@@ -29,7 +29,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from orchestrator.client.routing import Mode as Sharing
+from orchestrator.client._calls.routing import ServiceMode as Sharing
 from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
 from tests.client.faults.modes import Mode, says

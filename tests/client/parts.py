@@ -9,11 +9,11 @@ from typing import Any
 
 import boto3
 
-from orchestrator.client.call import Options, Settings
-from orchestrator.client.calls import Calls
-from orchestrator.client.regions import Regions, client_config
-from orchestrator.client.routing import Mode
-from orchestrator.client.view import DocumentView
+from orchestrator.client._calls.call import Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client._regions.regions import Regions, client_config
+from orchestrator.client.document import DocumentView
 from tests.regional import PATIENCE, HeldSource, by_name, document
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ def calls(attempt: float = 0.1, **urls: str) -> Iterator[ByName]:
     with DocumentView([held], allow_endpoint=lambda *_: True) as view:
         known = view.wait_first(PATIENCE)
         assert known is not None
-        settings = Settings(None, Mode.ACTIVE_PASSIVE, attempt=attempt)
+        settings = Settings(None, ServiceMode.ACTIVE_PASSIVE, attempt=attempt)
         regions = Regions(boto3.Session, client_config(30.0, 30.0))
         regions.prepare(known)
         yield ByName(view, regions, settings)

@@ -13,8 +13,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 from urllib3.exceptions import NameResolutionError
 
 from orchestrator.addresses import Address
-from orchestrator.client.connections import SharingConnection
-from orchestrator.client.regions import client_config, share_time
+from orchestrator.client._regions.connections import SharingConnection
+from orchestrator.client._regions.regions import client_config, share_time
 from orchestrator.local.loopback import free_port
 from tests.health_parts import session
 from tests.health_server import Server, answer, serve, silent

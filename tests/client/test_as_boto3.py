@@ -22,10 +22,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError, WaiterError
 from botocore.useragent import UserAgentString
 
+from orchestrator.client._calls.routed import NOWHERE
+from orchestrator.client._regions.regions import name_once
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.client.regions import name_once
-from orchestrator.client.routed import NOWHERE
 from orchestrator.client.sources.file import FileSource
 from tests.client.parity.tables import TABLES, create
 from tests.places import AWS, moto_station

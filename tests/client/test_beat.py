@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.beat import Beat, Pulse, Sight, judge, read_beat
+from orchestrator.client.health._beat import Beat, PeerSight, Pulse, judge, read_beat
 
 NOW = 1_763_874_000.0
 
@@ -22,22 +22,22 @@ NOW = 1_763_874_000.0
         (NOW + 3600, (), Pulse.AHEAD, None),
         (NOW - 90, (), Pulse.SILENT, 90.0),
         # nobody had to ask there yet, or it was asked before the heartbeat was overdue
-        (NOW - 90, (Sight(NOW - 90),), Pulse.SILENT, 90.0),
-        (NOW - 90, (Sight(NOW - 90, NOW - 90, NOW - 85),), Pulse.SILENT, 90.0),
+        (NOW - 90, (PeerSight(NOW - 90),), Pulse.SILENT, 90.0),
+        (NOW - 90, (PeerSight(NOW - 90, NOW - 90, NOW - 85),), Pulse.SILENT, 90.0),
         # it was asked, and holds no newer one either: nobody writes there
-        (NOW - 90, (Sight(NOW - 90, NOW - 90, NOW - 20),), Pulse.STALLED, None),
+        (NOW - 90, (PeerSight(NOW - 90, NOW - 90, NOW - 20),), Pulse.STALLED, None),
         # the same, a day later, after the region died
-        (NOW - 90000, (Sight(NOW - 90000, NOW - 90000, NOW - 80000),), Pulse.STALLED, None),
+        (NOW - 90000, (PeerSight(NOW - 90000, NOW - 90000, NOW - 80000),), Pulse.STALLED, None),
         # it was asked, and holds a newer one that has not arrived here
-        (NOW - 90, (Sight(NOW - 90, NOW - 1, NOW),), Pulse.BEHIND, 90.0),
+        (NOW - 90, (PeerSight(NOW - 90, NOW - 1, NOW),), Pulse.BEHIND, 90.0),
         # a third region has a newer one
-        (NOW - 90, (Sight(NOW - 90), Sight(NOW - 4)), Pulse.BEHIND, 90.0),
+        (NOW - 90, (PeerSight(NOW - 90), PeerSight(NOW - 4)), Pulse.BEHIND, 90.0),
         # one region's proof that it stalled is outweighed by another's that it did not
-        (NOW - 90, (Sight(0, NOW - 90, NOW - 40), Sight(NOW - 30)), Pulse.BEHIND, 90.0),
+        (NOW - 90, (PeerSight(0, NOW - 90, NOW - 40), PeerSight(NOW - 30)), Pulse.BEHIND, 90.0),
     ],
 )
 def test_a_heartbeat_is_judged_by_its_age_and_by_what_regions_saw_of_it(
-    at: float | None, sights: tuple[Sight, ...], pulse: Pulse, lag: float | None
+    at: float | None, sights: tuple[PeerSight, ...], pulse: Pulse, lag: float | None
 ) -> None:
     found, behind = judge(Beat(at) if at else None, NOW, sights)
     assert found is pulse
@@ -50,12 +50,12 @@ def test_a_slower_heartbeat_is_overdue_later() -> None:
 
 
 TIMES = st.floats(min_value=0, max_value=2 * NOW)
-SIGHTS = st.lists(st.builds(Sight, TIMES, TIMES, TIMES), max_size=4)
+SIGHTS = st.lists(st.builds(PeerSight, TIMES, TIMES, TIMES), max_size=4)
 
 
 @given(st.none() | st.builds(Beat, st.floats(min_value=1, max_value=2 * NOW)), SIGHTS)
 def test_lag_is_never_negative_nor_told_of_what_cannot_tell_it(
-    beat: Beat | None, sights: list[Sight]
+    beat: Beat | None, sights: list[PeerSight]
 ) -> None:
     pulse, lag = judge(beat, NOW, sights)
     assert (lag is None) == (pulse in {Pulse.MISSING, Pulse.AHEAD, Pulse.STALLED})
@@ -64,10 +64,10 @@ def test_lag_is_never_negative_nor_told_of_what_cannot_tell_it(
 
 @given(st.builds(Beat, st.floats(min_value=1, max_value=NOW)), SIGHTS, TIMES)
 def test_evidence_that_something_newer_was_written_is_never_called_stalled(
-    beat: Beat, sights: list[Sight], newer: float
+    beat: Beat, sights: list[PeerSight], newer: float
 ) -> None:
     if newer > beat.at:
-        assert judge(beat, NOW, [*sights, Sight(newer)])[0] is not Pulse.STALLED
+        assert judge(beat, NOW, [*sights, PeerSight(newer)])[0] is not Pulse.STALLED
 
 
 @pytest.mark.parametrize("at", [None, 0.0, -1.0, math.nan, math.inf, "now", {}])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from orchestrator.client.bounded import MOST, PLACES, Lane, NotInTime, gather
+from orchestrator.client._process.bounded import MOST, PLACES, Lane, NotInTime, gather
 
 
 class Work:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.client.breaker import (
+from orchestrator.client._regions.breaker import (
     KEPT,
     LEASE,
     LONGEST_PAUSE,
@@ -13,7 +13,7 @@ from orchestrator.client.breaker import (
     BreakerState,
     Need,
 )
-from orchestrator.client.breakers import Breakers
+from orchestrator.client._regions.breakers import Breakers
 
 
 class Clock:

@@ -15,9 +15,13 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client import attempt
-from orchestrator.client.call import Clock, OnStale, Options, Settings
-from orchestrator.client.calls import Calls
+from orchestrator.client._calls.call import Clock, OnStale, Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.looks import Looks
+from orchestrator.client._calls.routed import PageKey
+from orchestrator.client._calls.routing import Consistency, ServiceMode
+from orchestrator.client._regions import attempt
+from orchestrator.client._regions.regions import Regions
 from orchestrator.client.errors import (
     NoHealthyRegion,
     Outcome,
@@ -26,10 +30,6 @@ from orchestrator.client.errors import (
     WriteRefused,
     WriteUnknown,
 )
-from orchestrator.client.looks import Looks
-from orchestrator.client.regions import Regions
-from orchestrator.client.routed import PageKey
-from orchestrator.client.routing import Consistency, Mode
 from tests.examples import examples
 from tests.regional import (
     EAST,
@@ -92,7 +92,7 @@ class Lab:
 
 
 def lab(
-    home: str | None = WEST, mode: Mode = Mode.ACTIVE_PASSIVE, **settings: Any
+    home: str | None = WEST, mode: ServiceMode = ServiceMode.ACTIVE_PASSIVE, **settings: Any
 ) -> Iterator[Lab]:
     source, time = HeldSource(document()), FakeTime()
     view = PromptView(source, time, interval=100.0, max_staleness=STALENESS)
@@ -119,7 +119,7 @@ def passive() -> Iterator[Lab]:
 @pytest.fixture
 def active() -> Iterator[Lab]:
     """Active-active, home in the west."""
-    yield from lab(mode=Mode.ACTIVE_ACTIVE)
+    yield from lab(mode=ServiceMode.ACTIVE_ACTIVE)
 
 
 # --- where calls go
@@ -317,16 +317,18 @@ def poisonous(_operation: str, kwargs: dict[str, Any]) -> Exception | None:
 
 
 @settings(deadline=None, max_examples=examples(40))
-@given(turns=st.lists(st.booleans(), min_size=1, max_size=40), mode=st.sampled_from(list(Mode)))
+@given(
+    turns=st.lists(st.booleans(), min_size=1, max_size=40), mode=st.sampled_from(list(ServiceMode))
+)
 def test_one_item_that_fails_everywhere_takes_no_healthy_call_along(
-    turns: list[bool], mode: Mode
+    turns: list[bool], mode: ServiceMode
 ) -> None:
     """Whatever share of the calls is for it, in whatever order: no other read or write fails, each
     is answered where it would be without it, and no breaker opens."""
     for one in lab(mode=mode):
         for region in REGIONS:
             one[region].when = poisonous
-        writer = WEST if mode is Mode.ACTIVE_ACTIVE else EAST
+        writer = WEST if mode is ServiceMode.ACTIVE_ACTIVE else EAST
         change: Any = {"UpdateExpression": "ADD n :one"}
         for number, is_poison in enumerate(turns):
             if is_poison:
@@ -851,11 +853,11 @@ def _made(kind: str) -> list[Exception]:
 @given(
     kinds=st.lists(st.tuples(st.sampled_from(REGIONS), _FAILURES), max_size=8),
     safe=st.booleans(),
-    mode=st.sampled_from(list(Mode)),
+    mode=st.sampled_from(list(ServiceMode)),
     moved=st.sampled_from(REGIONS),
 )
 def test_a_write_never_claims_what_is_not_known(
-    kinds: list[tuple[str, str]], safe: bool, mode: Mode, moved: str
+    kinds: list[tuple[str, str]], safe: bool, mode: ServiceMode, moved: str
 ) -> None:
     """`not-sent` only if every attempt was refused or answered; unsafe ones are sent once at most
     after something unknown; in active-passive mode nothing goes to a region that is not primary."""
@@ -869,7 +871,7 @@ def test_a_write_never_claims_what_is_not_known(
         except (RegionError, ClientError) as error:
             failed.append(error)
         sent = {name: len(one[name].calls) for name in REGIONS}
-        if mode is Mode.ACTIVE_PASSIVE:
+        if mode is ServiceMode.ACTIVE_PASSIVE:
             assert all(not count for name, count in sent.items() if name not in (EAST, moved))
         spent = [
             kind

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
-from orchestrator.client.patched import words
+from orchestrator.client._process.patched import words
 from orchestrator.client.testing import FakeRegions
 from orchestrator.local.child import ROOT
 from tests.client.test_testing import EAST, TABLE, WEST

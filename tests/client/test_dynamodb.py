@@ -15,12 +15,12 @@ import pytest
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
+from orchestrator.client._calls.routed import PageKey, must_fit
 from orchestrator.client.allowed import loopback
+from orchestrator.client.document import DocumentView
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import NoHealthyRegion, UnfitBotocore, WriteUnknown
-from orchestrator.client.routed import PageKey, must_fit
 from orchestrator.client.sources.file import FileSource
-from orchestrator.client.view import DocumentView
 from orchestrator.local.child import ROOT
 from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until

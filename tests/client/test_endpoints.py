@@ -13,14 +13,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.client._calls.routing import ServiceMode, routes
+from orchestrator.client._regions.regions import Regions
 from orchestrator.client.allowed import hosts, loopback
-from orchestrator.client.document import RegionEntry, read_document
+from orchestrator.client.document import DocumentView, RegionEntry, read_document
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import NoHealthyRegion, Outcome
-from orchestrator.client.regions import Regions
-from orchestrator.client.routing import Mode, routes
 from orchestrator.client.sources.file import FileSource
-from orchestrator.client.view import DocumentView
 from orchestrator.core.outside.reading import Corrupt
 from orchestrator.local.loopback import HOST
 from tests.health_parts import session
@@ -220,8 +219,8 @@ def test_what_others_wrote_cannot_forge_a_line_of_the_log() -> None:
     assert why.isprintable()
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_no_other_region_takes_the_writes_of_a_primary_that_is_left_out(mode: Mode) -> None:
+@pytest.mark.parametrize("mode", ServiceMode)
+def test_no_other_region_takes_the_writes_of_a_primary_that_is_left_out(mode: ServiceMode) -> None:
     """In active-active mode every healthy region takes writes of its own."""
     seen = read("evil.example")
     content = json.loads(document(5, WEST))
@@ -229,7 +228,7 @@ def test_no_other_region_takes_the_writes_of_a_primary_that_is_left_out(mode: Mo
     seen = read_document(json.dumps(content).encode())
     found = routes(seen, WEST, mode)
     assert WEST not in (*found.reads, *found.writes)
-    assert bool(found.writes) == (mode is Mode.ACTIVE_ACTIVE)
+    assert bool(found.writes) == (mode is ServiceMode.ACTIVE_ACTIVE)
 
 
 # --- what the application allows

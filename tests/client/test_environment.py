@@ -10,13 +10,12 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from orchestrator.client.call import Options, Settings
-from orchestrator.client.document import RegionEntry
-from orchestrator.client.environment import Unusable
+from orchestrator.client._calls.call import Options, Settings
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client._regions.environment import Unusable
+from orchestrator.client._regions.regions import Regions
+from orchestrator.client.document import DocumentView, RegionEntry
 from orchestrator.client.errors import NoHealthyRegion, Outcome
-from orchestrator.client.regions import Regions
-from orchestrator.client.routing import Mode
-from orchestrator.client.view import DocumentView
 from tests.client.parts import ByName
 from tests.regional import EAST, PATIENCE, WEST, HeldSource, document
 from tests.station import Said, Station
@@ -146,7 +145,7 @@ def test_calls_go_around_a_region_that_the_environment_does_not_allow(
         held = HeldSource(document(endpoints={EAST: f"https://{PLAIN}", WEST: there.url}))
         with DocumentView([held], allow_endpoint=lambda *_: True) as view:
             assert view.wait_first(PATIENCE)
-            settings = Settings(EAST, Mode.ACTIVE_PASSIVE)
+            settings = Settings(EAST, ServiceMode.ACTIVE_PASSIVE)
             calls = ByName(view, Regions(boto3.Session), settings)
             item: Any = {"TableName": "orders", "Key": {"pk": {"S": "a"}}}
             assert calls.read("get_item", item, Options())[1] == WEST

@@ -15,10 +15,10 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from orchestrator.client import patched
+from orchestrator.client._process import patched
+from orchestrator.client._process.fork import Background, Gate, work
+from orchestrator.client._process.patched import must_be_early, refuse_later_patching, words
 from orchestrator.client.errors import PatchedLate
-from orchestrator.client.fork import Background, Gate, work
-from orchestrator.client.patched import must_be_early, refuse_later_patching, words
 from orchestrator.local.child import ROOT
 from tests.regional import PATIENCE
 
@@ -118,8 +118,8 @@ def test_boto3_can_be_imported_right_after_the_client_is_made() -> None:
     program = (
         "from orchestrator.client.dynamodb import MultiRegionDynamoDB\n"
         "from orchestrator.client.testing import MemorySource\n"
-        "from orchestrator.client.testing.memory import Told\n"
-        "told = Told(('us-east-1', 'us-west-2'), 'us-east-1').body()\n"
+        "from orchestrator.client.testing._memory import Written\n"
+        "told = Written(('us-east-1', 'us-west-2'), 'us-east-1').body()\n"
         "db = MultiRegionDynamoDB(MemorySource(told))\n"
         "from boto3.session import Session\n"
         "assert db.ready(30)\n"

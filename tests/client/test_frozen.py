@@ -15,14 +15,14 @@ from typing import Any, Self
 import boto3
 import pytest
 
-from orchestrator.client.awake import Awake, boot_time
-from orchestrator.client.call import OnStale, Options, Settings
-from orchestrator.client.calls import Calls
+from orchestrator.client._calls.call import OnStale, Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client._process.awake import Awake, boot_time
+from orchestrator.client._regions.regions import Regions
+from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import StaleDocument
-from orchestrator.client.regions import Regions
-from orchestrator.client.role import Role
-from orchestrator.client.routing import Mode
-from orchestrator.client.view import DocumentView
+from orchestrator.client.health._role import OwnRole
 from orchestrator.local.child import ROOT
 from orchestrator.local.wait import wait_until
 from tests.regional import (
@@ -82,7 +82,7 @@ class Sleeper:
         self.view = DocumentView([self.source], interval=100.0, max_staleness=1e6, awake=self.awake)
         self.session = FakeSession()
         regions = Regions(lambda: self.session)  # type: ignore[arg-type,return-value]  # a fake
-        own = Settings(WEST, Mode.ACTIVE_PASSIVE, **settings)
+        own = Settings(WEST, ServiceMode.ACTIVE_PASSIVE, **settings)
         calls = Calls(self.view, regions, own, lambda: datetime(2026, 11, 23, tzinfo=UTC))
         self.table: Any = Direct(calls, Options(), "orders")
 
@@ -130,7 +130,7 @@ def test_when_the_look_fails_the_policy_decides(on_stale: OnStale) -> None:
 
 def test_the_role_is_not_the_one_of_before() -> None:
     with Sleeper() as one:
-        role = Role(EAST, one.view, Mode.ACTIVE_PASSIVE, linger=0)
+        role = OwnRole(EAST, one.view, ServiceMode.ACTIVE_PASSIVE, linger=0)
         assert role.now().carries
         one.sleep()
         assert role.now().carries is False

@@ -13,12 +13,19 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters.health_answer import BODY_BYTES
-from orchestrator.client.beat import HEALTH_KEY, Sight, heartbeat_key
-from orchestrator.client.bounded import PLACES
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client._process.bounded import PLACES
 from orchestrator.client.document import read_document
-from orchestrator.client.health import Answer, CheckState, HealthCheck, Limits
-from orchestrator.client.own_items import RegionItems, Throttled, items_of
-from orchestrator.client.routing import Mode
+from orchestrator.client.health import (
+    Answer,
+    CheckState,
+    HealthCheck,
+    ItemsThrottled,
+    Limits,
+    RegionItems,
+    items_of,
+)
+from orchestrator.client.health._beat import HEALTH_KEY, PeerSight, heartbeat_key
 from orchestrator.local.child import ROOT
 from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
@@ -75,7 +82,7 @@ def test_everything_is_read_in_one_request() -> None:
 
 def test_the_lag_is_unknown_where_a_heartbeat_is_missing_or_its_writer_stalled() -> None:
     at = time.time() - 500
-    own = heard(EAST, 1, us_west_2=Sight(at, at, at + 400))
+    own = heard(EAST, 1, us_west_2=PeerSight(at, at, at + 400))
     items = FakeItems({**own, heartbeat_key(WEST): {"at": at}, heartbeat_key(EUROPE): {"at": 0.0}})
     with viewing(document()) as (view, _):
         answer = told(HealthCheck(EAST, items, view).answer())
@@ -92,7 +99,7 @@ def test_where_nobody_writes_heartbeats_no_lag_is_told() -> None:
 
 def test_the_lag_is_unknown_while_the_table_is_throttled_or_no_document_was_read() -> None:
     items = FakeItems({**heard(EAST, 1), **heard(WEST, 1)})
-    items.trouble = Throttled("too much")
+    items.trouble = ItemsThrottled("too much")
     with viewing(document()) as (view, _):
         answer = HealthCheck(EAST, items, view).answer()
     assert answer.status == 200
@@ -123,7 +130,7 @@ def test_a_missing_item_is_an_answer_too_and_logged_once(caplog: pytest.LogCaptu
 
 def test_a_throttled_table_serves_and_is_told() -> None:
     items = FakeItems()
-    items.trouble = Throttled("ThrottlingException")
+    items.trouble = ItemsThrottled("ThrottlingException")
     answer = HealthCheck(EAST, items).answer()
     assert answer.status == 200
     assert told(answer)["checks"] == {"dynamodb": "throttled"}
@@ -276,7 +283,7 @@ def test_only_the_primary_is_to_have_users() -> None:
 def test_where_all_regions_carry_every_healthy_one_is_to_have_users() -> None:
     with viewing(document(down=[WEST])) as (view, _):
         east, west = (
-            HealthCheck(region, FakeItems(), view, mode=Mode.ACTIVE_ACTIVE)
+            HealthCheck(region, FakeItems(), view, mode=ServiceMode.ACTIVE_ACTIVE)
             for region in (EAST, WEST)
         )
         assert primary(east) == (200, "ok")

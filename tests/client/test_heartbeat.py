@@ -13,11 +13,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.beat import AHEAD, Beat, Sight, heartbeat_key, read_beat
 from orchestrator.client.document import RegionEntry
-from orchestrator.client.health import HealthCheck, Limits
-from orchestrator.client.heartbeat import Heartbeat
-from orchestrator.client.own_items import OwnItems, RegionItems
+from orchestrator.client.health import HealthCheck, Heartbeat, Limits, OwnItems, RegionItems
+from orchestrator.client.health._beat import AHEAD, Beat, PeerSight, heartbeat_key, read_beat
 from orchestrator.local.child import ROOT
 from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
@@ -71,7 +69,7 @@ def test_it_tells_what_it_sees_of_the_others() -> None:
     items = FakeItems({**heard(WEST, 3), heartbeat_key(EUROPE): {"at": 0.0}})
     with viewing(document()) as (view, _):
         Heartbeat(EAST, items, view).beat()
-    assert written(items).seen == {WEST: Sight(written(items, WEST).at), EUROPE: Sight(0.0)}
+    assert written(items).seen == {WEST: PeerSight(written(items, WEST).at), EUROPE: PeerSight(0.0)}
 
 
 class Unreadable(FakeItems):
@@ -88,7 +86,7 @@ def test_what_cannot_be_read_of_others_does_not_keep_it_from_being_written() -> 
     items = Unreadable()
     with viewing(document()) as (view, _):
         assert Heartbeat(EAST, items, view).beat()
-    assert written(items).seen[WEST] == Sight(0.0)
+    assert written(items).seen[WEST] == PeerSight(0.0)
 
 
 class Suspending(FakeItems):
@@ -182,7 +180,7 @@ def test_a_third_region_that_has_a_newer_one_proves_that_replication_is_behind()
         two = Two(view)
         two.write(100, replicate=True)
         two.tables[EAST].trouble = OSError("dead")
-        two.tables[WEST].items.update(heard(EUROPE, 1, us_east_1=Sight(time.time() - 50)))
+        two.tables[WEST].items.update(heard(EUROPE, 1, us_east_1=PeerSight(time.time() - 50)))
         assert two.told() == ("behind", pytest.approx(115, abs=16))
 
 
@@ -239,7 +237,7 @@ def test_when_the_process_that_wrote_it_ends_another_takes_over() -> None:
 FORKED = """
 import gc, os, sys, time
 from contextlib import nullcontext
-from orchestrator.client.heartbeat import Heartbeat
+from orchestrator.client.health import Heartbeat
 from tests.health_parts import FakeItems
 
 items = FakeItems()
@@ -276,7 +274,7 @@ def test_a_real_table_keeps_the_newest_and_counts_them(dynamo: Database) -> None
     items = RegionItems("checkout", EAST, endpoint_url=dynamo.url, session=session())
     now = time.time()
     assert items.read(KEY) == items.read(KEY, heartbeat_key(WEST)) == {}
-    sights = {WEST: Sight(now - 2, now - 1.5, now - 1)}
+    sights = {WEST: PeerSight(now - 2, now - 1.5, now - 1)}
     assert items.beat(KEY, Beat(now, every=5, seen=sights), after=now - 3)
     assert not items.beat(KEY, Beat(now + 1), after=now - 2), "a newer one was not to be written"
     assert not items.beat(KEY, Beat(now - 100), after=now - 103), "an older one wrote over a newer"

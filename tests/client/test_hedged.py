@@ -13,15 +13,15 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from orchestrator.client.breaker import Need
-from orchestrator.client.call import Options, Settings
-from orchestrator.client.calls import Calls
+from orchestrator.client._calls.call import Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.hedges import ENOUGH, HEDGED, Hedges
+from orchestrator.client._calls.routed import PageKey
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client._regions.breaker import Need
+from orchestrator.client._regions.regions import Regions, RoutedRegion
+from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import NoHealthyRegion
-from orchestrator.client.hedges import ENOUGH, HEDGED, Hedges
-from orchestrator.client.regions import Region, Regions
-from orchestrator.client.routed import PageKey
-from orchestrator.client.routing import Mode
-from orchestrator.client.view import DocumentView
 from orchestrator.local.wait import wait_until
 from tests.regional import (
     EAST,
@@ -64,7 +64,7 @@ class Lab:
     def table(self) -> Any:
         return Direct(self.calls, LONG, "orders")
 
-    def region(self, name: str) -> Region:
+    def region(self, name: str) -> RoutedRegion:
         return next(one for one in self.calls._regions.all() if one.name == name)
 
     def hold(self, name: str) -> threading.Event:
@@ -110,7 +110,7 @@ def lab(share: float = 1.0, threads: int = 8, **settings: Any) -> Iterator[Lab]:
         assert first is not None
         regions = Regions(lambda: cast("Any", session))
         regions.prepare(first)
-        given: Any = {"mode": Mode.ACTIVE_PASSIVE, "attempt": PATIENCE} | settings
+        given: Any = {"mode": ServiceMode.ACTIVE_PASSIVE, "attempt": PATIENCE} | settings
         own = Settings(WEST, **given)
         made = Lab(
             source, view, session, hedges, Calls(view, regions, own, lambda: NOW, hedges=hedges)
@@ -283,7 +283,7 @@ def test_what_a_loser_says_is_of_the_request_as_it_was_sent(slow: Lab) -> None:
 # --- who is asked
 
 
-def throttled(region: Region) -> None:
+def throttled(region: RoutedRegion) -> None:
     for _ in range(5):
         region.breakers.read.throttled()
 
@@ -352,7 +352,7 @@ NEVER: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("call", NEVER.values(), ids=NEVER)
 def test_nothing_else_is_ever_hedged(call: Callable[[Any], object]) -> None:
     """It is made in the caller's thread, once, and is not counted as a read that might be."""
-    for one in lab(mode=Mode.ACTIVE_ACTIVE):
+    for one in lab(mode=ServiceMode.ACTIVE_ACTIVE):
         one.know(*HEDGED, "put_item", "update_item", "delete_item", "describe_table")
         threads: list[str] = []
         one[WEST].before = lambda: threads.append(threading.current_thread().name)  # noqa: B023  # used within the turn

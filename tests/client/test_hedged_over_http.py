@@ -15,9 +15,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from orchestrator.client._calls.hedges import ENOUGH
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.client.hedges import ENOUGH
 from orchestrator.client.sources.file import FileSource
 from orchestrator.local.wait import wait_until
 from tests.regional import EAST, PATIENCE, WEST, document, write_whole

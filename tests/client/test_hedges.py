@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.client._calls.hedges import ENOUGH, KEPT, MOST_TOKENS, Estimate, Hedges
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.client.hedges import ENOUGH, KEPT, MOST_TOKENS, Estimate, Hedges
 from tests.regional import EAST, WEST, HeldSource
 
 SECONDS = st.floats(0.001, 10.0)

@@ -10,8 +10,11 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from orchestrator.client.call import Clock, Options, Settings
-from orchestrator.client.calls import Calls
+from orchestrator.client._calls.call import Clock, Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.routing import Consistency, ServiceMode, routes
+from orchestrator.client._keys.home import Homes
+from orchestrator.client._regions.regions import Regions
 from orchestrator.client.document import read_document
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import (
@@ -21,9 +24,6 @@ from orchestrator.client.errors import (
     WriteRefused,
     WriteUnknown,
 )
-from orchestrator.client.home import Homes
-from orchestrator.client.regions import Regions
-from orchestrator.client.routing import Consistency, Mode, routes
 from tests.regional import (
     EAST,
     EUROPE,
@@ -90,7 +90,7 @@ def lab(of: Any = by_first_letter, keys: Any = None, **settings: Any) -> Iterato
     assert view.start().wait_first(PATIENCE)
     session, clock = FakeSession(), Clock(time.monotonic, time.rest)
     regions = Regions(lambda: cast("Any", session), monotonic=time.monotonic)
-    own = Settings(WEST, Mode.ACTIVE_ACTIVE, **({"attempt": 0.2} | settings))
+    own = Settings(WEST, ServiceMode.ACTIVE_ACTIVE, **({"attempt": 0.2} | settings))
     calls = Calls(view, regions, own, lambda: NOW, clock)
     consistent = own.consistency is Consistency.MREC
     homes = Homes(of, {"orders": ("pk",)} if keys is None else keys, consistent=consistent)
@@ -199,10 +199,10 @@ def test_a_home_that_people_have_evacuated_is_left_and_taken_after_all_others(
 
 def test_the_home_of_a_process_that_is_evacuated_is_left_by_writes_alike() -> None:
     body = document(evacuated=[WEST])
-    found = routes(read_document(body), WEST, Mode.ACTIVE_ACTIVE)
+    found = routes(read_document(body), WEST, ServiceMode.ACTIVE_ACTIVE)
     assert found.writes == (EAST, EUROPE, WEST)
     assert found.reads[0] == WEST, "a read there harms nobody"
-    passive = routes(read_document(body), WEST, Mode.ACTIVE_PASSIVE)
+    passive = routes(read_document(body), WEST, ServiceMode.ACTIVE_PASSIVE)
     assert passive.writes == (EAST,)
 
 

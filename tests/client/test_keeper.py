@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.client._calls.keeper import Keeper
+from orchestrator.client._regions.breaker import Breaker, BreakerState, Need
+from orchestrator.client._regions.breakers import Breakers
+from orchestrator.client._regions.regions import RoutedRegion
 from orchestrator.client.allowed import loopback
-from orchestrator.client.breaker import Breaker, BreakerState, Need
-from orchestrator.client.breakers import Breakers
 from orchestrator.client.dynamodb import WRITE_KEY, MultiRegionDynamoDB
 from orchestrator.client.errors import WriteUnknown
-from orchestrator.client.keeper import Keeper
-from orchestrator.client.regions import Region
 from orchestrator.client.sources.file import FileSource
 from orchestrator.local.database import Database
 from orchestrator.local.wait import wait_until
@@ -29,9 +29,9 @@ from tests.station import Asked, Said, Station
 class OneRegion:
     """Stands in for Regions: one of them, whose breaker for writes can be opened."""
 
-    region: Region
+    region: RoutedRegion
 
-    def all(self) -> tuple[Region, ...]:
+    def all(self) -> tuple[RoutedRegion, ...]:
         """It."""
         return (self.region,)
 
@@ -44,7 +44,7 @@ class OneRegion:
 @pytest.fixture
 def one() -> OneRegion:
     """A region that answers."""
-    return OneRegion(Region(EAST, "https://east", FakeDynamo(EAST), Breakers()))
+    return OneRegion(RoutedRegion(EAST, "https://east", FakeDynamo(EAST), Breakers()))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.keys import Keyed, Keyless, keys_of, plain
+from orchestrator.client._keys.keys import Keyed, Keyless, keys_of, plain
 
 A, B, N = {"pk": {"S": "a"}}, {"pk": {"S": "b"}}, {"pk": {"N": "7"}}
 ROW = {"pk": {"S": "a"}, "sk": {"N": "1"}, "what": {"S": "a book"}}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from orchestrator.client.loop import Failing, Loop
+from orchestrator.client._process.loop import Failing, Loop
 from orchestrator.local.wait import wait_until
 from tests.regional import PATIENCE
 

@@ -9,10 +9,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from orchestrator.client.call import Options
+from orchestrator.client._calls.call import Options
+from orchestrator.client._regions.outcome import FailureKind, kind, throttling_reasons, words
+from orchestrator.client._regions.regions import Regions
 from orchestrator.client.errors import WriteUnknown
-from orchestrator.client.outcome import Kind, kind, throttling_reasons, words
-from orchestrator.client.regions import Regions
 from tests.client.parts import ITEM, calls
 from tests.regional import EAST, WEST
 from tests.station import Said, Station
@@ -55,15 +55,15 @@ def test_a_limit_of_a_key_or_a_table_is_no_fault_of_the_region(limit: str, place
     code = "ProvisionedThroughputExceededException"
     found = told(error(code, ThrottlingReasons=reason(name)))
     assert throttling_reasons(found) == (name,)
-    assert kind(found) is Kind.CROWDED
+    assert kind(found) is FailureKind.CROWDED
     assert name in words(found)
 
 
 def test_the_reasons_of_a_throttling_exception_have_another_spelling() -> None:
     """`throttlingReasons`, in this one alone."""
     for name, expected in (
-        ("TableWriteKeyRangeThroughputExceeded", Kind.CROWDED),
-        ("TableWriteAccountLimitExceeded", Kind.THROTTLED),
+        ("TableWriteKeyRangeThroughputExceeded", FailureKind.CROWDED),
+        ("TableWriteAccountLimitExceeded", FailureKind.THROTTLED),
     ):
         found = told(error("ThrottlingException", throttlingReasons=reason(name)))
         assert throttling_reasons(found) == (name,)
@@ -71,9 +71,9 @@ def test_the_reasons_of_a_throttling_exception_have_another_spelling() -> None:
 
 
 def test_throttling_without_a_reason_goes_by_its_code() -> None:
-    assert kind(told(error("ProvisionedThroughputExceededException"))) is Kind.CROWDED
-    assert kind(told(error("RequestLimitExceeded"))) is Kind.THROTTLED
-    assert kind(told(error("ThrottlingException"))) is Kind.THROTTLED
+    assert kind(told(error("ProvisionedThroughputExceededException"))) is FailureKind.CROWDED
+    assert kind(told(error("RequestLimitExceeded"))) is FailureKind.THROTTLED
+    assert kind(told(error("ThrottlingException"))) is FailureKind.THROTTLED
 
 
 ODD = {

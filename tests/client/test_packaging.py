@@ -43,7 +43,7 @@ def test_the_clients_extras_bring_nothing_of_the_functions(extra: str) -> None:
     assert not names(extra) & names("function")
 
 
-@pytest.mark.parametrize("module", ["dynamodb", "health", "heartbeat", "wsgi", "asgi", "testing"])
+@pytest.mark.parametrize("module", ["dynamodb", "document", "health", "wsgi", "asgi", "testing"])
 def test_importing_it_loads_nothing_of_the_functions(module: str) -> None:
     code = _IMPORTS.format(module=f"orchestrator.client.{module}")
     run = [sys.executable, "-c", code]

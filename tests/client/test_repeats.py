@@ -12,7 +12,7 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.repeats import DEEPEST, all_repeatable, repeatable
+from orchestrator.client._keys.repeats import DEEPEST, all_repeatable, repeatable
 from tests.examples import examples
 
 VALUES = {":old": 1, ":new": 2, ":one": 1, ":t": "total", ":me": "me", ":also_new": Decimal("2.0")}

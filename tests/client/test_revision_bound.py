@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from orchestrator.client.source import Fetched
-from orchestrator.client.view import DocumentView
+from orchestrator.client.document import DocumentView, Fetched
 from orchestrator.core.outside.limits import AHEAD, COUNTERS
 from tests.regional import WEST, HeldSource, document
 

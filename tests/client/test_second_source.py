@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.mirrors.redis import RedisMirror
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import SourceUnavailable
-from orchestrator.client.role import Role
-from orchestrator.client.routing import Mode
+from orchestrator.client.health._role import OwnRole
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.redis import RedisSource
-from orchestrator.client.view import DocumentView
 from orchestrator.core.document.codec import encode
 from orchestrator.core.document.public import public_view
 from orchestrator.core.model import State
@@ -185,7 +185,7 @@ def test_a_role_goes_back_with_the_view() -> None:
     view, time = seen_by(first, mirror)
     first.trouble = SourceUnavailable("gone")
     after(view, time, 0)
-    role = Role(WEST, view, Mode.ACTIVE_PASSIVE)
+    role = OwnRole(WEST, view, ServiceMode.ACTIVE_PASSIVE)
     assert role.now().carries
     first.trouble = None
     after(view, time, 2, 2, 30)

@@ -15,12 +15,12 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.client.call import OnStale, Options, Settings
-from orchestrator.client.calls import Calls
+from orchestrator.client._calls.call import OnStale, Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client._regions.regions import Regions
+from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import RegionError
-from orchestrator.client.regions import Regions
-from orchestrator.client.routing import Mode
-from orchestrator.client.view import DocumentView
 from orchestrator.local.wait import wait_until
 from tests.regional import EAST, PATIENCE, WEST, Direct, FakeSession, FakeTime, HeldSource, document
 
@@ -43,7 +43,7 @@ class Application:
         self.begun, self.refused = 0, 0
         self.last: dict[str, int] = {}
         regions = Regions(lambda: cast("Any", FakeSession()))
-        settings = Settings(WEST, Mode.ACTIVE_PASSIVE, on_stale=on_stale)
+        settings = Settings(WEST, ServiceMode.ACTIVE_PASSIVE, on_stale=on_stale)
         calls = Calls(self.view.start(), regions, settings, lambda: datetime.now(UTC))
         self._table = Direct(calls, Options(deadline=0.1), "orders")
         self._stopping = threading.Event()

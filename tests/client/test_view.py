@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.call import Options, Settings
-from orchestrator.client.calls import Calls
-from orchestrator.client.document import Document, read_document
+from orchestrator.client._calls.call import Options, Settings
+from orchestrator.client._calls.calls import Calls
+from orchestrator.client._calls.routing import ServiceMode
+from orchestrator.client._regions.regions import Regions
+from orchestrator.client.document import Document, DocumentView, read_document
 from orchestrator.client.errors import SourceUnavailable
-from orchestrator.client.regions import Regions
-from orchestrator.client.routing import Mode
-from orchestrator.client.view import DocumentView
 from orchestrator.core.outside.reading import Corrupt
 from orchestrator.local.wait import wait_until
 from tests.regional import (
@@ -203,7 +202,7 @@ def test_no_request_waits_for_a_source_that_hangs() -> None:
     with view(source, interval=0.01) as seen:
         assert seen.wait_first(5)
         regions = Regions(lambda: cast("Any", session))
-        calls = Calls(seen, regions, Settings(WEST, Mode.ACTIVE_PASSIVE), lambda: NOW)
+        calls = Calls(seen, regions, Settings(WEST, ServiceMode.ACTIVE_PASSIVE), lambda: NOW)
         table = Direct(calls, Options(), "orders")
         table.get_item(Key={})
         table.put_item(Item={})

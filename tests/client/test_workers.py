@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.client.workers import Workers
+from orchestrator.client._process.workers import Workers
 from orchestrator.local.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +131,7 @@ def test_a_thread_that_outlives_a_fork_takes_no_part_in_the_child() -> None:
 def test_a_job_that_hangs_does_not_keep_the_process_from_ending() -> None:
     code = """
 import threading
-from orchestrator.client.workers import Workers
+from orchestrator.client._process.workers import Workers
 assert Workers(1).take(threading.Event().wait)
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=PATIENCE)

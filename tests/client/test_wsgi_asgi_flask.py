@@ -15,10 +15,9 @@ from flask import Flask
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.client import asgi as asgi_form
 from orchestrator.client import wsgi as wsgi_form
-from orchestrator.client.endpoint import PATHS, Endpoint
 from orchestrator.client.flask import blueprint
-from orchestrator.client.health import HealthCheck, Limits
-from orchestrator.client.own_items import RegionItems
+from orchestrator.client.health import HealthCheck, Limits, RegionItems
+from orchestrator.client.health._endpoint import PATHS, Endpoint
 from orchestrator.core.model import Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.ask import ask

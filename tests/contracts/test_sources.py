@@ -28,10 +28,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from orchestrator.client.document import Fetched, Source
 from orchestrator.client.errors import SourceUnavailable
-from orchestrator.client.source import Fetched, Source
 from orchestrator.client.sources import source
-from orchestrator.client.sources.fetching import LARGEST, WHOLE
+from orchestrator.client.sources._fetching import LARGEST, WHOLE
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.gcs import GcsSource
 from orchestrator.client.sources.http import HttpSource

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.client.document import read_document
-from orchestrator.client.sources import fetching
+from orchestrator.client.sources import _fetching
 from orchestrator.core.document.codec import decode, encode
 from orchestrator.core.document.size import fitted
 from orchestrator.core.health.incidents import assess, live, status
@@ -40,7 +40,7 @@ def size(world: Loop) -> int:
 
 
 def test_writer_and_readers_go_by_the_same_numbers() -> None:
-    assert limits.WRITTEN * 4 <= limits.READ == fetching.LARGEST
+    assert limits.WRITTEN * 4 <= limits.READ == _fetching.LARGEST
     document = encode(loop().state)
     padded = document + b" " * (limits.READ - len(document))
     assert read_document(padded) == read_document(document)

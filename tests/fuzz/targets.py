@@ -18,7 +18,8 @@ from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.adapters.health_answer import BODY_BYTES, probe_of, read_json, role_of
-from orchestrator.client.document import HIGHEST, Document, read_document
+from orchestrator.client.document import Document, read_document
+from orchestrator.client.document._entries import HIGHEST
 from orchestrator.client.sources import source
 from orchestrator.config import load
 from orchestrator.config.kinds import _group, _health_url, _redis, _state

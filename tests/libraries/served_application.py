@@ -14,13 +14,11 @@ import traceback
 from flask import Flask
 
 from orchestrator.client.allowed import loopback
+from orchestrator.client.document import DocumentView
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.flask import blueprint
-from orchestrator.client.health import HealthCheck
-from orchestrator.client.heartbeat import Heartbeat
-from orchestrator.client.own_items import RegionItems
+from orchestrator.client.health import HealthCheck, Heartbeat, RegionItems
 from orchestrator.client.sources.file import FileSource
-from orchestrator.client.view import DocumentView
 
 HOME, TABLE = "us-east-1", "checkout"
 LOADED_IN = os.getpid()

@@ -10,8 +10,8 @@ import os
 import re
 from urllib.parse import SplitResult, unquote
 
-from orchestrator.client.source import Source
-from orchestrator.client.sources.fetching import WHOLE
+from orchestrator.client.document import Source
+from orchestrator.client.sources._fetching import WHOLE
 from orchestrator.client.sources.file import FileSource
 from orchestrator.client.sources.gcs import GcsSource
 from orchestrator.client.sources.http import HttpSource

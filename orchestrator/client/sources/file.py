@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchestrator.client.document import Fetched
 from orchestrator.client.errors import Silence, SourceUnavailable
-from orchestrator.client.source import Fetched
-from orchestrator.client.sources.fetching import LARGEST, WHOLE, Looking, too_large
+from orchestrator.client.sources._fetching import LARGEST, WHOLE, Looking, too_large
 
 
 class FileSource:
-    """Implements `orchestrator.client.source.Source`. seconds: for a whole look."""
+    """Implements `orchestrator.client.document.Source`. seconds: for a whole look."""
 
     def __init__(self, path: Path | str, *, seconds: float = WHOLE) -> None:
         self._path = Path(path)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from orchestrator.client.document import Fetched
 from orchestrator.client.errors import Silence, SourceUnavailable
-from orchestrator.client.source import Fetched
-from orchestrator.client.sources.fetching import WHOLE, Looking, PerProcess, told
+from orchestrator.client.sources._fetching import WHOLE, Looking, PerProcess, told
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -23,7 +23,7 @@ would go on for two minutes where that is not permitted."""
 
 
 class GcsSource:
-    """Implements `orchestrator.client.source.Source`.
+    """Implements `orchestrator.client.document.Source`.
 
     bucket, object: as in `gs://bucket/object`. credentials: default: Application Default
     Credentials; they need `storage.objects.get`. seconds: for a whole look.

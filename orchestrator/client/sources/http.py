@@ -18,9 +18,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult
 
+from orchestrator.client.document import Fetched
 from orchestrator.client.errors import Silence, SourceUnavailable
-from orchestrator.client.source import Fetched
-from orchestrator.client.sources.fetching import (
+from orchestrator.client.sources._fetching import (
     LARGEST,
     WHOLE,
     Looking,
@@ -40,7 +40,7 @@ _OK, _UNCHANGED, _REDIRECTS = 200, 304, range(300, 400)
 
 
 class HttpSource:
-    """Implements `orchestrator.client.source.Source`.
+    """Implements `orchestrator.client.document.Source`.
 
     headers: sent with every request, such as `Authorization`; a function is asked each time, for
     tokens that expire. cafile: certificates to trust in place of the system's. seconds: for a whole
@@ -150,7 +150,7 @@ class HttpSource:
         return None if mark == known else Fetched(body, mark, _told_at(response))
 
     def _made(self) -> HTTPConnection:
-        from orchestrator.client.connections import (  # urllib3 is imported with the first
+        from orchestrator.client._regions.connections import (  # urllib3 is imported with the first
             SharingConnection,
             SharingTlsConnection,
         )

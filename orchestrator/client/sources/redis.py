@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.client.document import Fetched
 from orchestrator.client.errors import Silence, SourceUnavailable
-from orchestrator.client.source import Fetched
-from orchestrator.client.sources.fetching import WHOLE, Looking, PerProcess, cause, told
+from orchestrator.client.sources._fetching import WHOLE, Looking, PerProcess, cause, told
 from orchestrator.core.outside.redis_url import RedisUrl
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RedisSource:
-    """Implements `orchestrator.client.source.Source`.
+    """Implements `orchestrator.client.document.Source`.
 
     url: where the server is. password: in place of the URL's own. key: of the hash. cafile:
     certificates to trust in place of the system's, for `rediss`. seconds: for a whole look.

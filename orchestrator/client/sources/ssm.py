@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from orchestrator.client.document import Fetched
 from orchestrator.client.errors import Silence, SourceUnavailable
-from orchestrator.client.source import Fetched
-from orchestrator.client.sources.fetching import WHOLE, Looking, PerProcess, told
+from orchestrator.client.sources._fetching import WHOLE, Looking, PerProcess, told
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -26,7 +26,7 @@ _REFUSED = frozenset(
 
 
 class SsmSource:
-    """Implements `orchestrator.client.source.Source`.
+    """Implements `orchestrator.client.document.Source`.
 
     parameter: its whole name, as `/failover/checkout`. region: of the Parameter Store. session:
     makes the boto3 session, once in each process; default: one with boto3's own credentials, which
@@ -77,7 +77,7 @@ class SsmSource:
         from boto3.session import Session  # imported with the client above
         from botocore.config import Config  # as above
 
-        from orchestrator.client.regions import share_time  # as above
+        from orchestrator.client._regions.regions import share_time  # as above
 
         session = self._session() if self._session else Session()
         config = Config(

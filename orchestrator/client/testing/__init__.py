@@ -10,7 +10,7 @@ pass, and it imports nothing that a test brings (moto, pytest). What it hands ou
 production runs; only the wire beneath it, the document and the clock are its own.
 """
 
-from orchestrator.client.testing.faults import (
+from orchestrator.client.testing._faults import (
     Answers,
     Fault,
     LostAnswers,
@@ -19,8 +19,8 @@ from orchestrator.client.testing.faults import (
     Throttled,
     Unreachable,
 )
-from orchestrator.client.testing.memory import MemorySource
-from orchestrator.client.testing.regions import FakeRegions
+from orchestrator.client.testing._memory import MemorySource
+from orchestrator.client.testing._regions import FakeRegions
 
 __all__ = [
     "Answers",

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.client import attempt
-from orchestrator.client.breaker import Need
-from orchestrator.client.call import Options
+from orchestrator.client._calls.call import Options
+from orchestrator.client._calls.keeper import Keeper
+from orchestrator.client._regions import attempt
+from orchestrator.client._regions.breaker import Need
 from orchestrator.client.errors import NoHealthyRegion, RegionError, WriteUnknown
-from orchestrator.client.keeper import Keeper
 from tests.client.faults.modes import MODES, Mode, Pace
 from tests.client.faults.world import world
 from tests.client.parts import ITEM, calls

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from orchestrator.client.call import Options
+from orchestrator.client._calls.call import Options
 from orchestrator.client.errors import NoHealthyRegion
 from orchestrator.local.loopback import free_port, url_of
 from tests.client.parts import calls

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from orchestrator.client._calls.routing import ServiceMode as Sharing
 from orchestrator.client.errors import RegionError, WriteUnknown
-from orchestrator.client.routing import Mode as Sharing
 from tests.client.faults.modes import Mode, says
 from tests.client.faults.proxy import Act, Exchange, error, well
 from tests.client.faults.world import ITEM, World, world

@@ -10,9 +10,9 @@ from typing import Any
 
 import boto3
 
+from orchestrator.client._calls.routing import ServiceMode as Sharing
+from orchestrator.client.document import DocumentView
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.client.routing import Mode as Sharing
-from orchestrator.client.view import DocumentView
 from tests.client.faults.modes import Mode
 from tests.client.faults.proxy import Proxy
 from tests.regional import EAST, PATIENCE, REGIONS, HeldSource, document

@@ -1,0 +1,1 @@
+"""Private: what a request is about: its keys, their home, what may be sent again."""

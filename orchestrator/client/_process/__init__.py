@@ -1,0 +1,1 @@
+"""Private: what a process does to threads: forks, freezes, work that hangs."""
