@@ -10,7 +10,7 @@ from typing import Protocol
 
 from orchestrator.core.model import AlertClosed, AlertOpened, Command, Probe, Signal, Wish
 from orchestrator.drill.phrases import Act, length
-from orchestrator.drill.world import (
+from orchestrator.drill.virtual_world import (
     COMPUTE_API,
     FAILING,
     MONITORING,
@@ -18,7 +18,7 @@ from orchestrator.drill.world import (
     STATE_BUCKET,
     TIMEOUT,
     Killed,
-    World,
+    VirtualWorld,
     after,
 )
 
@@ -26,7 +26,7 @@ from orchestrator.drill.world import (
 class Stage(Protocol):
     """Where acts are carried out. began: when each incident did. ids: for commands."""
 
-    world: World
+    world: VirtualWorld
     began: dict[str, datetime]
     ids: count[int]
 

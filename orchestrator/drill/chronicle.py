@@ -9,13 +9,13 @@ from datetime import timedelta
 from orchestrator.core.document import trigger
 from orchestrator.core.model import Json, Signal, Stored, Tick
 from orchestrator.drill.expectations import refusals
-from orchestrator.drill.world import START, World
+from orchestrator.drill.virtual_world import START, VirtualWorld
 from orchestrator.flow.journal import record
 from orchestrator.flow.pipeline import Report
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChronicleLine:
     """One line of what happened. kind: act, decision, note, error or broken."""
 
     at: timedelta
@@ -28,8 +28,8 @@ class Line:
 class Chronicle:
     """One run, told. newest: the decision that said something last. pages, said: all so far."""
 
-    world: World
-    lines: list[Line] = field(default_factory=list)
+    world: VirtualWorld
+    lines: list[ChronicleLine] = field(default_factory=list)
     newest: Json = field(default_factory=dict)
     pages: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Chronicle:
 
     def note(self, kind: str, text: str) -> None:
         """One line."""
-        self.lines.append(Line(self.world.now - START, kind, text))
+        self.lines.append(ChronicleLine(self.world.now - START, kind, text))
 
     def once(self, kind: str, text: str) -> None:
         """One line, unless the same was said before, whatever its numbers."""
@@ -62,7 +62,7 @@ class Chronicle:
         for decision in self._recorded() or self._refused(signal, report):
             self._known.add(str(decision["id"]))
             self.newest = decision
-            self.lines.append(Line(self.world.now - START, "decision", "", decision))
+            self.lines.append(ChronicleLine(self.world.now - START, "decision", "", decision))
 
     def _recorded(self) -> list[Json]:
         history = self.world.state.history if self.world.state else ()

@@ -11,7 +11,14 @@ from typing import ParamSpec, TypeVar
 from orchestrator.core.document.codec import decode
 from orchestrator.core.model import Json, Part, Probe, Role, Routing, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.drill.world import COMPUTE_API, MONITORING, STATE_BUCKET, TIMEOUT, WELL, World
+from orchestrator.drill.virtual_world import (
+    COMPUTE_API,
+    MONITORING,
+    STATE_BUCKET,
+    TIMEOUT,
+    WELL,
+    VirtualWorld,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +44,7 @@ class AtOnce(ThreadPoolExecutor):
 class Bucket:
     """Implements `orchestrator.ports.Objects` over a world whose bucket can be gone."""
 
-    world: World
+    world: VirtualWorld
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         """The object, or None. Raises Unavailable while the bucket is gone."""
@@ -65,7 +72,7 @@ class Bucket:
 class Balancer:
     """Implements `orchestrator.ports.Traffic` over a world whose Compute API can be gone."""
 
-    world: World
+    world: VirtualWorld
 
     def read(self, name: str) -> Routing:
         """The resource. Raises Unavailable while the API is gone."""
@@ -111,7 +118,7 @@ class Balancer:
 class Prober:
     """Implements `orchestrator.ports.Prober`: one orchestrator's own look at the regions."""
 
-    world: World
+    world: VirtualWorld
     number: int
 
     def probe(self, regions: Iterable[Region]) -> Mapping[str, Probe]:
@@ -141,7 +148,7 @@ class Prober:
 class Checks:
     """Implements `orchestrator.ports.Checks`: Monitoring's checkers see what the users see."""
 
-    world: World
+    world: VirtualWorld
 
     def verdicts(self, regions: Iterable[Region], now: datetime) -> Mapping[str, Probe]:
         """What the users of each region get."""

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core.model import Json
-from orchestrator.drill.schema import NOBODY, ExpectModel
-from orchestrator.drill.world import World
+from orchestrator.drill.scenario_schema import NOBODY, ExpectModel
+from orchestrator.drill.virtual_world import VirtualWorld
 
 MANY = 20
 """More texts than these are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Snapshot:
     """What can be seen when a step has been taken.
 
     decision: the newest that said anything. told: it in sentences. pages, lines: all so far.
     """
 
-    world: World
+    world: VirtualWorld
     decision: Json
     told: Sequence[str]
     pages: Sequence[str]
     lines: Sequence[str]
 
 
-def broken(expect: ExpectModel, sight: Sight) -> Iterator[str]:
+def broken(expect: ExpectModel, sight: Snapshot) -> Iterator[str]:
     """Every expectation that does not hold: its name, what is so, and what was expected."""
     yield from _plain(expect, sight)
     yield from _traffic(expect, sight)
@@ -52,7 +52,7 @@ def refusals(decision: Json) -> set[str]:
     return {str(one["rule"]) for one in listed if not one["passed"]}
 
 
-def _plain(expect: ExpectModel, sight: Sight) -> Iterator[str]:
+def _plain(expect: ExpectModel, sight: Snapshot) -> Iterator[str]:
     """What is simply equal, or not."""
     for name, is_so in _seen(sight).items():
         expected = getattr(expect, name)
@@ -65,7 +65,7 @@ def _plain(expect: ExpectModel, sight: Sight) -> Iterator[str]:
             yield f"health of {region} is {entry.status if entry else 'unknown'}, expected {status}"
 
 
-def _seen(sight: Sight) -> Mapping[str, object]:
+def _seen(sight: Snapshot) -> Mapping[str, object]:
     world, state = sight.world, sight.world.state
     frozen = state is not None and state.freeze is not None and state.freeze.until > world.now
     return {
@@ -81,13 +81,13 @@ def _seen(sight: Sight) -> Mapping[str, object]:
     }
 
 
-def _fenced(world: World, now: datetime) -> str:
+def _fenced(world: VirtualWorld, now: datetime) -> str:
     regions = world.state.regions if world.state else {}
     fenced = (n for n, entry in regions.items() if entry.fenced_until and entry.fenced_until > now)
     return next(fenced, NOBODY)
 
 
-def _traffic(expect: ExpectModel, sight: Sight) -> Iterator[str]:
+def _traffic(expect: ExpectModel, sight: Snapshot) -> Iterator[str]:
     world = sight.world
     if expect.serving is not None:
         yield from _named("serving", expect.serving, world.serving)

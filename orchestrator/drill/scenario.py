@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from orchestrator.config import load as load_config
 from orchestrator.core.exceptions import BadConfig, FailoverError, Problem
 from orchestrator.core.policy import Service
-from orchestrator.drill.schema import ScenarioModel, StepModel, problem
+from orchestrator.drill.scenario_schema import ScenarioModel, StepModel, problem
 
 SERVICE = "checkout"
 """The one service of every scenario."""

@@ -17,12 +17,12 @@ from itertools import count
 from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json, Signal, Tick
 from orchestrator.drill.acts import perform
-from orchestrator.drill.chronicle import Chronicle, Line
+from orchestrator.drill.chronicle import Chronicle, ChronicleLine
 from orchestrator.drill.clouds import AtOnce, Balancer, Bucket, Checks, Prober
-from orchestrator.drill.expectations import Sight, broken
+from orchestrator.drill.expectations import Snapshot, broken
 from orchestrator.drill.scenario import Scenario
-from orchestrator.drill.schema import StepModel
-from orchestrator.drill.world import PUBSUB, START, Killed, World, after
+from orchestrator.drill.scenario_schema import StepModel
+from orchestrator.drill.virtual_world import PUBSUB, START, Killed, VirtualWorld, after
 from orchestrator.flow.context import Context
 from orchestrator.flow.pipeline import handle
 from orchestrator.flow.rescue import restore
@@ -35,11 +35,11 @@ Tell = Callable[[Json, datetime], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DrillResult:
     """The result of a scenario: the timeline, and every expectation that did not hold."""
 
     scenario: Scenario
-    lines: tuple[Line, ...]
+    lines: tuple[ChronicleLine, ...]
     broken: tuple[str, ...]
 
     @property
@@ -48,7 +48,7 @@ class Result:
         return not self.broken
 
 
-def run(scenario: Scenario, tell: Tell) -> Result:
+def run(scenario: Scenario, tell: Tell) -> DrillResult:
     """Play the scenario. tell: how a decision reads, for the expectation `explains`."""
     return Run(scenario, tell).play()
 
@@ -57,7 +57,7 @@ class Run:
     """One scenario under way. Implements `orchestrator.drill.acts.Stage`."""
 
     def __init__(self, scenario: Scenario, tell: Tell) -> None:
-        self.scenario, self.world = scenario, World(scenario.service)
+        self.scenario, self.world = scenario, VirtualWorld(scenario.service)
         self.began: dict[str, datetime] = {}
         self.ids = count(1)
         self._tell = tell
@@ -67,7 +67,7 @@ class Run:
         self._order, self._signals = count(1), count(1)
         self._contexts = [self._context(n + 1) for n in range(scenario.orchestrators)]
 
-    def play(self) -> Result:
+    def play(self) -> DrillResult:
         """Everything in its time, until the last step."""
         every, last = self.scenario.tick_every, self.scenario.steps[-1].at
         if every:
@@ -76,7 +76,9 @@ class Run:
         for number, step in enumerate(self.scenario.steps, 1):
             self._push(after(step.at), True, partial(self._take, number, step))
         self._until(after(last))
-        return Result(self.scenario, tuple(self._told.lines), (*self._broken, *self.world.faults))
+        return DrillResult(
+            self.scenario, tuple(self._told.lines), (*self._broken, *self.world.faults)
+        )
 
     def at(self, time: datetime, what: Callable[[], None]) -> None:
         """Have this happen at that time, before a step of the same time."""
@@ -140,7 +142,7 @@ class Run:
             {"service": self.scenario.service.name, **chronicle.newest} if chronicle.newest else {}
         )
         sentences = self._tell(newest, self.world.now) if newest else ()
-        sight = Sight(self.world, chronicle.newest, sentences, chronicle.pages, chronicle.said)
+        sight = Snapshot(self.world, chronicle.newest, sentences, chronicle.pages, chronicle.said)
         for text in broken(step.expect, sight) if step.expect else ():
             chronicle.note("broken", text)
             self._broken.append(f"step {number} (at {clock(step.at)}): {text}")

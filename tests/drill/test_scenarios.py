@@ -15,8 +15,8 @@ from orchestrator.cli.words import sentences
 from orchestrator.drill.clouds import Balancer
 from orchestrator.drill.phrases import FORMS, TAILS, length, read
 from orchestrator.drill.scenario import BadScenario, load, read_scenario
-from orchestrator.drill.schema import ExpectModel, ScenarioModel
-from orchestrator.drill.virtual import Result, Run, run
+from orchestrator.drill.scenario_schema import ExpectModel, ScenarioModel
+from orchestrator.drill.virtual import DrillResult, Run, run
 
 FOLDER = Path(__file__).parents[2] / "examples" / "drills"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -32,7 +32,7 @@ expect = { traffic = "us-west-2", epoch = 1 }
 """
 
 
-def played(text: str) -> Result:
+def played(text: str) -> DrillResult:
     """A scenario, run."""
     return run(load(text, "test"), sentences.tell)
 

@@ -30,7 +30,7 @@ NO_IAM = "not checked: an emulator has no IAM and accepts everybody"
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class AccessGate:
     """One thing that some may do. verb: what, as in "who may publish".
 
     harmless: roles that do not give it. inherited: roles of the project that do.
@@ -42,12 +42,12 @@ class Gate:
 
 
 BASIC = frozenset({"roles/editor", "roles/owner"})
-PUBLISH = Gate(
+PUBLISH = AccessGate(
     "publish to",
     frozenset({"roles/viewer", "roles/pubsub.viewer", "roles/pubsub.subscriber"}),
     BASIC | {"roles/pubsub.publisher", "roles/pubsub.editor", "roles/pubsub.admin"},
 )
-INVOKE = Gate(
+INVOKE = AccessGate(
     "call",
     frozenset({"roles/viewer", "roles/run.viewer", "roles/run.sourceViewer"}),
     BASIC
@@ -59,7 +59,7 @@ INVOKE = Gate(
         "roles/cloudfunctions.admin",
     },
 )
-WRITE = Gate(
+WRITE = AccessGate(
     "write",
     frozenset(
         {
@@ -127,7 +127,7 @@ def _bucket(state: str, found: Access) -> list[Finding]:
 
 
 def _policy(
-    what: str, gate: Gate, read: Callable[[], Grants | None], expected: Collection[str] = ()
+    what: str, gate: AccessGate, read: Callable[[], Grants | None], expected: Collection[str] = ()
 ) -> Finding:
     """A finding on one policy. expected: the only members that should be in it, where known."""
     try:
@@ -139,7 +139,9 @@ def _policy(
     return _judged(what, gate, [one for one in grants if one.members], expected)
 
 
-def _judged(what: str, gate: Gate, grants: Collection[Grant], expected: Collection[str]) -> Finding:
+def _judged(
+    what: str, gate: AccessGate, grants: Collection[Grant], expected: Collection[str]
+) -> Finding:
     able = _sorted(gate, grants)
     if able.public:
         detail = f"everybody may {gate.verb} it: {_list(able.public)}"
@@ -174,7 +176,7 @@ def _compared(
     return Finding(ALL, what, Level.OK, everyone)
 
 
-def _sorted(gate: Gate, grants: Collection[Grant]) -> _Sorted:
+def _sorted(gate: AccessGate, grants: Collection[Grant]) -> _Sorted:
     """Members that a role makes able to do it, by what they are. An unknown role counts as able."""
     found = _Sorted()
     for grant in grants:
@@ -299,13 +301,13 @@ def _project(found: Access) -> list[Finding]:
     return [_inherited(verb, gate, grants, custom) for verb, gate in gates.items()]
 
 
-def _gives(grant: Grant, gate: Gate) -> bool:
+def _gives(grant: Grant, gate: AccessGate) -> bool:
     """Whether a role of the project gives it. For everybody, any role that nobody knows counts."""
     unknown = not grant.role.startswith("roles/")
     return grant.role in gate.inherited or (unknown and not PUBLIC.isdisjoint(grant.members))
 
 
-def _inherited(verb: str, gate: Gate, grants: Grants, custom: int) -> Finding:
+def _inherited(verb: str, gate: AccessGate, grants: Grants, custom: int) -> Finding:
     giving = [one for one in grants if _gives(one, gate) and one.members]
     judged = _judged(f"who may {verb} by the project's policy", gate, giving, ())
     unread = f". {custom} custom roles are not read" if custom else ""

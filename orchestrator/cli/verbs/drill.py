@@ -17,9 +17,9 @@ from orchestrator.cli.verb import verb
 from orchestrator.cli.words import gates, sentences
 from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import Json
-from orchestrator.drill.chronicle import Line
+from orchestrator.drill.chronicle import ChronicleLine
 from orchestrator.drill.scenario import read_scenario
-from orchestrator.drill.virtual import Result, clock, run
+from orchestrator.drill.virtual import DrillResult, clock, run
 
 _STYLES = {"broken": "bold red", "error": "red", "note": "yellow"}
 _INDENT = " " * 13
@@ -46,19 +46,19 @@ def drill(session: Session, files: tuple[Path, ...]) -> bool:
     return all(_is_held(found) for found in results.values())
 
 
-def _run(file: Path) -> Result | FailoverError:
+def _run(file: Path) -> DrillResult | FailoverError:
     try:
         return run(read_scenario(file), sentences.tell)
     except FailoverError as error:
         return error
 
 
-def _is_held(found: Result | FailoverError) -> bool:
-    return isinstance(found, Result) and found.held
+def _is_held(found: DrillResult | FailoverError) -> bool:
+    return isinstance(found, DrillResult) and found.held
 
 
-def _show_any(session: Session, file: Path, found: Result | FailoverError) -> None:
-    if isinstance(found, Result):
+def _show_any(session: Session, file: Path, found: DrillResult | FailoverError) -> None:
+    if isinstance(found, DrillResult):
         _show(session, file, found)
         return
     session.say(f"{file}: cannot be run", "bold red")
@@ -66,7 +66,7 @@ def _show_any(session: Session, file: Path, found: Result | FailoverError) -> No
     session.say()
 
 
-def _show(session: Session, file: Path, result: Result) -> None:
+def _show(session: Session, file: Path, result: DrillResult) -> None:
     session.say(f"{file}: {result.scenario.title}", "bold")
     session.say(f"  {' '.join(result.scenario.promise.split())}")
     for line in result.lines:
@@ -80,7 +80,7 @@ def _show(session: Session, file: Path, result: Result) -> None:
     session.say()
 
 
-def _told(line: Line) -> Iterator[str]:
+def _told(line: ChronicleLine) -> Iterator[str]:
     """A line in words: a decision with the rules that refused and what was paged."""
     if not line.decision:
         yield f"BROKEN: {line.text}" if line.kind == "broken" else line.text
@@ -93,7 +93,7 @@ def _told(line: Line) -> Iterator[str]:
         yield "   A human is paged."
 
 
-def _view(file: Path, result: Result | FailoverError, session: Session) -> Json:
+def _view(file: Path, result: DrillResult | FailoverError, session: Session) -> Json:
     if isinstance(result, FailoverError):
         return {"file": str(file), "held": False, "error": error_of(result, session)}
     return {
@@ -106,6 +106,6 @@ def _view(file: Path, result: Result | FailoverError, session: Session) -> Json:
     }
 
 
-def _line_view(line: Line) -> Json:
+def _line_view(line: ChronicleLine) -> Json:
     told = {"decision": line.decision} if line.decision else {"text": line.text}
     return {"at": line.at.total_seconds(), "kind": line.kind, **told}

@@ -94,7 +94,7 @@ def _document(service: Service, objects: MemoryObjects) -> State | None:
     return codec.decode(got[0], service.name) if got else None
 
 
-class Stage:
+class ReplayStage:
     """One service's world in memory, on a clock that the messages turn."""
 
     def __init__(self, service: Service, probes: Mapping[str, Verdict], log: Session) -> None:
@@ -172,7 +172,7 @@ def replay(
     known = {name for service in services.values() for name in service.names}
     for wrong in sorted(set(probes) - known):
         raise click.UsageError(f"there is no region {wrong!r}{meant(wrong, sorted(known))}")
-    stages = {name: Stage(service, probes, session) for name, service in services.items()}
+    stages = {name: ReplayStage(service, probes, session) for name, service in services.items()}
     told: list[Json] = []
     fine = True
     for file in files:
@@ -203,7 +203,7 @@ def _only_faults(session: Session) -> Log:
     return log
 
 
-def _taken(to: Addressed, stages: Mapping[str, Stage], at: datetime | None) -> Json:
+def _taken(to: Addressed, stages: Mapping[str, ReplayStage], at: datetime | None) -> Json:
     try:
         return stages[to.service].take(to.signal, at or _when(to.signal))
     except FailoverError as error:

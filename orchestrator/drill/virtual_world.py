@@ -39,7 +39,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class World:
+class VirtualWorld:
     """One service's world.
 
     documents: every one, and when it was written. held: what an application knows that reads no
