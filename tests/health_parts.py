@@ -17,8 +17,8 @@ from orchestrator.client.allowed import loopback
 from orchestrator.client.document import DocumentView
 from orchestrator.client.health._beat import HEALTH_KEY, Beat, PeerSight, heartbeat_key, read_beat
 from orchestrator.client.health._own_items import Item
-from orchestrator.local.loopback import HOST, free_port, url_of
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.wait import wait_until
 from tests.regional import EAST, HeldSource, document
 
 if TYPE_CHECKING:

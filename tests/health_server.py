@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from orchestrator.local.loopback import HOST, url_of
+from orchestrator.local.process.loopback import HOST, url_of
 
 Behaviour = Callable[[socket.socket, "Server"], None]
 

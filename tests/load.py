@@ -22,8 +22,8 @@ from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import RegionError
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.database import Database
-from orchestrator.local.replicator import Replicator
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.dynamodb.replicator import Replicator
 from tests.regional import EAST, REGIONS, WEST, document, write_whole
 
 LAG = 0.1

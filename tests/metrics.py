@@ -13,8 +13,8 @@ from google.cloud.monitoring_v3.services.metric_service.transports import (
     MetricServiceGrpcTransport,
 )
 
-from orchestrator.local.metric_service import MetricService
-from orchestrator.local.monitoring import Monitoring, Result, Vantage
+from orchestrator.local.monitoring.metric_service import MetricService
+from orchestrator.local.monitoring.monitoring import CheckResult, Monitoring, Vantage
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 PROJECT = "projects/laptop"
@@ -34,7 +34,7 @@ class Watched:
         at = datetime.now(UTC) - timedelta(seconds=ago)
         told = [True] * passing + [False] * failing
         for vantage, passed in zip(Vantage, told, strict=False):
-            result = Result(at, vantage, region, passed, "200" if passed else "503")
+            result = CheckResult(at, vantage, region, passed, "200" if passed else "503")
             self.monitoring._results.append(result)
 
 

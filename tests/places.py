@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import ask
-from orchestrator.local.child import Child
-from orchestrator.local.gcs import FakeGcs
-from orchestrator.local.loopback import HOST, free_port
+from orchestrator.local.google.storage import FakeGcs
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.child import Child
+from orchestrator.local.process.loopback import HOST, free_port
 from tests.station import Asked, Said, Station
 
 PASSWORD = "mögen: @/täten"

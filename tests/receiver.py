@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from orchestrator.local.loopback import HOST, url_of
+from orchestrator.local.process.loopback import HOST, url_of
 
 
 class _Server(ThreadingHTTPServer):

@@ -21,7 +21,7 @@ from orchestrator.client._keys.batches import merged
 from orchestrator.client._keys.home import Homes
 from orchestrator.client.document import DocumentView, Fetched
 from orchestrator.client.errors import SourceUnavailable
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 EAST, WEST, EUROPE = REGIONS

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from orchestrator.local.loopback import HOST, free_port, url_of
+from orchestrator.local.process.loopback import HOST, free_port, url_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from orchestrator.aws_identity import (
     session,
 )
 from orchestrator.aws_identity.fetch import _Fetch
-from orchestrator.local.child import ROOT
-from orchestrator.local.loopback import HOST, free_port
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.loopback import HOST, free_port
 from tests.places import moto_station
 from tests.station import Asked, BadSocket, Said, Station, hang
 

@@ -17,7 +17,7 @@ from cloudevents.http import CloudEvent
 import main
 from orchestrator import entry
 from orchestrator.core.exceptions import BadConfig, Unavailable
-from orchestrator.local.gcs import FakeGcs
+from orchestrator.local.google.storage import FakeGcs
 from orchestrator.wiring import Wiring
 
 

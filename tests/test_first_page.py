@@ -14,8 +14,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client
 
-from orchestrator.local.child import ROOT
-from orchestrator.local.gcs import FakeGcs
+from orchestrator.local.google.storage import FakeGcs
+from orchestrator.local.process.child import ROOT
 from tests.regional import document
 from tests.terraform.runner import copy_repository
 

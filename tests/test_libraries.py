@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.client._calls.routed import OLDEST
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 
 LIBRARIES = ROOT / "tests" / "libraries"
 UNREACHABLE = re.compile(

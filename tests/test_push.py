@@ -21,7 +21,7 @@ from orchestrator.adapters.gcp.certificates import LEAST, GoogleCertificates
 from orchestrator.core.exceptions import BadConfig, Forbidden, Unavailable
 from orchestrator.intake import admission
 from orchestrator.intake.admission import Expectation, admit, expected
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from orchestrator.wiring import Wiring
 from tests.test_entry import alert, configured, document, lines, message
 from tests.tokens import (

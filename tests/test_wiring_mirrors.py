@@ -12,7 +12,7 @@ import yaml
 
 from orchestrator.adapters.mirrors.redis import RedisMirror
 from orchestrator.adapters.mirrors.ssm import SsmMirror
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from orchestrator.wiring import Wiring
 from tests.fakes import configuration
 from tests.places import moto_station

@@ -13,8 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
-from orchestrator.local.database import Database
-from orchestrator.local.replicator import Replicator
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.dynamodb.replicator import Replicator
 
 REGIONS = ("us-east-1", "us-west-2")
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.local.backend_services import merge_patch
-from orchestrator.local.notification import UptimeCheck
-from orchestrator.local.wire import API_ROOT, Json, JsonObject
+from orchestrator.local.balancer.backend_services import merge_patch
+from orchestrator.local.monitoring.notification import UptimeCheck
+from orchestrator.local.rpc.wire import API_ROOT, Json, JsonObject
 
 PROJECT = "laptop"
 SERVICE = "checkout"
@@ -21,9 +21,9 @@ TOPICS = {
 }
 """The names of the topics that the orchestrator takes from and publishes to, by their part."""
 
-Lever = Literal["capacity", "membership"]
-Mode = Literal["active-passive", "active-active"]
-Standby = Literal["drained", "attached"]
+LeverName = Literal["capacity", "membership"]
+ModeName = Literal["active-passive", "active-active"]
+StandbyName = Literal["drained", "attached"]
 
 PRIMARY_PATH = "/healthz/primary"
 """What a region answers 200 to only while it carries the traffic."""
@@ -53,11 +53,11 @@ class Blueprint:
     has its full capacity at all times, and the load balancer's health check keeps the standbys out.
     """
 
-    lever: Lever
-    mode: Mode
+    lever: LeverName
+    mode: ModeName
     sites: tuple[Site, ...]
     state: str
-    standby: Standby = "drained"
+    standby: StandbyName = "drained"
 
     def failover(self, overrides: Mapping[str, Json]) -> JsonObject:
         """The content of `failover.yaml`; `overrides` is merged into it (None removes a key)."""

@@ -14,13 +14,13 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from orchestrator.local.blueprint import TOPICS
-from orchestrator.local.dead_letters import DeadLetterPolicy
-from orchestrator.local.google_emulator import GoogleEmulator
-from orchestrator.local.loopback import HOST
-from orchestrator.local.pubsub import Pubsub
-from orchestrator.local.pubsub_server import PubsubServer
-from orchestrator.local.push import Delivery, Form, Message, Subscription
-from orchestrator.local.topic import Topic
+from orchestrator.local.process.loopback import HOST
+from orchestrator.local.pubsub.dead_letters import DeadLetterPolicy
+from orchestrator.local.pubsub.google_emulator import GoogleEmulator
+from orchestrator.local.pubsub.pubsub import Pubsub
+from orchestrator.local.pubsub.pubsub_server import PubsubServer
+from orchestrator.local.pubsub.push import Delivery, Form, PushedMessage, Subscription
+from orchestrator.local.pubsub.push_topic import PushTopic
 
 DEAD_LETTERS = "failover-dead-letters"
 
@@ -42,13 +42,13 @@ class Messaging:
         dead_letter_after: int | None = None,
     ) -> None:
         self.host = f"{HOST}:{port}"
-        self.dead_letters = Topic(DEAD_LETTERS)
+        self.dead_letters = PushTopic(DEAD_LETTERS)
         policy = None
         if dead_letter_after is not None:
             policy = DeadLetterPolicy(self.dead_letters, dead_letter_after)
-        self.alerts = Topic(TOPICS["alerts"], *_counted(alerts, policy))
-        self.control = Topic(TOPICS["control"], *_counted(control, policy))
-        self.events = Topic(TOPICS["events"])
+        self.alerts = PushTopic(TOPICS["alerts"], *_counted(alerts, policy))
+        self.control = PushTopic(TOPICS["control"], *_counted(control, policy))
+        self.events = PushTopic(TOPICS["events"])
         # closed in the reverse order: the courier of another topic may just forward a dead letter
         self.pubsub = Pubsub((self.dead_letters, self.events, self.control, self.alerts))
         self.server = PubsubServer(self.pubsub, port)
@@ -78,7 +78,7 @@ class Messaging:
         self.emulator.publish(self.alerts.path, self.alerts.message(body).data)
         return ()
 
-    def published_events(self) -> tuple[Message, ...]:
+    def published_events(self) -> tuple[PushedMessage, ...]:
         """What was published to the events topic so far."""
         if self.emulator is None:
             return self.events.messages

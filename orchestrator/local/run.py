@@ -24,13 +24,13 @@ from orchestrator.core.document import trigger
 from orchestrator.core.model import DecisionOutcome
 from orchestrator.core.outside.shown import shown
 from orchestrator.core.rule import recorded_line
-from orchestrator.local.ask import ask
-from orchestrator.local.blueprint import SERVICE, Lever, Mode
-from orchestrator.local.customer import Customer
-from orchestrator.local.google_emulator import EmulatorMissing
-from orchestrator.local.traffic_record import Outage, Sample, outages, segments, served
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.blueprint import SERVICE, LeverName, ModeName
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.google_emulator import EmulatorMissing
+from orchestrator.local.users.customer import Customer
+from orchestrator.local.users.traffic_record import Outage, Sample, outages, segments, served
+from orchestrator.local.world import LaptopWorld
 
 CALM = 40
 """User requests in a row that must succeed before the story goes on."""
@@ -45,7 +45,7 @@ PATIENCE = 60.0
 class Story:
     """One run: the world, the screen, and the time since the first user."""
 
-    def __init__(self, world: World, console: Console) -> None:
+    def __init__(self, world: LaptopWorld, console: Console) -> None:
         self._world = world
         self._console = console
         self._customer = Customer(world.load_balancer.url, "ada")
@@ -204,7 +204,7 @@ def _times(found: Sequence[Outage], first: float) -> Table:
     return table
 
 
-def tell(world: World, console: Console, mode: Mode) -> bool:
+def tell(world: LaptopWorld, console: Console, mode: ModeName) -> bool:
     """Tell the whole story; True when the users were served again each time."""
     story = Story(world, console)
     names = tuple(world.regions)
@@ -258,10 +258,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         " Envoy, a Cloud Storage server, a Compute API, the function under functions-framework\n",
         highlight=False,
     )
-    lever, mode = cast("Lever", options.lever), cast("Mode", options.mode)
+    lever, mode = cast("LeverName", options.lever), cast("ModeName", options.mode)
     try:
         emulator: bool = options.pubsub_emulator
-        with World(lever=lever, mode=mode, pace=PACE, pubsub_emulator=emulator, data=True) as world:
+        with LaptopWorld(
+            lever=lever, mode=mode, pace=PACE, pubsub_emulator=emulator, data=True
+        ) as world:
             served_again = tell(world, console, mode)
     except EmulatorMissing as error:
         console.print(f"[bold red]{plain(error)}[/]", highlight=False)

@@ -1,6 +1,6 @@
 """The laptop world for people: how to reach its parts, and what to try on them.
 
-It must not start or change anything but through `World`.
+It must not start or change anything but through `LaptopWorld`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from orchestrator.local.blueprint import PROJECT, SERVICE, Lever, Mode
-from orchestrator.local.gcloud import environment as gcloud_environment
-from orchestrator.local.region import Region
-from orchestrator.local.world import World
+from orchestrator.local.blueprint import PROJECT, SERVICE, LeverName, ModeName
+from orchestrator.local.google.gcloud import environment as gcloud_environment
+from orchestrator.local.region.region import LocalRegion
+from orchestrator.local.world import LaptopWorld
 
 _ALERT = Path(__file__).parents[2] / "examples" / "alerts" / "primary-down.json"
 
@@ -31,9 +31,9 @@ class Serving:
 @contextmanager
 def world(lever: str, mode: str, pace: float, *, pubsub_emulator: bool) -> Iterator[Serving]:
     """A world with users, uptime checks and a tick's function, as long as the block lasts."""
-    made = World(
-        lever=cast("Lever", lever),
-        mode=cast("Mode", mode),
+    made = LaptopWorld(
+        lever=cast("LeverName", lever),
+        mode=cast("ModeName", mode),
         pace=pace,
         controls=1,
         pubsub_emulator=pubsub_emulator,
@@ -43,7 +43,7 @@ def world(lever: str, mode: str, pace: float, *, pubsub_emulator: bool) -> Itera
         yield Serving(environment(running), examples(running))
 
 
-def environment(running: World) -> dict[str, str]:
+def environment(running: LaptopWorld) -> dict[str, str]:
     """What `failoverctl` and every other client needs to find this world."""
     return {
         "FAILOVER_CONFIG": str(running.config),
@@ -55,7 +55,7 @@ def environment(running: World) -> dict[str, str]:
     }
 
 
-def examples(running: World) -> dict[str, str]:
+def examples(running: LaptopWorld) -> dict[str, str]:
     """Lines to paste into a shell."""
     urls = " ".join(region.url for region in running.regions.values())
     gcloud = gcloud_environment(running.load_balancer.api_url, PROJECT, running.folder)
@@ -92,7 +92,7 @@ def examples(running: World) -> dict[str, str]:
     }
 
 
-def _behave(region: Region, status: int) -> str:
+def _behave(region: LocalRegion, status: int) -> str:
     """The line that has a region answer everybody so from now on."""
     told = json.dumps({"health_status": status, "serve_status": status})
     return f"curl -s -X POST {region.url}_laptop/behave -d '{told}'"

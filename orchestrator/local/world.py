@@ -1,6 +1,6 @@
 """The whole laptop world, composed: regions, load balancer, Cloud Storage, functions and users.
 
-    with World(lever="capacity") as world:
+    with LaptopWorld(lever="capacity") as world:
         world.regions["us-east-1"].kill()
         world.push(opened(world.check("us-east-1"), "0.abc", datetime.now(UTC)))
 
@@ -20,44 +20,44 @@ from typing import Any, Literal, Self
 
 import yaml
 
-from orchestrator.local.ask import answers
+from orchestrator.local.balancer.load_balancer import LoadBalancer
 from orchestrator.local.blueprint import (
     PROJECT,
     SERVICE,
     Blueprint,
-    Lever,
-    Mode,
-    Standby,
+    LeverName,
+    ModeName,
+    StandbyName,
 )
-from orchestrator.local.child import ROOT
-from orchestrator.local.function import Function
-from orchestrator.local.gcs import FakeGcs
-from orchestrator.local.google_emulator import GoogleEmulator
-from orchestrator.local.load_balancer import LoadBalancer
-from orchestrator.local.loopback import HOST, free_port
+from orchestrator.local.dynamodb.replicator import Replicator
+from orchestrator.local.google.function import Function
+from orchestrator.local.google.storage import FakeGcs
 from orchestrator.local.messaging import Messaging, check_emulator_can
-from orchestrator.local.metric_service import MetricService
-from orchestrator.local.monitoring import Monitoring
-from orchestrator.local.notification import UptimeCheck
-from orchestrator.local.permissions import Role, compute, storage
-from orchestrator.local.proxy import FaultProxy, Hook
-from orchestrator.local.push import Delivery, Form, Message, Subscription
-from orchestrator.local.region import Region
-from orchestrator.local.regions import make_document, replicator, shop_settings, sites
-from orchestrator.local.replicator import Replicator
-from orchestrator.local.topic import Topic
-from orchestrator.local.traffic import Traffic
-from orchestrator.local.wait import wait_until
-from orchestrator.local.wire import Json
+from orchestrator.local.monitoring.metric_service import MetricService
+from orchestrator.local.monitoring.monitoring import Monitoring
+from orchestrator.local.monitoring.notification import UptimeCheck
+from orchestrator.local.process.ask import answers
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.loopback import HOST, free_port
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.google_emulator import GoogleEmulator
+from orchestrator.local.pubsub.push import Delivery, Form, PushedMessage, Subscription
+from orchestrator.local.pubsub.push_topic import PushTopic
+from orchestrator.local.region.all_regions import make_document, replicator, shop_settings, sites
+from orchestrator.local.region.region import LocalRegion
+from orchestrator.local.rpc.permissions import IamRole, compute, storage
+from orchestrator.local.rpc.proxy import FaultProxy, Hook
+from orchestrator.local.rpc.wire import Json
+from orchestrator.local.users.user_traffic import UserTraffic
 
 BUCKET = "laptop-failover"
 CHECK_TIMEOUT = 30
 """Seconds of Cloud Monitoring that an uptime check may take: at a pace of 60, half a second."""
 
-_Part = Function | LoadBalancer | Region
+_Part = Function | LoadBalancer | LocalRegion
 
 
-class World:
+class LaptopWorld:
     """One service in several regions, what serves it and who uses it. A context manager.
 
     `lever`, `mode`, `regions` (the preferred one first) and `overrides` (merged into
@@ -80,28 +80,28 @@ class World:
     orchestrator's own, and has one of `controls` at least.
     """
 
-    regions: dict[str, Region]
+    regions: dict[str, LocalRegion]
     functions: tuple[Function, ...]
     load_balancer: LoadBalancer
     gcs: FakeGcs | None
     gcs_proxies: tuple[FaultProxy, ...]
     compute_proxies: tuple[FaultProxy, ...]
     controls: tuple[Function, ...]
-    topic: Topic
-    control: Topic
+    topic: PushTopic
+    control: PushTopic
     messaging: Messaging
-    traffic: Traffic
+    traffic: UserTraffic
     monitoring: Monitoring | None
     metrics: MetricService | None
-    role: Role | None
+    role: IamRole | None
     replicator: Replicator | None
     folder: Path
 
     def __init__(  # noqa: PLR0913 - each is a wish of its own, and has a default
         self,
         *,
-        lever: Lever = "capacity",
-        mode: Mode = "active-passive",
+        lever: LeverName = "capacity",
+        mode: ModeName = "active-passive",
         regions: Sequence[str] = ("us-east-1", "us-west-2", "eu-west-1"),
         state: Literal["gcs", "file"] = "gcs",
         functions: int = 1,
@@ -117,7 +117,7 @@ class World:
         dead_letter_after: int | None = None,
         pubsub_emulator: bool = False,
         permissions: AbstractSet[str] | None = None,
-        standby: Standby = "drained",
+        standby: StandbyName = "drained",
         data: bool = False,
     ) -> None:
         if pubsub_emulator:
@@ -135,7 +135,7 @@ class World:
         self._pace = pace
         self._dead_letter_after = dead_letter_after
         self._emulated = pubsub_emulator
-        self.role = None if permissions is None else Role(permissions)
+        self.role = None if permissions is None else IamRole(permissions)
         self._life = ExitStack()  # what `__exit__` undoes, last first
 
     def __enter__(self) -> Self:
@@ -186,7 +186,7 @@ class World:
         """
         return self.messaging.publish(body, message_id)
 
-    def events(self) -> tuple[Message, ...]:
+    def events(self) -> tuple[PushedMessage, ...]:
         """What was published to the events topic so far; `json()` of each reads its data."""
         return self.messaging.published_events()
 
@@ -226,7 +226,7 @@ class World:
         gcs = self.gcs.url if self.gcs else ""
         state = f"gs://{BUCKET}" if gcs else (folder / "state").as_uri()
         shop = shop_settings(state, self._mode, gcs) if self._data else None
-        self.regions = {name: Region(name, folder, shop) for name in self._region_names}
+        self.regions = {name: LocalRegion(name, folder, shop) for name in self._region_names}
         self.replicator = replicator(self.regions.values())
         self._blueprint = self._draw(state)
         content = self._blueprint.failover(self._overrides)
@@ -243,7 +243,7 @@ class World:
         self.messaging = self._messaging()
         self.messaging.pubsub.role = self.role
         self.topic, self.control = self.messaging.alerts, self.messaging.control
-        self.traffic = Traffic(self.load_balancer.url, self._rate)
+        self.traffic = UserTraffic(self.load_balancer.url, self._rate)
 
     def _draw(self, state: str) -> Blueprint:
         found = sites(self.regions.values())
@@ -267,7 +267,7 @@ class World:
     def _build_proxies(self, stack: ExitStack) -> None:
         """Between functions and servers: a guard where a role is given, before it the faults."""
 
-        def guarded(url: str, guard: Callable[[Role], Hook]) -> str:
+        def guarded(url: str, guard: Callable[[IamRole], Hook]) -> str:
             return stack.enter_context(FaultProxy(url, guard(self.role))).url if self.role else url
 
         def before(url: str) -> tuple[FaultProxy, ...]:

@@ -14,8 +14,8 @@ from orchestrator.addresses import Address, resolve
 from orchestrator.core.health.incidents import believable, is_blind
 from orchestrator.core.model import NoAnswer, Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.local.loopback import HOST, free_port, url_of
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.wait import wait_until
 from tests.health_server import (
     CONTINUE,
     ENDLESS_HEADERS,

@@ -17,7 +17,7 @@ from orchestrator.adapters.probe import HttpProber
 from orchestrator.addresses import Address, Resolve, by_turns
 from orchestrator.core.model import NoAnswer, Probe, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.local.loopback import free_port
+from orchestrator.local.process.loopback import free_port
 from tests.health_server import Server, answer, hang, reset, serve, silent
 
 __all__ = ["serve"]  # a fixture

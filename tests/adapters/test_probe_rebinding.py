@@ -18,7 +18,7 @@ from orchestrator.addresses import Address
 from orchestrator.config import load
 from orchestrator.core.model import Part, Probe, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.local.loopback import HOST
+from orchestrator.local.process.loopback import HOST
 from orchestrator.wiring import Wiring
 from tests.fakes import configuration
 from tests.station import Said, Station

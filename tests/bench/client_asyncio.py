@@ -28,7 +28,7 @@ from botocore.config import Config
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
 from tests.regional import EAST, document, write_whole
 
 KEY = {"pk": "order#1"}

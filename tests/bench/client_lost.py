@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.client._calls.routing import ServiceMode as Sharing
-from orchestrator.local.database import Database
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.wait import wait_until
 from tests.client.faults.modes import Mode, says
 from tests.client.faults.proxy import Exchange, error, well
 from tests.client.faults.world import World, session, world

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli.app import cli
 from orchestrator.local.serving import environment
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(150)]
 
@@ -30,33 +30,33 @@ LOOKING = (("status",), ("explain",), ("plan",), ("check",), ("history",))
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[LaptopWorld]:
     """A world with a document, no uptime checks and no users."""
-    with World(controls=1, traffic_rate=0) as made:
+    with LaptopWorld(controls=1, traffic_rate=0) as made:
         assert made.tick().acknowledged
         yield made
 
 
 @pytest.fixture(autouse=True)
-def _well_again(world: World) -> Iterator[None]:
+def _well_again(world: LaptopWorld) -> Iterator[None]:
     yield
     requests.delete(_controls(world), timeout=5)
 
 
-def _controls(world: World) -> str:
+def _controls(world: LaptopWorld) -> str:
     return f"{world.load_balancer.api_url}/_laptop/faults"
 
 
-def _fault(world: World, **fault: Any) -> None:  # any JSON
+def _fault(world: LaptopWorld, **fault: Any) -> None:  # any JSON
     """The Compute API commits this, again and again."""
     requests.post(_controls(world), json=[{"times": 100, **fault}], timeout=5).raise_for_status()
 
 
-def _run(world: World, *arguments: str) -> Result:
+def _run(world: LaptopWorld, *arguments: str) -> Result:
     return CliRunner().invoke(cli, [*arguments], env=environment(world))
 
 
-def test_check_says_that_an_emulator_takes_whoever_reaches_it(world: World) -> None:
+def test_check_says_that_an_emulator_takes_whoever_reaches_it(world: LaptopWorld) -> None:
     """What it says of this world is true of it: there is no IAM, and nothing is found closed."""
     findings = json.loads(_run(world, "check", "--json").stdout)["findings"]
     found = [one for one in findings if one["what"].startswith("who may")]
@@ -66,7 +66,7 @@ def test_check_says_that_an_emulator_takes_whoever_reaches_it(world: World) -> N
     }
 
 
-def test_without_rights_every_verb_says_so_and_what_to_do(world: World) -> None:
+def test_without_rights_every_verb_says_so_and_what_to_do(world: LaptopWorld) -> None:
     _fault(world, kind="status", status=403, reason="forbidden", message="Required compute.get")
     for verb in LOOKING:
         found = _run(world, *verb)
@@ -81,7 +81,7 @@ def test_without_rights_every_verb_says_so_and_what_to_do(world: World) -> None:
     assert "403" in view["error"]["message"]
 
 
-def test_a_frozen_server_costs_no_verb_more_than_a_moment(world: World) -> None:
+def test_a_frozen_server_costs_no_verb_more_than_a_moment(world: LaptopWorld) -> None:
     _fault(world, kind="delay", seconds=40)
     for verb in (("check",), ("explain",)):
         found = _run(world, *verb, "--json")
@@ -89,7 +89,7 @@ def test_a_frozen_server_costs_no_verb_more_than_a_moment(world: World) -> None:
 
 
 def test_a_control_topic_that_is_gone_is_named_with_what_to_do(
-    world: World, tmp_path: Path
+    world: LaptopWorld, tmp_path: Path
 ) -> None:
     file = tmp_path / "failover.yaml"
     text = world.config.read_text().replace("failover-control", "failover-lost")

@@ -13,7 +13,7 @@ import yaml
 from orchestrator.cli.check.copies import mirrors
 from orchestrator.cli.check.finding import Level
 from orchestrator.core.exceptions import Unavailable
-from orchestrator.local.loopback import HOST, free_port
+from orchestrator.local.process.loopback import HOST, free_port
 from tests.cli.desk import Desk
 from tests.fakes import FakeMirror, Lab, lab
 from tests.places import PASSWORD, RedisServer, redis_server

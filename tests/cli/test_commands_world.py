@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli.app import cli
 from orchestrator.local.blueprint import SERVICE
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.rpc.wire import Json
 from orchestrator.local.serving import environment
-from orchestrator.local.wait import wait_until
-from orchestrator.local.wire import Json
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 
 pytestmark = [pytest.mark.world, pytest.mark.long, pytest.mark.timeout(150)]
 
@@ -35,14 +35,14 @@ DONE = ("--apply", "--reason", "a drill")
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[LaptopWorld]:
     """Two functions take every alert and command."""
-    with World(functions=2, controls=2, overrides=QUICK) as made:
+    with LaptopWorld(functions=2, controls=2, overrides=QUICK) as made:
         made.tick()
         yield made
 
 
-def run(world: World, *arguments: str) -> Result:
+def run(world: LaptopWorld, *arguments: str) -> Result:
     """One command line."""
     found = CliRunner().invoke(cli, [*arguments], env=environment(world))
     assert "Traceback" not in found.output
@@ -50,7 +50,7 @@ def run(world: World, *arguments: str) -> Result:
 
 
 @pytest.mark.long
-def test_a_graceful_failover_and_failback_lose_no_user_request(world: World) -> None:
+def test_a_graceful_failover_and_failback_lose_no_user_request(world: LaptopWorld) -> None:
     before = len(world.traffic.samples)
     found = run(world, "failover", SERVICE, "--to", "us-west-2", *DONE)
     assert found.exit_code == 0, found.output
@@ -67,7 +67,7 @@ def test_a_graceful_failover_and_failback_lose_no_user_request(world: World) -> 
     assert all(sample.ok for sample in world.traffic.samples[before:])
 
 
-def test_two_functions_carry_one_command_out_once(world: World) -> None:
+def test_two_functions_carry_one_command_out_once(world: LaptopWorld) -> None:
     epoch = world.document()["epoch"]
     found = run(world, "failover", SERVICE, "--to", "eu-west-1", "--now", *DONE, "--json")
     assert found.exit_code == 0, found.output
@@ -79,7 +79,7 @@ def test_two_functions_carry_one_command_out_once(world: World) -> None:
     run(world, "failback", SERVICE, "--now", *DONE)
 
 
-def test_commands_that_race_are_each_decided_on_what_the_other_left(world: World) -> None:
+def test_commands_that_race_are_each_decided_on_what_the_other_left(world: LaptopWorld) -> None:
     def begin(region: str) -> subprocess.Popen[str]:
         words = ["failover", SERVICE, "--to", region, "--now", "--direct", *DONE]
         return subprocess.Popen(

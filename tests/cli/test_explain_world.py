@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli.app import cli
 from orchestrator.local.blueprint import SERVICE
-from orchestrator.local.notification import closed, opened, trial
+from orchestrator.local.monitoring.notification import closed, opened, trial
+from orchestrator.local.rpc.wire import Json
 from orchestrator.local.serving import environment
-from orchestrator.local.wire import Json
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(120)]
 
@@ -26,7 +26,7 @@ ONE_PROBE: dict[str, Json] = {"services": {SERVICE: {"policy": {"recovery_probes
 class Seat:
     """A person beside a world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LaptopWorld) -> None:
         self.world = world
 
     def run(self, *arguments: str) -> Result:
@@ -58,7 +58,7 @@ class Seat:
 @pytest.fixture
 def seat() -> Iterator[Seat]:
     """A world with a function for alerts, one for ticks, and no uptime checks."""
-    with World(controls=1, traffic_rate=0, overrides=ONE_PROBE) as world:
+    with LaptopWorld(controls=1, traffic_rate=0, overrides=ONE_PROBE) as world:
         yield Seat(world)
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from orchestrator.cli.app import cli
 from orchestrator.cli.verb import Verbs
 from orchestrator.core.document.codec import decode
-from orchestrator.local.loopback import free_port
+from orchestrator.local.process.loopback import free_port
 from tests.cli.desk import ALERTS, Desk, encoded
 from tests.fakes import configuration
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
 from tests.regional import EAST
 
 

@@ -15,7 +15,7 @@ from urllib3.exceptions import NameResolutionError
 from orchestrator.addresses import Address
 from orchestrator.client._regions.connections import SharingConnection
 from orchestrator.client._regions.regions import client_config, share_time
-from orchestrator.local.loopback import free_port
+from orchestrator.local.process.loopback import free_port
 from tests.health_parts import session
 from tests.health_server import Server, answer, serve, silent
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from orchestrator.client._process.patched import words
 from orchestrator.client.testing import FakeRegions
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from tests.client.test_testing import EAST, TABLE, WEST
 
 GUIDE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")

@@ -21,9 +21,9 @@ from orchestrator.client.document import DocumentView
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import NoHealthyRegion, UnfitBotocore, WriteUnknown
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.child import ROOT
-from orchestrator.local.database import Database
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.wait import wait_until
 from tests.regional import EAST, WEST, document, two_servers, write_whole
 from tests.station import BadSocket, Said, Station, hang
 

@@ -21,7 +21,7 @@ from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import NoHealthyRegion, Outcome
 from orchestrator.client.sources.file import FileSource
 from orchestrator.core.outside.reading import Corrupt
-from orchestrator.local.loopback import HOST
+from orchestrator.local.process.loopback import HOST
 from tests.health_parts import session
 from tests.regional import EAST, WEST, HeldSource, document, write_whole
 from tests.station import Said, Station

@@ -21,8 +21,8 @@ import pytest
 from orchestrator.client.document import read_document
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.health import HealthCheck
-from orchestrator.local.child import ROOT
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.child import ROOT
 from tests.health_parts import FakeItems, at_once, session, viewing
 from tests.regional import EAST, document
 

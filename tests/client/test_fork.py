@@ -19,7 +19,7 @@ from orchestrator.client._process import patched
 from orchestrator.client._process.fork import Background, Gate, work
 from orchestrator.client._process.patched import must_be_early, refuse_later_patching, words
 from orchestrator.client.errors import PatchedLate
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from tests.regional import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")

@@ -23,8 +23,8 @@ from orchestrator.client._regions.regions import Regions
 from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import StaleDocument
 from orchestrator.client.health._role import OwnRole
-from orchestrator.local.child import ROOT
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.wait import wait_until
 from tests.regional import (
     EAST,
     PATIENCE,

@@ -26,9 +26,9 @@ from orchestrator.client.health import (
     items_of,
 )
 from orchestrator.client.health._beat import HEALTH_KEY, PeerSight, heartbeat_key
-from orchestrator.local.child import ROOT
-from orchestrator.local.database import Database
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.wait import wait_until
 from tests.health_parts import FakeItems, at_once, heard, session, shown, viewing
 from tests.regional import EAST, EUROPE, REGIONS, WEST, document
 from tests.station import BadSocket, hang, trickle
@@ -420,7 +420,7 @@ def test_a_server_that_hangs_or_trickles_is_given_up_on(behave: Any) -> None:
 FORKED = """
 import os, sys, threading
 from orchestrator.client.health import HealthCheck, Limits
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.health_parts import FakeItems
 
 items = FakeItems()

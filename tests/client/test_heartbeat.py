@@ -16,9 +16,9 @@ import pytest
 from orchestrator.client.document import RegionEntry
 from orchestrator.client.health import HealthCheck, Heartbeat, Limits, OwnItems, RegionItems
 from orchestrator.client.health._beat import AHEAD, Beat, PeerSight, heartbeat_key, read_beat
-from orchestrator.local.child import ROOT
-from orchestrator.local.database import Database
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.wait import wait_until
 from tests.health_parts import FakeItems, at_once, beat_item, heard, session, viewing
 from tests.regional import EAST, EUROPE, WEST, document
 

@@ -22,7 +22,7 @@ from orchestrator.client._regions.breaker import Need
 from orchestrator.client._regions.regions import Regions, RoutedRegion
 from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import NoHealthyRegion
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.regional import (
     EAST,
     EUROPE,

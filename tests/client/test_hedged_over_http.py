@@ -19,7 +19,7 @@ from orchestrator.client._calls.hedges import ENOUGH
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.regional import EAST, PATIENCE, WEST, document, write_whole
 from tests.station import Asked, BadSocket, Said, Station, hang
 

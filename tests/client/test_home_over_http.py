@@ -13,7 +13,7 @@ from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import HomeError
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
 from tests.regional import EAST, WEST, document, two_servers, write_whole
 
 pytestmark = pytest.mark.world

@@ -18,8 +18,8 @@ from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import WRITE_KEY, MultiRegionDynamoDB
 from orchestrator.client.errors import WriteUnknown
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.database import Database
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.wait import wait_until
 from tests.forwarding import forward
 from tests.regional import EAST, FakeDynamo, answer, document, write_whole
 from tests.station import Asked, Said, Station

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from orchestrator.client._process.loop import Failing, Loop
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.regional import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.database import Database
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.wait import wait_until
 from tests.load import Load, regions
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]

@@ -11,7 +11,7 @@ from orchestrator.client._process.once import WELL, Once, kind_of
 from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import Silence, SourceUnavailable
 from orchestrator.client.health import HealthCheck, Heartbeat, Limits
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.health_parts import FakeItems
 from tests.regional import EAST, PATIENCE, HeldSource, answer, document
 

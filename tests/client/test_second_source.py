@@ -19,8 +19,8 @@ from orchestrator.core.document.codec import encode
 from orchestrator.core.document.public import public_view
 from orchestrator.core.model import State
 from orchestrator.core.outside.redis_url import read_redis_url
-from orchestrator.local.loopback import HOST
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.loopback import HOST
+from orchestrator.local.process.wait import wait_until
 from tests.fakes import lab
 from tests.places import PASSWORD, RedisServer, redis_server
 from tests.regional import EAST, WEST, FakeTime, HeldSource, document

@@ -21,7 +21,7 @@ from orchestrator.client._calls.routing import ServiceMode
 from orchestrator.client._regions.regions import Regions
 from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import RegionError
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.regional import EAST, PATIENCE, WEST, Direct, FakeSession, FakeTime, HeldSource, document
 
 INTERVAL, STALENESS = 0.05, 1000.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 
 pytestmark = [pytest.mark.long, pytest.mark.client, pytest.mark.timeout(300)]
 APPLICATION = Path(__file__).with_name("typed_application.py")

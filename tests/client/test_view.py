@@ -20,7 +20,7 @@ from orchestrator.client._regions.regions import Regions
 from orchestrator.client.document import Document, DocumentView, read_document
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.core.outside.reading import Corrupt
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.regional import (
     EAST,
     PATIENCE,

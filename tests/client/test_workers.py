@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.client._process.workers import Workers
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0

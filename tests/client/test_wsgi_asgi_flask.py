@@ -20,9 +20,9 @@ from orchestrator.client.health import HealthCheck, Limits, RegionItems
 from orchestrator.client.health._endpoint import PATHS, Endpoint
 from orchestrator.core.model import Verdict
 from orchestrator.core.policy import Region
-from orchestrator.local.ask import ask
-from orchestrator.local.database import Database
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.wait import wait_until
 from tests.health_parts import FakeItems, asgi, at_once, heard, session, viewing, wsgi
 from tests.regional import EAST, WEST, document
 

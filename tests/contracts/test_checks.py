@@ -16,8 +16,8 @@ from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.health.second import Sight
 from orchestrator.core.model import Probe, Verdict
 from orchestrator.core.policy import Region
-from orchestrator.local.loopback import HOST, free_port
-from orchestrator.local.permissions import Role
+from orchestrator.local.process.loopback import HOST, free_port
+from orchestrator.local.rpc.permissions import IamRole
 from orchestrator.ports import Checks
 from tests.fakes import FakeChecks
 from tests.metrics import REGIONS, Watched, serving
@@ -168,7 +168,7 @@ def test_a_service_that_is_gone_is_silence_with_its_reason() -> None:
 
 def test_what_is_refused_is_silence_with_its_reason() -> None:
     watched = Watched()
-    watched.service.role = Role(())
+    watched.service.role = IamRole(())
     with serving(watched) as service:
         found = verdict(
             UptimeChecks("laptop", AnonymousCredentials, service.host, PATIENT), region(EAST)

@@ -12,9 +12,9 @@ from google.auth.credentials import AnonymousCredentials
 
 from orchestrator.adapters.gcp.gauges import MOST, CustomMetrics
 from orchestrator.core.exceptions import Unavailable
-from orchestrator.local.loopback import HOST, free_port
-from orchestrator.local.metric_service import MetricService
-from orchestrator.local.permissions import Role
+from orchestrator.local.monitoring.metric_service import MetricService
+from orchestrator.local.process.loopback import HOST, free_port
+from orchestrator.local.rpc.permissions import IamRole
 from orchestrator.ports import Gauge, Gauges
 from tests.fakes import FakeGauges
 from tests.metrics import Watched, serving
@@ -129,6 +129,6 @@ def test_whatever_fails_is_unavailable_with_its_reason() -> None:
     with pytest.raises(Unavailable, match="no Google credentials"):
         CustomMetrics("laptop", "x", none, None).write(gauges(1), before)
     watched = Watched()
-    watched.service.role = Role(())
+    watched.service.role = IamRole(())
     with serving(watched) as service, pytest.raises(Unavailable, match=r"timeSeries\.create"):
         metrics(service).write(gauges(1), before)

@@ -21,8 +21,8 @@ from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.sources.ssm import SsmSource
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.outside.redis_url import read_redis_url
-from orchestrator.local.child import ROOT
-from orchestrator.local.loopback import HOST, free_port
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.loopback import HOST, free_port
 from orchestrator.ports import Mirror
 from tests.fakes import FakeMirror
 from tests.places import (

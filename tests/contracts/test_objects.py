@@ -19,8 +19,8 @@ from orchestrator.adapters.gcp.objects import GcsObjects
 from orchestrator.adapters.local.files import KEPT_VERSIONS, FileObjects
 from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.exceptions import Conflict, NoStore, Unavailable
-from orchestrator.local.gcs import FakeGcs
-from orchestrator.local.loopback import free_port, url_of
+from orchestrator.local.google.storage import FakeGcs
+from orchestrator.local.process.loopback import free_port, url_of
 from orchestrator.ports import Objects, Store
 
 BUCKET = "laptop-failover"

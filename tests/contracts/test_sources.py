@@ -38,10 +38,10 @@ from orchestrator.client.sources.http import HttpSource
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.sources.ssm import SsmSource
 from orchestrator.core.outside.redis_url import read_redis_url
-from orchestrator.local.child import ROOT
-from orchestrator.local.gcs import FakeGcs
-from orchestrator.local.loopback import HOST, free_port
-from orchestrator.local.wait import wait_until
+from orchestrator.local.google.storage import FakeGcs
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.loopback import HOST, free_port
+from orchestrator.local.process.wait import wait_until
 from tests.places import (
     AWS,
     PASSWORD,

@@ -18,7 +18,7 @@ from orchestrator.core.exceptions import Conflict, Unavailable
 from orchestrator.core.model import Mark, Phase, Routing, Shift, State
 from orchestrator.core.policy import Service
 from orchestrator.core.traffic.plan import body, carrying, mark_of, plan
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 from orchestrator.ports import Traffic
 from orchestrator.wiring import Wiring
 from tests.fakes import START, FakeTraffic, lab
@@ -30,24 +30,24 @@ Made = tuple[Traffic, Service]
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with World(traffic_rate=0, functions=0, operation_seconds=0.05) as made:
+def world() -> Iterator[LaptopWorld]:
+    with LaptopWorld(traffic_rate=0, functions=0, operation_seconds=0.05) as made:
         yield made
 
 
-def _fake(world: World, folder: Path) -> Made:
+def _fake(world: LaptopWorld, folder: Path) -> Made:
     del world, folder
     made = lab()
     return made.traffic, made.service
 
 
-def _folder(world: World, folder: Path) -> Made:
+def _folder(world: LaptopWorld, folder: Path) -> Made:
     del world
     ours = configured()
     return FileBackendServices(FileObjects(folder), [ours]), ours
 
 
-def _api(world: World, folder: Path) -> Made:
+def _api(world: LaptopWorld, folder: Path) -> Made:
     del folder
     session = requests.Session()
     url = world.load_balancer.api_url
@@ -57,8 +57,8 @@ def _api(world: World, folder: Path) -> Made:
 
 
 @pytest.fixture(params=[_fake, _folder, _api], ids=["fake", "folder", "api"])
-def made(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Made:
-    make: Callable[[World, Path], Made] = request.param
+def made(request: pytest.FixtureRequest, world: LaptopWorld, tmp_path: Path) -> Made:
+    make: Callable[[LaptopWorld, Path], Made] = request.param
     return make(world, tmp_path)
 
 
@@ -129,7 +129,7 @@ def test_what_is_not_ours_survives(made: Made) -> None:
     assert after.description.endswith("by people")
 
 
-def test_the_balancers_own_view_of_health_comes_from_the_real_client(world: World) -> None:
+def test_the_balancers_own_view_of_health_comes_from_the_real_client(world: LaptopWorld) -> None:
     """By google-cloud-compute: one endpoint for a group that is well, none for one that is not."""
     traffic, service = _api(world, Path())
     assert isinstance(traffic, BackendServices)

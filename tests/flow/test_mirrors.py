@@ -16,7 +16,7 @@ from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import DecisionOutcome, Tick
 from orchestrator.flow.observe import read_state
 from orchestrator.flow.outgoing import mirrors
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.fakes import FakeMirror, FakeTopic, lab
 
 

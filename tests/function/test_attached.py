@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import ask
-from orchestrator.local.traffic_record import Sample
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.users.traffic_record import Sample
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, fault, patient
 
 pytestmark = [
@@ -28,15 +28,15 @@ EAST, WEST = "us-east-1", "us-west-2"
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> Iterator[LaptopWorld]:
     """Shops in three regions, all of them attached; us-east-1 serves alone."""
-    with World(data=True, standby="attached", traffic_rate=50, controls=1) as made:
+    with LaptopWorld(data=True, standby="attached", traffic_rate=50, controls=1) as made:
         patient(made)
         served_by(made, EAST)
         yield made
 
 
-def served_by(world: World, region: str) -> None:
+def served_by(world: LaptopWorld, region: str) -> None:
     """Wait until the newest users were all served, by this region."""
 
     def settled(samples: Sequence[Sample]) -> bool:
@@ -46,18 +46,18 @@ def served_by(world: World, region: str) -> None:
     world.traffic.wait_for(settled, 60, f"users to be served by {region}")
 
 
-def scalers(world: World) -> list[float]:
+def scalers(world: LaptopWorld) -> list[float]:
     """The capacity of each backend as the Compute API has it."""
     return [backend["capacityScaler"] for backend in world.backend_service()["backends"]]
 
 
-def role(world: World, region: str) -> tuple[int, Any]:
+def role(world: LaptopWorld, region: str) -> tuple[int, Any]:
     """What a region answers on the load balancer's path: the status, and its JSON."""
     answer = ask(f"{world.regions[region].url}healthz/primary")
     return answer.status, answer.json()
 
 
-def order(world: World, region: str, number: str) -> int:
+def order(world: LaptopWorld, region: str, number: str) -> int:
     """Make an order in a region's shop; the status of its answer."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": number}
     body = json.dumps({"sku": "tea", "quantity": 1}).encode()
@@ -65,7 +65,7 @@ def order(world: World, region: str, number: str) -> int:
 
 
 def test_users_are_moved_by_health_checks_alone_while_the_compute_api_answers_503(
-    world: World,
+    world: LaptopWorld,
 ) -> None:
     """The primary dies and Google's APIs answer 503 to everything, as on 2025-06-12."""
     assert order(world, EAST, "before") == 201
@@ -84,7 +84,7 @@ def test_users_are_moved_by_health_checks_alone_while_the_compute_api_answers_50
 
 
 @pytest.mark.long
-def test_the_failed_primary_is_drained_when_the_compute_api_is_back(world: World) -> None:
+def test_the_failed_primary_is_drained_when_the_compute_api_is_back(world: LaptopWorld) -> None:
     """First the document, then the users, then the patch: nobody is left with nobody."""
     fault(world, "status", "", path_contains="", times=100_000, status=503)
     world.regions[EAST].kill()

@@ -23,12 +23,12 @@ import yaml
 from orchestrator.core.outside.shown import HIDDEN
 from orchestrator.flow.journal.poison import DAILY, INDEX
 from orchestrator.intake import admission as gate
-from orchestrator.local.ask import Answer, ask
 from orchestrator.local.blueprint import SERVICE
-from orchestrator.local.child import ROOT
-from orchestrator.local.function import Function
-from orchestrator.local.wire import API_ROOT, Json
-from orchestrator.local.world import World
+from orchestrator.local.google.function import Function
+from orchestrator.local.process.ask import HttpAnswer, ask
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.rpc.wire import API_ROOT, Json
+from orchestrator.local.world import LaptopWorld
 from tests.function.test_entry import JSON, push
 from tests.function.test_truth import Desk, backends
 from tests.health_server import Behaviour, Server, answer, drip, say
@@ -57,7 +57,7 @@ class Health:
 class Scene(Desk):
     """A world under attack: its parts, and what is new in its logs since `begin`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LaptopWorld) -> None:
         super().__init__(world)
         self.extra: list[Function] = []
         self.begin()
@@ -87,11 +87,11 @@ class Scene(Desk):
         said = [str(line.get("message")) for line in self.new()]
         return [line for line in said if text in line]
 
-    def alarm(self, body: object, function: int = 0) -> Answer:
+    def alarm(self, body: object, function: int = 0) -> HttpAnswer:
         """One delivery of a notification, once."""
         return post(self.world.functions[function], wrapped(body))
 
-    def order(self, body: object, control: int = 0) -> Answer:
+    def order(self, body: object, control: int = 0) -> HttpAnswer:
         """One delivery of a control message, once."""
         return post(self.world.controls[control], wrapped(body))
 
@@ -118,7 +118,7 @@ class Scene(Desk):
         return not any(HIDDEN.search(json.dumps(one, ensure_ascii=False)) for one in self.new())
 
 
-def post(function: Function, body: bytes, **headers: str) -> Answer:
+def post(function: Function, body: bytes, **headers: str) -> HttpAnswer:
     """One request to this function, however slow the machine is."""
     return ask(function.url, "POST", body, {**JSON, **headers}, PATIENCE)
 
@@ -154,7 +154,7 @@ def shared(health: Health) -> Iterator[Scene]:
     """A world in which nothing moves: East, whose health endpoint is the attacker's, leads."""
     regions: dict[str, Json] = {EAST: {"health_url": health.server.url}}
     overrides: dict[str, Json] = {"services": {SERVICE: {"regions": regions}}}
-    with World(controls=2, traffic_rate=0, overrides=overrides) as world:
+    with LaptopWorld(controls=2, traffic_rate=0, overrides=overrides) as world:
         scene = Scene(world)
         assert scene.tick() == 200
         yield scene
@@ -175,7 +175,7 @@ def quiet(shared: Scene, health: Health) -> Iterator[Scene]:
 @contextmanager
 def moved(**options: Any) -> Iterator[Scene]:
     """A world of its own in which East has failed and West leads, at epoch 1."""
-    with World(controls=2, traffic_rate=0, **options) as world:
+    with LaptopWorld(controls=2, traffic_rate=0, **options) as world:
         scene = Scene(world)
         assert scene.tick() == 200
         scene.fails_over()
@@ -197,7 +197,7 @@ def left() -> Iterator[Scene]:
 @pytest.mark.parametrize("lever", ["capacity", "membership"])
 def test_a_kept_path_attaches_no_group_of_others(lever: Any) -> None:
     """The attacker wants a group of their own to get the users, by `restore[group].group`."""
-    with World(controls=1, traffic_rate=0, lever=lever) as world:
+    with LaptopWorld(controls=1, traffic_rate=0, lever=lever) as world:
         scene = Scene(world)
         assert scene.tick() == 200
         own = {_path(world, region) for region in (EAST, WEST, EUROPE)}
@@ -213,7 +213,7 @@ def test_a_kept_path_attaches_no_group_of_others(lever: Any) -> None:
         assert all(one.get("capacityScaler", 1.0) <= 1.0 for one in found)
 
 
-def _path(world: World, region: str) -> str:
+def _path(world: LaptopWorld, region: str) -> str:
     told = yaml.safe_load(world.config.read_text())["services"][SERVICE]["regions"][region]
     return str(told["backend"]).removeprefix(API_ROOT)
 
@@ -458,7 +458,7 @@ def test_an_alert_without_a_service_moves_no_service_on_its_word(
 
 def test_a_flood_of_forged_alerts_holds_no_real_failover_back() -> None:
     """The attacker wants the document too long for its readers, and the real alert lost in it."""
-    with World(controls=1, traffic_rate=0) as world:
+    with LaptopWorld(controls=1, traffic_rate=0) as world:
         scene = Scene(world)
         assert scene.tick() == 200
         for number in range(301):
@@ -553,7 +553,7 @@ def test_an_alert_that_has_ended_is_not_opened_again_by_a_replay(
 
 def test_a_contradicted_alert_waits_for_a_second_failing_look() -> None:
     """The attacker wants a forged alert to lie in wait for one probe that fails by chance."""
-    with World(controls=2, traffic_rate=0) as world:
+    with LaptopWorld(controls=2, traffic_rate=0) as world:
         scene = Scene(world)
         assert scene.tick() == 200
         assert scene.alarm(alert(world, EAST, "0.waits")).status == 200
@@ -589,7 +589,7 @@ def test_a_command_from_ahead_of_time_is_refused(quiet: Scene) -> None:
 
 def test_recorded_and_late_commands_undo_nothing() -> None:
     """The attacker wants a human's command of a while ago to be obeyed once more."""
-    with World(controls=2, traffic_rate=0) as world:
+    with LaptopWorld(controls=2, traffic_rate=0) as world:
         scene = Scene(world)
         assert scene.tick() == 200
         begun = now()
@@ -641,7 +641,7 @@ FORGED: dict[str, tuple[str, str, str]] = {
 def gated() -> Iterator[Scene]:
     """A world whose function takes its own subscription's pushes only; proxies stand before it."""
     env = {**GATE, gate.SUBSCRIPTION: NAMED, gate.IAM: "closed"}
-    with World(traffic_rate=0, proxies=True, env=env) as world:
+    with LaptopWorld(traffic_rate=0, proxies=True, env=env) as world:
         yield Scene(world)
 
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from orchestrator.local.child import ROOT
-from orchestrator.local.proxy import Call
-from orchestrator.local.wire import Json
-from orchestrator.local.world import World
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.rpc.proxy import RunBeside
+from orchestrator.local.rpc.wire import Json
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, fail, is_patch, once, settled
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
@@ -39,13 +39,13 @@ def test_the_first_alert_moves_traffic_before_anything_heavy_is_imported(
     """Read from the interpreter's own account of its imports, at the moment of the patch."""
     imported: list[str] = []
     env = {"PYTHONPROFILEIMPORTTIME": "1"}
-    with World(traffic_rate=0, proxies=True, env=env, overrides=overrides) as world:
+    with LaptopWorld(traffic_rate=0, proxies=True, env=env, overrides=overrides) as world:
         log = world.functions[0].log
 
         def look() -> None:
             imported.append(log.read_text())
 
-        world.compute_proxies[0].hook = once(is_patch, Call(before=look))
+        world.compute_proxies[0].hook = once(is_patch, RunBeside(before=look))
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
     [text] = imported

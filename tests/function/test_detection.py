@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.local.process.wait import wait_until
 from orchestrator.local.run import main
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 
 
 def test_a_dead_region_is_detected_left_and_its_incident_closed_when_it_is_back() -> None:
-    with World(pace=60) as world:
+    with LaptopWorld(pace=60) as world:
         assert world.monitoring is not None
         world.regions["us-east-1"].kill()
         incident = world.monitoring.wait_for_open("us-east-1", 60)

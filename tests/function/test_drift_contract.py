@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import Answer, ask
-from orchestrator.local.blueprint import Lever
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.blueprint import LeverName
+from orchestrator.local.process.ask import HttpAnswer, ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import SERVICE, alert, fail, settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(120)]
 
-LEVERS: list[Lever] = ["capacity", "membership"]
+LEVERS: list[LeverName] = ["capacity", "membership"]
 
 
-def apply_plan(world: World, planned: dict[str, Any], fingerprint: str) -> Answer:
+def apply_plan(world: LaptopWorld, planned: dict[str, Any], fingerprint: str) -> HttpAnswer:
     """Send the whole resource as it was planned, and one field that the plan was about."""
     body = {**planned, "fingerprint": fingerprint, "timeoutSec": 45}
     headers = {"Content-Type": "application/json"}
@@ -27,12 +27,12 @@ def apply_plan(world: World, planned: dict[str, Any], fingerprint: str) -> Answe
 
 
 @pytest.mark.parametrize("lever", LEVERS)
-def test_a_plan_of_before_the_failover_is_undone_by_the_next_tick(lever: Lever) -> None:
+def test_a_plan_of_before_the_failover_is_undone_by_the_next_tick(lever: LeverName) -> None:
     """It writes the old backends and the old description, and users meet the dead region again.
 
     What the plan was about stays: that is Terraform's to say.
     """
-    with World(lever=lever, controls=1, traffic_rate=0, operation_seconds=0.1) as world:
+    with LaptopWorld(lever=lever, controls=1, traffic_rate=0, operation_seconds=0.1) as world:
         planned = world.backend_service()
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
@@ -52,7 +52,7 @@ def test_a_plan_of_before_the_failover_is_undone_by_the_next_tick(lever: Lever) 
 
 def test_a_plan_that_carries_the_old_fingerprint_is_refused() -> None:
     """By the API; nothing here relies on it, for not every client sends one that it has planned."""
-    with World(traffic_rate=0, operation_seconds=0.1) as world:
+    with LaptopWorld(traffic_rate=0, operation_seconds=0.1) as world:
         planned = world.backend_service()
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
@@ -62,7 +62,7 @@ def test_a_plan_that_carries_the_old_fingerprint_is_refused() -> None:
 
 def test_a_plan_applied_twice_is_undone_twice_and_takes_no_epoch() -> None:
     """A tick writes what the document says, again and again; the epoch is the failover's."""
-    with World(controls=1, traffic_rate=0, operation_seconds=0.1) as world:
+    with LaptopWorld(controls=1, traffic_rate=0, operation_seconds=0.1) as world:
         planned = world.backend_service()
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))

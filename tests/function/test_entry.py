@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.ask import ask
-from orchestrator.local.child import ROOT
-from orchestrator.local.notification import trial
-from orchestrator.local.world import World
+from orchestrator.local.monitoring.notification import trial
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, close, fail, put_service, settled
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
@@ -23,9 +23,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def quiet() -> Iterator[World]:
+def quiet() -> Iterator[LaptopWorld]:
     """A world in which nothing moves."""
-    with World(traffic_rate=0) as made:
+    with LaptopWorld(traffic_rate=0) as made:
         yield made
 
 
@@ -63,7 +63,7 @@ POISON = {
 
 @pytest.mark.parametrize("body", POISON.values(), ids=POISON.keys())
 def test_poison_is_acknowledged_journaled_once_and_changes_nothing(
-    quiet: World, body: bytes
+    quiet: LaptopWorld, body: bytes
 ) -> None:
     assert quiet.gcs is not None
     before = (quiet.document(), quiet.backend_service(), set(quiet.gcs.names("journal/_poison/")))
@@ -79,14 +79,14 @@ def test_poison_is_acknowledged_journaled_once_and_changes_nothing(
     assert len(kept["first"]) <= 4096
 
 
-def test_structured_garbage_with_cloud_event_headers_is_poison_too(quiet: World) -> None:
+def test_structured_garbage_with_cloud_event_headers_is_poison_too(quiet: LaptopWorld) -> None:
     headers = {"Content-Type": "application/cloudevents+json", "ce-id": "1"}
     answer = ask(quiet.functions[0].url, "POST", b"{broken", headers)
     assert (answer.status, answer.body) == (200, b"poison\n")
 
 
 def test_a_test_of_the_channel_and_an_alert_for_others_are_acknowledged_in_peace(
-    quiet: World,
+    quiet: LaptopWorld,
 ) -> None:
     assert quiet.gcs is not None
     names = quiet.gcs.names()
@@ -97,14 +97,14 @@ def test_a_test_of_the_channel_and_an_alert_for_others_are_acknowledged_in_peace
     assert quiet.gcs.names() == names
 
 
-def test_a_get_is_no_delivery(quiet: World) -> None:
+def test_a_get_is_no_delivery(quiet: LaptopWorld) -> None:
     assert ask(quiet.functions[0].url).status == 405
 
 
 @pytest.mark.long
 def test_a_tick_repairs_drift_finishes_what_a_crash_left_and_then_writes_nothing() -> None:
     """Recovery is proven by ticks too: three probes, 45 s apart, are not had in a second."""
-    with World(traffic_rate=0, controls=1, operation_seconds=0.05) as world:
+    with LaptopWorld(traffic_rate=0, controls=1, operation_seconds=0.05) as world:
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
         stolen = [{**b, "capacityScaler": 1.0} for b in world.backend_service()["backends"]]
@@ -122,7 +122,7 @@ def test_a_tick_repairs_drift_finishes_what_a_crash_left_and_then_writes_nothing
 
 @pytest.mark.long
 def test_the_type_of_a_regional_group_is_learnt_by_a_tick_and_remembered() -> None:
-    with World(traffic_rate=0, controls=1, lever="membership") as world:
+    with LaptopWorld(traffic_rate=0, controls=1, lever="membership") as world:
         assert world.tick().acknowledged
         assert world.document()["lever"] == "membership"
         assert world.patches() == []
@@ -130,7 +130,7 @@ def test_the_type_of_a_regional_group_is_learnt_by_a_tick_and_remembered() -> No
 
 @pytest.mark.long
 def test_the_older_flat_file_is_upgraded_and_kept_up_to_date() -> None:
-    with World(traffic_rate=0) as world:
+    with LaptopWorld(traffic_rate=0) as world:
         assert world.gcs is not None
         flat = {
             name: {"endpoint": f"dynamodb.{name}.amazonaws.com", "healthy": True}
@@ -145,7 +145,7 @@ def test_the_older_flat_file_is_upgraded_and_kept_up_to_date() -> None:
 
 @pytest.mark.long
 def test_a_close_before_its_open_ends_like_the_other_order() -> None:
-    with World(traffic_rate=0) as world:
+    with LaptopWorld(traffic_rate=0) as world:
         fail(world, "us-west-2")
         assert world.push(close(world, "us-west-2", "0.x", ago=60)).acknowledged
         assert world.document()["regions"]["us-west-2"]["status"] == "up"

@@ -10,11 +10,19 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import ask
-from orchestrator.local.proxy import Answer, Call, Hold, Request, ResetAfter, ResetBefore, Verdict
-from orchestrator.local.push import Delivery
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.push import Delivery
+from orchestrator.local.rpc.proxy import (
+    Hold,
+    OwnAnswer,
+    Request,
+    ResetAfter,
+    ResetBefore,
+    RunBeside,
+    Treatment,
+)
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import (
     alert,
     close,
@@ -36,32 +44,32 @@ DENIED = (
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[World]:
-    with World(traffic_rate=0, proxies=True, operation_seconds=0.1) as made:
+def shared() -> Iterator[LaptopWorld]:
+    with LaptopWorld(traffic_rate=0, proxies=True, operation_seconds=0.1) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def first(shared: World) -> dict[str, Any]:
+def first(shared: LaptopWorld) -> dict[str, Any]:
     """The backend service as it was deployed."""
     found: dict[str, Any] = shared.backend_service()
     return found
 
 
 @pytest.fixture
-def world(shared: World, first: dict[str, Any]) -> World:
+def world(shared: LaptopWorld, first: dict[str, Any]) -> LaptopWorld:
     """The shared world, as it was on the first day."""
     _reset(shared, first)
     return shared
 
 
-def hook(world: World, made: Callable[[Request], Verdict | None] | None) -> None:
+def hook(world: LaptopWorld, made: Callable[[Request], Treatment | None] | None) -> None:
     """Have both proxies of the first function ask this hook."""
     world.gcs_proxies[0].hook = world.compute_proxies[0].hook = made
 
 
 def test_one_patch_and_one_epoch_come_of_a_hundred_copies_shuffled_with_their_close() -> None:
-    with World(traffic_rate=0, functions=2) as world:
+    with LaptopWorld(traffic_rate=0, functions=2) as world:
         fail(world, "us-east-1")
         opened = [alert(world, "us-east-1", "0.many", ago=30)] * 100
         closed = [close(world, "us-east-1", "0.many", ago=30)] * 20
@@ -80,7 +88,7 @@ def test_one_patch_and_one_epoch_come_of_a_hundred_copies_shuffled_with_their_cl
 
 def test_thirty_concurrent_deliveries_for_two_regions_to_three_functions() -> None:
     """No health update is lost, and traffic is never sent to the dead second region."""
-    with World(traffic_rate=0, functions=3) as world:
+    with LaptopWorld(traffic_rate=0, functions=3) as world:
         fail(world, "us-east-1", "us-west-2")
         with ThreadPoolExecutor(30) as pool:
             sent = [
@@ -99,7 +107,7 @@ def test_thirty_concurrent_deliveries_for_two_regions_to_three_functions() -> No
             assert not any("us-west-2" in group for group in open_groups)
 
 
-def _reset(world: World, first: dict[str, Any]) -> None:
+def _reset(world: LaptopWorld, first: dict[str, Any]) -> None:
     """The first day again: the service as deployed, no state, all regions well, nothing logged."""
     hook(world, None)
     heal(world)
@@ -118,7 +126,7 @@ def _over(delivery: Future[Delivery], killed: threading.Event) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
-    world: World, first: dict[str, Any], when: str
+    world: LaptopWorld, first: dict[str, Any], when: str
 ) -> None:
     """SIGKILL before and after every request that one failover makes, each time from the start."""
     victim = world.functions[0]
@@ -134,7 +142,7 @@ def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
             target: int = number,
             count: list[int] = count,
             killed: threading.Event = killed,
-        ) -> Verdict | None:
+        ) -> Treatment | None:
             count[0] += 1
             if count[0] != target:
                 return None
@@ -144,7 +152,7 @@ def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
                 killed.set()
 
             if when == "after":
-                return Call(after=kill)
+                return RunBeside(after=kill)
             kill()
             return ResetBefore()
 
@@ -161,7 +169,7 @@ def test_a_function_killed_at_any_request_is_made_good_by_the_redelivery(
     assert number > 8  # state, service, older file, commit, patch, wait, both again, phase, journal
 
 
-def test_a_patch_whose_answer_was_lost_is_recognised_and_not_repeated(world: World) -> None:
+def test_a_patch_whose_answer_was_lost_is_recognised_and_not_repeated(world: LaptopWorld) -> None:
     fail(world, "us-east-1")
     hook(world, once(is_patch, ResetAfter()))
     delivery = world.push(alert(world, "us-east-1"))
@@ -170,7 +178,7 @@ def test_a_patch_whose_answer_was_lost_is_recognised_and_not_repeated(world: Wor
     assert len(world.patches()) == 1
 
 
-def test_a_commit_whose_answer_was_lost_is_recognised_as_our_own(world: World) -> None:
+def test_a_commit_whose_answer_was_lost_is_recognised_as_our_own(world: LaptopWorld) -> None:
     fail(world, "us-east-1")
     hook(world, once(is_commit, ResetAfter()))
     delivery = world.push(alert(world, "us-east-1"))
@@ -181,12 +189,12 @@ def test_a_commit_whose_answer_was_lost_is_recognised_as_our_own(world: World) -
 
 @pytest.mark.parametrize(
     "verdict",
-    [Answer(403, DENIED), Answer(503, b"{}"), Answer(429, b"{}"), ResetBefore()],
+    [OwnAnswer(403, DENIED), OwnAnswer(503, b"{}"), OwnAnswer(429, b"{}"), ResetBefore()],
     ids=["403 rateLimitExceeded", "503", "429", "reset"],
 )
 @pytest.mark.parametrize("what", [is_commit, is_patch], ids=["commit", "patch"])
 def test_a_request_that_fails_once_is_made_good_within_the_invocation(
-    world: World, what: Callable[[Request], bool], verdict: Verdict
+    world: LaptopWorld, what: Callable[[Request], bool], verdict: Treatment
 ) -> None:
     fail(world, "us-east-1")
     hook(world, once(what, verdict))
@@ -196,7 +204,7 @@ def test_a_request_that_fails_once_is_made_good_within_the_invocation(
     assert len(world.patches()) == 1
 
 
-def test_an_operation_that_ends_in_error_is_raised_and_done_again(world: World) -> None:
+def test_an_operation_that_ends_in_error_is_raised_and_done_again(world: LaptopWorld) -> None:
     fail(world, "us-east-1")
     fault(world, "operation_error")
     delivery = world.push(alert(world, "us-east-1"))
@@ -207,11 +215,13 @@ def test_an_operation_that_ends_in_error_is_raised_and_done_again(world: World) 
 
 
 @pytest.mark.long
-def test_an_api_that_stays_down_is_answered_with_5xx_and_the_commit_stands(world: World) -> None:
+def test_an_api_that_stays_down_is_answered_with_5xx_and_the_commit_stands(
+    world: LaptopWorld,
+) -> None:
     """The decision is kept; when the API is back, the redelivery carries it out, once."""
     fail(world, "us-east-1")
     down, said = threading.Event(), len(world.functions[0].log_lines())
-    hook(world, lambda r: Answer(503, b"{}") if is_patch(r) and not down.is_set() else None)
+    hook(world, lambda r: OwnAnswer(503, b"{}") if is_patch(r) and not down.is_set() else None)
     delivery = world.send(alert(world, "us-east-1"))
     wait_until(lambda: (world.document() or {}).get("epoch") == 1, 30, "the commit")
     assert world.routed_regions == ("us-east-1",)
@@ -231,7 +241,7 @@ def test_an_api_that_stays_down_is_answered_with_5xx_and_the_commit_stands(world
 @pytest.mark.parametrize("how", ["held on the way", "stopped"])
 def test_a_late_patch_never_lands_after_a_newer_one(how: str) -> None:
     """A stands between its commit and its patch while B fails over further."""
-    with World(traffic_rate=0, functions=2, proxies=True, operation_seconds=0.1) as world:
+    with LaptopWorld(traffic_rate=0, functions=2, proxies=True, operation_seconds=0.1) as world:
         late, reached = threading.Event(), threading.Event()
         a = world.functions[0]
 
@@ -239,9 +249,9 @@ def test_a_late_patch_never_lands_after_a_newer_one(how: str) -> None:
             a.stop_signal()
             reached.set()
 
-        def judge(request: Request) -> Verdict | None:
+        def judge(request: Request) -> Treatment | None:
             if how == "stopped" and is_commit(request) and not reached.is_set():
-                return Call(after=stop)
+                return RunBeside(after=stop)
             if how != "stopped" and is_patch(request) and not reached.is_set():
                 reached.set()
                 return Hold(late)
@@ -265,10 +275,10 @@ def test_a_late_patch_never_lands_after_a_newer_one(how: str) -> None:
 
 def test_a_reset_description_between_two_failovers_does_not_let_an_old_handler_in() -> None:
     """Terraform wipes the mark while A is late: A must read the state again, and stops."""
-    with World(traffic_rate=0, functions=2, proxies=True, operation_seconds=0.1) as world:
+    with LaptopWorld(traffic_rate=0, functions=2, proxies=True, operation_seconds=0.1) as world:
         late, reached = threading.Event(), threading.Event()
 
-        def judge(request: Request) -> Verdict | None:
+        def judge(request: Request) -> Treatment | None:
             if is_patch(request) and not reached.is_set():
                 reached.set()
                 return Hold(late)
@@ -287,7 +297,9 @@ def test_a_reset_description_between_two_failovers_does_not_let_an_old_handler_i
         assert "managed by terraform" in world.backend_service()["description"]
 
 
-def test_the_next_failover_after_a_reset_description_takes_the_next_epoch(world: World) -> None:
+def test_the_next_failover_after_a_reset_description_takes_the_next_epoch(
+    world: LaptopWorld,
+) -> None:
     fail(world, "us-east-1")
     settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
     put_service(world, description="managed by terraform")
@@ -295,7 +307,7 @@ def test_the_next_failover_after_a_reset_description_takes_the_next_epoch(world:
     settled(world, "eu-west-1", 2, world.push(alert(world, "us-west-2")))
 
 
-def test_a_state_restored_to_yesterday_adopts_what_the_routing_says(world: World) -> None:
+def test_a_state_restored_to_yesterday_adopts_what_the_routing_says(world: LaptopWorld) -> None:
     """The traffic stays where it is, above every epoch seen; the old wish is not done."""
     assert world.gcs is not None
     fail(world, "us-east-1")
@@ -312,7 +324,7 @@ def test_a_state_restored_to_yesterday_adopts_what_the_routing_says(world: World
     assert world.document()["history"][0]["outcome"] == "adopted"
 
 
-def test_two_configurations_during_a_deployment_do_not_fight(world: World) -> None:
+def test_two_configurations_during_a_deployment_do_not_fight(world: LaptopWorld) -> None:
     """The newer serial takes an epoch; the older instance decides nothing and answers 5xx."""
     text = world.config.read_text()
     fail(world, "us-east-1")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import PROJECT
-from orchestrator.local.gcloud import Gcloud, installed
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.google.gcloud import Gcloud, installed
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, fail, settled
 
 pytestmark = [
@@ -26,17 +26,17 @@ RUN = "--network-endpoint-group=checkout-"
 
 
 @pytest.fixture(scope="module")
-def failed_over() -> Iterator[World]:
+def failed_over() -> Iterator[LaptopWorld]:
     """us-east-1 fails, us-west-2 has its traffic at epoch 1."""
     needs_gcloud()
-    with World(controls=1, traffic_rate=0, operation_seconds=0.1) as made:
+    with LaptopWorld(controls=1, traffic_rate=0, operation_seconds=0.1) as made:
         fail(made, "us-east-1")
         settled(made, "us-west-2", 1, made.push(alert(made, "us-east-1")))
         yield made
 
 
 @pytest.fixture
-def world(failed_over: World) -> World:
+def world(failed_over: LaptopWorld) -> LaptopWorld:
     """That world, with nothing left to repair."""
     settled(failed_over, "us-west-2", 1, failed_over.tick())
     return failed_over
@@ -48,14 +48,14 @@ def needs_gcloud() -> None:
         pytest.skip("gcloud is not installed")
 
 
-def human(world: World, verb: str, *arguments: str) -> None:
+def human(world: LaptopWorld, verb: str, *arguments: str) -> None:
     """Change `checkout` by `gcloud compute backend-services VERB`."""
     gcloud = Gcloud(world.load_balancer.api_url, PROJECT, world.folder / "gcloud")
     said = gcloud.run("compute", "backend-services", verb, "checkout", "--global", *arguments)
     assert said.status == 0, said.err
 
 
-def tick(world: World) -> list[dict[str, Any]]:
+def tick(world: LaptopWorld) -> list[dict[str, Any]]:
     """What the function tells people while it handles a tick: of drift, and what it pages."""
     before = len(world.controls[0].log_lines())
     assert world.tick().acknowledged
@@ -63,12 +63,12 @@ def tick(world: World) -> list[dict[str, Any]]:
     return [line for line in lines if line.get("drift") or line.get("page")]
 
 
-def users_are_served(world: World) -> bool:
+def users_are_served(world: LaptopWorld) -> bool:
     """Whether each of twenty users is served."""
     return all(ask(world.load_balancer.url).ok for _ in range(20))
 
 
-def test_traffic_given_back_to_the_failed_region_is_taken_again(world: World) -> None:
+def test_traffic_given_back_to_the_failed_region_is_taken_again(world: LaptopWorld) -> None:
     """Users fail until the next tick; the line in the log says what was drift and is no more."""
     human(world, "update-backend", *EAST, "--capacity-scaler=0.5")
     assert world.routed_regions == ("us-east-1", "us-west-2")
@@ -81,7 +81,7 @@ def test_traffic_given_back_to_the_failed_region_is_taken_again(world: World) ->
     wait_until(lambda: users_are_served(world), 30, "users to be served")
 
 
-def test_a_drained_primary_gets_its_traffic_again(world: World) -> None:
+def test_a_drained_primary_gets_its_traffic_again(world: LaptopWorld) -> None:
     human(world, "update-backend", *WEST, "--capacity-scaler=0")
     assert world.routed_regions == ()
     [told, page] = sorted(tick(world), key=lambda line: not line.get("drift"))
@@ -91,7 +91,7 @@ def test_a_drained_primary_gets_its_traffic_again(world: World) -> None:
     assert "scale us-west-2 us-west1-a/checkout-us-west-2 to 1" in told["message"]
 
 
-def test_how_much_traffic_the_primary_takes_is_for_people_to_say(world: World) -> None:
+def test_how_much_traffic_the_primary_takes_is_for_people_to_say(world: LaptopWorld) -> None:
     """A scaler above 0 on a region that shall have traffic is no drift: it stays."""
     human(world, "update-backend", *WEST, "--capacity-scaler=0.5")
     before = world.backend_service()
@@ -99,7 +99,7 @@ def test_how_much_traffic_the_primary_takes_is_for_people_to_say(world: World) -
     assert world.backend_service() == before
 
 
-def test_a_lost_mark_is_written_again(world: World) -> None:
+def test_a_lost_mark_is_written_again(world: LaptopWorld) -> None:
     """Somebody's description replaced the mark: the pair is back, and so is their text kept."""
     human(world, "update", "--description=owned by the shop team")
     assert world.backend_service()["description"] == "owned by the shop team"
@@ -110,7 +110,7 @@ def test_a_lost_mark_is_written_again(world: World) -> None:
     assert "the mark only" in told["message"]
 
 
-def test_a_primary_that_was_detached_is_left_to_people(world: World) -> None:
+def test_a_primary_that_was_detached_is_left_to_people(world: LaptopWorld) -> None:
     """How it was attached is not known, so nothing is sent and it pages, once in a while."""
     human(world, "remove-backend", *WEST)
     before = world.backend_service()
@@ -129,7 +129,9 @@ def test_a_primary_that_was_detached_is_left_to_people(world: World) -> None:
 def test_serverless_groups_that_were_swapped_are_swapped_again() -> None:
     """The failed region attached and the primary detached: one write, and the log names both."""
     needs_gcloud()
-    with World(lever="membership", controls=1, traffic_rate=0, operation_seconds=0.1) as world:
+    with LaptopWorld(
+        lever="membership", controls=1, traffic_rate=0, operation_seconds=0.1
+    ) as world:
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
         east, west = ("us-east-1", "us-east4"), ("us-west-2", "us-west1")

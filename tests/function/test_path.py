@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from orchestrator.local.proxy import Exchange
-from orchestrator.local.push import Form
-from orchestrator.local.traffic_record import outages
-from orchestrator.local.world import World
+from orchestrator.local.pubsub.push import Form
+from orchestrator.local.rpc.proxy import Exchange
+from orchestrator.local.users.traffic_record import outages
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, close, fail, is_commit, is_patch, settled
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with World(traffic_rate=0) as made:
+def world() -> Iterator[LaptopWorld]:
+    with LaptopWorld(traffic_rate=0) as made:
         yield made
 
 
@@ -37,7 +37,7 @@ def rounds(exchanges: Sequence[Exchange]) -> int:
 @pytest.mark.long
 def test_the_patch_is_sent_in_the_third_sequential_network_round() -> None:
     """Observe, commit, shift: with 0.3 s on every request the chain up to the patch is three."""
-    with World(traffic_rate=0, proxies=True) as world:
+    with LaptopWorld(traffic_rate=0, proxies=True) as world:
         for proxy in (*world.gcs_proxies, *world.compute_proxies):
             proxy.latency = 0.3
         fail(world, "us-east-1")
@@ -53,7 +53,7 @@ def test_the_patch_is_sent_in_the_third_sequential_network_round() -> None:
 
 def test_users_are_served_again_after_the_first_and_the_second_failure() -> None:
     """Two regions die one after the other; each time traffic moves on, and the fence agrees."""
-    with World() as world:
+    with LaptopWorld() as world:
         world.regions["us-east-1"].kill()
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
         world.regions["us-west-2"].kill()
@@ -65,7 +65,9 @@ def test_users_are_served_again_after_the_first_and_the_second_failure() -> None
 
 
 @pytest.mark.long
-def test_nothing_moves_when_the_second_signal_says_that_the_region_is_fine(world: World) -> None:
+def test_nothing_moves_when_the_second_signal_says_that_the_region_is_fine(
+    world: LaptopWorld,
+) -> None:
     """The alert is taken, the reason recorded once, and the routing left alone."""
     for _ in range(3):
         delivery = world.push(alert(world, "us-east-1", "0.lie"))
@@ -80,7 +82,7 @@ def test_nothing_moves_when_the_second_signal_says_that_the_region_is_fine(world
 
 
 @pytest.mark.long
-def test_an_alert_for_a_standby_changes_health_and_nothing_else(world: World) -> None:
+def test_an_alert_for_a_standby_changes_health_and_nothing_else(world: LaptopWorld) -> None:
     fail(world, "us-west-2")
     assert world.push(alert(world, "us-west-2")).acknowledged
     document = world.document()
@@ -90,7 +92,7 @@ def test_an_alert_for_a_standby_changes_health_and_nothing_else(world: World) ->
 
 
 @pytest.mark.long
-def test_a_hung_region_is_left_too(world: World) -> None:
+def test_a_hung_region_is_left_too(world: LaptopWorld) -> None:
     """A region that accepts and never answers is failing when the probe's timeout is over."""
     world.regions["us-east-1"].hang()
     settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
@@ -99,7 +101,7 @@ def test_a_hung_region_is_left_too(world: World) -> None:
 @pytest.mark.long
 def test_membership_is_moved_and_restored_with_serverless_groups() -> None:
     """The region's group is detached and the other attached in one patch, without any scaler."""
-    with World(lever="membership", traffic_rate=0) as world:
+    with LaptopWorld(lever="membership", traffic_rate=0) as world:
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
         [patch] = world.patches()
@@ -110,7 +112,7 @@ def test_membership_is_moved_and_restored_with_serverless_groups() -> None:
 
 @pytest.mark.long
 def test_active_active_leaves_the_failed_region_only() -> None:
-    with World(mode="active-active", traffic_rate=0) as world:
+    with LaptopWorld(mode="active-active", traffic_rate=0) as world:
         fail(world, "us-west-2")
         assert world.push(alert(world, "us-west-2")).acknowledged
         assert world.routed_regions == ("us-east-1", "eu-west-1")
@@ -121,7 +123,7 @@ def test_active_active_leaves_the_failed_region_only() -> None:
 @pytest.mark.parametrize("form", list(Form))
 def test_both_forms_of_delivery_are_understood(form: Form) -> None:
     """A plain push and a CloudEvent, with the state in a folder."""
-    with World(traffic_rate=0, form=form, state="file") as world:
+    with LaptopWorld(traffic_rate=0, form=form, state="file") as world:
         fail(world, "us-east-1")
         settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))
         assert world.push(close(world, "us-east-1")).acknowledged

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.local.monitoring import Vantage
-from orchestrator.local.wait import wait_until
-from orchestrator.local.wire import Json
-from orchestrator.local.world import World
+from orchestrator.local.monitoring.monitoring import Vantage
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.rpc.wire import Json
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
@@ -22,12 +22,12 @@ CONFIRMED: dict[str, Json] = {
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with World(pace=60, traffic_rate=0, controls=1, overrides=CONFIRMED) as made:
+def world() -> Iterator[LaptopWorld]:
+    with LaptopWorld(pace=60, traffic_rate=0, controls=1, overrides=CONFIRMED) as made:
         yield made
 
 
-def seen(world: World, passed: bool) -> None:
+def seen(world: LaptopWorld, passed: bool) -> None:
     """Wait until a whole round of checks from now has found the first region so."""
     assert world.monitoring is not None
     before = len(world.monitoring.results)
@@ -40,13 +40,13 @@ def seen(world: World, passed: bool) -> None:
     wait_until(found, 30, f"every vantage point to find passed={passed}")
 
 
-def confirmation(world: World) -> str:
+def confirmation(world: LaptopWorld) -> str:
     """What the newest decision in the history says of the rule."""
     [newest, *_] = world.document()["history"]
     return next(str(one["value"]) for one in newest["reasons"] if one["rule"] == "confirm")
 
 
-def gauges(world: World, instance: str) -> dict[tuple[str, str], list[int]]:
+def gauges(world: LaptopWorld, instance: str) -> dict[tuple[str, str], list[int]]:
     """What one instance has written, by name and region, the newest first."""
     assert world.metrics is not None
     return {
@@ -57,7 +57,7 @@ def gauges(world: World, instance: str) -> dict[tuple[str, str], list[int]]:
 
 
 def test_an_alert_holds_that_the_checks_contradict_or_that_nobody_can_confirm(
-    world: World,
+    world: LaptopWorld,
 ) -> None:
     assert world.metrics is not None
     seen(world, passed=True)
@@ -72,7 +72,7 @@ def test_an_alert_holds_that_the_checks_contradict_or_that_nobody_can_confirm(
 
 
 def test_what_only_users_see_is_left_by_the_alert_alone_and_told_by_the_next_tick(
-    world: World,
+    world: LaptopWorld,
 ) -> None:
     """Two of six vantage points do not get through; our own probe is answered with 200."""
     assert world.monitoring is not None
@@ -91,7 +91,7 @@ def test_what_only_users_see_is_left_by_the_alert_alone_and_told_by_the_next_tic
     settled(world, WEST, 1)
 
 
-def test_a_tick_does_its_work_while_gauges_cannot_be_written(world: World) -> None:
+def test_a_tick_does_its_work_while_gauges_cannot_be_written(world: LaptopWorld) -> None:
     assert world.metrics is not None
     world.metrics.stop()
     assert world.tick().acknowledged

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE
-from orchestrator.local.proxy import Answer
-from orchestrator.local.wait import wait_until
-from orchestrator.local.wire import Json
-from orchestrator.local.world import World
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.rpc.proxy import OwnAnswer
+from orchestrator.local.rpc.wire import Json
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, close, fail, heal, now, settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
@@ -33,7 +33,7 @@ def overrides(**policy: Json) -> dict[str, Json]:
     return {"services": {SERVICE: {"policy": {**POLICY, **policy}}}}
 
 
-def command(world: World, verb: str, **more: Any) -> None:
+def command(world: LaptopWorld, verb: str, **more: Any) -> None:
     """A human's command, taken by one of the functions."""
     told = {
         "kind": "command",
@@ -49,22 +49,24 @@ def command(world: World, verb: str, **more: Any) -> None:
     assert world.control.send(message, world.control.subscriptions[0]).result().acknowledged
 
 
-def outcomes(world: World) -> list[str]:
+def outcomes(world: LaptopWorld) -> list[str]:
     """What was decided, newest first."""
     return [entry["outcome"] for entry in world.document()["history"]]
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> Iterator[LaptopWorld]:
     """Two functions take every alert, two every tick and command; proxies stand before them."""
-    with World(
+    with LaptopWorld(
         functions=2, controls=2, traffic_rate=0, proxies=True, overrides=overrides()
     ) as made:
         assert made.tick().acknowledged
         yield made
 
 
-def test_while_frozen_nothing_moves_and_the_end_of_the_freeze_lets_it_go(world: World) -> None:
+def test_while_frozen_nothing_moves_and_the_end_of_the_freeze_lets_it_go(
+    world: LaptopWorld,
+) -> None:
     command(world, "freeze", until=_in_an_hour())
     fail(world, EAST)
     assert world.push(alert(world, EAST)).acknowledged
@@ -79,7 +81,7 @@ def _in_an_hour() -> str:
     return (now() + timedelta(hours=1)).isoformat()
 
 
-def test_a_second_failure_during_the_cooldown_is_moved_on_from(world: World) -> None:
+def test_a_second_failure_during_the_cooldown_is_moved_on_from(world: LaptopWorld) -> None:
     fail(world, EAST)
     assert world.push(alert(world, EAST)).acknowledged
     settled(world, WEST, 1)
@@ -88,7 +90,9 @@ def test_a_second_failure_during_the_cooldown_is_moved_on_from(world: World) -> 
     settled(world, EUROPE, 2)
 
 
-def test_two_orchestrators_taking_every_message_and_both_ticking_are_one(world: World) -> None:
+def test_two_orchestrators_taking_every_message_and_both_ticking_are_one(
+    world: LaptopWorld,
+) -> None:
     fail(world, EAST)
     deliveries = [
         *world.publish(alert(world, EAST)),
@@ -104,11 +108,11 @@ def test_two_orchestrators_taking_every_message_and_both_ticking_are_one(world: 
     assert len(world.patches()) == 1
 
 
-def test_with_the_state_bucket_gone_it_acts_once_and_the_state_follows(world: World) -> None:
+def test_with_the_state_bucket_gone_it_acts_once_and_the_state_follows(world: LaptopWorld) -> None:
     fail(world, EAST)
     assert world.push(alert(world, EAST)).acknowledged
     settled(world, WEST, 1)
-    gone = Answer(503, b'{"error": {"code": 503, "message": "gone"}}')
+    gone = OwnAnswer(503, b'{"error": {"code": 503, "message": "gone"}}')
     world.gcs_proxies[0].hook = lambda _: gone
     fail(world, EAST, WEST)
     sent = world.send(alert(world, WEST, "0.gone"))
@@ -123,8 +127,10 @@ def test_with_the_state_bucket_gone_it_acts_once_and_the_state_follows(world: Wo
     assert document["incidents"]["0.gone"]["state"] == "open"
 
 
-def test_with_the_compute_api_gone_health_is_kept_and_the_redelivery_moves(world: World) -> None:
-    gone = Answer(503, b'{"error": {"code": 503, "message": "gone"}}')
+def test_with_the_compute_api_gone_health_is_kept_and_the_redelivery_moves(
+    world: LaptopWorld,
+) -> None:
+    gone = OwnAnswer(503, b'{"error": {"code": 503, "message": "gone"}}')
     world.compute_proxies[0].hook = lambda _: gone
     fail(world, EAST)
     sent = world.send(alert(world, EAST))
@@ -139,7 +145,7 @@ def test_with_the_compute_api_gone_health_is_kept_and_the_redelivery_moves(world
 
 def test_automatic_failback_is_one_graceful_switch_after_proven_health() -> None:
     policy = overrides(failback="auto", failback_after="1s")
-    with World(controls=1, traffic_rate=20, overrides=policy) as world:
+    with LaptopWorld(controls=1, traffic_rate=20, overrides=policy) as world:
         world.tick()
         fail(world, EAST)
         assert world.push(alert(world, EAST)).acknowledged
@@ -151,13 +157,13 @@ def test_automatic_failback_is_one_graceful_switch_after_proven_health() -> None
         assert world.document()["switch"] is None
 
 
-def _ticked(world: World) -> str:
+def _ticked(world: LaptopWorld) -> str:
     assert world.tick().acknowledged
     primary: str = world.document()["primary"]
     return primary
 
 
-def test_a_terraform_apply_of_yesterday_is_repaired_by_the_next_tick(world: World) -> None:
+def test_a_terraform_apply_of_yesterday_is_repaired_by_the_next_tick(world: LaptopWorld) -> None:
     before = world.backend_service()
     fail(world, EAST)
     assert world.push(alert(world, EAST)).acknowledged
@@ -174,8 +180,8 @@ def test_a_terraform_apply_of_yesterday_is_repaired_by_the_next_tick(world: Worl
     assert any("drift repaired" in str(line.get("message")) for line in lines)
 
 
-def test_a_journal_that_refuses_writes_fails_no_failover_and_is_named(world: World) -> None:
-    denied = Answer(403, b'{"error": {"code": 403, "message": "no create on the journal"}}')
+def test_a_journal_that_refuses_writes_fails_no_failover_and_is_named(world: LaptopWorld) -> None:
+    denied = OwnAnswer(403, b'{"error": {"code": 403, "message": "no create on the journal"}}')
     world.gcs_proxies[0].hook = lambda request: (
         denied if request.method == "POST" and b'"journal/' in request.body[:400] else None
     )

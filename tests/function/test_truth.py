@@ -17,13 +17,13 @@ from click.testing import CliRunner
 
 from orchestrator.cli.app import cli
 from orchestrator.core.outside.limits import WRITTEN
-from orchestrator.local.ask import ask
 from orchestrator.local.blueprint import SERVICE
-from orchestrator.local.gcs import FakeGcs
+from orchestrator.local.google.storage import FakeGcs
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.rpc.wire import API_ROOT, Json
 from orchestrator.local.serving import environment
-from orchestrator.local.wait import wait_until
-from orchestrator.local.wire import API_ROOT, Json
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, fail, fault, now, put_service
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
@@ -36,7 +36,7 @@ STRAY = "projects/laptop/zones/us-east4-c/instanceGroups/k8s-us-east-1"
 class Desk:
     """A world, a person beside it, and what its functions log."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LaptopWorld) -> None:
         self.world = world
 
     def run(self, *arguments: str, code: int | None = 0) -> str:
@@ -78,12 +78,12 @@ class Desk:
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     """A function for alerts, one for ticks and commands; a document; no uptime checks."""
-    with World(controls=1, traffic_rate=0, overrides=ONE_PROBE) as world:
+    with LaptopWorld(controls=1, traffic_rate=0, overrides=ONE_PROBE) as world:
         assert world.tick().acknowledged
         yield Desk(world)
 
 
-def backends(world: World, **scalers: float) -> list[dict[str, Any]]:
+def backends(world: LaptopWorld, **scalers: float) -> list[dict[str, Any]]:
     """The backends as they are, with these scalers by region."""
     found: list[dict[str, Any]] = copy.deepcopy(world.backend_service()["backends"])
     for backend in found:
@@ -250,7 +250,7 @@ def test_a_day_of_thousands_of_incidents_stays_readable_for_every_client(desk: D
 # --- evidence ------------------------------------------------------------------------------------
 
 
-def _unlabelled(world: World, identity: str, text: str) -> dict[str, Any]:
+def _unlabelled(world: LaptopWorld, identity: str, text: str) -> dict[str, Any]:
     """An alert without labels and host, whose condition has this filter."""
     made: dict[str, Any] = json.loads(json.dumps(alert(world, EAST, identity)))
     made["incident"] |= {

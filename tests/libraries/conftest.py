@@ -11,7 +11,7 @@ import pytest
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
 from tests.libraries.places import OWN, Places
 from tests.regional import EAST, document, two_servers, write_whole
 

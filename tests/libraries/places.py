@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
 from tests.regional import EAST, WEST, document, write_whole
 
 OWN = "checkout"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from python_dynamodb_lock.python_dynamodb_lock import DynamoDBLockClient, DynamoDBLockError
 
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.libraries.places import Places
 from tests.regional import WEST
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.child import ROOT, Child
-from orchestrator.local.database import Database
-from orchestrator.local.loopback import HOST, free_port
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.child import ROOT, Child
+from orchestrator.local.process.loopback import HOST, free_port
+from orchestrator.local.process.wait import wait_until
 from tests.libraries.places import OWN
 from tests.regional import EAST, WEST, document, two_servers, write_whole
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.local.alert_policy import (
+from orchestrator.local.monitoring.alert_policy import (
     AlertPolicy,
     AlertState,
+    CheckerPoint,
     Closed,
     Closure,
     Notice,
     Opened,
-    Point,
     Renotified,
     advance,
 )
@@ -38,13 +38,13 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def points(seconds: float, *failing: str, of: Iterable[str] = CHECKERS) -> list[Point]:
+def points(seconds: float, *failing: str, of: Iterable[str] = CHECKERS) -> list[CheckerPoint]:
     """A result of every checker at that moment; those named fail."""
-    return [Point(checker, at(seconds), checker not in failing) for checker in of]
+    return [CheckerPoint(checker, at(seconds), checker not in failing) for checker in of]
 
 
 def play(
-    steps: Iterable[tuple[float, Sequence[Point]]], policy: AlertPolicy = POLICY
+    steps: Iterable[tuple[float, Sequence[CheckerPoint]]], policy: AlertPolicy = POLICY
 ) -> tuple[AlertState, list[tuple[float, Notice]]]:
     """The state after evaluating at each moment with what arrived, and the notices by moment."""
     state, told = AlertState(), list[tuple[float, Notice]]()
@@ -54,7 +54,9 @@ def play(
     return state, told
 
 
-def every_minute(minutes: Iterable[int], *failing: str) -> list[tuple[float, Sequence[Point]]]:
+def every_minute(
+    minutes: Iterable[int], *failing: str
+) -> list[tuple[float, Sequence[CheckerPoint]]]:
     """All checkers answering once a minute; those named fail."""
     return [(60.0 * m, points(60.0 * m, *failing)) for m in minutes]
 
@@ -106,7 +108,9 @@ def test_a_second_incident_has_an_id_of_its_own() -> None:
 def test_no_data_closes_after_auto_close_and_not_before() -> None:
     """The close looks like any other, and nobody has seen the region healthy."""
     failing = every_minute([0, 1, 2], *CHECKERS)
-    silent: list[tuple[float, Sequence[Point]]] = [(s, ()) for s in (1319, 1321, 1919, 1920, 1921)]
+    silent: list[tuple[float, Sequence[CheckerPoint]]] = [
+        (s, ()) for s in (1319, 1321, 1919, 1920, 1921)
+    ]
     _, told = play([*failing, *silent])
     assert [(s, type(notice)) for s, notice in told] == [(60, Opened), (1920, Closed)]
     notice = told[-1][1]
@@ -135,7 +139,7 @@ def test_failures_that_leave_the_window_one_by_one_are_no_recovery() -> None:
         for minute in range(3)
         for n, checker in enumerate(CHECKERS)
     ]
-    silence: list[tuple[float, Sequence[Point]]] = [(float(s), ()) for s in range(171, 2100)]
+    silence: list[tuple[float, Sequence[CheckerPoint]]] = [(float(s), ()) for s in range(171, 2100)]
     _, told = play([*rounds, *silence])
     assert [(s, type(notice)) for s, notice in told] == [(70, Opened), (1970, Closed)]
     notice = told[-1][1]
@@ -203,12 +207,14 @@ POLICIES = st.builds(
 )
 
 
-def timed(steps: Steps) -> list[tuple[float, list[Point]]]:
+def timed(steps: Steps) -> list[tuple[float, list[CheckerPoint]]]:
     """Steps with pauses between them as moments, and what arrived at each."""
-    now, moments = 0.0, list[tuple[float, list[Point]]]()
+    now, moments = 0.0, list[tuple[float, list[CheckerPoint]]]()
     for pause, arrived in steps:
         now += pause
-        moments.append((now, [Point(checker, at(now), passed) for checker, passed in arrived]))
+        moments.append(
+            (now, [CheckerPoint(checker, at(now), passed) for checker, passed in arrived])
+        )
     return moments
 
 

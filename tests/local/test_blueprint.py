@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.local.blueprint import Blueprint, Lever, Mode, Site
-from orchestrator.local.wire import JsonObject
+from orchestrator.local.blueprint import Blueprint, LeverName, ModeName, Site
+from orchestrator.local.rpc.wire import JsonObject
 
 SITES = (
     Site("us-east-1", "127.0.0.1:8101", "http://127.0.0.1:8101/healthz"),
@@ -16,7 +16,7 @@ NEG = "projects/laptop/regions/us-west1/networkEndpointGroups/checkout-us-west-2
 API = "https://www.googleapis.com/compute/v1/"
 
 
-def blueprint(lever: Lever = "capacity", mode: Mode = "active-passive") -> Blueprint:
+def blueprint(lever: LeverName = "capacity", mode: ModeName = "active-passive") -> Blueprint:
     """The blueprint of two regions."""
     return Blueprint(lever, mode, SITES, "gs://laptop-failover")
 
@@ -110,9 +110,9 @@ def test_standbys_are_not_attached() -> None:
     assert groups[NEG] == {"type": "SERVERLESS", "address": "127.0.0.1:8102"}
 
 
-@pytest.mark.parametrize("lever", get_args(Lever))
-@pytest.mark.parametrize("mode", get_args(Mode))
-def test_who_is_routed(lever: Lever, mode: Mode) -> None:
+@pytest.mark.parametrize("lever", get_args(LeverName))
+@pytest.mark.parametrize("mode", get_args(ModeName))
+def test_who_is_routed(lever: LeverName, mode: ModeName) -> None:
     """In active-passive mode the first region gets the traffic, in active-active all do."""
     drawn = blueprint(lever, mode)
     expected = ("us-east-1", "us-west-2") if mode == "active-active" else ("us-east-1",)

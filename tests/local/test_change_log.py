@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.local.change_log import Change, ChangeLog, JournalReader, Write, read_change
-from orchestrator.local.wire import JsonObject
+from orchestrator.local.dynamodb.change_log import (
+    ChangeLog,
+    ItemChange,
+    JournalReader,
+    Write,
+    read_change,
+)
+from orchestrator.local.rpc.wire import JsonObject
 
 EAST, WEST = "us-east-1", "us-west-2"
 
@@ -41,7 +47,7 @@ def test_writes_are_numbered_and_stamped_in_order(tmp_path: Path) -> None:
 def test_a_local_write_wins_over_what_came_from_a_clock_that_is_ahead(tmp_path: Path) -> None:
     """What is written here now is later than everything that was here before."""
     east = log(tmp_path, EAST, 100)
-    ahead = Change("a", item("west"), 5000, WEST)
+    ahead = ItemChange("a", item("west"), 5000, WEST)
     east.keep(east.winners([ahead]))
     east.write([("a", item("east"))])
     assert east.newest["a"].rank > ahead.rank
@@ -53,7 +59,7 @@ def test_a_restart_finds_every_whole_line_again(tmp_path: Path) -> None:
     """Own writes keep their positions; half a line, which was never acknowledged, is cut off."""
     east = log(tmp_path, EAST, 100)
     east.write([("a", item("1")), ("a", item("2"))])
-    east.keep([Change("b", None, 300, WEST)])
+    east.keep([ItemChange("b", None, 300, WEST)])
     east.close()
     journal = tmp_path / f"{EAST}.journal"
     whole = journal.read_bytes()
@@ -74,7 +80,7 @@ def test_a_reader_counts_what_another_process_has_acknowledged(tmp_path: Path) -
     assert list(reader.writes()) == []
     east = log(tmp_path, EAST, 100)
     east.write([("a", None)])
-    east.keep([Change("b", None, 300, WEST)])
+    east.keep([ItemChange("b", None, 300, WEST)])
     assert [write.at for write in reader.writes()] == [100]
     east.write([("a", None)])
     assert list(reader.writes()) == [Write("a", 100), Write("a", 301)]

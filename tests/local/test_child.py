@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.child import Child, NotReady
-from orchestrator.local.loopback import HOST, free_port
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.child import Child, NotReady
+from orchestrator.local.process.loopback import HOST, free_port
+from orchestrator.local.process.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (sys.executable, "-I", "-S", "-u", "-c")
@@ -22,7 +22,7 @@ FORK = "import os, time; pid = os.fork(); print('pid', os.getpid()); time.sleep(
 PARENT = """
 import sys, time
 from pathlib import Path
-from orchestrator.local.child import Child
+from orchestrator.local.process.child import Child
 child = Child("child", ["sleep", "600"], log=Path(sys.argv[1]))
 child.start()
 print(child.pid, flush=True)
@@ -75,7 +75,7 @@ def test_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
 
 def test_a_child_whose_parent_is_gone_already_leaves(tmp_path: Path) -> None:
     """A child that finds another parent than the one that spawned it runs nothing."""
-    from orchestrator.local.child import _LAUNCHER
+    from orchestrator.local.process.child import _LAUNCHER
 
     sign = tmp_path / "it-ran"
     done = subprocess.run([*PYTHON, _LAUNCHER, "1", "touch", str(sign)], check=False, timeout=10)

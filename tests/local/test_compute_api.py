@@ -31,13 +31,13 @@ from google.cloud.compute_v1.services.region_network_endpoint_groups.transports 
     RegionNetworkEndpointGroupsRestTransport,
 )
 
-from orchestrator.local.ask import Answer, answers, ask
-from orchestrator.local.child import Child
-from orchestrator.local.compute_api import application
-from orchestrator.local.compute_world import load_world
-from orchestrator.local.loop_thread import LoopThread
-from orchestrator.local.loopback import HOST, free_port, url_of
-from orchestrator.local.wait import wait_until
+from orchestrator.local.balancer.compute_api import application
+from orchestrator.local.balancer.compute_world import load_world
+from orchestrator.local.process.ask import HttpAnswer, answers, ask
+from orchestrator.local.process.child import Child
+from orchestrator.local.process.loop_thread import LoopThread
+from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.wait import wait_until
 
 pytestmark = [
     pytest.mark.world,
@@ -62,7 +62,7 @@ class Server:
 
     port: int
 
-    def ask(self, method: str, path: str, body: object = None, **query: str) -> Answer:
+    def ask(self, method: str, path: str, body: object = None, **query: str) -> HttpAnswer:
         """One request; a body is sent as JSON."""
         target = url_of(self.port) + path + (f"?{urlencode(query)}" if query else "")
         return ask(target, method, None if body is None else json.dumps(body).encode())
@@ -73,13 +73,13 @@ class Server:
         assert answer.status == 200, answer.body
         return answer.json()
 
-    def patch(self, body: dict[str, Any], path: str = CHECKOUT, **query: str) -> Answer:
+    def patch(self, body: dict[str, Any], path: str = CHECKOUT, **query: str) -> HttpAnswer:
         """A PATCH with the current fingerprint, unless the body brings one of its own."""
         return self.ask(
             "PATCH", path, {"fingerprint": self.get(path)["fingerprint"], **body}, **query
         )
 
-    def wait(self, accepted: Answer) -> Any:
+    def wait(self, accepted: HttpAnswer) -> Any:
         """The operation that was accepted, when it is done."""
         assert accepted.status == 200, accepted.body
         name = accepted.json()["name"]
@@ -190,14 +190,14 @@ def test_it_serves_as_a_process_of_its_own(tmp_path: Path, backend: HTTPServer) 
     config.write_text(json.dumps(world(backend.server_port)))
     found = Server(free_port())
     arguments = ["--config", str(config), "--port", str(found.port)]
-    command = [sys.executable, "-m", "orchestrator.local.compute_api", *arguments]
+    command = [sys.executable, "-m", "orchestrator.local.balancer.compute_api", *arguments]
     with Child("compute-api", command, log=tmp_path / "api.log", cwd=ROOT) as child:
         child.wait_ready(lambda: answers(f"{url_of(found.port)}/_laptop/ready"))
         found.wait(found.patch({"description": "x"}))
         assert found.get()["description"] == "x"
 
 
-def reason(answer: Answer) -> tuple[int, str]:
+def reason(answer: HttpAnswer) -> tuple[int, str]:
     """Status and Google's reason of an error, whose form is checked on the way."""
     error = answer.json()["error"]
     assert error["code"] == answer.status
@@ -768,7 +768,7 @@ def test_a_world_that_breaks_a_rule_is_refused(
     file = tmp_path / "world.json"
     file.write_text(json.dumps(config))
     arguments = ["--config", str(file), "--port", str(free_port())]
-    command = [sys.executable, "-m", "orchestrator.local.compute_api", *arguments]
+    command = [sys.executable, "-m", "orchestrator.local.balancer.compute_api", *arguments]
     with Child("compute-api", command, log=tmp_path / "api.log", cwd=ROOT) as child:
         wait_until(lambda: not child.running, 30, "the process to end")
         assert expected in child.log_tail()

@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from orchestrator.local.courier import AT_ONCE
-from orchestrator.local.dead_letters import DeadLetterPolicy
-from orchestrator.local.loopback import free_port, url_of
-from orchestrator.local.push import Delivery, Message, Subscription
-from orchestrator.local.topic import Topic
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.loopback import free_port, url_of
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.courier import AT_ONCE
+from orchestrator.local.pubsub.dead_letters import DeadLetterPolicy
+from orchestrator.local.pubsub.push import Delivery, PushedMessage, Subscription
+from orchestrator.local.pubsub.push_topic import PushTopic
 from tests.receiver import Receiver
 
 
@@ -25,17 +25,17 @@ def receiver() -> Iterator[Receiver]:
 
 def deliver(body: object, subscription: Subscription) -> Delivery:
     """Publish one message to one subscription and wait for the end of its delivery."""
-    with Topic("alerts", subscription) as topic:
+    with PushTopic("alerts", subscription) as topic:
         (future,) = topic.publish(body)
         return future.result(10)
 
 
-def dead_letter_of(url: str, attempts: int) -> tuple[Delivery, Message]:
+def dead_letter_of(url: str, attempts: int) -> tuple[Delivery, PushedMessage]:
     """The delivery of a message to nobody, and what was then forwarded."""
-    with Topic("dead-letters") as dead:
+    with PushTopic("dead-letters") as dead:
         policy = DeadLetterPolicy(dead, attempts)
         subscription = Subscription("function-0", url, min_backoff=0.001, dead_letters=policy)
-        with Topic("alerts", subscription) as topic:
+        with PushTopic("alerts", subscription) as topic:
             (future,) = topic.publish(b"poison", attributes={"origin": "test"})
             delivery = future.result(10)
         (message,) = dead.messages
@@ -124,7 +124,7 @@ def test_a_subscriber_that_hangs_holds_up_no_other(receiver: Receiver) -> None:
             Subscription("hanging", hanging.url, ack_deadline=30),
             Subscription("well", receiver.url),
         )
-        with Topic("alerts", *two) as topic:
+        with PushTopic("alerts", *two) as topic:
             futures = [topic.publish({"n": number}) for number in range(AT_ONCE + 20)]
             assert all(well.result(20).acknowledged for _, well in futures)
             assert not any(stuck.done() for stuck, _ in futures)
@@ -161,7 +161,7 @@ def test_what_never_answers_is_a_dead_letter_too() -> None:
 
 def test_what_is_acknowledged_at_the_last_attempt_is_no_dead_letter(receiver: Receiver) -> None:
     receiver.answer = lambda number: 200 if number == 5 else 500
-    with Topic("dead-letters") as dead:
+    with PushTopic("dead-letters") as dead:
         policy = DeadLetterPolicy(dead, 5)
         subscription = Subscription("f", receiver.url, min_backoff=0.001, dead_letters=policy)
         assert deliver({}, subscription).acknowledged
@@ -171,14 +171,14 @@ def test_what_is_acknowledged_at_the_last_attempt_is_no_dead_letter(receiver: Re
 @pytest.mark.parametrize("attempts", [0, 4, 101])
 def test_the_attempts_before_a_dead_letter_have_limits(attempts: int) -> None:
     with pytest.raises(ValueError, match="5 to 100"):
-        DeadLetterPolicy(Topic("dead-letters"), attempts)
+        DeadLetterPolicy(PushTopic("dead-letters"), attempts)
 
 
 def test_closing_cuts_what_is_under_way(receiver: Receiver) -> None:
     """Closing does not wait for a subscriber that hangs, and its delivery ends unacknowledged."""
     release = threading.Event()
     receiver.answer = lambda _: 200 if release.wait(300) else 500
-    with Topic("alerts", Subscription("f", receiver.url, ack_deadline=300)) as topic:
+    with PushTopic("alerts", Subscription("f", receiver.url, ack_deadline=300)) as topic:
         (future,) = topic.publish({})
         wait_until(lambda: receiver.seen, 30, "the push to be under way")
     release.set()

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local import envoy
-from orchestrator.local.ask import answers, ask, post_json
-from orchestrator.local.child import Child
-from orchestrator.local.groups import parse_group
-from orchestrator.local.loopback import HOST, free_port, url_of
-from orchestrator.local.wait import wait_until
+from orchestrator.local.balancer import envoy
+from orchestrator.local.balancer.groups import parse_group
+from orchestrator.local.process.ask import answers, ask, post_json
+from orchestrator.local.process.child import Child
+from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.wait import wait_until
 
 pytestmark = pytest.mark.world
 
@@ -108,7 +108,7 @@ def balanced(tmp_path: Path) -> Iterator[Balanced]:
         folder, listener, admin, api = tmp_path / "envoy", free_port(), free_port(), free_port()
         envoy.write_bootstrap(folder, "checkout", listener, admin)
         arguments = ["--config", str(config), "--port", str(api), "--envoy-dir", str(folder)]
-        command = [sys.executable, "-m", "orchestrator.local.compute_api", *arguments]
+        command = [sys.executable, "-m", "orchestrator.local.balancer.compute_api", *arguments]
         child = world.enter_context(Child("api", command, log=tmp_path / "api.log", cwd=ROOT))
         child.wait_ready(lambda: answers(f"{url_of(api)}/_laptop/ready"))
         command = envoy.envoy_command(folder)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.function import Function
-from orchestrator.local.push import Delivery, Form, Subscription
-from orchestrator.local.topic import Topic
-from orchestrator.local.wait import wait_until
+from orchestrator.local.google.function import Function
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.push import Delivery, Form, Subscription
+from orchestrator.local.pubsub.push_topic import PushTopic
 
 pytestmark = pytest.mark.world
 
@@ -41,7 +41,7 @@ def push(function: Function, form: Form = Form.PUSH, *, patience: float = 30.0) 
     subscription = Subscription(
         "function-0", function.url, form, ack_deadline=patience, max_attempts=1
     )
-    with Topic("alerts", subscription) as topic:
+    with PushTopic("alerts", subscription) as topic:
         return topic.publish({"incident": {}})[0].result(60)
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import answers, ask, post_json
-from orchestrator.local.child import ROOT, Child
-from orchestrator.local.gcloud import Gcloud, Said, environment, installed
-from orchestrator.local.loopback import HOST, free_port, url_of
-from orchestrator.local.proxy import FaultProxy, Hold, Request
-from orchestrator.local.wait import wait_until
+from orchestrator.local.google.gcloud import Gcloud, Said, environment, installed
+from orchestrator.local.process.ask import answers, ask, post_json
+from orchestrator.local.process.child import ROOT, Child
+from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.rpc.proxy import FaultProxy, Hold, Request
 
 pytestmark = [
     pytest.mark.long,
@@ -109,7 +109,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     config = folder / "world.json"
     config.write_text(json.dumps(world(port)))
     options = ["--config", str(config), "--port", str(port)]
-    command = [sys.executable, "-m", "orchestrator.local.compute_api", *options]
+    command = [sys.executable, "-m", "orchestrator.local.balancer.compute_api", *options]
     with Child("compute-api", command, log=folder / "api.log", cwd=ROOT) as child:
         child.wait_ready(lambda: answers(f"{url_of(port)}/_laptop/ready"))
         yield Server(url_of(port), Gcloud(url_of(port), "laptop", folder / "gcloud"))

@@ -8,8 +8,8 @@ from google.api_core.exceptions import PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from orchestrator.local.gcs import FakeGcs
-from orchestrator.local.proxy import FaultProxy, Request, ResetAfter
+from orchestrator.local.google.storage import FakeGcs
+from orchestrator.local.rpc.proxy import FaultProxy, Request, ResetAfter
 
 pytestmark = pytest.mark.world
 

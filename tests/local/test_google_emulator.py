@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.child import ROOT
-from orchestrator.local.google_emulator import EmulatorMissing, emulator_program
-from orchestrator.local.push import Form
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.google_emulator import EmulatorMissing, emulator_program
+from orchestrator.local.pubsub.push import Form
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, fail, settled
 
 COMPONENT = Path("platform/pubsub-emulator/bin/cloud-pubsub-emulator")
@@ -20,8 +20,8 @@ COMPONENT = Path("platform/pubsub-emulator/bin/cloud-pubsub-emulator")
 HOLDER = """
 import sys, time
 from pathlib import Path
-from orchestrator.local.google_emulator import GoogleEmulator
-from orchestrator.local.loopback import free_port
+from orchestrator.local.pubsub.google_emulator import GoogleEmulator
+from orchestrator.local.process.loopback import free_port
 emulator = GoogleEmulator(free_port(), Path(sys.argv[1]))
 emulator.start()
 print(emulator.pid, flush=True)
@@ -92,7 +92,7 @@ def test_a_cli_that_fails_is_as_good_as_none(tools: Path) -> None:
 @pytest.mark.usefixtures("tools")
 def test_a_world_that_wants_it_in_vain_says_so_and_leaves_nothing() -> None:
     """Before a process is started."""
-    world = World(pubsub_emulator=True)
+    world = LaptopWorld(pubsub_emulator=True)
     with pytest.raises(EmulatorMissing):
         world.__enter__()
     assert not world.folder.exists()
@@ -100,9 +100,9 @@ def test_a_world_that_wants_it_in_vain_says_so_and_leaves_nothing() -> None:
 
 def test_what_it_cannot_do_is_refused() -> None:
     with pytest.raises(ValueError, match="form"):
-        World(pubsub_emulator=True, form=Form.CLOUD_EVENT)
+        LaptopWorld(pubsub_emulator=True, form=Form.CLOUD_EVENT)
     with pytest.raises(ValueError, match="dead letters"):
-        World(pubsub_emulator=True, dead_letter_after=5)
+        LaptopWorld(pubsub_emulator=True, dead_letter_after=5)
 
 
 @pytest.mark.world
@@ -111,7 +111,7 @@ def test_what_it_cannot_do_is_refused() -> None:
 @pytest.mark.usefixtures("installed")
 def test_a_failover_through_googles_emulator() -> None:
     """It pushes the alert to the function and takes what this announces; it ends with the world."""
-    with World(pubsub_emulator=True, traffic_rate=0) as world:
+    with LaptopWorld(pubsub_emulator=True, traffic_rate=0) as world:
         assert world.messaging.emulator is not None
         pid = world.messaging.emulator.pid
         before = datetime.now(UTC)

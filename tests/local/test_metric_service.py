@@ -15,9 +15,9 @@ from google.api_core.exceptions import (
 )
 from google.cloud.monitoring_v3 import ListTimeSeriesRequest, MetricServiceClient
 
-from orchestrator.local.permissions import Role
-from orchestrator.local.series_filter import parse
-from orchestrator.local.time_series import MOST
+from orchestrator.local.monitoring.series_filter import parse
+from orchestrator.local.monitoring.time_series import MOST
+from orchestrator.local.rpc.permissions import IamRole
 from tests.metrics import PASSED, PROJECT, Watched, client, listed, serving
 
 EAST = "us-east-1"
@@ -240,7 +240,7 @@ def test_a_project_that_is_not_here_is_not_found(found: MetricServiceClient) -> 
 
 
 def test_a_role_without_the_permission_is_denied_and_uses_what_it_has(watched: Watched) -> None:
-    role = watched.service.role = Role({"monitoring.timeSeries.list"})
+    role = watched.service.role = IamRole({"monitoring.timeSeries.list"})
     with serving(watched) as service, client(service) as found:
         listed(found, PASSED)
         with pytest.raises(PermissionDenied, match=r"monitoring\.timeSeries\.create"):

@@ -9,12 +9,12 @@ from typing import Any, TypedDict, Unpack
 
 import pytest
 
-from orchestrator.local.alert_policy import Closure
-from orchestrator.local.ask import answers
-from orchestrator.local.loopback import free_port, url_of
-from orchestrator.local.monitoring import Monitoring, Vantage
-from orchestrator.local.region import Region
-from orchestrator.local.wait import wait_until
+from orchestrator.local.monitoring.alert_policy import Closure
+from orchestrator.local.monitoring.monitoring import Monitoring, Vantage
+from orchestrator.local.process.ask import answers
+from orchestrator.local.process.loopback import free_port, url_of
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.region.region import LocalRegion
 
 pytestmark = pytest.mark.world
 
@@ -54,11 +54,11 @@ class Inbox:
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Region]]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LocalRegion]]:
     """Two regions for all tests."""
     folder = tmp_path_factory.mktemp("regions")
     with ExitStack() as stack:
-        regions = {name: Region(name, folder) for name in (EAST, WEST)}
+        regions = {name: LocalRegion(name, folder) for name in (EAST, WEST)}
         for region in regions.values():
             stack.callback(region.stop)
             region.start()
@@ -66,7 +66,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Regi
 
 
 @pytest.fixture
-def regions(started: dict[str, Region]) -> Iterator[dict[str, Region]]:
+def regions(started: dict[str, LocalRegion]) -> Iterator[dict[str, LocalRegion]]:
     """Both of them well, before and after the test."""
     yield started
     started[WEST].behave(health_status=200)
@@ -83,7 +83,7 @@ def inbox() -> Inbox:
     return inbox
 
 
-def watch(regions: dict[str, Region], inbox: Inbox, **knobs: Unpack[Knobs]) -> Monitoring:
+def watch(regions: dict[str, LocalRegion], inbox: Inbox, **knobs: Unpack[Knobs]) -> Monitoring:
     """Monitoring of these regions; a long timeout, for busy machines."""
     urls = {name: region.health_url for name, region in regions.items()}
     return Monitoring(urls, "checkout", inbox.publish, pace=PACE, timeout=60, **knobs)
@@ -96,7 +96,7 @@ def wait_a_period(monitoring: Monitoring, times: int = 1) -> None:
 
 
 def test_all_vantage_points_ask_every_region_evenly(
-    regions: dict[str, Region], inbox: Inbox
+    regions: dict[str, LocalRegion], inbox: Inbox
 ) -> None:
     """Each of the six asks each region once a period, staggered; nobody is told of good health."""
     with watch(regions, inbox) as monitoring:
@@ -109,7 +109,7 @@ def test_all_vantage_points_ask_every_region_evenly(
     assert (inbox.notifications, monitoring.incidents) == ([], ())
 
 
-def test_a_killed_region_opens_one_incident(regions: dict[str, Region], inbox: Inbox) -> None:
+def test_a_killed_region_opens_one_incident(regions: dict[str, LocalRegion], inbox: Inbox) -> None:
     """It opens when the duration has passed, names the region, and is not opened again."""
     with watch(regions, inbox) as monitoring:
         wait_a_period(monitoring)
@@ -129,7 +129,7 @@ def test_a_killed_region_opens_one_incident(regions: dict[str, Region], inbox: I
 
 
 def test_a_hung_region_and_one_that_says_it_is_ill_are_failures(
-    regions: dict[str, Region], inbox: Inbox
+    regions: dict[str, LocalRegion], inbox: Inbox
 ) -> None:
     """Neither silence nor a status other than 2xx passes; a redirection is not followed."""
     with watch(regions, inbox) as monitoring:
@@ -149,7 +149,7 @@ def test_a_hung_region_and_one_that_says_it_is_ill_are_failures(
 
 
 def test_one_vantage_point_that_is_cut_off_opens_nothing_and_two_do(
-    regions: dict[str, Region], inbox: Inbox
+    regions: dict[str, LocalRegion], inbox: Inbox
 ) -> None:
     """More than one must fail: that is what a threshold of 1 means. Mending closes it."""
     with watch(regions, inbox) as monitoring:
@@ -168,7 +168,7 @@ def test_one_vantage_point_that_is_cut_off_opens_nothing_and_two_do(
     }
 
 
-def test_a_recovery_closes_with_the_same_id(regions: dict[str, Region], inbox: Inbox) -> None:
+def test_a_recovery_closes_with_the_same_id(regions: dict[str, LocalRegion], inbox: Inbox) -> None:
     """Open and close carry one id and one start, and the close an end."""
     with watch(regions, inbox) as monitoring:
         regions[EAST].kill()
@@ -184,7 +184,7 @@ def test_a_recovery_closes_with_the_same_id(regions: dict[str, Region], inbox: I
 
 @pytest.mark.long
 def test_lost_telemetry_closes_the_incident_of_a_dead_region(
-    regions: dict[str, Region], inbox: Inbox
+    regions: dict[str, LocalRegion], inbox: Inbox
 ) -> None:
     """The close looks like a recovery, the region is dead; when it is seen again, it opens."""
     with watch(regions, inbox, alignment=180, auto_close=240) as monitoring:
@@ -203,7 +203,7 @@ def test_lost_telemetry_closes_the_incident_of_a_dead_region(
 
 
 def test_an_open_incident_is_told_again_as_a_repetition(
-    regions: dict[str, Region], inbox: Inbox
+    regions: dict[str, LocalRegion], inbox: Inbox
 ) -> None:
     """Repetitions have the id of their open, are open, and say that they are repetitions."""
     with watch(regions, inbox, renotify=60) as monitoring:
@@ -216,7 +216,9 @@ def test_an_open_incident_is_told_again_as_a_repetition(
     assert len(monitoring.incidents) == 1
 
 
-def test_a_notification_can_be_lost_or_doubled(regions: dict[str, Region], inbox: Inbox) -> None:
+def test_a_notification_can_be_lost_or_doubled(
+    regions: dict[str, LocalRegion], inbox: Inbox
+) -> None:
     """The open is lost and the close comes twice; the incident itself is as ever."""
     with watch(regions, inbox) as monitoring:
         monitoring.next_notification(drop=True)
@@ -229,7 +231,7 @@ def test_a_notification_can_be_lost_or_doubled(regions: dict[str, Region], inbox
 
 
 @pytest.mark.long
-def test_a_late_notification_is_overtaken(regions: dict[str, Region], inbox: Inbox) -> None:
+def test_a_late_notification_is_overtaken(regions: dict[str, LocalRegion], inbox: Inbox) -> None:
     """An open that is delayed comes after its close."""
     with watch(regions, inbox) as monitoring:
         monitoring.next_notification(delay=200)
@@ -238,7 +240,7 @@ def test_a_late_notification_is_overtaken(regions: dict[str, Region], inbox: Inb
     assert inbox.states() == ["closed", "open"]
 
 
-def test_a_slow_publish_delays_no_check(regions: dict[str, Region], inbox: Inbox) -> None:
+def test_a_slow_publish_delays_no_check(regions: dict[str, LocalRegion], inbox: Inbox) -> None:
     """While a notification is held up, checks and evaluations go on; then all come in order."""
     inbox.open.clear()
     with watch(regions, inbox) as monitoring:

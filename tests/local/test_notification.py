@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from orchestrator.local.notification import UptimeCheck, closed, opened, trial
+from orchestrator.local.monitoring.notification import UptimeCheck, closed, opened, trial
 
 CHECK = UptimeCheck("checkout", "us-east-1", "use4.checkout.example.com")
 STARTED = datetime(2026, 1, 1, 5, tzinfo=UTC)

@@ -11,11 +11,17 @@ from google.auth.credentials import AnonymousCredentials
 from orchestrator.adapters.gcp.objects import GcsObjects
 from orchestrator.adapters.gcp.traffic import BackendServices
 from orchestrator.core.exceptions import Unavailable
-from orchestrator.local.loopback import free_port, url_of
-from orchestrator.local.permissions import Role, compute, compute_needs, storage, storage_needs
-from orchestrator.local.proxy import Answer, FaultProxy, Request, Review
-from orchestrator.local.pubsub import Code, Draft, Pubsub, Refused
-from orchestrator.local.topic import Topic
+from orchestrator.local.process.loopback import free_port, url_of
+from orchestrator.local.pubsub.pubsub import Code, Draft, Pubsub, Refused
+from orchestrator.local.pubsub.push_topic import PushTopic
+from orchestrator.local.rpc.permissions import (
+    IamRole,
+    compute,
+    compute_needs,
+    storage,
+    storage_needs,
+)
+from orchestrator.local.rpc.proxy import FaultProxy, OwnAnswer, Request, Review
 
 SERVICE = "/compute/v1/projects/p/global/backendServices/checkout"
 OBJECT = "/storage/v1/b/bucket/o/checkout.json"
@@ -104,15 +110,15 @@ def test_a_request_to_storage_takes_what_it_does(
 
 def test_what_nobody_has_thought_of_is_refused() -> None:
     """Also to a role that has everything: the mapping must be told first."""
-    everything = Role({"compute.backendServices.delete", "storage.buckets.delete"})
+    everything = IamRole({"compute.backendServices.delete", "storage.buckets.delete"})
     for hook, path in ((compute(everything), SERVICE), (storage(everything), "/storage/v1/b/x")):
         verdict = hook(Request("DELETE", path, {}, b""))
-        assert isinstance(verdict, Answer)
+        assert isinstance(verdict, OwnAnswer)
         assert verdict.status == 403
 
 
 def test_a_role_remembers_what_was_used_and_not_what_was_refused() -> None:
-    role = Role({"a", "b"})
+    role = IamRole({"a", "b"})
     assert role.missing("a") == ""
     assert role.missing("b", "c") == "c"
     assert role.used == {"a"}
@@ -122,7 +128,7 @@ def test_a_role_remembers_what_was_used_and_not_what_was_refused() -> None:
 def test_that_an_object_is_absent_is_told_to_those_only_who_may_list(
     listing: bool, told: int | None
 ) -> None:
-    role = Role({"storage.objects.get"} | ({"storage.objects.list"} if listing else set()))
+    role = IamRole({"storage.objects.get"} | ({"storage.objects.list"} if listing else set()))
     verdict = storage(role)(Request("GET", OBJECT, {}, b""))
     assert isinstance(verdict, Review)
     answer = verdict.review(404)
@@ -133,7 +139,7 @@ def test_that_an_object_is_absent_is_told_to_those_only_who_may_list(
 def test_the_clients_errors_name_the_permission() -> None:
     """As the adapters pass them on; nothing listens behind the guards."""
     nobody = url_of(free_port())
-    role = Role({"storage.objects.get", "compute.backendServices.get"})
+    role = IamRole({"storage.objects.get", "compute.backendServices.get"})
     with FaultProxy(nobody, storage(role)) as gcs, FaultProxy(nobody, compute(role)) as api:
         objects = GcsObjects("p", "bucket", "", AnonymousCredentials(), gcs.url)
         with pytest.raises(Unavailable, match=r"'storage\.objects\.create'"):
@@ -155,10 +161,10 @@ def test_the_clients_errors_name_the_permission() -> None:
 
 
 def test_a_publisher_needs_the_permission_to_publish() -> None:
-    topic = Topic("failover-events")
-    with Pubsub((topic,), Role(())) as pubsub:
+    topic = PushTopic("failover-events")
+    with Pubsub((topic,), IamRole(())) as pubsub:
         with pytest.raises(Refused, match=r"'pubsub\.topics\.publish'") as refused:
             pubsub.publish(topic.path, [Draft(b"x")])
         assert refused.value.code is Code.PERMISSION_DENIED
-        pubsub.role = Role({"pubsub.topics.publish"})
+        pubsub.role = IamRole({"pubsub.topics.publish"})
         assert len(pubsub.publish(topic.path, [Draft(b"x")])) == 1

@@ -11,21 +11,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from orchestrator.local.ask import ask
-from orchestrator.local.loopback import HOST, free_port, url_of
-from orchestrator.local.proxy import (
-    Answer,
-    Call,
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.rpc.proxy import (
     Delay,
     FaultProxy,
     Hold,
+    OwnAnswer,
     Request,
     ResetAfter,
     ResetBefore,
     Review,
-    Verdict,
+    RunBeside,
+    Treatment,
 )
-from orchestrator.local.wait import wait_until
 
 
 class Target:
@@ -143,7 +143,7 @@ def test_latency(proxy: FaultProxy) -> None:
 
 def test_answer(proxy: FaultProxy, target: Target) -> None:
     """An answer in the server's place is all the client sees, and the server sees nothing."""
-    proxy.hook = lambda _: Answer(429, b'{"error": {"code": 429}}')
+    proxy.hook = lambda _: OwnAnswer(429, b'{"error": {"code": 429}}')
     answer = ask(proxy.url)
     assert (answer.status, answer.json()) == (429, {"error": {"code": 429}})
     assert target.seen == []
@@ -171,7 +171,7 @@ def test_reset_after(proxy: FaultProxy, target: Target) -> None:
 def test_call(proxy: FaultProxy, target: Target) -> None:
     """What is to be called runs before the server sees the request, and after it has answered."""
     seen: list[tuple[str, int]] = []
-    proxy.hook = lambda _: Call(
+    proxy.hook = lambda _: RunBeside(
         before=lambda: seen.append(("before", len(target.seen))),
         after=lambda: seen.append(("after", len(target.seen))),
     )
@@ -183,7 +183,7 @@ def test_a_blocking_call_blocks_no_other_request(proxy: FaultProxy) -> None:
     """While one request waits for its call, others pass."""
     release = threading.Event()
     proxy.hook = lambda request: (
-        Call(before=lambda: release.wait(5)) if request.path_qs == "/slow" else None
+        RunBeside(before=lambda: release.wait(5)) if request.path_qs == "/slow" else None
     )
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ask, f"{proxy.url}/slow")
@@ -212,7 +212,7 @@ def test_a_dead_senders_request_is_delivered(
 ) -> None:
     """A request whose client has died while it was held is forwarded all the same."""
     event = threading.Event()
-    held = Hold(event) if verdict == "hold" else Call(before=lambda: event.wait(5))
+    held = Hold(event) if verdict == "hold" else RunBeside(before=lambda: event.wait(5))
     proxy.hook = lambda _: held
     with socket.create_connection((HOST, proxy.port)) as client:
         client.sendall(b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody")
@@ -243,7 +243,7 @@ def test_an_unreachable_server_is_a_cut_connection() -> None:
 def test_a_broken_hook_is_seen(proxy: FaultProxy) -> None:
     """A hook that fails cuts the connection, and the log holds its error."""
 
-    def broken(_: Request) -> Verdict:
+    def broken(_: Request) -> Treatment:
         raise LookupError("my mistake")
 
     proxy.hook = broken
@@ -277,9 +277,9 @@ def test_review(proxy: FaultProxy) -> None:
     """The server has done its work; what it said is replaced where the review wants that."""
     seen: list[int] = []
 
-    def review(status: int) -> Answer | None:
+    def review(status: int) -> OwnAnswer | None:
         seen.append(status)
-        return Answer(403, b"{}") if len(seen) == 1 else None
+        return OwnAnswer(403, b"{}") if len(seen) == 1 else None
 
     proxy.hook = lambda _: Review(review)
     replaced, passed = ask(f"{proxy.url}/a"), ask(f"{proxy.url}/b")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from orchestrator.local.loopback import free_port, url_of
-from orchestrator.local.pubsub import LARGEST, MOST_MESSAGES, Code, Draft, Pubsub, Refused
-from orchestrator.local.push import Subscription
-from orchestrator.local.topic import Topic
+from orchestrator.local.process.loopback import free_port, url_of
+from orchestrator.local.pubsub.pubsub import LARGEST, MOST_MESSAGES, Code, Draft, Pubsub, Refused
+from orchestrator.local.pubsub.push import Subscription
+from orchestrator.local.pubsub.push_topic import PushTopic
 
 ALERTS = "projects/laptop/topics/alerts"
 
@@ -20,7 +20,7 @@ def refused(code: Code, call: object, *arguments: object) -> str:
 
 
 def test_a_topic_is_made_found_listed_and_deleted() -> None:
-    with Pubsub([Topic("alerts")]) as pubsub:
+    with Pubsub([PushTopic("alerts")]) as pubsub:
         made = pubsub.create("projects/other/topics/alerts")
         assert pubsub.get("projects/other/topics/alerts") is made
         pubsub.create("projects/laptop/topics/control")
@@ -31,7 +31,7 @@ def test_a_topic_is_made_found_listed_and_deleted() -> None:
 
 def test_a_topic_that_is_not_there_is_not_found() -> None:
     """Also one that was deleted, by whatever is asked of it."""
-    pubsub = Pubsub([Topic("alerts")])
+    pubsub = Pubsub([PushTopic("alerts")])
     pubsub.delete(ALERTS)
     for call in (pubsub.get, pubsub.delete):
         assert "alerts" in refused(Code.NOT_FOUND, call, ALERTS)
@@ -39,7 +39,7 @@ def test_a_topic_that_is_not_there_is_not_found() -> None:
 
 
 def test_what_a_deleted_topic_has_taken_is_still_kept_for_who_holds_it() -> None:
-    topic = Topic("alerts")
+    topic = PushTopic("alerts")
     pubsub = Pubsub([topic])
     pubsub.publish(ALERTS, [Draft(b"x")])
     pubsub.delete(ALERTS)
@@ -48,7 +48,7 @@ def test_what_a_deleted_topic_has_taken_is_still_kept_for_who_holds_it() -> None
 
 
 def test_a_topic_is_not_made_twice() -> None:
-    refused(Code.ALREADY_EXISTS, Pubsub([Topic("alerts")]).create, ALERTS)
+    refused(Code.ALREADY_EXISTS, Pubsub([PushTopic("alerts")]).create, ALERTS)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_good_name_is_taken(name: str) -> None:
 
 
 def test_what_is_published_is_kept_in_order_with_new_ids() -> None:
-    topic = Topic("alerts")
+    topic = PushTopic("alerts")
     ids = Pubsub([topic]).publish(
         ALERTS,
         [Draft(b"x", {"a": "b"}), Draft(b"y", ordering_key="k"), Draft(attributes={"c": ""})],
@@ -115,7 +115,7 @@ def test_what_is_published_is_kept_in_order_with_new_ids() -> None:
 )
 def test_one_bad_message_refuses_the_whole_request(bad: list[Draft]) -> None:
     """Nothing of it is published: the publisher tries the whole request again."""
-    topic = Topic("alerts")
+    topic = PushTopic("alerts")
     good = [Draft(b"x")] if bad else []
     refused(Code.INVALID_ARGUMENT, Pubsub([topic]).publish, ALERTS, good + bad)
     assert topic.messages == ()
@@ -123,7 +123,7 @@ def test_one_bad_message_refuses_the_whole_request(bad: list[Draft]) -> None:
 
 def test_the_largest_of_everything_is_taken() -> None:
     attributes = {"k" * 253 + f"{number:03}": "v" * 1024 for number in range(100)}
-    topic = Topic("alerts")
+    topic = PushTopic("alerts")
     pubsub = Pubsub([topic])
     pubsub.publish(ALERTS, [Draft(bytes(LARGEST), attributes)])
     pubsub.publish(ALERTS, [Draft(b"x")] * MOST_MESSAGES)
@@ -132,7 +132,7 @@ def test_the_largest_of_everything_is_taken() -> None:
 
 def test_closing_gives_up_deliveries_of_all_topics_deleted_ones_too() -> None:
     nobody = Subscription("f", url_of(free_port()), min_backoff=30, max_backoff=30)
-    topic = Topic("alerts", nobody)
+    topic = PushTopic("alerts", nobody)
     with Pubsub([topic]) as pubsub:
         (future,) = topic.publish(b"x")
         pubsub.delete(ALERTS)

@@ -27,12 +27,12 @@ from google.pubsub_v1.services.publisher.transports import (
 )
 from google.pubsub_v1.types import PubsubMessage
 
-from orchestrator.local.ask import Answer, ask
-from orchestrator.local.pubsub import LARGEST, Pubsub
-from orchestrator.local.pubsub_server import PubsubServer
-from orchestrator.local.push import Subscription
-from orchestrator.local.topic import Topic
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.ask import HttpAnswer, ask
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.pubsub import LARGEST, Pubsub
+from orchestrator.local.pubsub.pubsub_server import PubsubServer
+from orchestrator.local.pubsub.push import Subscription
+from orchestrator.local.pubsub.push_topic import PushTopic
 from tests.receiver import Receiver
 
 PROJECT = "projects/laptop"
@@ -41,20 +41,20 @@ GONE = f"{PROJECT}/topics/gone"
 
 
 @pytest.fixture
-def topic() -> Topic:
+def topic() -> PushTopic:
     """The topic that is served."""
-    return Topic("alerts")
+    return PushTopic("alerts")
 
 
 @pytest.fixture
-def server(topic: Topic) -> Iterator[PubsubServer]:
+def server(topic: PushTopic) -> Iterator[PubsubServer]:
     """A server of that topic."""
     with serving(topic) as found:
         yield found
 
 
 @contextmanager
-def serving(*topics: Topic) -> Iterator[PubsubServer]:
+def serving(*topics: PushTopic) -> Iterator[PubsubServer]:
     """A server of these topics."""
     with Pubsub(topics) as pubsub:
         server = PubsubServer(pubsub)
@@ -78,14 +78,14 @@ def publish(found: google.pubsub_v1.PublisherClient, data: bytes, topic: str = A
     return found.publish(topic=topic, messages=messages, retry=None, timeout=20).message_ids[0]
 
 
-def post(server: PubsubServer, body: bytes, topic: str = ALERTS) -> Answer:
+def post(server: PubsubServer, body: bytes, topic: str = ALERTS) -> HttpAnswer:
     """What `curl -d BODY .../v1/TOPIC:publish` does."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     return ask(f"{server.rest_url}/v1/{topic}:publish", "POST", body, form)
 
 
 def test_the_batching_publisher_publishes_by_the_environment_alone(
-    server: PubsubServer, topic: Topic, monkeypatch: pytest.MonkeyPatch
+    server: PubsubServer, topic: PushTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """google-cloud-pubsub's own publisher needs nothing but PUBSUB_EMULATOR_HOST."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
@@ -109,7 +109,9 @@ def test_the_plain_client_calls_every_method_by_grpc(server: PubsubServer) -> No
         assert [topic.name for topic in found.list_topics(project=PROJECT)] == names[1:]
 
 
-def test_the_plain_client_calls_every_method_by_rest(server: PubsubServer, topic: Topic) -> None:
+def test_the_plain_client_calls_every_method_by_rest(
+    server: PubsubServer, topic: PushTopic
+) -> None:
     transport = PublisherRestTransport(
         host=server.rest_url.removeprefix("http://"),
         url_scheme="http",
@@ -138,7 +140,7 @@ def test_lists_come_in_pages(server: PubsubServer) -> None:
             found.list_topics(request={"project": PROJECT, "page_token": "rubbish"})
 
 
-def test_grpc_refuses_as_the_real_one(server: PubsubServer, topic: Topic) -> None:
+def test_grpc_refuses_as_the_real_one(server: PubsubServer, topic: PushTopic) -> None:
     """The client sees the exceptions that it would see on Google Cloud."""
     with client(server) as found:
         with pytest.raises(NotFound):
@@ -157,7 +159,7 @@ def test_grpc_refuses_as_the_real_one(server: PubsubServer, topic: Topic) -> Non
     assert [len(message.data) for message in topic.messages] == [LARGEST]
 
 
-def test_curl_publishes(server: PubsubServer, topic: Topic) -> None:
+def test_curl_publishes(server: PubsubServer, topic: PushTopic) -> None:
     """The answer is that of the documentation, whatever content type curl claims."""
     data = base64.b64encode(b"{}").decode()
     body = {"messages": [{"data": data, "attributes": {"a": "b"}, "orderingKey": "k"}]}
@@ -191,7 +193,9 @@ def test_curl_publishes(server: PubsubServer, topic: Topic) -> None:
     ],
     ids=lambda body: repr(body[:40]),
 )
-def test_rubbish_is_an_invalid_argument(server: PubsubServer, topic: Topic, body: bytes) -> None:
+def test_rubbish_is_an_invalid_argument(
+    server: PubsubServer, topic: PushTopic, body: bytes
+) -> None:
     """Every bad body gets an answer in Google's form, and nothing is published."""
     answer = post(server, body)
     assert answer.status == answer.json()["error"]["code"] == 400
@@ -211,7 +215,7 @@ def test_rest_refuses_what_is_not_there(server: PubsubServer) -> None:
 
 def test_what_is_published_by_grpc_and_rest_is_pushed() -> None:
     with Receiver() as receiver:
-        topic = Topic("alerts", Subscription("f", receiver.url))
+        topic = PushTopic("alerts", Subscription("f", receiver.url))
         with serving(topic) as server, client(server) as found:
             arrived = threading.Semaphore(0)
             receiver.afterwards = arrived.release
@@ -221,7 +225,7 @@ def test_what_is_published_by_grpc_and_rest_is_pushed() -> None:
         assert sorted(receiver.ids) == sorted(ids)
 
 
-def test_many_publishers_at_once(server: PubsubServer, topic: Topic) -> None:
+def test_many_publishers_at_once(server: PubsubServer, topic: PushTopic) -> None:
     """Each of 500 messages from eight threads is published once, and its publisher told its id."""
     with client(server) as found, ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda n: publish(found, b"%d" % n), range(500)))
@@ -231,7 +235,7 @@ def test_many_publishers_at_once(server: PubsubServer, topic: Topic) -> None:
 
 
 def test_an_outage_ends_calls_and_is_over_when_it_is_started_again(
-    server: PubsubServer, topic: Topic
+    server: PubsubServer, topic: PushTopic
 ) -> None:
     """Stopped amid publishing it leaves no call hanging; whoever was told an id was not lied to."""
     told: list[str] = []

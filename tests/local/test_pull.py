@@ -9,24 +9,24 @@ from google.api_core.exceptions import AlreadyExists, InvalidArgument, NotFound
 from google.pubsub_v1 import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from orchestrator.local.ask import ask, post_json
-from orchestrator.local.pubsub import Pubsub, Refused
-from orchestrator.local.pubsub_server import PubsubServer
-from orchestrator.local.pull import PullSubscription
-from orchestrator.local.topic import Topic
+from orchestrator.local.process.ask import ask, post_json
+from orchestrator.local.pubsub.pubsub import Pubsub, Refused
+from orchestrator.local.pubsub.pubsub_server import PubsubServer
+from orchestrator.local.pubsub.pull import PullSubscription
+from orchestrator.local.pubsub.push_topic import PushTopic
 
 TOPIC = "projects/laptop/topics/events"
 READER = "projects/laptop/subscriptions/reader"
 
 
 @pytest.fixture
-def topic() -> Topic:
+def topic() -> PushTopic:
     """The topic that is served."""
-    return Topic("events")
+    return PushTopic("events")
 
 
 @pytest.fixture
-def server(topic: Topic) -> Iterator[PubsubServer]:
+def server(topic: PushTopic) -> Iterator[PubsubServer]:
     """A server of that topic."""
     found = PubsubServer(Pubsub([topic]))
     found.start()
@@ -34,9 +34,9 @@ def server(topic: Topic) -> Iterator[PubsubServer]:
     found.stop()
 
 
-def subscribed(ack_deadline: int = 600) -> tuple[Topic, PullSubscription]:
+def subscribed(ack_deadline: int = 600) -> tuple[PushTopic, PullSubscription]:
     """A topic with three messages that a subscription has not handed out."""
-    topic = Topic("events")
+    topic = PushTopic("events")
     topic.publish(b"before")
     subscription = PullSubscription(READER, topic, ack_deadline)
     for data in (b"1", b"2", b"3"):
@@ -76,7 +76,7 @@ def test_a_pull_of_nothing_is_refused() -> None:
         subscribed()[1].pull(0)
 
 
-def test_googles_client_reads_a_topic(server: PubsubServer, topic: Topic) -> None:
+def test_googles_client_reads_a_topic(server: PubsubServer, topic: PushTopic) -> None:
     """google-cloud-pubsub's plain subscriber, over gRPC."""
     with grpc.insecure_channel(server.host) as channel:
         client = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
@@ -120,7 +120,7 @@ def test_a_bad_subscription_is_refused(server: PubsubServer) -> None:
             client.modify_ack_deadline(subscription=READER, ack_ids=["x"], ack_deadline_seconds=601)
 
 
-def test_curl_reads_a_topic(server: PubsubServer, topic: Topic) -> None:
+def test_curl_reads_a_topic(server: PubsubServer, topic: PushTopic) -> None:
     reader = f"{server.rest_url}/v1/{READER}"
     assert ask(reader, "PUT", b'{"topic": "%s"}' % TOPIC.encode()).ok
     topic.publish(b"{}")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.local.dead_letters import DeadLetterPolicy
-from orchestrator.local.push import Attempt, Delivery, Form, Subscription, envelope
-from orchestrator.local.topic import Topic
+from orchestrator.local.pubsub.dead_letters import DeadLetterPolicy
+from orchestrator.local.pubsub.push import Attempt, Delivery, Form, Subscription, envelope
+from orchestrator.local.pubsub.push_topic import PushTopic
 from tests.receiver import Receiver
 
 
@@ -22,7 +22,7 @@ def receiver() -> Iterator[Receiver]:
 
 def deliver(body: object, subscription: Subscription) -> Delivery:
     """Publish one message to one subscription and wait for the end of its delivery."""
-    with Topic("alerts", subscription) as topic:
+    with PushTopic("alerts", subscription) as topic:
         (future,) = topic.publish(body)
         return future.result(10)
 
@@ -57,7 +57,7 @@ def test_the_cloud_event_form(receiver: Receiver) -> None:
 
 def test_the_envelope_tells_what_only_some_messages_have() -> None:
     """An ordering key is told where there is one, the attempt where dead letters are counted."""
-    topic = Topic("alerts")
+    topic = PushTopic("alerts")
     plain, ordered = topic.message(b"x"), topic.message(b"x", ordering_key="checkout")
     once = Subscription("f", "http://127.0.0.1:1")
     counted = Subscription("f", "http://127.0.0.1:1", dead_letters=DeadLetterPolicy(topic))

@@ -15,9 +15,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from orchestrator.local.database import Database
-from orchestrator.local.replicator import Replicator
-from orchestrator.local.wait import wait_until
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.dynamodb.replicator import Replicator
+from orchestrator.local.process.wait import wait_until
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

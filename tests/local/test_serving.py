@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from orchestrator.local.serving import examples
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 
 
 class Named:
@@ -25,7 +25,7 @@ class Standing:
 
 
 def test_every_region_has_a_line_for_its_outage_and_one_for_its_end() -> None:
-    told = examples(cast("World", Standing()))
+    told = examples(cast("LaptopWorld", Standing()))
     for name in Standing.regions:
         fails = told[f"{name} fails: its alert comes by itself, after a moment"]
         well = told[f"{name} is well again"]

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.ask import Answer, ask, post_json
-from orchestrator.local.customer import Customer
-from orchestrator.local.database import Database
-from orchestrator.local.region import Region
-from orchestrator.local.replicator import Replicator
-from orchestrator.local.traffic_record import Sample
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.dynamodb.replicator import Replicator
+from orchestrator.local.process.ask import HttpAnswer, ask, post_json
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.region.region import LocalRegion
+from orchestrator.local.users.customer import Customer
+from orchestrator.local.users.traffic_record import Sample
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import alert, patient
 
 pytestmark = [
@@ -29,32 +29,32 @@ pytestmark = [
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 
 
-def replicator(world: World) -> Replicator:
+def replicator(world: LaptopWorld) -> Replicator:
     """The world's."""
     assert world.replicator is not None
     return world.replicator
 
 
-def database(region: Region) -> Database:
+def database(region: LocalRegion) -> Database:
     """The region's."""
     assert region.database is not None
     return region.database
 
 
-def order(region: Region, number: str, sku: str = "tea") -> Answer:
+def order(region: LocalRegion, number: str, sku: str = "tea") -> HttpAnswer:
     """Make an order in a region's shop."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": number}
     body = json.dumps({"sku": sku, "quantity": 2}).encode()
     return ask(f"{region.url}orders", "POST", body, headers)
 
 
-def shown(region: Region, number: str) -> Any:  # any JSON
+def shown(region: LocalRegion, number: str) -> Any:  # any JSON
     """An order as a region's shop shows it, None if it does not have it."""
     answer = ask(f"{region.url}orders/{number}")
     return answer.json() if answer.ok else None
 
 
-def served_by(world: World, region: str) -> None:
+def served_by(world: LaptopWorld, region: str) -> None:
     """Wait until the newest users were all served, by this region."""
 
     def settled(samples: tuple[Sample, ...]) -> bool:
@@ -65,14 +65,14 @@ def served_by(world: World, region: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[World]:
+def shared() -> Iterator[LaptopWorld]:
     """One world for the tests that leave it as it was."""
-    with World(data=True, traffic_rate=20) as world:
+    with LaptopWorld(data=True, traffic_rate=20) as world:
         yield world
 
 
 @pytest.fixture
-def world(shared: World) -> World:
+def world(shared: LaptopWorld) -> LaptopWorld:
     """The shared world, everything delivered and without lag."""
     replicator(shared).set_lag(0)
     for name in shared.regions:
@@ -81,7 +81,7 @@ def world(shared: World) -> World:
     return shared
 
 
-def test_the_document_names_the_regions_own_databases(world: World) -> None:
+def test_the_document_names_the_regions_own_databases(world: LaptopWorld) -> None:
     """Applications find them there, and the first tick has made it."""
     document = world.document()
     assert document["primary"] == EAST
@@ -89,7 +89,7 @@ def test_the_document_names_the_regions_own_databases(world: World) -> None:
         assert document["regions"][name]["endpoint"] == database(region).url
 
 
-def test_an_order_is_readable_in_another_region_after_the_lag(world: World) -> None:
+def test_an_order_is_readable_in_another_region_after_the_lag(world: LaptopWorld) -> None:
     """It is written where writes go whoever takes it, and read at home: not before it is there."""
     replicator(world).set_lag(1)
     assert order(world.regions[EAST], "lagging").status == 201
@@ -101,14 +101,14 @@ def test_an_order_is_readable_in_another_region_after_the_lag(world: World) -> N
     assert (found["sku"], found["quantity"], found["region"]) == ("tea", 2, WEST)
 
 
-def test_a_standby_takes_an_order_into_the_primary(world: World) -> None:
+def test_a_standby_takes_an_order_into_the_primary(world: LaptopWorld) -> None:
     """Its write goes to the primary's database; the same key again does not make a second one."""
     assert order(world.regions[WEST], "from-west").status == 201
     assert order(world.regions[EUROPE], "from-west", "coffee").status == 200
     assert shown(world.regions[EAST], "from-west")["sku"] == "tea"
 
 
-def test_a_login_is_known_in_every_region_at_once(world: World) -> None:
+def test_a_login_is_known_in_every_region_at_once(world: LaptopWorld) -> None:
     """Also before it is copied: a session that is not at home is read where writes go."""
     replicator(world).set_lag(1)
     answer = post_json(f"{world.regions[EAST].url}login", {"user": "ada"})
@@ -119,11 +119,11 @@ def test_a_login_is_known_in_every_region_at_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["orders", "login"])
-def test_what_is_no_order_or_login_is_refused(world: World, path: str) -> None:
+def test_what_is_no_order_or_login_is_refused(world: LaptopWorld, path: str) -> None:
     assert post_json(f"{world.regions[EAST].url}{path}", ["tea"]).status == 400
 
 
-def test_its_behaviour_can_be_ordered_and_taken_back(world: World) -> None:
+def test_its_behaviour_can_be_ordered_and_taken_back(world: LaptopWorld) -> None:
     """What a drill tells a shop to answer goes before the truth; a bad wish changes nothing."""
     region = world.regions[EUROPE]
     region.behave(health_status=302, serve_status=500)
@@ -142,7 +142,7 @@ def test_its_behaviour_can_be_ordered_and_taken_back(world: World) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("how", ["kill", "hang"])
-def test_health_is_the_regions_own_database(world: World, how: str) -> None:
+def test_health_is_the_regions_own_database(world: LaptopWorld, how: str) -> None:
     """Only the primary is so to the load balancer; a dead database makes its region unhealthy.
 
     Users of that region are served all the same, from another region's database.
@@ -157,7 +157,7 @@ def test_health_is_the_regions_own_database(world: World, how: str) -> None:
     wait_until(lambda: ask(region.health_url).ok, 30, "the region to be healthy again")
 
 
-def test_the_health_endpoint_tells_the_lag(world: World) -> None:
+def test_the_health_endpoint_tells_the_lag(world: LaptopWorld) -> None:
     """How far the region is behind each other one, by their heartbeats."""
 
     def lag() -> float:
@@ -178,7 +178,7 @@ def test_a_login_and_every_order_survive_the_death_of_the_primary() -> None:
     What was acknowledged and not copied yet is counted, missing while the region is dead, and
     there again when it comes back; a conflict ends alike in all regions, with the later write.
     """
-    with World(data=True, traffic_rate=20) as world:
+    with LaptopWorld(data=True, traffic_rate=20) as world:
         east, west = world.regions[EAST], world.regions[WEST]
         answer = post_json(f"{world.load_balancer.url}login", {"user": "ada"})
         headers = {"Cookie": f"session={answer.json()['token']}"}
@@ -211,7 +211,7 @@ def test_a_login_and_every_order_survive_the_death_of_the_primary() -> None:
             assert shown(region, "conflict")["sku"] == "coffee"
 
 
-def test_copies_of_many_orders_are_whole(world: World) -> None:
+def test_copies_of_many_orders_are_whole(world: LaptopWorld) -> None:
     """Fifty orders by eight customers at once, in all regions: every region has all of them."""
     regions = list(world.regions.values())
     numbers = [f"many-{number}" for number in range(50)]
@@ -223,7 +223,7 @@ def test_copies_of_many_orders_are_whole(world: World) -> None:
         assert all(shown(region, number) for number in numbers)
 
 
-class HandWritten(World):
+class HandWritten(LaptopWorld):
     """A world whose document is written by hand: no orchestrator decides anything in it."""
 
     def _make_document(self) -> None:
@@ -260,7 +260,7 @@ def test_attached_standbys_take_over_by_the_document_and_health_checks_alone() -
         assert world.patches() == []
 
 
-def test_a_customer_comes_through_the_load_balancer(world: World) -> None:
+def test_a_customer_comes_through_the_load_balancer(world: LaptopWorld) -> None:
     """Logs in, orders, and finds both again, whoever answers."""
     customer = Customer(world.load_balancer.url, "grace")
     assert not customer.is_known()

@@ -10,22 +10,22 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from orchestrator.local.ask import ask, post_json
+from orchestrator.local.balancer.compute_world import load_world
+from orchestrator.local.balancer.envoy import cluster, hosts_health
+from orchestrator.local.balancer.probing import BalancerCheck
 from orchestrator.local.blueprint import PRIMARY_PATH, PROJECT, SERVICE, Blueprint, Site
-from orchestrator.local.compute_world import load_world
-from orchestrator.local.envoy import cluster, hosts_health
-from orchestrator.local.health_check import HealthCheck
-from orchestrator.local.traffic_record import Sample
-from orchestrator.local.wait import wait_until
-from orchestrator.local.wire import API_ROOT
-from orchestrator.local.world import World
+from orchestrator.local.process.ask import ask, post_json
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.rpc.wire import API_ROOT
+from orchestrator.local.users.traffic_record import Sample
+from orchestrator.local.world import LaptopWorld
 from tests.worlds import now, patient, put_service
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 FULL, NONE = 1.0, 0.0
 
 
-def standing(world: World, primary: str) -> None:
+def standing(world: LaptopWorld, primary: str) -> None:
     """Have every region answer 200 on the load balancer's path only if it is this one.
 
     The new primary first, as regions do: there is no moment with nobody.
@@ -37,7 +37,7 @@ def standing(world: World, primary: str) -> None:
             region.behave(primary_status=503)
 
 
-def health(world: World, region: str) -> str:
+def health(world: LaptopWorld, region: str) -> str:
     """The answer of getHealth for a region's group."""
     blueprint = Blueprint("capacity", "active-passive", (), "")
     group = API_ROOT + blueprint.group(region)
@@ -53,21 +53,23 @@ def by(region: str, count: int = 60) -> Callable[[Sequence[Sample]], bool]:
     )
 
 
-def failures(world: World) -> list[Sample]:
+def failures(world: LaptopWorld) -> list[Sample]:
     """The user requests that failed so far."""
     return [sample for sample in world.traffic.samples if not sample.ok]
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[World]:
+def shared() -> Iterator[LaptopWorld]:
     """One world without functions for all tests of this file."""
-    with World(standby="attached", functions=0, traffic_rate=100, operation_seconds=0.02) as world:
+    with LaptopWorld(
+        standby="attached", functions=0, traffic_rate=100, operation_seconds=0.02
+    ) as world:
         patient(world)
         yield world
 
 
 @pytest.fixture
-def world(shared: World) -> World:
+def world(shared: LaptopWorld) -> LaptopWorld:
     """The shared world: all attached, us-east-1 primary and serving alone."""
     for region in shared.regions.values():
         region.resume()
@@ -79,7 +81,7 @@ def world(shared: World) -> World:
     return shared
 
 
-def backends(world: World, *scalers: float) -> list[object]:
+def backends(world: LaptopWorld, *scalers: float) -> list[object]:
     """The backends of the service with these capacities."""
     found = world.backend_service()["backends"]
     return [{**b, "capacityScaler": s} for b, s in zip(found, scalers, strict=True)]
@@ -87,7 +89,7 @@ def backends(world: World, *scalers: float) -> list[object]:
 
 @pytest.mark.world
 @pytest.mark.long
-def test_traffic_follows_health_without_a_patch(world: World) -> None:
+def test_traffic_follows_health_without_a_patch(world: LaptopWorld) -> None:
     """A new primary answers 200, the old one 503: users go over, none fails, nothing is patched."""
     patches, before = len(world.patches()), len(failures(world))
     standing(world, WEST)
@@ -99,7 +101,7 @@ def test_traffic_follows_health_without_a_patch(world: World) -> None:
 
 @pytest.mark.world
 @pytest.mark.long
-def test_get_health_tells_what_the_load_balancer_thinks(world: World) -> None:
+def test_get_health_tells_what_the_load_balancer_thinks(world: LaptopWorld) -> None:
     """Standbys are unhealthy to it; one that begins to answer 200 is healthy two checks later."""
     assert [health(world, region) for region in world.regions] == ["HEALTHY"] + 2 * ["UNHEALTHY"]
     world.regions[EUROPE].behave(primary_status=200)
@@ -108,7 +110,7 @@ def test_get_health_tells_what_the_load_balancer_thinks(world: World) -> None:
 
 @pytest.mark.world
 @pytest.mark.long
-def test_a_dead_primary_is_left_by_health_checks_alone(world: World) -> None:
+def test_a_dead_primary_is_left_by_health_checks_alone(world: LaptopWorld) -> None:
     """The primary is killed, a standby takes the role: users are served again with no patch."""
     patches = len(world.patches())
     world.regions[EAST].kill()
@@ -121,7 +123,7 @@ def test_a_dead_primary_is_left_by_health_checks_alone(world: World) -> None:
 
 @pytest.mark.world
 @pytest.mark.long
-def test_a_change_of_the_backends_costs_no_request(world: World) -> None:
+def test_a_change_of_the_backends_costs_no_request(world: LaptopWorld) -> None:
     """While a patch replaces the cluster, who was healthy serves on and standbys get nothing.
 
     Also with a standby that accepts and never answers.
@@ -140,7 +142,7 @@ def test_a_change_of_the_backends_costs_no_request(world: World) -> None:
 @pytest.mark.world
 @pytest.mark.long
 def test_a_region_that_is_attached_gets_no_user_before_its_first_check_passed(
-    world: World,
+    world: LaptopWorld,
 ) -> None:
     """A group that was detached and is attached unhealthy never serves; healthy it soon does."""
     put_service(world, backends=backends(world, FULL, NONE, FULL))
@@ -188,7 +190,7 @@ def test_the_cluster_of_attached_standbys_has_a_health_check(lever: str) -> None
                 assert len(hosts) == endpoints
             case _:
                 pytest.fail(f"no endpoints: {found}")
-        expected = [HealthCheck(PRIMARY_PATH).envoy()] if standby == "attached" else None
+        expected = [BalancerCheck(PRIMARY_PATH).envoy()] if standby == "attached" else None
         assert found.get("health_checks") == expected
 
 
@@ -215,7 +217,7 @@ def test_the_health_of_hosts_is_read_from_the_cluster_of_that_name_only() -> Non
 
 @pytest.mark.world
 @pytest.mark.long
-def test_the_regional_app_is_no_primary_while_it_is_unhealthy(world: World) -> None:
+def test_the_regional_app_is_no_primary_while_it_is_unhealthy(world: LaptopWorld) -> None:
     """The path of the load balancer answers what the health path does unless that is well."""
     region = world.regions[EUROPE]
     region.behave(primary_status=200, health_status=500)

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.loopback import free_port, url_of
-from orchestrator.local.region import Region
-from orchestrator.local.traffic import Traffic
-from orchestrator.local.traffic_record import outages, segments
+from orchestrator.local.process.loopback import free_port, url_of
+from orchestrator.local.region.region import LocalRegion
+from orchestrator.local.users.traffic_record import outages, segments
+from orchestrator.local.users.user_traffic import UserTraffic
 
 pytestmark = pytest.mark.world
 
 
 def test_an_outage_is_seen_from_outside(tmp_path: Path) -> None:
     """A region that is killed and started again is one outage of about that length."""
-    region = Region("us-east-1", tmp_path)
+    region = LocalRegion("us-east-1", tmp_path)
     region.start()
-    with Traffic(region.url, rate=100, timeout=30) as traffic:
+    with UserTraffic(region.url, rate=100, timeout=30) as traffic:
         traffic.wait_for(lambda samples: len(samples) >= 30, 30, "thirty requests")
         began = time.monotonic()
         region.kill()
@@ -39,9 +39,9 @@ def test_a_hung_region_does_not_slow_the_users_down(tmp_path: Path) -> None:
 
     If they waited for one another, none would start before the first has given up.
     """
-    region = Region("us-east-1", tmp_path)
+    region = LocalRegion("us-east-1", tmp_path)
     region.start()
-    with Traffic(region.url, rate=100, timeout=1.0) as traffic:
+    with UserTraffic(region.url, rate=100, timeout=1.0) as traffic:
         traffic.wait_for(lambda samples: len(samples) >= 10, 30, "ten requests")
         region.hang()
         late = traffic.wait_for(
@@ -56,7 +56,7 @@ def test_a_hung_region_does_not_slow_the_users_down(tmp_path: Path) -> None:
 
 def test_nobody_there_is_refused() -> None:
     """Requests to a port where nothing listens are refused; traffic can be stopped and started."""
-    traffic = Traffic(url_of(free_port()), rate=100)
+    traffic = UserTraffic(url_of(free_port()), rate=100)
     for requests in (5, 10):
         with traffic:
             traffic.wait_for(lambda samples, n=requests: len(samples) >= n, 30, "requests")  # type: ignore[misc]
@@ -66,7 +66,7 @@ def test_nobody_there_is_refused() -> None:
 def test_traffic_flows_once() -> None:
     """Traffic that flows cannot be started a second time."""
     with (
-        Traffic(url_of(free_port())) as traffic,
+        UserTraffic(url_of(free_port())) as traffic,
         pytest.raises(RuntimeError, match="flows already"),
     ):
         traffic.start()

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.local.traffic_record import Sample, Segment, outages, segments, served
+from orchestrator.local.users.traffic_record import Sample, Segment, outages, segments, served
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

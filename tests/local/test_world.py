@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.local.ask import ask
-from orchestrator.local.blueprint import Lever, Mode
-from orchestrator.local.child import ROOT
-from orchestrator.local.notification import opened
-from orchestrator.local.proxy import Answer
-from orchestrator.local.topic import Mishap
-from orchestrator.local.traffic_record import Sample, outages, segments, served
-from orchestrator.local.wait import wait_until
-from orchestrator.local.world import World
+from orchestrator.local.blueprint import LeverName, ModeName
+from orchestrator.local.monitoring.notification import opened
+from orchestrator.local.process.ask import ask
+from orchestrator.local.process.child import ROOT
+from orchestrator.local.process.wait import wait_until
+from orchestrator.local.pubsub.push_topic import Mishap
+from orchestrator.local.rpc.proxy import OwnAnswer
+from orchestrator.local.users.traffic_record import Sample, outages, segments, served
+from orchestrator.local.world import LaptopWorld
 
 pytestmark = [pytest.mark.long, pytest.mark.world]
 
@@ -43,8 +43,8 @@ def on_alert(event):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from orchestrator.local.world import World
-with World(source=Path(sys.argv[1])) as world:
+from orchestrator.local.world import LaptopWorld
+with LaptopWorld(source=Path(sys.argv[1])) as world:
     print(world.folder, flush=True)
     time.sleep(600)
 """
@@ -68,7 +68,7 @@ def source(tmp_path: Path) -> Path:
     return found
 
 
-def move(world: World, backends: list[dict[str, Any]]) -> None:
+def move(world: LaptopWorld, backends: list[dict[str, Any]]) -> None:
     """Change the backends of the service as an operator would."""
     service = world.backend_service()
     url = (
@@ -90,7 +90,7 @@ def recovered_by(region: str) -> Any:
 
 def test_a_region_dies_and_traffic_is_moved(source: Path) -> None:
     """Users see an outage when the primary dies, and are served again when capacity is moved."""
-    with World(source=source, traffic_rate=100, operation_seconds=0.05) as world:
+    with LaptopWorld(source=source, traffic_rate=100, operation_seconds=0.05) as world:
         assert world.routed_regions == ("us-east-1",)
         world.traffic.wait_for(lambda samples: len(samples) >= 20, 30, "users")
         world.regions["us-east-1"].kill()
@@ -111,7 +111,7 @@ def test_a_region_dies_and_traffic_is_moved(source: Path) -> None:
 
 def test_membership_is_moved(source: Path) -> None:
     """With serverless groups, traffic follows the group that is attached."""
-    with World(lever="membership", source=source, functions=0, state="file") as world:
+    with LaptopWorld(lever="membership", source=source, functions=0, state="file") as world:
         assert world.routed_regions == ("us-east-1",)
         (attached,) = world.backend_service()["backends"]
         other = attached["group"].replace("us-east4", "us-west1").replace("us-east-1", "us-west-2")
@@ -122,10 +122,10 @@ def test_membership_is_moved(source: Path) -> None:
 
 
 @pytest.mark.parametrize("lever", ["capacity", "membership"])
-def test_active_active(source: Path, lever: Lever) -> None:
+def test_active_active(source: Path, lever: LeverName) -> None:
     """In active-active mode all regions serve."""
-    mode: Mode = "active-active"
-    with World(lever=lever, mode=mode, source=source, functions=0, state="file") as world:
+    mode: ModeName = "active-active"
+    with LaptopWorld(lever=lever, mode=mode, source=source, functions=0, state="file") as world:
         assert world.routed_regions == ("us-east-1", "us-west-2", "eu-west-1")
         world.traffic.wait_for(lambda samples: len(served(samples)) == 3, 30, "all three to serve")
 
@@ -133,7 +133,7 @@ def test_active_active(source: Path, lever: Lever) -> None:
 def test_functions_reach_the_world_through_their_proxies(source: Path) -> None:
     """Each function has proxies of its own, and a hook on one of them disturbs that function."""
     overrides: Any = {"services": {"checkout": {"policy": {"cooldown": "1s"}}}}
-    with World(
+    with LaptopWorld(
         source=source, functions=2, proxies=True, traffic_rate=0, overrides=overrides
     ) as world:
         config = yaml.safe_load(world.config.read_text())
@@ -149,7 +149,7 @@ def test_functions_reach_the_world_through_their_proxies(source: Path) -> None:
                 "GOOGLE_CLOUD_PROJECT": "laptop",
                 "PUBSUB_EMULATOR_HOST": world.messaging.host,
             }
-        refusals = iter([Answer(503)])
+        refusals = iter([OwnAnswer(503)])
         world.compute_proxies[1].hook = lambda _: next(refusals, None)
         delivery = world.push(alert, function=1, message_id="7")
         assert [attempt.status for attempt in delivery.attempts] == [500, 200]
@@ -158,12 +158,12 @@ def test_functions_reach_the_world_through_their_proxies(source: Path) -> None:
 
 def test_the_state_document_is_read_wherever_it_is(source: Path) -> None:
     """The document is read from Cloud Storage or from the folder, and None where there is none."""
-    with World(source=source, functions=0, traffic_rate=0) as world:
+    with LaptopWorld(source=source, functions=0, traffic_rate=0) as world:
         assert world.document() is None
         assert world.gcs is not None
         world.gcs.write("checkout.json", b'{"epoch": 1}')
         assert world.document() == {"epoch": 1}
-    with World(source=source, functions=0, traffic_rate=0, state="file") as world:
+    with LaptopWorld(source=source, functions=0, traffic_rate=0, state="file") as world:
         assert world.document() is None
         folder = Path(yaml.safe_load(world.config.read_text())["state"].removeprefix("file://"))
         folder.mkdir()
@@ -173,7 +173,7 @@ def test_the_state_document_is_read_wherever_it_is(source: Path) -> None:
 
 def test_an_alert_that_is_published_by_rest_is_pushed_to_every_function(source: Path) -> None:
     """The world's topics are those of `failover.yaml`, and curl and Google's clients reach them."""
-    with World(source=source, functions=2, traffic_rate=0) as world:
+    with LaptopWorld(source=source, functions=2, traffic_rate=0) as world:
         name = yaml.safe_load(world.config.read_text())["topics"]["alerts"]
         url = f"{world.messaging.server.rest_url}/v1/projects/laptop/topics/{name}:publish"
         assert ask(url, "POST", b'{"messages": [{"data": "e30="}]}').ok
@@ -185,7 +185,7 @@ def test_an_alert_that_is_published_by_rest_is_pushed_to_every_function(source: 
 
 def test_what_is_announced_can_be_read(source: Path) -> None:
     """Whatever is published to the events topic is kept; it is pushed to nobody."""
-    with World(source=source, functions=0, traffic_rate=0, state="file") as world:
+    with LaptopWorld(source=source, functions=0, traffic_rate=0, state="file") as world:
         name = yaml.safe_load(world.config.read_text())["topics"]["events"]
         url = f"{world.messaging.server.rest_url}/v1/projects/laptop/topics/{name}"
         body = b'{"messages": [{"data": "eyJ0eXBlIjogIm1vdmVkIn0=", "attributes": {"a": "b"}}]}'
@@ -200,7 +200,7 @@ def test_what_is_announced_can_be_read(source: Path) -> None:
 def test_what_a_function_refuses_too_often_is_a_dead_letter(source: Path) -> None:
     """It goes to a topic of its own after the attempts that were asked for."""
     source.write_text(SOURCE.replace("print(", "raise ValueError("))
-    with World(source=source, traffic_rate=0, state="file", dead_letter_after=5) as world:
+    with LaptopWorld(source=source, traffic_rate=0, state="file", dead_letter_after=5) as world:
         (future,) = world.publish({"n": 1})
         assert [attempt.status for attempt in future.result(30).attempts] == [500] * 5
         (dead,) = world.messaging.dead_letters.messages
@@ -210,7 +210,7 @@ def test_what_a_function_refuses_too_often_is_a_dead_letter(source: Path) -> Non
 
 def test_closing_a_world_gives_up_what_is_on_its_way(source: Path) -> None:
     """A delivery that waits, and one that hangs in a stopped function, do not hold it up."""
-    with World(source=source, traffic_rate=0, state="file") as world:
+    with LaptopWorld(source=source, traffic_rate=0, state="file") as world:
         world.functions[0].stop_signal()
         (hanging,) = world.publish({"n": 1})
         world.topic.befall(Mishap(delay=600))
@@ -223,7 +223,7 @@ def test_a_world_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
     """When one part cannot start, the others are stopped, and the error says why."""
     source = tmp_path / "main.py"
     source.write_text("raise RuntimeError('wrong at import')")
-    world = World(source=source)
+    world = LaptopWorld(source=source)
     with pytest.raises(RuntimeError, match="wrong at import"):
         world.__enter__()
     assert not world.folder.exists()
@@ -247,8 +247,8 @@ def test_a_killed_world_leaves_no_process(source: Path) -> None:
 def test_two_worlds_at_once(source: Path) -> None:
     """Two worlds run beside each other and do not meet."""
     with (
-        World(source=source, functions=0, state="file") as one,
-        World(source=source, functions=0, state="file") as two,
+        LaptopWorld(source=source, functions=0, state="file") as one,
+        LaptopWorld(source=source, functions=0, state="file") as two,
     ):
         one.regions["us-east-1"].kill()
         one.traffic.wait_for(lambda samples: not samples[-1].ok, 30, "failures in the first")

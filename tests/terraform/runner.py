@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 
 NEEDED = ("terraform", "orchestrator", "examples")
 PREDEFINED = {"roles/pubsub.publisher": {"pubsub.topics.publish"}}

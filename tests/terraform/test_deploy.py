@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from orchestrator.local.serving import environment
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 from terraform import ready
 from tests.terraform.runner import copy_repository, missing
 from tests.worlds import alert, fail, settled
@@ -90,7 +90,7 @@ class Deployer:
 
     root: Path
     bin: Path
-    world: World
+    world: LaptopWorld
     env: dict[str, str] = field(default_factory=dict)
 
     def run(self, way: str, *arguments: str, answer: str = "", **env: str) -> Any:
@@ -117,16 +117,16 @@ class Deployer:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[LaptopWorld]:
     """A service that has failed over."""
-    with World(traffic_rate=0) as made:
+    with LaptopWorld(traffic_rate=0) as made:
         fail(made, "us-east-1")
         settled(made, "us-west-2", 1, made.push(alert(made, "us-east-1")))
         yield made
 
 
 @pytest.fixture
-def deployer(world: World, tmp_path: Path) -> Deployer:
+def deployer(world: LaptopWorld, tmp_path: Path) -> Deployer:
     """With a settled service."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -137,7 +137,7 @@ def deployer(world: World, tmp_path: Path) -> Deployer:
     return Deployer(copy_repository(tmp_path / "repository").parent, programs, world)
 
 
-def _document(world: World, phase: str) -> None:
+def _document(world: LaptopWorld, phase: str) -> None:
     """Have its document say how far the shift is."""
     assert world.gcs
     document = world.document()

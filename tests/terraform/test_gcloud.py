@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from google.cloud.compute_v1.types import BackendService
 
-from orchestrator.local.child import ROOT
-from orchestrator.local.gcloud import Gcloud, installed
+from orchestrator.local.google.gcloud import Gcloud, installed
+from orchestrator.local.process.child import ROOT
 from terraform.gcloud import __main__ as program
 from terraform.gcloud import function_policies, policies
 from terraform.gcloud.settings import KINDS, Settings

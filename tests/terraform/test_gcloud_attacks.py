@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from terraform.gcloud import __main__ as program
 from terraform.gcloud import step
 from terraform.gcloud.settings import Settings

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.local.ask import answers, ask
-from orchestrator.local.child import ROOT, Child
-from orchestrator.local.http_status import FINAL
-from orchestrator.local.loopback import HOST, free_port, url_of
+from orchestrator.local.process.ask import answers, ask
+from orchestrator.local.process.child import ROOT, Child
+from orchestrator.local.process.http_status import FINAL
+from orchestrator.local.process.loopback import HOST, free_port, url_of
 from orchestrator.local.serving import environment
-from orchestrator.local.world import World
+from orchestrator.local.world import LaptopWorld
 from terraform import package
 from tests.worlds import alert, fail, settled
 
@@ -148,7 +148,7 @@ def test_the_last_line_about_a_path_counts() -> None:
 def test_the_archive_alone_with_its_requirements_handles_an_alert(tmp_path: Path) -> None:
     """In an empty folder, in an environment of requirements.txt and nothing else."""
     python = _environment()
-    with World(functions=0, controls=0, traffic_rate=0) as world:
+    with LaptopWorld(functions=0, controls=0, traffic_rate=0) as world:
         _make(tmp_path / "function.zip", world.config)
         home = tmp_path / "home"
         zipfile.ZipFile(tmp_path / "function.zip").extractall(home)
@@ -176,7 +176,7 @@ def _environment() -> Path:
 
 
 @contextmanager
-def _function(python: Path, home: Path, world: World) -> Iterator[str]:
+def _function(python: Path, home: Path, world: LaptopWorld) -> Iterator[str]:
     """The function under functions-framework, told of the world's servers and nothing else."""
     port = free_port()
     url = f"{url_of(port)}/"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from orchestrator.flow.outgoing.announce import DECISION, DRIFT
-from orchestrator.local.ask import ask
-from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, Lever, Site
-from orchestrator.local.wire import Json, JsonObject
-from orchestrator.local.world import World
+from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, LeverName, Site
+from orchestrator.local.process.ask import ask
+from orchestrator.local.rpc.wire import Json, JsonObject
+from orchestrator.local.world import LaptopWorld
 from tests.terraform.runner import Plan
 from tests.worlds import alert, fail, heal, put_service, settled
 
@@ -52,7 +52,7 @@ class _Zonal(Blueprint):
         return {"type": "GCE_VM_IP_PORT", "address": site.address, "health_path": "/healthz"}
 
 
-class _ZonalWorld(World):
+class _ZonalWorld(LaptopWorld):
     def _draw(self, state: str) -> Blueprint:
         drawn = super()._draw(state)
         return _Zonal(drawn.lever, drawn.mode, drawn.sites, drawn.state)
@@ -65,9 +65,9 @@ ASKED: dict[str, Json] = {
 """Everything that is asked of Monitoring."""
 
 
-def _world(kind: str, permissions: frozenset[str]) -> World:
-    made = _ZonalWorld if kind == "zonal groups" else World
-    lever: Lever = "membership" if kind == "serverless groups" else "capacity"
+def _world(kind: str, permissions: frozenset[str]) -> LaptopWorld:
+    made = _ZonalWorld if kind == "zonal groups" else LaptopWorld
+    lever: LeverName = "membership" if kind == "serverless groups" else "capacity"
     monitored = kind == "Monitoring"
     return made(
         lever=lever,
@@ -80,7 +80,7 @@ def _world(kind: str, permissions: frozenset[str]) -> World:
     )
 
 
-def _troubles(world: World) -> list[str]:
+def _troubles(world: LaptopWorld) -> list[str]:
     """What the functions have logged of permissions so far."""
     lines = [*world.functions[0].log_lines(), *world.controls[0].log_lines()]
     told = (text for line in lines if line.get("severity") for text in _texts(line))
@@ -92,7 +92,7 @@ def _texts(line: dict[str, Any]) -> list[str]:
     return [str(line.get("message")), *map(str, line.get("reasons") or ())]
 
 
-def _life(world: World) -> None:
+def _life(world: LaptopWorld) -> None:
     """All that the function does: fail over, repair, prove recovery, fail over again."""
     fail(world, "us-east-1")
     settled(world, "us-west-2", 1, world.push(alert(world, "us-east-1")))

@@ -21,7 +21,7 @@ from orchestrator.config.schema import RegionModel, TopicsModel
 from orchestrator.core.model import AlertOpened, Tick
 from orchestrator.flow.journal.record import journal_name
 from orchestrator.intake.parse import Message, parse_alert, parse_control
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from terraform import package
 from tests.fakes import lab
 from tests.metrics import Watched, serving

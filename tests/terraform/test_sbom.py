@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from terraform import package, sbom
 
 TEXT = (ROOT / package.PLAIN).read_text(encoding="utf-8")

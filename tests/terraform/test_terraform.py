@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from tests.terraform.runner import Terraform
 
 pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(300)]

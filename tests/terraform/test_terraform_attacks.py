@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from orchestrator.config import kinds
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from terraform.gcloud import settings
 from tests.terraform.runner import Terraform
 from tests.terraform.test_gcloud_attacks import (

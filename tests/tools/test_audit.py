@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 
 PROGRAM = ROOT / "tests" / "tools" / "audit.py"
 REAL = ROOT / ".venv-audit" / "bin" / "pip-audit"

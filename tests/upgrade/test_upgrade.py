@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from orchestrator.cli.app import cli
 from orchestrator.config import load
 from orchestrator.core.exceptions import BadConfig
-from orchestrator.local.child import ROOT
+from orchestrator.local.process.child import ROOT
 from orchestrator.wiring import Wiring
 from tests.fakes import FakeTraffic, Lab
 from tests.health_server import Server, answer, serve

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.local.loopback import HOST, free_port, url_of
+from orchestrator.local.process.loopback import HOST, free_port, url_of
 from tests.client.faults.proxy import BLANK, Act, Answer, Exchange, error, well
 from tests.health_server import silent
 from tests.station import BadSocket, hang

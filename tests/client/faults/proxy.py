@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from orchestrator.local.loopback import HOST, free_port, url_of
+from orchestrator.local.process.loopback import HOST, free_port, url_of
 from tests.client.faults.double import Double, Refused
 
 BLANK = b"\r\n\r\n"

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.client._calls.call import Options
 from orchestrator.client.errors import NoHealthyRegion
-from orchestrator.local.loopback import free_port, url_of
+from orchestrator.local.process.loopback import free_port, url_of
 from tests.client.parts import calls
 from tests.regional import EAST
 from tests.station import Asked, Said, Station

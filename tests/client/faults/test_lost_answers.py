@@ -19,7 +19,7 @@ from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import WriteUnknown
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.database import Database
+from orchestrator.local.dynamodb.database import Database
 from tests.forwarding import forward
 from tests.regional import EAST, document, write_whole
 from tests.station import Asked, Said, Station

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orchestrator.client.errors import RegionError, WriteUnknown
-from orchestrator.local.wait import wait_until
+from orchestrator.local.process.wait import wait_until
 from tests.client.faults.modes import DONE, MODES, UNKNOWN, Mode, Pace, marks, tried
 from tests.client.faults.world import World, world
 from tests.regional import EAST, PATIENCE

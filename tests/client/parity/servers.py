@@ -17,10 +17,10 @@ import pytest
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
-from orchestrator.local.ask import answers
-from orchestrator.local.child import Child
-from orchestrator.local.database import Database
-from orchestrator.local.loopback import HOST, free_port, url_of
+from orchestrator.local.dynamodb.database import Database
+from orchestrator.local.process.ask import answers
+from orchestrator.local.process.child import Child
+from orchestrator.local.process.loopback import HOST, free_port, url_of
 from tests.client.parity.outcome import Side
 from tests.client.parity.tables import create
 from tests.regional import EAST, WEST, document, write_whole

@@ -1,0 +1,1 @@
+"""A DynamoDB for each region, and the copying between them."""

@@ -1,0 +1,1 @@
+"""Google Cloud's parts on the laptop: the function, Cloud Storage, gcloud."""

@@ -1,0 +1,1 @@
+"""Detection as Cloud Monitoring does it: uptime checks, alert policies, time series."""

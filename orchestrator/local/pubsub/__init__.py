@@ -1,0 +1,1 @@
+"""A small Pub/Sub: topics, push and pull subscriptions, dead letters, gRPC and REST."""

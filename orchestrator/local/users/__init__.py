@@ -1,0 +1,1 @@
+"""Users of the laptop world, and the results of their requests."""
