@@ -233,7 +233,7 @@ class Wiring:
         parts = urlsplit(state)
         if parts.scheme == "gs":
             return self._gcs(parts.netloc, parts.path, project)
-        from orchestrator.adapters.local.files import FileObjects  # not in the cloud
+        from orchestrator.adapters.folder.objects import FileObjects  # not in the cloud
 
         return FileObjects(Path(unquote(parts.path)))
 
@@ -247,7 +247,7 @@ class Wiring:
     def _traffic(self, config: Config, objects: Objects) -> Traffic:
         endpoint = self._emulator("COMPUTE_EMULATOR_HOST")
         if endpoint is None and config.state.startswith("file:"):
-            from orchestrator.adapters.local.backend_services import FileBackendServices
+            from orchestrator.adapters.folder.traffic import FileBackendServices
 
             return FileBackendServices(objects, config.services.values())
         from orchestrator.adapters.gcp.traffic import BackendServices
@@ -321,7 +321,7 @@ class Wiring:
     def _mirrors(self, wanted: MirrorsModel) -> Iterator[Mirror]:
         """Where the document is put too; their libraries are imported by the first one put."""
         if wanted.redis:
-            from orchestrator.adapters.mirrors.redis import RedisMirror  # only where configured
+            from orchestrator.adapters.redis.mirror import RedisMirror  # only where configured
             from orchestrator.core.outside.redis_url import read_redis_url  # as above
 
             for text in wanted.redis.urls:
@@ -331,7 +331,7 @@ class Wiring:
                 whence = variable if password is not None else ""  # no name: it may be a password
                 yield RedisMirror(url, wanted.redis.key, password, whence)
         if wanted.ssm:
-            from orchestrator.adapters.mirrors.ssm import SsmMirror  # only where configured
+            from orchestrator.adapters.aws.mirror import SsmMirror  # only where configured
 
             session = _aws_sessions(wanted.ssm)
             for region in wanted.ssm.regions:

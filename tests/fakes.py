@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
 from orchestrator.config import load
 from orchestrator.core.document.codec import decode
 from orchestrator.core.exceptions import Conflict, Unavailable

@@ -17,7 +17,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from orchestrator.adapters.mirrors.redis import RedisMirror
+from orchestrator.adapters.redis.mirror import RedisMirror
 from orchestrator.client.errors import SourceUnavailable
 from orchestrator.client.sources import HttpSource, RedisSource, source
 from orchestrator.config import load

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.adapters.mirrors.redis import RedisMirror
-from orchestrator.adapters.mirrors.ssm import SsmMirror
+from orchestrator.adapters.aws.mirror import SsmMirror
+from orchestrator.adapters.redis.mirror import RedisMirror
 from orchestrator.local.process.child import ROOT
 from orchestrator.wiring import Wiring
 from tests.fakes import configuration

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.adapters.local.backend_services import API, FileBackendServices, as_deployed
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
+from orchestrator.adapters.folder.traffic import API, FileBackendServices, as_deployed
 from orchestrator.core.document.codec import decode
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Json, NoAnswer, Probe, State, Verdict

@@ -10,7 +10,7 @@ import requests
 from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 
-from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
+from orchestrator.adapters.gcp.error_kinds import kind_of, kind_of_status
 from orchestrator.adapters.gcp.traffic import _operation_error, _refused, _translated
 from orchestrator.core.exceptions import Cloud, Kind
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.mirrors.ssm import SsmMirror
+from orchestrator.adapters.aws.mirror import SsmMirror
 from orchestrator.core.exceptions import Unavailable
 
 pytestmark = pytest.mark.long  # many orders against a real server

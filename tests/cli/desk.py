@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from orchestrator import entry
-from orchestrator.adapters.local.backend_services import as_deployed
+from orchestrator.adapters.folder.traffic import as_deployed
 from orchestrator.cli.app import cli
 from orchestrator.config import load
 from orchestrator.wiring import Wiring

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.mirrors.redis import RedisMirror
+from orchestrator.adapters.redis.mirror import RedisMirror
 from orchestrator.client._calls.routing import ServiceMode
 from orchestrator.client.document import DocumentView
 from orchestrator.client.errors import SourceUnavailable

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import aws_identity
-from orchestrator.adapters.mirrors.redis import RedisMirror
-from orchestrator.adapters.mirrors.ssm import SsmMirror
+from orchestrator.adapters.aws.mirror import SsmMirror
+from orchestrator.adapters.redis.mirror import RedisMirror
 from orchestrator.client.document import read_document
 from orchestrator.client.sources.redis import RedisSource
 from orchestrator.client.sources.ssm import SsmSource

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
+from orchestrator.adapters.folder.memory import MemoryObjects
+from orchestrator.adapters.folder.objects import KEPT_VERSIONS, FileObjects
 from orchestrator.adapters.gcp.objects import GcsObjects
-from orchestrator.adapters.local.files import KEPT_VERSIONS, FileObjects
-from orchestrator.adapters.local.memory import MemoryObjects
 from orchestrator.core.exceptions import Conflict, NoStore, Unavailable
 from orchestrator.local.google.storage import FakeGcs
 from orchestrator.local.process.loopback import free_port, url_of

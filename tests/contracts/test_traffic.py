@@ -10,9 +10,9 @@ import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
 
+from orchestrator.adapters.folder.objects import FileObjects
+from orchestrator.adapters.folder.traffic import FileBackendServices, as_deployed
 from orchestrator.adapters.gcp.traffic import BackendServices
-from orchestrator.adapters.local.backend_services import FileBackendServices, as_deployed
-from orchestrator.adapters.local.files import FileObjects
 from orchestrator.core.document.ground import create
 from orchestrator.core.exceptions import Conflict, Unavailable
 from orchestrator.core.model import Mark, Phase, Routing, Shift, State

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
 from orchestrator.core.document import codec, trigger
 from orchestrator.core.exceptions import FailoverError, Unavailable
 from orchestrator.core.model import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
 from orchestrator.core.exceptions import StateLost, Unavailable
 from orchestrator.core.model import Command, DecisionOutcome, Mark, Wish
 from orchestrator.core.traffic.fence import read_frozen, read_mark, write_mark

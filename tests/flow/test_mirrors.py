@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
 from orchestrator.client.document import read_document
 from orchestrator.core.document.public import public_view
 from orchestrator.core.exceptions import Unavailable

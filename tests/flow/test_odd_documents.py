@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from orchestrator.adapters.local.files import FileObjects
+from orchestrator.adapters.folder.objects import FileObjects
 from orchestrator.core.model import DecisionOutcome
 from orchestrator.flow.journal import record
 from tests.examples import examples

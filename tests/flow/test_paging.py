@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
 from orchestrator.core.exceptions import Cloud, Kind, Outdated, StateLost, Unavailable
 from orchestrator.core.model import Tick
 from orchestrator.flow.context import Memory

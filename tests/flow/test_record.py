@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import DecisionOutcome
 from orchestrator.flow.context import Memory

@@ -99,7 +99,7 @@ def test_only_a_configuration_with_mirrors_brings_their_libraries(tmp_path: Path
     assert few | {"boto3", "redis"} <= more
     names = zipfile.ZipFile(tmp_path / "mirrored.zip").namelist()
     assert [name for name in names if name.endswith("requirements.txt")] == ["requirements.txt"]
-    assert "orchestrator/adapters/mirrors/ssm.py" in names
+    assert "orchestrator/adapters/aws/mirror.py" in names
 
 
 def test_terraform_takes_the_same_requirements() -> None:

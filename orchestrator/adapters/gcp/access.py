@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
+from orchestrator.adapters.gcp.error_kinds import kind_of, kind_of_status
 from orchestrator.core.exceptions import FailoverError, Kind, Unavailable
 from orchestrator.ports import Grant, Grants, Pushing
 

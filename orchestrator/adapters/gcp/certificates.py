@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
+from orchestrator.adapters.gcp.error_kinds import kind_of, kind_of_status
 from orchestrator.core.exceptions import Kind, Unavailable
 
 if TYPE_CHECKING:

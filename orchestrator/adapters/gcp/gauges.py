@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.adapters.gcp.kinds import kind_of
+from orchestrator.adapters.gcp.error_kinds import kind_of
 from orchestrator.adapters.gcp.metrics import metric_client
 from orchestrator.core.exceptions import Cloud, FailoverError, Unavailable
 from orchestrator.ports import Gauge

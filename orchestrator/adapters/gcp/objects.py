@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from google.api_core import exceptions as google
 from google.cloud.storage import Client
 
-from orchestrator.adapters.gcp.kinds import kind_of
+from orchestrator.adapters.gcp.error_kinds import kind_of
 from orchestrator.adapters.names import must_name_an_object
 from orchestrator.adapters.server_clock import ServerClock
 from orchestrator.core.exceptions import Cloud, Conflict, FailoverError, Kind, NoStore, Unavailable

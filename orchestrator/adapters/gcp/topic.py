@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.adapters.gcp.kinds import kind_of
+from orchestrator.adapters.gcp.error_kinds import kind_of
 from orchestrator.core.exceptions import Cloud, FailoverError, Unavailable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from orchestrator.adapters.gcp.kinds import kind_of, kind_of_status
+from orchestrator.adapters.gcp.error_kinds import kind_of, kind_of_status
 from orchestrator.adapters.server_clock import ServerClock
 from orchestrator.core.exceptions import Cloud, Conflict, FailoverError, Kind, Unavailable
 from orchestrator.core.model import Backend, Json, Routing

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.adapters.local.backend_services import FileBackendServices
-from orchestrator.adapters.local.memory import MemoryObjects
+from orchestrator.adapters.folder.memory import MemoryObjects
+from orchestrator.adapters.folder.traffic import FileBackendServices
 from orchestrator.cli import arguments
 from orchestrator.cli.session import Session
 from orchestrator.cli.verb import verb

@@ -1,6 +1,0 @@
-"""Where the document is mirrored to for applications: AWS SSM Parameter Store and Redis.
-
-Law of this package: a mirror is written off the path, after the shift; what it cannot do harms no
-failover. Its libraries are no part of the function's own requirements, and are imported by the
-first document that is published.
-"""
