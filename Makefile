@@ -28,7 +28,7 @@ LOCK_PYTHON = python3.11
 # Most of the fast tests' time is spent waiting for processes: more of them than processors.
 WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); if [ "$$n" -gt 4 ]; then echo "$$n"; else echo 4; fi)
 
-# Laws are tried with a quarter of their examples unless this is given (tests/examples.py).
+# Laws are tried with a quarter of their examples unless this is given (tests/support/examples.py).
 THOROUGH = --hypothesis-profile=thorough
 
 # Tests start a hundred processes of ours, and each would compile all that it imports.

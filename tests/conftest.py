@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tests.examples import register_profiles
+from tests.support.examples import register_profiles
 
 os.environ["NO_GCE_CHECK"] = "true"
 """No test asks for Google's metadata server. google-auth reads this once, when it is imported."""

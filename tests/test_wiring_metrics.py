@@ -11,8 +11,8 @@ import pytest
 
 from orchestrator.core.model import Verdict
 from orchestrator.wiring import Deployment, Wiring
-from tests.fakes import configuration
-from tests.metrics import REGIONS, Watched, serving
+from tests.support.fakes import configuration
+from tests.support.metrics import REGIONS, Watched, serving
 
 
 def built(tmp_path: Path, environ: dict[str, str], **changes: Any) -> Deployment:  # any JSON

@@ -14,9 +14,9 @@ from orchestrator.adapters.aws.mirror import SsmMirror
 from orchestrator.adapters.redis.mirror import RedisMirror
 from orchestrator.local.process.child import ROOT
 from orchestrator.wiring import Wiring
-from tests.fakes import configuration
-from tests.places import moto_station
-from tests.station import Said, Station
+from tests.support.fakes import configuration
+from tests.support.places import moto_station
+from tests.support.station import Said, Station
 
 MIRRORS = {
     "redis": {"urls": ["redis://a", "rediss://user@b:6380/2?password_env=B_PASSWORD"]},

@@ -16,7 +16,7 @@ from orchestrator.core.model import NoAnswer, Part, Probe, Role, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.process.loopback import HOST, free_port, url_of
 from orchestrator.local.process.wait import wait_until
-from tests.health_server import (
+from tests.support.health_server import (
     CONTINUE,
     ENDLESS_HEADERS,
     SLOW_HEAD,

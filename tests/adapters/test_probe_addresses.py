@@ -18,7 +18,7 @@ from orchestrator.addresses import Address, Resolve, by_turns
 from orchestrator.core.model import NoAnswer, Probe, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.process.loopback import free_port
-from tests.health_server import Server, answer, hang, reset, serve, silent
+from tests.support.health_server import Server, answer, hang, reset, serve, silent
 
 __all__ = ["serve"]  # a fixture
 

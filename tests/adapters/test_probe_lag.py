@@ -11,7 +11,7 @@ from orchestrator.adapters.health_answer import is_json, seconds_of
 from orchestrator.adapters.probe import HttpProber
 from orchestrator.core.model import NoLag, Probe, Verdict
 from orchestrator.core.policy import Region
-from tests.health_server import Behaviour, Server, answer, drip, request, say, serve
+from tests.support.health_server import Behaviour, Server, answer, drip, request, say, serve
 
 __all__ = ["serve"]  # a fixture
 

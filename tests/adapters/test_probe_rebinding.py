@@ -20,8 +20,8 @@ from orchestrator.core.model import Part, Probe, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.local.process.loopback import HOST
 from orchestrator.wiring import Wiring
-from tests.fakes import configuration
-from tests.station import Said, Station
+from tests.support.fakes import configuration
+from tests.support.station import Said, Station
 
 NO_REGION = Probe(Verdict.SILENT, "its name leads to no region's address")
 

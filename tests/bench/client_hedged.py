@@ -28,8 +28,8 @@ from typing import Any
 from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
-from tests.regional import EAST, WEST, document, write_whole
-from tests.station import Asked, Said, Station
+from tests.support.regional import EAST, WEST, document, write_whole
+from tests.support.station import Asked, Said, Station
 
 KEY = {"pk": "order#1"}
 ITEM = Said(200, b'{"Item":{"pk":{"S":"order#1"},"what":{"S":"a book"}}}')

@@ -35,8 +35,8 @@ from orchestrator.local.process.wait import wait_until
 from tests.client.faults.modes import Mode, says
 from tests.client.faults.proxy import Exchange, error, well
 from tests.client.faults.world import World, session, world
-from tests.load import NOTICED, Load, Record, regions
-from tests.regional import EAST, REGIONS, WEST
+from tests.support.load import NOTICED, Load, Record, regions
+from tests.support.regional import EAST, REGIONS, WEST
 
 FOURTH = "ap-south-1"
 HOT = "hot"

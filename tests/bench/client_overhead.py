@@ -28,7 +28,7 @@ from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
 from orchestrator.local.dynamodb.database import Database
-from tests.regional import EAST, document, write_whole
+from tests.support.regional import EAST, document, write_whole
 
 KEY = {"pk": "order#1"}
 WARM = 200

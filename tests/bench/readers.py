@@ -30,9 +30,9 @@ from orchestrator.core.traffic.fence import read_mark
 from orchestrator.intake.condition import checks_of
 from orchestrator.intake.evidence import same_url
 from orchestrator.intake.parse import Message, parse_alert, parse_control, unwrap
-from tests.fakes import START
 from tests.fuzz import seeds
 from tests.fuzz.targets import SERVICES, Answer
+from tests.support.fakes import START
 
 MIB = 1024 * 1024
 LIMIT = 50.0

@@ -7,7 +7,7 @@ import shlex
 import pytest
 import yaml
 
-from tests.cli.desk import Desk
+from tests.support.desk import Desk
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.desk import Desk
-from tests.fakes import REGIONS, configuration
+from tests.support.desk import Desk
+from tests.support.fakes import REGIONS, configuration
 
 EAST, WEST, EU = REGIONS
 

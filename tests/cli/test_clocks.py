@@ -9,8 +9,8 @@ import pytest
 from orchestrator.cli.commanding.order import Manner
 from orchestrator.cli.verbs.tick import tick
 from orchestrator.core.model import Freeze
-from tests.cli.seat import Seat
-from tests.fakes import START
+from tests.support.fakes import START
+from tests.support.seat import Seat
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 APPLY, DIRECT, UNSEEN = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.cli.verbs.history import stood_out
-from tests.cli.desk import Desk
+from tests.support.desk import Desk
 
 DONE = ("--apply", "--direct", "--reason", "a drill")
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cli.desk import Desk
+from tests.support.desk import Desk
 
 TOLD = "the primary is eu-west-1, and us-west-2 carries traffic"
 

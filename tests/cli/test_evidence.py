@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli.desk import ALERTS, Desk
+from tests.support.desk import ALERTS, Desk
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.verbs.explain import explain
-from tests.cli.desk import Desk
-from tests.cli.seat import Seat
+from tests.support.desk import Desk
+from tests.support.seat import Seat
 
 EAST, WEST = "us-east-1", "us-west-2"
 

@@ -10,7 +10,7 @@ from orchestrator.cli.commanding.order import Manner
 from orchestrator.cli.verbs.explain import explain
 from orchestrator.cli.verbs.history import history
 from orchestrator.core.exceptions import FailoverError
-from tests.cli.seat import Seat
+from tests.support.seat import Seat
 
 WEST, EUROPE = "us-west-2", "eu-west-1"
 Told = pytest.CaptureFixture[str]

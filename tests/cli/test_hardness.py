@@ -19,7 +19,7 @@ from orchestrator.cli.session import Session, side_by_side
 from orchestrator.cli.verb import Verbs, verb
 from orchestrator.cli.words.times import long
 from orchestrator.core.exceptions import FailoverError, Unavailable
-from tests.cli.desk import ALERTS, Desk
+from tests.support.desk import ALERTS, Desk
 
 
 def broken(desk: Desk) -> Path:

@@ -13,7 +13,7 @@ from orchestrator.cli.verbs.explain import explain
 from orchestrator.cli.verbs.plans import plan
 from orchestrator.cli.verbs.status import status
 from orchestrator.core.exceptions import Unavailable
-from tests.cli.seat import Seat
+from tests.support.seat import Seat
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 DIRECT = Manner(True, True, True)

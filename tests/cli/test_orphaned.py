@@ -14,8 +14,8 @@ from orchestrator.cli.verbs.status import status
 from orchestrator.core.document import trigger
 from orchestrator.core.model import Mark
 from orchestrator.core.traffic.fence import write_mark
-from tests.cli.desk import Desk
-from tests.cli.seat import Seat
+from tests.support.desk import Desk
+from tests.support.seat import Seat
 
 CAUSES = ("bucket or prefix", "backend_service", "state restore checkout --apply", "--adopt")
 

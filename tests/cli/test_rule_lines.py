@@ -15,7 +15,7 @@ from orchestrator.cli.words import gates, sentences
 from orchestrator.core.rule import RULES, Cause, Reason, Rule, recorded_line
 from orchestrator.flow.journal import record
 from orchestrator.local.run import _reason
-from tests.cli.seat import Seat
+from tests.support.seat import Seat
 
 NOW = datetime.fromisoformat("2026-11-23T05:00:00+00:00")
 REASONS = [

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.cli.session import Session
 from orchestrator.core.exceptions import Unavailable
-from tests.fakes import configuration
+from tests.support.fakes import configuration
 
 AT = datetime(2020, 2, 20, 20, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.outside.shown import HIDDEN
-from tests.cli.desk import Desk
+from tests.support.desk import Desk
 
 ATTACK = (
     "\x1b]0;owned\x07\x1b[2J\x1b[1A\x9b31m\x00\x7f\r\n\x08\u2028\u202egnp\u2066\u200b\U000e0041"

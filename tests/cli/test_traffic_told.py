@@ -18,7 +18,7 @@ from orchestrator.cli.words.sentences import (
     whereabouts,
     will_carry,
 )
-from tests.cli.seat import Seat
+from tests.support.seat import Seat
 
 EAST, WEST = "us-east-1", "us-west-2"
 ZONE_C = "projects/laptop/zones/us-east4-c/networkEndpointGroups/checkout"

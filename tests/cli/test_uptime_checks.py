@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.desk import ALERTS, Desk
-from tests.metrics import Watched, serving
+from tests.support.desk import ALERTS, Desk
+from tests.support.metrics import Watched, serving
 
 EAST, WEST, EU = "us-east-1", "us-west-2", "eu-west-1"
 

@@ -16,8 +16,8 @@ from orchestrator.cli.app import cli
 from orchestrator.cli.verb import Verbs
 from orchestrator.core.document.codec import decode
 from orchestrator.local.process.loopback import free_port
-from tests.cli.desk import ALERTS, Desk, encoded
-from tests.fakes import configuration
+from tests.support.desk import ALERTS, Desk, encoded
+from tests.support.fakes import configuration
 
 # --- mistakes ------------------------------------------------------------------------------------
 

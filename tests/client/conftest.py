@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.local.dynamodb.database import Database
-from tests.regional import EAST
+from tests.support.regional import EAST
 
 
 @pytest.fixture

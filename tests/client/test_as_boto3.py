@@ -28,9 +28,9 @@ from orchestrator.client.allowed import loopback
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
 from tests.client.parity.tables import TABLES, create
-from tests.places import AWS, moto_station
-from tests.regional import EAST, document, write_whole
-from tests.station import Station
+from tests.support.places import AWS, moto_station
+from tests.support.regional import EAST, document, write_whole
+from tests.support.station import Station
 
 pytestmark = pytest.mark.world
 

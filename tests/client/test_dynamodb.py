@@ -24,8 +24,8 @@ from orchestrator.client.sources.file import FileSource
 from orchestrator.local.dynamodb.database import Database
 from orchestrator.local.process.child import ROOT
 from orchestrator.local.process.wait import wait_until
-from tests.regional import EAST, WEST, document, two_servers, write_whole
-from tests.station import BadSocket, Said, Station, hang
+from tests.support.regional import EAST, WEST, document, two_servers, write_whole
+from tests.support.station import BadSocket, Said, Station, hang
 
 pytestmark = pytest.mark.world
 LOCAL: Any = {"health_table": "checkout", "allow_endpoint": loopback}

@@ -23,8 +23,8 @@ from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.health import HealthCheck
 from orchestrator.local.dynamodb.database import Database
 from orchestrator.local.process.child import ROOT
-from tests.health_parts import FakeItems, at_once, session, viewing
-from tests.regional import EAST, document
+from tests.support.health_parts import FakeItems, at_once, session, viewing
+from tests.support.regional import EAST, document
 
 FOLDER = ROOT / "examples" / "flask-shop"
 

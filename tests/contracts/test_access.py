@@ -14,8 +14,8 @@ import requests
 from orchestrator.adapters.gcp.access import Api, IamPolicies
 from orchestrator.core.exceptions import Kind, Unavailable
 from orchestrator.ports import Access, Grant, Grants, Pushing
-from tests.fakes import FakeAccess
-from tests.station import Asked, Said, Station
+from tests.support.fakes import FakeAccess
+from tests.support.station import Asked, Said, Station
 
 SERVICE = "projects/laptop/locations/us-east4/services/failover-alerts"
 URL = "https://failover-alerts-abc-uk.a.run.app"

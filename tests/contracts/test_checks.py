@@ -19,8 +19,8 @@ from orchestrator.core.policy import Region
 from orchestrator.local.process.loopback import HOST, free_port
 from orchestrator.local.rpc.permissions import IamRole
 from orchestrator.ports import Checks
-from tests.fakes import FakeChecks
-from tests.metrics import REGIONS, Watched, serving
+from tests.support.fakes import FakeChecks
+from tests.support.metrics import REGIONS, Watched, serving
 
 EAST, WEST, EU = REGIONS
 

@@ -16,8 +16,8 @@ from orchestrator.local.monitoring.metric_service import MetricService
 from orchestrator.local.process.loopback import HOST, free_port
 from orchestrator.local.rpc.permissions import IamRole
 from orchestrator.ports import Gauge, Gauges
-from tests.fakes import FakeGauges
-from tests.metrics import Watched, serving
+from tests.support.fakes import FakeGauges
+from tests.support.metrics import Watched, serving
 
 Read = dict[tuple[str, str], list[int]]
 

@@ -24,8 +24,8 @@ from orchestrator.core.outside.redis_url import read_redis_url
 from orchestrator.local.process.child import ROOT
 from orchestrator.local.process.loopback import HOST, free_port
 from orchestrator.ports import Mirror
-from tests.fakes import FakeMirror
-from tests.places import (
+from tests.support.fakes import FakeMirror
+from tests.support.places import (
     AWS,
     PASSWORD,
     RedisServer,
@@ -34,7 +34,7 @@ from tests.places import (
     moto_station,
     redis_server,
 )
-from tests.station import Asked, BadSocket, Said, Station, hang
+from tests.support.station import Asked, BadSocket, Said, Station, hang
 
 REGION = "us-west-2"
 THREADS = 8

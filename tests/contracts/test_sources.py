@@ -42,7 +42,7 @@ from orchestrator.local.google.storage import FakeGcs
 from orchestrator.local.process.child import ROOT
 from orchestrator.local.process.loopback import HOST, free_port
 from orchestrator.local.process.wait import wait_until
-from tests.places import (
+from tests.support.places import (
     AWS,
     PASSWORD,
     RedisServer,
@@ -51,7 +51,7 @@ from tests.places import (
     moto_station,
     redis_server,
 )
-from tests.station import Asked, BadSocket, Said, Station, hang, trickle
+from tests.support.station import Asked, BadSocket, Said, Station, hang, trickle
 
 BUCKET = "laptop-failover"
 REGION = "us-west-2"

@@ -21,8 +21,8 @@ from orchestrator.core.traffic.plan import body, carrying, mark_of, plan
 from orchestrator.local.world import LaptopWorld
 from orchestrator.ports import Traffic
 from orchestrator.wiring import Wiring
-from tests.fakes import START, FakeTraffic, lab
-from tests.fakes import service as configured
+from tests.support.fakes import START, FakeTraffic, lab
+from tests.support.fakes import service as configured
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
 

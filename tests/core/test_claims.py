@@ -16,7 +16,7 @@ from orchestrator.core.claims import example, is_pattern, matches, overlap, shor
 from orchestrator.core.exceptions import BadConfig, UnsafePlan
 from orchestrator.core.policy import Lever
 from orchestrator.core.traffic.plan import movable, plan
-from tests.fakes import Lab, configuration, lab
+from tests.support.fakes import Lab, configuration, lab
 
 quick = settings(deadline=None)
 PART = st.text("ab", min_size=1, max_size=3)

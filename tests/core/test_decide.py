@@ -33,7 +33,9 @@ from orchestrator.core.model import (
 from orchestrator.core.policy import Lever, Mode, Stamp
 from orchestrator.core.traffic.fence import write_mark
 from orchestrator.core.traffic.plan import carrying, mark_of, plan
-from tests.core.loop import (
+from tests.support.examples import examples
+from tests.support.fakes import FAILING, HEALTHY, REGIONS, START, configuration, service
+from tests.support.loop import (
     SILENT,
     TIMEOUT,
     Loop,
@@ -46,8 +48,6 @@ from tests.core.loop import (
     routing_of,
     scalers,
 )
-from tests.examples import examples
-from tests.fakes import FAILING, HEALTHY, REGIONS, START, configuration, service
 
 EAST, WEST, EU = REGIONS
 NOT_FOUND = Probe(Verdict.SILENT, 404)

@@ -21,9 +21,9 @@ from orchestrator.core.model import (
     Tick,
 )
 from orchestrator.core.policy import Confirm, Policy
-from tests.core.loop import SILENT, Loop, closed, deployed, opened, reasons
-from tests.core.test_incidents import EAST, fresh, status_of
-from tests.fakes import FAILING, HEALTHY, START, service
+from tests.core.health.test_incidents import EAST, fresh, status_of
+from tests.support.fakes import FAILING, HEALTHY, START, service
+from tests.support.loop import SILENT, Loop, closed, deployed, opened, reasons
 
 MINUTE = timedelta(minutes=1)
 DOUBTS = list(Doubt)

@@ -10,8 +10,8 @@ from orchestrator.core.health.second import agreed
 from orchestrator.core.model import DecisionOutcome, NoLag, Probe, Verdict
 from orchestrator.core.policy import OnLag, Policy
 from orchestrator.core.rules import replication_lag
-from tests.core.loop import loop
-from tests.fakes import service
+from tests.support.fakes import service
+from tests.support.loop import loop
 
 EAST, WEST, EU = "us-east-1", "us-west-2", "eu-west-1"
 STALLED = Probe(Verdict.HEALTHY, 200, {EAST: None})

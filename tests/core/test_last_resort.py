@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.core.model import DecisionOutcome, Probe, Status, Tick, Verdict
-from tests.core.loop import Loop, closed, loop, reasons, refusals
-from tests.fakes import FAILING
+from tests.support.fakes import FAILING
+from tests.support.loop import Loop, closed, loop, reasons, refusals
 
 EAST, WEST, EU = "us-east-1", "us-west-2", "eu-west-1"
 

@@ -61,8 +61,18 @@ from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.pipeline import Report
 from orchestrator.flow.preview import preview
 from orchestrator.flow.rescue.adopt import adopt
-from tests.examples import examples
-from tests.fakes import FAILING, HEALTHY, REGIONS, START, Flaky, Lab, group, lab, service
+from tests.support.examples import examples
+from tests.support.fakes import (
+    FAILING,
+    HEALTHY,
+    REGIONS,
+    START,
+    Flaky,
+    Lab,
+    group,
+    lab,
+    service,
+)
 
 POLICY: dict[str, Any] = {
     "cooldown": "10m",

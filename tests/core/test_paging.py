@@ -13,7 +13,7 @@ from orchestrator.core import paging
 from orchestrator.core.document import codec
 from orchestrator.core.exceptions import BadConfig, Cloud, Kind, Outdated, Unavailable, UnsafePlan
 from orchestrator.core.model import Incident, IncidentState, Page, Paged, Repair
-from tests.fakes import START, lab
+from tests.support.fakes import START, lab
 
 MINUTE = timedelta(minutes=1)
 HELD = Page("last_region", "nobody can take over", ("us-east-1",))

@@ -21,8 +21,8 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.policy import AutoFailovers, Brake, Confirm, OnUnconfirmed, Policy
 from orchestrator.core.rule import Reason, Rule, needs_human
-from tests.core.loop import SILENT, TIMEOUT, closed, opened
-from tests.fakes import FAILING, HEALTHY, START
+from tests.support.fakes import FAILING, HEALTHY, START
+from tests.support.loop import SILENT, TIMEOUT, closed, opened
 
 EAST, WEST = "us-east-1", "us-west-2"
 SECOND = timedelta(seconds=1)

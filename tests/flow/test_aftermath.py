@@ -11,7 +11,7 @@ import pytest
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Phase
 from orchestrator.core.traffic.fence import read_mark
-from tests.fakes import Flaky, Lab, lab
+from tests.support.fakes import Flaky, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 

@@ -23,7 +23,7 @@ from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.observe import observe
 from orchestrator.flow.preview import preview
 from orchestrator.flow.rescue.restore import carry_out, prepare
-from tests.fakes import FAILING, REGIONS, Flaky, Lab, lab
+from tests.support.fakes import FAILING, REGIONS, Flaky, Lab, lab
 
 EAST, WEST, EU = REGIONS
 ALL = {EAST: 1.0, WEST: 1.0, EU: 1.0}

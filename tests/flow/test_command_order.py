@@ -16,7 +16,7 @@ from orchestrator.core.document import trigger
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import Command, DecisionOutcome, Family, Wish
 from tests.core.test_laws import Inline
-from tests.fakes import REGIONS, START, Lab, lab
+from tests.support.fakes import REGIONS, START, Lab, lab
 
 EAST, WEST, EUROPE = REGIONS
 MINUTE = timedelta(minutes=1)

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.core.exceptions import Outdated, Unavailable
 from orchestrator.core.model import DecisionOutcome, Signal, Tick
 from orchestrator.flow.rescue import restore
-from tests.fakes import REGIONS, Lab, lab
+from tests.support.fakes import REGIONS, Lab, lab
 
 EAST, WEST, EU = REGIONS
 

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import AlertClosed, AlertOpened
 from orchestrator.core.outside import limits
-from tests.fakes import REGIONS, Lab, lab
+from tests.support.fakes import REGIONS, Lab, lab
 
 EAST, WEST, EU = REGIONS
 DAY = 86_400_000_000

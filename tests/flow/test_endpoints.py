@@ -14,7 +14,7 @@ from orchestrator.core.document.public import public_view
 from orchestrator.core.exceptions import Outdated, Unavailable
 from orchestrator.core.model import DecisionOutcome, Tick
 from orchestrator.core.policy import Service
-from tests.fakes import FAILING, FakeMirror, Lab, configuration, lab, service
+from tests.support.fakes import FAILING, FakeMirror, Lab, configuration, lab, service
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 FOREIGN = "http://127.0.0.1:8000"

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.core.model import DecisionOutcome
 from orchestrator.flow.pipeline import Report
-from tests.fakes import REGIONS, Lab, lab
+from tests.support.fakes import REGIONS, Lab, lab
 
 EAST, WEST, EUROPE = REGIONS
 

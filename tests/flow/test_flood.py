@@ -14,7 +14,7 @@ from orchestrator.core.outside.limits import INCIDENTS, READ, WRITTEN
 from orchestrator.flow.context import Memory
 from orchestrator.flow.journal import poison
 from orchestrator.flow.journal.poison import DAILY, INDEX, PoisonKept
-from tests.fakes import Lab, lab
+from tests.support.fakes import Lab, lab
 
 EAST, WEST = "us-east-1", "us-west-2"
 

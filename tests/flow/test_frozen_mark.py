@@ -12,7 +12,7 @@ from orchestrator.adapters.folder.memory import MemoryObjects
 from orchestrator.core.exceptions import StateLost, Unavailable
 from orchestrator.core.model import Command, DecisionOutcome, Mark, Wish
 from orchestrator.core.traffic.fence import read_frozen, read_mark, write_mark
-from tests.fakes import REGIONS, Flaky, Lab, lab
+from tests.support.fakes import REGIONS, Flaky, Lab, lab
 
 EAST, WEST, EU = REGIONS
 ACT: dict[str, Any] = {"policy": {"on_state_loss": "act"}}

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.model import Command, Wish
-from tests.fakes import Flaky, Lab, lab
+from tests.support.fakes import Flaky, Lab, lab
 
 EAST, WEST = "us-east-1", "us-west-2"
 

@@ -26,7 +26,7 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.traffic.fence import read_mark
 from orchestrator.flow.rescue.restore import carry_out, prepare
-from tests.fakes import Lab, lab, service
+from tests.support.fakes import Lab, lab, service
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 AUTO = {"failback": "auto", "failback_after": "10m"}

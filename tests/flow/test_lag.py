@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.model import DecisionOutcome, Probe, Verdict
-from tests.fakes import Lab, lab
+from tests.support.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 UNKNOWN = Probe(Verdict.HEALTHY, 200, lag_unreadable=True)

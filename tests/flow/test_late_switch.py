@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.model import DecisionOutcome
-from tests.fakes import lab, service
+from tests.support.fakes import lab, service
 
 WEST = "us-west-2"
 

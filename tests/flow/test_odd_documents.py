@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from orchestrator.adapters.folder.objects import FileObjects
 from orchestrator.core.model import DecisionOutcome
 from orchestrator.flow.journal import record
-from tests.examples import examples
-from tests.fakes import FakeGauges, FakeMirror, FakeTopic, Lab, lab
 from tests.fuzz import seeds
 from tests.fuzz.engines import grafted
 from tests.fuzz.targets import BY_NAME
+from tests.support.examples import examples
+from tests.support.fakes import FakeGauges, FakeMirror, FakeTopic, Lab, lab
 
 AT = "2026-11-23T05:00:00Z"
 DECISION = {"id": "d1", "at": AT, "epoch": 0, "epoch_before": 0, "outcome": "held"}

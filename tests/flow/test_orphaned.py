@@ -11,7 +11,7 @@ from orchestrator.core.model import Command, DecisionOutcome, Mark, Signal, Tick
 from orchestrator.core.traffic.fence import write_mark
 from orchestrator.flow.observe import FLAT_FILE
 from orchestrator.flow.rescue.adopt import adopt
-from tests.fakes import FakeMirror, Lab, lab
+from tests.support.fakes import FakeMirror, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 FLAT = json.dumps(

@@ -26,8 +26,17 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.traffic.plan import carrying, mark_of
 from orchestrator.flow.rescue.adopt import adopt
-from tests.examples import examples
-from tests.fakes import HEALTHY, REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
+from tests.support.examples import examples
+from tests.support.fakes import (
+    HEALTHY,
+    REGIONS,
+    FakeTraffic,
+    Flaky,
+    Lab,
+    group,
+    lab,
+    service,
+)
 
 ONLY_WEST = {"us-east-1": 0.0, "us-west-2": 1.0, "eu-west-1": 0.0}
 ONLY_EUROPE = {"us-east-1": 0.0, "us-west-2": 0.0, "eu-west-1": 1.0}

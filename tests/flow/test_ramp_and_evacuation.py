@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.core import rules
 from orchestrator.core.model import DecisionOutcome
 from orchestrator.core.rule import Cause, Reason, Rule
-from tests.fakes import Lab, lab
+from tests.support.fakes import Lab, lab
 
 EAST, WEST = "us-east-1", "us-west-2"
 

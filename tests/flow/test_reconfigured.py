@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.core.exceptions import Orphaned, Unavailable
 from orchestrator.core.model import DecisionOutcome, NoAnswer, Probe, Status, Tick, Verdict
-from tests.fakes import REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
+from tests.support.fakes import REGIONS, FakeTraffic, Flaky, Lab, group, lab, service
 
 EAST, WEST, EUROPE = REGIONS
 TIMEOUT = Probe(Verdict.FAILING, NoAnswer.TIMEOUT)

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.core.model import DecisionOutcome, IncidentState
 from orchestrator.flow.context import Memory
-from tests.fakes import Lab, lab
+from tests.support.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 

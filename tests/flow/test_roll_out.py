@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.core.exceptions import Outdated
 from orchestrator.core.model import Tick
-from tests.fakes import REGIONS, Flaky, Lab, lab, service
+from tests.support.fakes import REGIONS, Flaky, Lab, lab, service
 
 EAST, WEST, EU = REGIONS
 MOVED = {EAST: 0.0, WEST: 1.0, EU: 0.0}

@@ -13,7 +13,7 @@ from orchestrator.core.health.second import Sight
 from orchestrator.core.model import DecisionOutcome, Probe, Verdict
 from orchestrator.core.policy import Region
 from orchestrator.flow.preview import preview
-from tests.fakes import FAILING, Lab, lab
+from tests.support.fakes import FAILING, Lab, lab
 
 EAST = "us-east-1"
 

@@ -14,7 +14,7 @@ from orchestrator.core.exceptions import FailoverError, Kind, Outdated, Unavaila
 from orchestrator.core.model import NO_MARK, Tick
 from orchestrator.core.paging import MARK_ROUNDS
 from orchestrator.core.traffic.fence import read_frozen, read_mark
-from tests.fakes import REGIONS, Lab, lab, service
+from tests.support.fakes import REGIONS, Lab, lab, service
 
 EAST, WEST = "us-east-1", "us-west-2"
 

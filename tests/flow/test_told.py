@@ -12,7 +12,7 @@ from orchestrator.core.document.orders import effect
 from orchestrator.core.model import Command, DecisionOutcome, Paged, Status, Wish
 from orchestrator.core.moves.necessary import nowhere
 from orchestrator.core.rule import Reason, Rule
-from tests.fakes import Lab, lab
+from tests.support.fakes import Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.model import DecisionOutcome
-from tests.fakes import Lab, lab
+from tests.support.fakes import Lab, lab
 
 EAST, WEST = "us-east-1", "us-west-2"
 ZONE_C = "projects/laptop/zones/us-east4-c/networkEndpointGroups/checkout"

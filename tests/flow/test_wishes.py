@@ -13,7 +13,7 @@ from orchestrator.core.exceptions import Unavailable
 from orchestrator.core.health.counting import LONGEST_PROOF, proof_needed
 from orchestrator.core.model import DecisionOutcome, Phase, Status, Step, Tick
 from orchestrator.core.traffic.fence import read_mark
-from tests.fakes import FAILING, HEALTHY, Lab, lab
+from tests.support.fakes import FAILING, HEALTHY, Lab, lab
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 

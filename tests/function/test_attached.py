@@ -16,7 +16,7 @@ from orchestrator.local.process.ask import ask
 from orchestrator.local.process.wait import wait_until
 from orchestrator.local.users.traffic_record import Sample
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, fault, patient
+from tests.support.worlds import alert, fault, patient
 
 pytestmark = [
     pytest.mark.long,

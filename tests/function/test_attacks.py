@@ -31,10 +31,10 @@ from orchestrator.local.rpc.wire import API_ROOT, Json
 from orchestrator.local.world import LaptopWorld
 from tests.function.test_entry import JSON, push
 from tests.function.test_truth import Desk, backends
-from tests.health_server import Behaviour, Server, answer, drip, say
+from tests.support.health_server import Behaviour, Server, answer, drip, say
+from tests.support.tokens import ALERTS, AUDIENCE, CONTROL, claims, encoded, stripped
+from tests.support.worlds import alert, close, fail, heal, now, put_service, settled
 from tests.test_entry import configured
-from tests.tokens import ALERTS, AUDIENCE, CONTROL, claims, encoded, stripped
-from tests.worlds import alert, close, fail, heal, now, put_service, settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 

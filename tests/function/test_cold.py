@@ -11,7 +11,7 @@ from orchestrator.local.process.child import ROOT
 from orchestrator.local.rpc.proxy import RunBeside
 from orchestrator.local.rpc.wire import Json
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, fail, is_patch, once, settled
+from tests.support.worlds import alert, fail, is_patch, once, settled
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
 

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.local.process.wait import wait_until
 from orchestrator.local.run import main
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import settled
+from tests.support.worlds import settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 

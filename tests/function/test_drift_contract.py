@@ -11,7 +11,7 @@ from orchestrator.local.blueprint import LeverName
 from orchestrator.local.process.ask import HttpAnswer, ask
 from orchestrator.local.process.wait import wait_until
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import SERVICE, alert, fail, settled
+from tests.support.worlds import SERVICE, alert, fail, settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(120)]
 

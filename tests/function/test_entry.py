@@ -15,7 +15,7 @@ from orchestrator.local.monitoring.notification import trial
 from orchestrator.local.process.ask import ask
 from orchestrator.local.process.child import ROOT
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, close, fail, put_service, settled
+from tests.support.worlds import alert, close, fail, put_service, settled
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
 

@@ -23,7 +23,7 @@ from orchestrator.local.rpc.proxy import (
     Treatment,
 )
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import (
+from tests.support.worlds import (
     alert,
     close,
     fail,

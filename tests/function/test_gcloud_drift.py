@@ -12,7 +12,7 @@ from orchestrator.local.google.gcloud import Gcloud, installed
 from orchestrator.local.process.ask import ask
 from orchestrator.local.process.wait import wait_until
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, fail, settled
+from tests.support.worlds import alert, fail, settled
 
 pytestmark = [
     pytest.mark.long,

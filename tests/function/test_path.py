@@ -10,7 +10,7 @@ from orchestrator.local.pubsub.push import Form
 from orchestrator.local.rpc.proxy import Exchange
 from orchestrator.local.users.traffic_record import outages
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, close, fail, is_commit, is_patch, settled
+from tests.support.worlds import alert, close, fail, is_commit, is_patch, settled
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
 

@@ -10,7 +10,7 @@ from orchestrator.local.monitoring.monitoring import Vantage
 from orchestrator.local.process.wait import wait_until
 from orchestrator.local.rpc.wire import Json
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, settled
+from tests.support.worlds import alert, settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 

@@ -15,7 +15,7 @@ from orchestrator.local.process.wait import wait_until
 from orchestrator.local.rpc.proxy import OwnAnswer
 from orchestrator.local.rpc.wire import Json
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, close, fail, heal, now, settled
+from tests.support.worlds import alert, close, fail, heal, now, settled
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 

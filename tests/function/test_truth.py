@@ -24,7 +24,7 @@ from orchestrator.local.process.wait import wait_until
 from orchestrator.local.rpc.wire import API_ROOT, Json
 from orchestrator.local.serving import environment
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, fail, fault, now, put_service
+from tests.support.worlds import alert, fail, fault, now, put_service
 
 pytestmark = [pytest.mark.long, pytest.mark.world, pytest.mark.timeout(180)]
 

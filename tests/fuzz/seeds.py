@@ -17,7 +17,7 @@ from orchestrator.core.document.codec import encode
 from orchestrator.core.exceptions import FailoverError
 from orchestrator.core.model import State, Tick
 from orchestrator.core.policy import Service
-from tests.fakes import START, configuration, group, lab
+from tests.support.fakes import START, configuration, group, lab
 
 HttpAnswer = http.client.HTTPResponse
 

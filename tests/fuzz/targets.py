@@ -64,8 +64,8 @@ from orchestrator.intake.parse import (
     parse_control,
     unwrap,
 )
-from tests.fakes import START, Lab, lab
 from tests.fuzz import seeds
+from tests.support.fakes import START, Lab, lab
 
 CASES = Path(__file__).parent / "cases"
 

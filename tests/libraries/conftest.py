@@ -13,7 +13,7 @@ from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.sources.file import FileSource
 from orchestrator.local.dynamodb.database import Database
 from tests.libraries.places import OWN, Places
-from tests.regional import EAST, document, two_servers, write_whole
+from tests.support.regional import EAST, document, two_servers, write_whole
 
 LIBRARIES = (
     "aws_dynamodb_parallel_scan",
@@ -27,7 +27,8 @@ LIBRARIES = (
     "python_dynamodb_lock",
 )
 
-# They have an environment of their own (`make test-libraries`): tests/test_libraries.py runs it.
+# They have an environment of their own (`make test-libraries`): tests/tools/test_libraries.py runs
+# it.
 collect_ignore_glob = [] if all(map(find_spec, LIBRARIES)) else ["test_*.py"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.local.dynamodb.database import Database
-from tests.regional import EAST, WEST, document, write_whole
+from tests.support.regional import EAST, WEST, document, write_whole
 
 OWN = "checkout"
 """The table that the laptop's DynamoDB makes for itself."""

@@ -10,7 +10,7 @@ from bloop import BaseModel, Column, ConstraintViolation, Engine, Integer, Strin
 from bloop.exceptions import MissingObjects, TransactionCanceled
 
 from tests.libraries.places import Places
-from tests.regional import EAST, WEST
+from tests.support.regional import EAST, WEST
 
 pytestmark = pytest.mark.world
 

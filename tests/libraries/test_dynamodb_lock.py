@@ -13,7 +13,7 @@ from python_dynamodb_lock.python_dynamodb_lock import DynamoDBLockClient, Dynamo
 
 from orchestrator.local.process.wait import wait_until
 from tests.libraries.places import Places
-from tests.regional import WEST
+from tests.support.regional import WEST
 
 pytestmark = pytest.mark.world
 BEAT = timedelta(seconds=0.2)

@@ -10,7 +10,7 @@ from dyntastic import A, Dyntastic, transaction
 from dyntastic.exceptions import DoesNotExist
 
 from tests.libraries.places import Places
-from tests.regional import EAST, WEST
+from tests.support.regional import EAST, WEST
 
 pytestmark = pytest.mark.world
 

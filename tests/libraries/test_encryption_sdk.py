@@ -16,7 +16,7 @@ from dynamodb_encryption_sdk.material_providers.wrapped import (
 )
 
 from tests.libraries.places import Places
-from tests.regional import EAST, WEST
+from tests.support.regional import EAST, WEST
 
 pytestmark = pytest.mark.world
 

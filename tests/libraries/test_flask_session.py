@@ -7,7 +7,7 @@ from flask import Flask, session
 from flask_session import Session
 
 from tests.libraries.places import Places
-from tests.regional import EAST, WEST
+from tests.support.regional import EAST, WEST
 
 pytestmark = [
     pytest.mark.world,

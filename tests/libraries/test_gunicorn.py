@@ -22,7 +22,7 @@ from orchestrator.local.process.child import ROOT, Child
 from orchestrator.local.process.loopback import HOST, free_port
 from orchestrator.local.process.wait import wait_until
 from tests.libraries.places import OWN
-from tests.regional import EAST, WEST, document, two_servers, write_whole
+from tests.support.regional import EAST, WEST, document, two_servers, write_whole
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
 WORKERS = 2

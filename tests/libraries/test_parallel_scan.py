@@ -9,7 +9,7 @@ import aws_dynamodb_parallel_scan
 import pytest
 
 from tests.libraries.places import Places
-from tests.regional import WEST
+from tests.support.regional import WEST
 
 pytestmark = pytest.mark.world
 ITEMS = 120

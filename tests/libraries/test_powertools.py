@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.parameters import DynamoDBProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tests.libraries.places import Places
-from tests.regional import EAST, WEST
+from tests.support.regional import EAST, WEST
 
 pytestmark = pytest.mark.world
 

@@ -18,7 +18,7 @@ from orchestrator.local.region.region import LocalRegion
 from orchestrator.local.users.customer import Customer
 from orchestrator.local.users.traffic_record import Sample
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import alert, patient
+from tests.support.worlds import alert, patient
 
 pytestmark = [
     pytest.mark.world,

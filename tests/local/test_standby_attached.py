@@ -19,7 +19,7 @@ from orchestrator.local.process.wait import wait_until
 from orchestrator.local.rpc.wire import API_ROOT
 from orchestrator.local.users.traffic_record import Sample
 from orchestrator.local.world import LaptopWorld
-from tests.worlds import now, patient, put_service
+from tests.support.worlds import now, patient, put_service
 
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 FULL, NONE = 1.0, 0.0

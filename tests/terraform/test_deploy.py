@@ -19,8 +19,8 @@ import yaml
 from orchestrator.local.serving import environment
 from orchestrator.local.world import LaptopWorld
 from terraform import ready
+from tests.support.worlds import alert, fail, settled
 from tests.terraform.runner import copy_repository, missing
-from tests.worlds import alert, fail, settled
 
 pytestmark = [
     pytest.mark.long,

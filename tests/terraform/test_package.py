@@ -23,7 +23,7 @@ from orchestrator.local.process.loopback import HOST, free_port, url_of
 from orchestrator.local.serving import environment
 from orchestrator.local.world import LaptopWorld
 from terraform import package
-from tests.worlds import alert, fail, settled
+from tests.support.worlds import alert, fail, settled
 
 PROGRAM = ROOT / "terraform" / "package.py"
 

@@ -23,8 +23,8 @@ from orchestrator.flow.journal.record import journal_name
 from orchestrator.intake.parse import Message, parse_alert, parse_control
 from orchestrator.local.process.child import ROOT
 from terraform import package
-from tests.fakes import lab
-from tests.metrics import Watched, serving
+from tests.support.fakes import lab
+from tests.support.metrics import Watched, serving
 from tests.terraform.runner import Plan
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]

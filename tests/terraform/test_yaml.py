@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.config.plain_yaml import read
 from orchestrator.core.exceptions import BadConfig
-from tests.yaml_texts import refused, taken
+from tests.support.yaml_texts import refused, taken
 
 pytestmark = [
     pytest.mark.terraform,

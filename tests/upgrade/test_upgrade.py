@@ -23,8 +23,8 @@ from orchestrator.config import load
 from orchestrator.core.exceptions import BadConfig
 from orchestrator.local.process.child import ROOT
 from orchestrator.wiring import Wiring
-from tests.fakes import FakeTraffic, Lab
-from tests.health_server import Server, answer, serve
+from tests.support.fakes import FakeTraffic, Lab
+from tests.support.health_server import Server, answer, serve
 from tests.test_entry import alert, lines, message
 
 __all__ = ["serve"]  # a fixture

@@ -18,8 +18,8 @@ import pytest
 
 from orchestrator.local.process.loopback import HOST, free_port, url_of
 from tests.client.faults.proxy import BLANK, Act, Answer, Exchange, error, well
-from tests.health_server import silent
-from tests.station import BadSocket, hang
+from tests.support.health_server import silent
+from tests.support.station import BadSocket, hang
 
 DONE, NOT_SENT, UNKNOWN = "acknowledged", "not-sent", "unknown"
 

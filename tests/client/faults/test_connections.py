@@ -7,7 +7,7 @@ import pytest
 from tests.client.faults.modes import MODES, Mode, Pace
 from tests.client.faults.proxy import well
 from tests.client.faults.world import world
-from tests.regional import EAST
+from tests.support.regional import EAST
 
 pytestmark = [pytest.mark.world, pytest.mark.long]
 

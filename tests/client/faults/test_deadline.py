@@ -17,9 +17,9 @@ from orchestrator.client._regions.breaker import Need
 from orchestrator.client.errors import NoHealthyRegion, RegionError, WriteUnknown
 from tests.client.faults.modes import MODES, Mode, Pace
 from tests.client.faults.world import world
-from tests.client.parts import ITEM, calls
-from tests.regional import EAST, REGIONS
-from tests.station import BadSocket, Said, Station, hang, trickle
+from tests.support.client_parts import ITEM, calls
+from tests.support.regional import EAST, REGIONS
+from tests.support.station import BadSocket, Said, Station, hang, trickle
 
 ANSWER = Said(200, b'{"Item":{"pk":{"S":"a"}}}')
 SHORT, LONG = Options(deadline=0.4), Options(deadline=30.0)

@@ -10,9 +10,9 @@ import pytest
 from orchestrator.client._calls.call import Options
 from orchestrator.client.errors import NoHealthyRegion
 from orchestrator.local.process.loopback import free_port, url_of
-from tests.client.parts import calls
-from tests.regional import EAST
-from tests.station import Asked, Said, Station
+from tests.support.client_parts import calls
+from tests.support.regional import EAST
+from tests.support.station import Asked, Said, Station
 
 PATIENT = Options(deadline=30.0)
 POISON = "poison"

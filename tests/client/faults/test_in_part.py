@@ -13,7 +13,7 @@ from orchestrator.client.errors import RegionError, WriteUnknown
 from tests.client.faults.modes import Mode, says
 from tests.client.faults.proxy import Act, Exchange, error, well
 from tests.client.faults.world import ITEM, World, world
-from tests.regional import EAST, PATIENCE, WEST, document
+from tests.support.regional import EAST, PATIENCE, WEST, document
 
 pytestmark = [pytest.mark.world]
 

@@ -20,9 +20,9 @@ from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from orchestrator.client.errors import WriteUnknown
 from orchestrator.client.sources.file import FileSource
 from orchestrator.local.dynamodb.database import Database
-from tests.forwarding import forward
-from tests.regional import EAST, document, write_whole
-from tests.station import Asked, Said, Station
+from tests.support.forwarding import forward
+from tests.support.regional import EAST, document, write_whole
+from tests.support.station import Asked, Said, Station
 
 pytestmark = [pytest.mark.world, pytest.mark.long]
 KEY = {"pk": "a"}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.client.faults.modes import MODES, Mode, Pace, tried
 from tests.client.faults.world import ITEM, world
-from tests.examples import examples
-from tests.regional import EAST, EUROPE, REGIONS, WEST
+from tests.support.examples import examples
+from tests.support.regional import EAST, EUROPE, REGIONS, WEST
 
 pytestmark = [pytest.mark.world]
 

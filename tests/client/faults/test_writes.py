@@ -12,7 +12,7 @@ from orchestrator.client.errors import RegionError, WriteUnknown
 from orchestrator.local.process.wait import wait_until
 from tests.client.faults.modes import DONE, MODES, UNKNOWN, Mode, Pace, marks, tried
 from tests.client.faults.world import World, world
-from tests.regional import EAST, PATIENCE
+from tests.support.regional import EAST, PATIENCE
 
 pytestmark = [pytest.mark.world]
 

@@ -15,7 +15,7 @@ from orchestrator.client.document import DocumentView
 from orchestrator.client.dynamodb import MultiRegionDynamoDB
 from tests.client.faults.modes import Mode
 from tests.client.faults.proxy import Proxy
-from tests.regional import EAST, PATIENCE, REGIONS, HeldSource, document
+from tests.support.regional import EAST, PATIENCE, REGIONS, HeldSource, document
 
 ITEM = {"pk": {"S": "a"}, "what": {"S": "a book"}}
 

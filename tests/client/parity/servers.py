@@ -23,7 +23,7 @@ from orchestrator.local.process.child import Child
 from orchestrator.local.process.loopback import HOST, free_port, url_of
 from tests.client.parity.outcome import Side
 from tests.client.parity.tables import create
-from tests.regional import EAST, WEST, document, write_whole
+from tests.support.regional import EAST, WEST, document, write_whole
 
 DYNALITE = "4.0.0"
 
