@@ -76,9 +76,9 @@ fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader of outside data, aga
 audit: $(AUDIT)/.installed ## ask for advisories about every pinned version (ARGS='-s pypi')
 	@if [ -e $< ]; then $(AUDIT)/bin/python tests/tools/audit.py $(PINS) -- -s osv $(ARGS); fi
 
-PINS = requirements.txt orchestrator/adapters/mirrors/requirements.txt orchestrator/local/requirements.txt \
-	tests/requirements.txt tests/fuzz/requirements.txt tests/tools/checkov.txt tests/tools/pip-audit.txt tests/tools/pip-tools.txt \
-	tests/libraries/requirements.txt tests/libraries/bloop.txt tests/libraries/oldest.txt
+PINS = requirements.txt requirements/mirrors.txt requirements/local.txt \
+	requirements/tests.txt requirements/fuzz.txt requirements/checkov.txt requirements/pip-audit.txt requirements/pip-tools.txt \
+	requirements/libraries.txt requirements/bloop.txt requirements/oldest.txt
 
 fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff check --fix-only .
@@ -93,20 +93,20 @@ docs: $(VENV)/.installed ## write the documents that are made from the schema, t
 lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with hashes (ARGS=--upgrade)
 	$(COMPILE) --extra function --output-file requirements.txt pyproject.toml
 	$(COMPILE) --extra function --extra mirrors --constraint requirements.txt \
-		--output-file orchestrator/adapters/mirrors/requirements.txt pyproject.toml
+		--output-file requirements/mirrors.txt pyproject.toml
 	$(COMPILE) --extra function --extra mirrors --extra local --extra cli \
-		--constraint orchestrator/adapters/mirrors/requirements.txt \
-		--output-file orchestrator/local/requirements.txt pyproject.toml
+		--constraint requirements/mirrors.txt \
+		--output-file requirements/local.txt pyproject.toml
 	$(COMPILE) --extra function --extra mirrors --extra dynamodb --extra flask --extra gcs --extra redis \
-		--extra local --extra cli --extra dev --constraint orchestrator/local/requirements.txt \
-		--output-file tests/requirements.txt pyproject.toml
-	$(COMPILE) --extra fuzz --output-file tests/fuzz/requirements.txt pyproject.toml
+		--extra local --extra cli --extra dev --constraint requirements/local.txt \
+		--output-file requirements/tests.txt pyproject.toml
+	$(COMPILE) --extra fuzz --output-file requirements/fuzz.txt pyproject.toml
 	@set -e; for tool in checkov pip-audit pip-tools; do \
-		set -x; $(COMPILE) --allow-unsafe --output-file tests/tools/$$tool.txt tests/tools/$$tool.in; { set +x; } 2>/dev/null; \
+		set -x; $(COMPILE) --allow-unsafe --output-file requirements/$$tool.txt requirements/$$tool.in; { set +x; } 2>/dev/null; \
 	done
-	$(COMPILE) --constraint tests/requirements.txt --output-file tests/libraries/requirements.txt tests/libraries/requirements.in
-	$(COMPILE) $(BLOOP_ASKS_FOR:%=--unsafe-package %) --output-file tests/libraries/bloop.txt tests/libraries/bloop.in
-	$(COMPILE) --output-file tests/libraries/oldest.txt tests/libraries/oldest.in
+	$(COMPILE) --constraint requirements/tests.txt --output-file requirements/libraries.txt requirements/libraries.in
+	$(COMPILE) $(BLOOP_ASKS_FOR:%=--unsafe-package %) --output-file requirements/bloop.txt requirements/bloop.in
+	$(COMPILE) --output-file requirements/oldest.txt requirements/oldest.in
 	@rm -rf region_failover_orchestrator.egg-info
 
 # It asks for exact versions of years ago; what it gets are those of the other libraries.
@@ -145,7 +145,7 @@ bench-readers: $(VENV)/.installed ## how long each reader takes for the worst 1 
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/readers.py $(ARGS)
 
 package: $(RUN)/.installed ## the function's source archive, dist/function.zip (CONFIG=failover.yaml)
-	@$(RUN)/bin/python terraform/package.py --config '$(CONFIG)'
+	@$(RUN)/bin/python deploy/package.py --config '$(CONFIG)'
 
 deploy: $(RUN)/.installed ## install or update by Terraform; refuses while a service shifts (DRY_RUN=1 YES=1 ARGS=...)
 	@$(DEPLOY) terraform $(ARGS)
@@ -153,7 +153,7 @@ deploy: $(RUN)/.installed ## install or update by Terraform; refuses while a ser
 deploy-gcloud: $(RUN)/.installed ## the same by gcloud (ARGS='--region R1 --region R2 --email E')
 	@$(DEPLOY) gcloud $(ARGS)
 
-DEPLOY = CONFIG='$(CONFIG)' DRY_RUN='$(DRY_RUN)' FORCE='$(FORCE)' YES='$(YES)' PYTHON=$(RUN)/bin/python sh terraform/deploy.sh
+DEPLOY = CONFIG='$(CONFIG)' DRY_RUN='$(DRY_RUN)' FORCE='$(FORCE)' YES='$(YES)' PYTHON=$(RUN)/bin/python sh deploy/deploy.sh
 
 clean: ## remove what the other verbs made
 	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(FUZZ) $(CHECKOV) $(AUDIT) $(LIBRARIES) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -162,12 +162,12 @@ clean: ## remove what the other verbs made
 
 # --- environments: made again when their pins change, otherwise not changed ---------------------------
 
-$(VENV)/.installed: tests/requirements.txt
+$(VENV)/.installed: requirements/tests.txt
 	@$(make_venv)
 	@$(failoverctl)
 	@$(install)
 
-$(RUN)/.installed: orchestrator/local/requirements.txt
+$(RUN)/.installed: requirements/local.txt
 	@$(make_venv)
 	@$(failoverctl)
 	@$(install)
@@ -177,32 +177,32 @@ $(FUNCTION)/.installed: requirements.txt
 	@$(install)
 
 # One package in a folder of its own, beside the tests' environment; it has wheels for some Pythons only.
-$(FUZZ)/.installed: tests/fuzz/requirements.txt | $(VENV)/.installed
+$(FUZZ)/.installed: requirements/fuzz.txt | $(VENV)/.installed
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@$(VENV)/bin/python $(INSTALL) --only-binary :all: --target $(@D) -r $< >/dev/null 2>&1 \
 		|| echo 'Atheris has no wheel for this Python: the other engines do it alone.' >&2
 	@touch $@
 
-$(LOCK)/.installed: tests/tools/pip-tools.txt
+$(LOCK)/.installed: requirements/pip-tools.txt
 	@command -v $(LOCK_PYTHON) >/dev/null || { echo 'make lock needs $(LOCK_PYTHON) (LOCK_PYTHON=...).' >&2; exit 1; }
 	@$(LOCK_PYTHON) -m venv --clear $(@D)
 	@$(install)
 
 # Tools with environments of their own: they bring a hundred packages, and ask for other versions of ours.
-$(CHECKOV)/.installed: tests/tools/checkov.txt
+$(CHECKOV)/.installed: requirements/checkov.txt
 	@$(make_venv)
 	@$(install_if_there) || echo 'checkov cannot be installed here: terraform/ was not scanned for insecure settings.' >&2
 
-$(AUDIT)/.installed: tests/tools/pip-audit.txt
+$(AUDIT)/.installed: requirements/pip-audit.txt
 	@$(make_venv)
 	@$(install_if_there) || echo 'pip-audit cannot be installed here: no advisories were read, so nothing is known about the pins.' >&2
 
 # The oldest boto3 lies beside the newest: PYTHONPATH puts it before.
-$(LIBRARIES)/.installed: tests/libraries/requirements.txt tests/libraries/bloop.txt tests/libraries/oldest.txt
+$(LIBRARIES)/.installed: requirements/libraries.txt requirements/bloop.txt requirements/oldest.txt
 	@$(make_venv)
 	@$(@D)/bin/python $(INSTALL) -r $<
-	@$(@D)/bin/python $(INSTALL) --target $(@D)/oldest -r tests/libraries/oldest.txt
-	@$(@D)/bin/python $(INSTALL) --no-deps -r tests/libraries/bloop.txt
+	@$(@D)/bin/python $(INSTALL) --target $(@D)/oldest -r requirements/oldest.txt
+	@$(@D)/bin/python $(INSTALL) --no-deps -r requirements/bloop.txt
 	@touch $@
 
 define install_if_there

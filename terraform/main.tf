@@ -48,7 +48,7 @@ locals {
     for line in split("\n", file("${local.root}/.gcloudignore")) : trimprefix(trimspace(line), "/") if startswith(line, "/orchestrator/")
   ]
   # With mirrors their libraries come along.
-  requirements = try(local.config.mirrors, null) == null ? "requirements.txt" : "orchestrator/adapters/mirrors/requirements.txt"
+  requirements = try(local.config.mirrors, null) == null ? "requirements.txt" : "requirements/mirrors.txt"
   sources = [
     for name in concat(["main.py", "requirements.txt"], sort(fileset(local.root, "orchestrator/**/*.py"))) : name
     if !anytrue([for path in local.kept_out : startswith(name, path)])

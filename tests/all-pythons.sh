@@ -23,16 +23,16 @@ find_python() {
 }
 
 install() { # python, folder
-    [ "$2/.installed" -nt tests/requirements.txt ] && return
+    [ "$2/.installed" -nt requirements/tests.txt ] && return
     say "making $2 with $1: once, about half a minute"
     "$1" -m venv --clear "$2" &&
         "$2/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-            --require-hashes -r tests/requirements.txt && touch "$2/.installed"
+            --require-hashes -r requirements/tests.txt && touch "$2/.installed"
 }
 
 run() { # version, python
     if ! install "$2" ".venv-$1"; then
-        say "Python $1: tests/requirements.txt cannot be installed (its pins are compiled for 3.11)"
+        say "Python $1: requirements/tests.txt cannot be installed (its pins are compiled for 3.11)"
         failed="$failed $1"
         return
     fi

@@ -90,7 +90,11 @@ class Store:
     def begin_session(self, user: str) -> str:
         """A new session's token, which is stored nowhere."""
         token = secrets.token_urlsafe(32)
-        item = {"pk": _session(token), "user": user, "expires_at": _now() + SESSION_SECONDS}
+        item: dict[str, str | int] = {
+            "pk": _session(token),
+            "user": user,
+            "expires_at": _now() + SESSION_SECONDS,
+        }
         self._repeatable.put_item(Item=item)
         return token
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.runner import Plan, Terraform, copy_repository, missing
+from tests.support.terraform_runner import Plan, Terraform, copy_repository, missing
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.terraform.runner import Plan, Terraform
+from tests.support.terraform_runner import Plan, Terraform
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 

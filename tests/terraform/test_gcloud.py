@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from google.cloud.compute_v1.types import BackendService
 
+from deploy.gcloud import __main__ as program
+from deploy.gcloud import function_policies, policies
+from deploy.gcloud.settings import KINDS, Settings
+from deploy.gcloud.step import Gone, Step, Word, Words
 from orchestrator.local.google.gcloud import Gcloud, installed
 from orchestrator.local.process.child import ROOT
-from terraform.gcloud import __main__ as program
-from terraform.gcloud import function_policies, policies
-from terraform.gcloud.settings import KINDS, Settings
-from terraform.gcloud.step import Gone, Step, Word, Words
-from tests.terraform.runner import Plan
+from tests.support.terraform_runner import Plan
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 

@@ -13,8 +13,8 @@ from orchestrator.local.blueprint import PROJECT, SERVICE, Blueprint, LeverName,
 from orchestrator.local.process.ask import ask
 from orchestrator.local.rpc.wire import Json, JsonObject
 from orchestrator.local.world import LaptopWorld
+from tests.support.terraform_runner import Plan
 from tests.support.worlds import alert, fail, heal, put_service, settled
-from tests.terraform.runner import Plan
 
 pytestmark = [
     pytest.mark.long,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
+from deploy import package
 from orchestrator.adapters.gcp.gauges import CustomMetrics
 from orchestrator.adapters.gcp.traffic import OPERATION_DEADLINE
 from orchestrator.config import Config, load
@@ -22,10 +23,9 @@ from orchestrator.core.model import AlertOpened, Tick
 from orchestrator.flow.journal.record import journal_name
 from orchestrator.intake.parse import Message, parse_alert, parse_control
 from orchestrator.local.process.child import ROOT
-from terraform import package
 from tests.support.fakes import lab
 from tests.support.metrics import Watched, serving
-from tests.terraform.runner import Plan
+from tests.support.terraform_runner import Plan
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.local.process.child import ROOT
-from tests.terraform.runner import Terraform
+from tests.support.terraform_runner import Terraform
 
 pytestmark = [pytest.mark.long, pytest.mark.terraform, pytest.mark.timeout(300)]
 

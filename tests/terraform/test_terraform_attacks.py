@@ -12,17 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.gcloud import settings
 from orchestrator.config import kinds
 from orchestrator.local.process.child import ROOT
-from terraform.gcloud import settings
-from tests.terraform.runner import Terraform
-from tests.terraform.test_gcloud_attacks import (
-    ATTACKS,
-    FIELDS,
-    NAMED,
-    attacked,
-    renamed,
-)
+from tests.deploy.test_gcloud_attacks import ATTACKS, FIELDS, NAMED, attacked, renamed
+from tests.support.terraform_runner import Terraform
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 

@@ -17,7 +17,7 @@ from google.cloud.storage import Client
 from orchestrator.local.google.storage import FakeGcs
 from orchestrator.local.process.child import ROOT
 from tests.support.regional import document
-from tests.terraform.runner import copy_repository
+from tests.support.terraform_runner import copy_repository
 
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 

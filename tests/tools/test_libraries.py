@@ -15,6 +15,7 @@ from orchestrator.client._calls.routed import OLDEST
 from orchestrator.local.process.child import ROOT
 
 LIBRARIES = ROOT / "tests" / "libraries"
+REQUIREMENTS = ROOT / "requirements"
 UNREACHABLE = re.compile(
     r"Failed to establish a new connection|NameResolutionError|ConnectTimeoutError"
     r"|from versions: none|No module named ensurepip"
@@ -59,13 +60,13 @@ def test_the_oldest_boto3_that_is_tried_is_the_oldest_that_is_allowed() -> None:
         for one in extras["optional-dependencies"][extra]
         if (found := re.match(r"boto3>=([\d.]+),", one))
     }
-    pinned = _pins(LIBRARIES / "oldest.txt")
+    pinned = _pins(REQUIREMENTS / "oldest.txt")
     assert {f"{oldest}.0" for oldest in allowed} == {pinned["boto3"]}
     assert tuple(map(int, pinned["botocore"].split(".")[:2])) == OLDEST
 
 
 def test_the_newest_boto3_that_is_tried_is_the_one_of_all_other_tests() -> None:
-    ours, theirs = _pins(ROOT / "tests" / "requirements.txt"), _pins(LIBRARIES / "requirements.txt")
+    ours, theirs = _pins(REQUIREMENTS / "tests.txt"), _pins(REQUIREMENTS / "libraries.txt")
     assert {n: ours[n] for n in ("boto3", "botocore")} == {
         n: theirs[n] for n in ("boto3", "botocore")
     }

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
+from deploy import package, sbom
 from orchestrator.local.process.child import ROOT
-from terraform import package, sbom
 
 TEXT = (ROOT / package.PLAIN).read_text(encoding="utf-8")
 DIGEST = "ab" * 32

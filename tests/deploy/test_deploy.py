@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import ready
 from orchestrator.local.serving import environment
 from orchestrator.local.world import LaptopWorld
-from terraform import ready
+from tests.support.terraform_runner import copy_repository, missing
 from tests.support.worlds import alert, fail, settled
-from tests.terraform.runner import copy_repository, missing
 
 pytestmark = [
     pytest.mark.long,
@@ -98,7 +98,7 @@ class Deployer:
         own = {**os.environ, **environment(self.world), "PYTHON": sys.executable}
         own |= {"PATH": f"{self.bin}:{os.environ['PATH']}", "CONFIG": str(self.world.config)}
         return subprocess.run(
-            ["sh", str(self.root / "terraform" / "deploy.sh"), way, *arguments],  # noqa: S607  # the system's
+            ["sh", str(self.root / "deploy" / "deploy.sh"), way, *arguments],  # noqa: S607  # the system's
             cwd=self.bin,
             env=own | self.env | env,
             input=answer,

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from deploy.gcloud.step import Variable, Word, word
 from orchestrator.config import load as checked
 from orchestrator.core.exceptions import BadConfig
 from orchestrator.wiring import EMULATORS
-from terraform.gcloud.step import Variable, Word, word
 
 NAME = r"[a-z]([a-z0-9-]{0,15}[a-z0-9])?"
 """A prefix of names: with what is appended it must still fit the name of a service account."""

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the source archive of the function: the same files, the same bytes.
 
-    python3 terraform/package.py                       # failover.yaml -> dist/function.zip
-    python3 terraform/package.py --config prod.yaml --output /tmp/function.zip
+    python3 deploy/package.py                       # failover.yaml -> dist/function.zip
+    python3 deploy/package.py --config prod.yaml --output /tmp/function.zip
 
 `.gcloudignore` says what goes in, as it does for `gcloud functions deploy`; the configuration goes
 in as failover.yaml, whatever its name. Where it has `mirrors`, the requirements that bring their
@@ -32,10 +32,10 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from terraform import sbom  # noqa: E402  # run as a file, its folder is what Python knows
+from deploy import sbom  # noqa: E402  # run as a file, its folder is what Python knows
 
 CONFIG = "failover.yaml"
-PLAIN, MIRRORED = "requirements.txt", "orchestrator/adapters/mirrors/requirements.txt"
+PLAIN, MIRRORED = "requirements.txt", "requirements/mirrors.txt"
 _MIRRORS = re.compile(r"""^["']?mirrors["']?[ \t]*:|^\s*\{(?s:.)*"mirrors"[ \t]*:""", re.MULTILINE)
 """The field at the top of the file, or in a file that is JSON."""
 

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from terraform.gcloud.settings import Settings
-from terraform.gcloud.step import AnyStep, Gone, Replace, Step, Title, Variable, Words, flags
+from deploy.gcloud.settings import Settings
+from deploy.gcloud.step import AnyStep, Gone, Replace, Step, Title, Variable, Words, flags
 
 APIS = (
     "artifactregistry", "cloudbuild", "cloudfunctions", "cloudscheduler", "compute", "iam",

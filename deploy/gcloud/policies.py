@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from terraform.gcloud import function_policies
-from terraform.gcloud.policy import Policy, joined, named, policy, text
-from terraform.gcloud.settings import Check, Settings
+from deploy.gcloud import function_policies
+from deploy.gcloud.policy import Policy, joined, named, policy, text
+from deploy.gcloud.settings import Check, Settings
 
 ABSENCE, FAILING, DURATION, CLOSE = 300, 2, 60, 3600  # seconds, but for FAILING: checkers
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from terraform.gcloud.messaging import dead_letters, names
-from terraform.gcloud.policy import Policy, joined, named, policy, text
-from terraform.gcloud.settings import Settings
+from deploy.gcloud.messaging import dead_letters, names
+from deploy.gcloud.policy import Policy, joined, named, policy, text
+from deploy.gcloud.settings import Settings
 
 SILENCE, ABSENCE, FREEZE_HOURS = 600, 300, 4  # seconds; hours
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.gcloud import __main__ as program
+from deploy.gcloud import step
+from deploy.gcloud.settings import Settings
 from orchestrator.local.process.child import ROOT
-from terraform.gcloud import __main__ as program
-from terraform.gcloud import step
-from terraform.gcloud.settings import Settings
 
 EVERYTHING = ROOT / "terraform" / "tests" / "everything.yaml"
 MARK = "an-attack-was-run"

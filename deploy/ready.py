@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Says whether now is a time to deploy, from what `failoverctl status --json` prints.
 
-    failoverctl status --json | python3 terraform/ready.py
+    failoverctl status --json | python3 deploy/ready.py
 
 Not while a service's document has a shift that is not verified yet, a switch or a ramp under way or
 a freeze that stands, nor when a document cannot be read. Then each reason is a line on stderr, and

@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy import package
 from orchestrator.local.process.ask import answers, ask
 from orchestrator.local.process.child import ROOT, Child
 from orchestrator.local.process.http_status import FINAL
 from orchestrator.local.process.loopback import HOST, free_port, url_of
 from orchestrator.local.serving import environment
 from orchestrator.local.world import LaptopWorld
-from terraform import package
 from tests.support.worlds import alert, fail, settled
 
-PROGRAM = ROOT / "terraform" / "package.py"
+PROGRAM = ROOT / "deploy" / "package.py"
 
 
 def _make(to: Path, config: Path = ROOT / "failover.yaml", **how: object) -> str:

@@ -7,9 +7,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from terraform.gcloud import messaging
-from terraform.gcloud.settings import KINDS, Settings
-from terraform.gcloud.step import AnyStep, Gone, Line, Step, Title, Word, Words, flags, pairs
+from deploy.gcloud import messaging
+from deploy.gcloud.settings import KINDS, Settings
+from deploy.gcloud.step import AnyStep, Gone, Line, Step, Title, Word, Words, flags, pairs
 
 LOCATION = "US"
 TICK = {"kind": "tick"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from terraform.gcloud.settings import Settings
+from deploy.gcloud.settings import Settings
 
 LABELS = {"component": "region-failover"}
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from terraform.gcloud import functions, identity, messaging, monitoring
-from terraform.gcloud.settings import EMAIL, NAME, REGION, Settings, load
-from terraform.gcloud.step import AnyStep, shell
+from deploy.gcloud import functions, identity, messaging, monitoring
+from deploy.gcloud.settings import EMAIL, NAME, REGION, Settings, load
+from deploy.gcloud.step import AnyStep, shell
 
 HEAD = """\
 #!/bin/sh

@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from terraform.gcloud import policies
-from terraform.gcloud.function_policies import ours
-from terraform.gcloud.policy import LABELS
-from terraform.gcloud.settings import NUMBER, Check, Settings
-from terraform.gcloud.step import (
+from deploy.gcloud import policies
+from deploy.gcloud.function_policies import ours
+from deploy.gcloud.policy import LABELS
+from deploy.gcloud.settings import NUMBER, Check, Settings
+from deploy.gcloud.step import (
     AnyStep,
     Filled,
     Line,

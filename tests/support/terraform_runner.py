@@ -20,7 +20,7 @@ from typing import Any
 
 from orchestrator.local.process.child import ROOT
 
-NEEDED = ("terraform", "orchestrator", "examples")
+NEEDED = ("deploy", "terraform", "requirements", "orchestrator", "examples")
 PREDEFINED = {"roles/pubsub.publisher": {"pubsub.topics.publish"}}
 """What Google's own roles give; one that is not here fails the tests."""
 

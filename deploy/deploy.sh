@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the orchestrator, or brings it up to date: `make deploy` and `make deploy-gcloud`.
 #
-#   terraform/deploy.sh terraform [ARGUMENTS OF terraform plan]
-#   terraform/deploy.sh gcloud --region R --region R --email E [--name N]
+#   deploy/deploy.sh terraform [ARGUMENTS OF terraform plan]
+#   deploy/deploy.sh gcloud --region R --region R --email E [--name N]
 #
 # CONFIG   failover.yaml or another file of its kind
 # DRY_RUN  1: every command is printed, and Terraform's plan made, but nothing is applied
@@ -38,9 +38,9 @@ run() {
 
 # Nothing is planned on values that are about to change.
 check_ready() {
-    say failoverctl --config "$config" status --json '|' python3 terraform/ready.py
+    say failoverctl --config "$config" status --json '|' python3 deploy/ready.py
     if "$python" -m orchestrator.cli status --json --config "$config" |
-        "$python" terraform/ready.py; then
+        "$python" deploy/ready.py; then
         return
     fi
     if [ "${DRY_RUN:-}" = 1 ]; then
@@ -76,7 +76,7 @@ with_terraform() {
 }
 
 with_gcloud() {
-    "$python" -m terraform.gcloud --config "$config" --archive "$archive" --to dist/gcloud "$@"
+    "$python" -m deploy.gcloud --config "$config" --archive "$archive" --to dist/gcloud "$@"
     if [ "${DRY_RUN:-}" = 1 ]; then
         cat dist/gcloud/deploy.sh
         return
@@ -85,6 +85,6 @@ with_gcloud() {
     sh -v dist/gcloud/deploy.sh
 }
 
-run "$python" terraform/package.py --config "$config" --output "$archive"
+run "$python" deploy/package.py --config "$config" --output "$archive"
 check_ready
 "with_$way" "$@"

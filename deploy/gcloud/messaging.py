@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from terraform.gcloud.settings import KINDS, NUMBER, Settings
-from terraform.gcloud.step import AnyStep, Step, Title, Word, Words, flags, word
+from deploy.gcloud.settings import KINDS, NUMBER, Settings
+from deploy.gcloud.step import AnyStep, Step, Title, Word, Words, flags, word
 
 AGENT = word("serviceAccount:service-", NUMBER, "@gcp-sa-pubsub.iam.gserviceaccount.com")
 LABELS = "component=region-failover"
