@@ -85,10 +85,11 @@ fmt: $(VENV)/.installed ## format, and repair what lint can repair
 	$(VENV)/bin/ruff format .
 	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
-docs: $(VENV)/.installed ## write the documents that are made from the schema, the verbs and Terraform
+docs: $(VENV)/.installed ## write the documents that are made from the schema, the verbs, Terraform and the rooms
 	@$(VENV)/bin/python -m orchestrator.config.reference
 	@$(VENV)/bin/python -m orchestrator.cli.manual
 	@$(VENV)/bin/python terraform/readme.py
+	@$(VENV)/bin/python -m tests.tools.map
 
 lock: $(LOCK)/.installed ## compile the extras of pyproject.toml into pins with hashes (ARGS=--upgrade)
 	$(COMPILE) --extra function --output-file requirements.txt pyproject.toml
