@@ -15,7 +15,7 @@ from tests.client.faults.proxy import Act, Exchange, error, well
 from tests.client.faults.world import ITEM, World, world
 from tests.support.regional import EAST, PATIENCE, WEST, document
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
 
 HOT = "hot"
 
