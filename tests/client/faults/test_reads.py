@@ -12,7 +12,7 @@ from tests.client.faults.world import ITEM, world
 from tests.support.examples import examples
 from tests.support.regional import EAST, EUROPE, REGIONS, WEST
 
-pytestmark = [pytest.mark.world, pytest.mark.long]
+pytestmark = [pytest.mark.world, pytest.mark.long, pytest.mark.client]
 
 OTHERS = [mode for mode in MODES if not mode.own]
 FOURTH = "ap-south-1"

@@ -14,7 +14,7 @@ from tests.client.faults.modes import DONE, MODES, UNKNOWN, Mode, Pace, marks, t
 from tests.client.faults.world import World, world
 from tests.support.regional import EAST, PATIENCE
 
-pytestmark = [pytest.mark.world, pytest.mark.long]
+pytestmark = [pytest.mark.world, pytest.mark.long, pytest.mark.client]
 
 
 def tries(modes: Iterable[Mode]) -> list[Any]:
