@@ -232,10 +232,14 @@ class HttpProber:
     def _try(self, one: _Asked, until: float) -> None:
         try:
             self._get(one, until)
-        except _TooLate:  # our own slowness: what the try before it came to stands
+        except _TooLate:  # our own slowness: the result of the try before it counts
             one.fails(None)
         except _NoRegion:
-            one.fails(Probe(Verdict.SILENT, "its name leads to no region's address"))
+            one.fails(
+                Probe(
+                    Verdict.SILENT, "its host name resolves to an address that no region can have"
+                )
+            )
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             one.fails(_failed(error))
 
@@ -319,10 +323,10 @@ def _failed(error: Exception) -> Probe:
         case ConnectionRefusedError():
             return Probe(Verdict.FAILING, NoAnswer.REFUSED)
         case http.client.InvalidURL():
-            return Probe(Verdict.SILENT, "our own trouble: InvalidURL")
+            return Probe(Verdict.SILENT, "the orchestrator's own error: InvalidURL")
         case ConnectionError() | http.client.HTTPException() | ssl.SSLError():
             return Probe(Verdict.FAILING, NoAnswer.RESET)
         case OSError():
             return Probe(Verdict.FAILING, NoAnswer.UNREACHABLE)
         case _:
-            return Probe(Verdict.SILENT, f"our own trouble: {type(error).__name__}")
+            return Probe(Verdict.SILENT, f"the orchestrator's own error: {type(error).__name__}")

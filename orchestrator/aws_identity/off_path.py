@@ -118,7 +118,7 @@ class OffPath(Credentials):
             return
         self._trouble = f"{is_grave} {what}"
         if is_grave:
-            _LOG.error("there are no AWS credentials that live: %s", what)
+            _LOG.error("there are no valid AWS credentials: %s", what)
         else:
             minutes = left / timedelta(minutes=1)
             _LOG.warning("AWS credentials, %.0f min left, not refreshed yet: %s", minutes, what)

@@ -107,9 +107,7 @@ class BadConfig(FailoverError):
         self.source = source
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(
-            f"{source} cannot be used; no alert is acted on until it is fixed:\n{lines}"
-        )
+        super().__init__(f"{source} cannot be used. Alerts are ignored until it is fixed:\n{lines}")
 
 
 class BadEvent(FailoverError):
@@ -133,9 +131,9 @@ class Forbidden(FailoverError):
         self.rule = f"push-{condition}"
         super().__init__(
             f"a request to this function was refused with 403, because {text}. Nothing was read for"
-            " it and no traffic moved. Either somebody else reaches this function, or its own push"
-            " subscription was changed: then no message of that topic is heard until subscription"
-            " and function are deployed alike"
+            " it and no traffic moved. Either somebody else can call this function, or its own push"
+            " subscription was changed. In the second case no message of that topic is handled"
+            " until subscription and function are deployed again with the same settings"
         )
 
 
@@ -160,8 +158,8 @@ class Conflict(FailoverError):
 class Unavailable(FailoverError):
     """A dependency failed, refused or did not answer in time.
 
-    page: a human is needed, because no redelivery alone will cure it (a corrupt document, a missing
-    permission). kind, cloud: what stands in the way, and where. rule, regions: as of the root.
+    page: a human is needed, because no redelivery alone will fix it (a corrupt document, a missing
+    permission). kind, cloud: what blocks it, and where. rule, regions: as of the root.
     """
 
     def __init__(
@@ -225,9 +223,9 @@ class StateLost(Unavailable):
 
 
 class Withheld(Unavailable):
-    """What was decided from the document is to hold, and then the state was lost.
+    """The decision that was made from the document is to hold, and then the state was lost.
 
-    Nobody acts without the state against a refusal that was read from it.
+    Nothing moves without the state against a refusal that was read from it.
     """
 
 

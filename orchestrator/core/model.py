@@ -473,12 +473,12 @@ class NoLag(StrEnum):
 
 
 class NoAnswer(StrEnum):
-    """How a region does not answer. name: its host has none. unreachable: no way leads to it."""
+    """How a region does not answer. unreachable: there is no route to it."""
 
     TIMEOUT = "timeout"
-    REFUSED = "refused"
-    RESET = "reset"
-    NAME = "name"
+    REFUSED = "connection refused"
+    RESET = "connection reset"
+    NAME = "host name not found"
     UNREACHABLE = "unreachable"
 
 

@@ -185,7 +185,7 @@ def test_a_refused_move_ends_no_switch(why: str) -> None:
     assert report.decision.outcome is DecisionOutcome.HELD
     assert world.state.switch == begun
     assert world.state.regions[EAST].fenced_until == begun.until
-    assert "is ended by this decision" not in str(report.decision.reasons)
+    assert "this decision ends" not in str(report.decision.reasons)
     world.down()
     world.clock.rest(60)
     world.tick()

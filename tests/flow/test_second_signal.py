@@ -24,7 +24,7 @@ def watched() -> Lab:
 
 
 def fail(made: Lab, region: str) -> None:
-    """All vantage points have just seen the region fail."""
+    """All checker locations have just seen the region fail."""
     made.checks.sights[region] = [Sight(str(n), made.clock.at, passed=False) for n in range(6)]
 
 

@@ -59,7 +59,7 @@ def test_a_command_that_ends_a_switch_says_so_with_the_command_that_asked_for_it
     assert world.state.switch is None
     (value,) = told(report, "switch")
     assert value == (
-        "the switch to us-west-2, asked for by command c-switch, is ended by this decision"
+        "the switch to us-west-2 (asked for by command c-switch, is ended by this decision"
     )
     assert "c-switch" in str(world.state.history[0]["reasons"])
 
@@ -102,7 +102,7 @@ def test_a_switch_that_ends_by_itself_says_it_once_and_whose_it_was() -> None:
     world.clock.rest(300)
     report = world.tick()
     (value,) = told(report, "switch")
-    assert "asked for by command c-2, is given up" in value
+    assert "asked for by command c-2) is given up" in value
     assert "replication_lag" in refused(report)  # what it waited for is in the record
 
 
@@ -111,7 +111,7 @@ def test_a_switch_that_ends_by_itself_says_it_once_and_whose_it_was() -> None:
 
 def test_freeze_and_unfreeze_say_what_they_did() -> None:
     world = lab()
-    assert told(world.command("unfreeze"), "unfreeze") == ["nothing was frozen"]
+    assert told(world.command("unfreeze"), "unfreeze") == ["automation was not frozen"]
     assert told(world.freeze(hours=2), "freeze") == ["frozen until 2026-11-23 07:00:00 UTC"]
     (value,) = told(world.freeze(hours=1), "freeze")
     assert value == (
@@ -122,7 +122,7 @@ def test_freeze_and_unfreeze_say_what_they_did() -> None:
     (value,) = told(world.command("unfreeze", issued_at=early), "command")
     assert "which was obeyed and stands" in value
     (value,) = told(world.command("unfreeze"), "unfreeze")
-    assert value == "the freeze of alice (as claimed) until 2026-11-23 06:00:00 UTC is ended"
+    assert value == "the freeze of alice (as claimed) until 2026-11-23 06:00:00 UTC has ended"
 
 
 def test_ack_says_how_many_moves_it_acknowledged() -> None:

@@ -182,8 +182,8 @@ class SsmMirror:
     def _in_time(self, until: float) -> None:
         if time.monotonic() > until:
             raise Unavailable(
-                f"{self.name}: others write at the same time, or it is slow: it is not certain"
-                f" after {self._seconds:g} s which revision is there"
+                f"{self.name}: others write at the same time, or it is slow. After"
+                f" {self._seconds:g} s it is unknown which revision is there"
             )
 
     def _name_of(self, service: str) -> str:

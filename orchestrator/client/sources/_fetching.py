@@ -63,15 +63,15 @@ class Looking(Generic[T]):
             return self._lane.run(self._seconds, make)
         except NoPlace:
             raise SourceUnavailable(
-                f"{_LEFT_BEHIND} earlier looks still hang: it takes connections and does not"
-                " answer, or its name cannot be looked up. See to the server and the name service",
+                f"{_LEFT_BEHIND} earlier reads still hang: it takes connections and does not"
+                " answer, or its name cannot be looked up. Check the server and the DNS",
                 Silence.HANGING,
             ) from None
         except NotInTime:
             cut()
             raise SourceUnavailable(
-                f"no whole answer within {self._seconds:g} s: it is slow, hangs, or is cut off from"
-                " here. What was known before is kept; the next look asks again",
+                f"no whole answer within {self._seconds:g} s: it is slow, hangs, or is unreachable."
+                " What was known before is kept. The next read asks again",
                 Silence.LATE,
             ) from None
 

@@ -120,7 +120,7 @@ class HttpSource:
         if connection.sock is None:
             connection.connect()
         if self._connection.held is not connection:
-            raise SourceUnavailable("this look was given up while it connected")
+            raise SourceUnavailable("this read was given up while it connected")
         connection.timeout = self._looking.read
         connection.request(
             "GET", self._target, headers=headers, preload_content=False, decode_content=False
@@ -194,7 +194,7 @@ def _refusal(response: HTTPResponse) -> SourceUnavailable:
     """What a status other than 200 means and what to do."""
     status = response.status
     if status in {401, 403}:
-        text = f"not permitted (HTTP {status}): see to the headers that this source is given"
+        text = f"not permitted (HTTP {status}): check the headers that this source is given"
         return SourceUnavailable(text, Silence.DENIED)
     if status in {404, 410}:
         text = f"there is no document (HTTP {status}): nothing has written it, or the URL is wrong"
@@ -202,5 +202,5 @@ def _refusal(response: HTTPResponse) -> SourceUnavailable:
     if status in _REDIRECTS:
         text = f"a redirect (HTTP {status}), which is not followed: configure the URL it leads to"
         return SourceUnavailable(text, Silence.REFUSED)
-    text = f"HTTP {status}: the server has no document for us now; the next look asks again"
+    text = f"HTTP {status}: the server has no document now. The next read asks again"
     return SourceUnavailable(text, Silence.FAILING)

@@ -79,11 +79,12 @@ def _page(state: State, regions: Collection[Misplaced]) -> Page:
     name = state.service
     text = (
         f"endpoint: {'; '.join(map(str, regions))}. Something other than the orchestrator wrote"
-        f" {name}.json. It was put back. The client sends nothing to a host that is no name of"
-        " AWS's for DynamoDB there, unless the application allows it; it left the region out until"
-        " then. Applications that read the document without it may have sent items and signatures"
-        " to that host. See who wrote the object in its versions and the audit log of the state's"
-        " bucket, and take that permission away. Replace credentials that may have been sent"
+        f" {name}.json. It was put back. Our client sends nothing to a host that is not AWS's for"
+        " DynamoDB there, unless the application allows it: it left the region out until then."
+        " Applications that read the document without our client may have sent items and"
+        " signatures to that host. Find out who wrote the object from its versions and the audit"
+        " log of the state's bucket, and take that permission away. Replace credentials that may"
+        " have been sent"
     )
     command = f"failoverctl state show {name} --versions"
     return Page(Rule.ENDPOINT, text, tuple(one.region for one in regions), command)

@@ -109,14 +109,14 @@ def _replaced(state: State, now: datetime) -> str:
     freeze = _standing(state, now)
     if freeze is None:
         return ""
-    return f"; replaces the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}}"
+    return f", in place of the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}}"
 
 
 def _thawing(state: State, now: datetime) -> str:
     freeze = _standing(state, now)
     if freeze is None:
-        return "nothing was frozen"
-    return f"the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}} is ended"
+        return "automation was not frozen"
+    return f"the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}} has ended"
 
 
 def _silenced(state: State, command: Command, now: datetime) -> str:

@@ -64,7 +64,7 @@ def warning(service: Service) -> str:
     """What is said of it."""
     return (
         f"flood: more than {MOST} new incidents of {service.name} came within a minute. Each is"
-        " taken and judged like any other. The oldest ones that say nothing any more are forgotten"
-        " first. If no outage explains them, somebody publishes alerts who should not: find who may"
-        f" (`failoverctl check {service.name}`)"
+        " handled like any other. The oldest ones that no longer count are forgotten first. If no"
+        " outage explains them, somebody publishes false alerts:"
+        f" `failoverctl check {service.name}` lists who can publish"
     )

@@ -94,9 +94,9 @@ def next_epoch(*epochs: int) -> int:
     if epoch >= EPOCHS:
         raise UnsafePlan(
             Rule.EPOCH,
-            f"no epoch is left above {max(epochs)}, which no decision has made: nothing is decided"
-            " and nothing is sent. Remove the mark from the load balancer's description if it"
-            " carries that epoch, and restore a version of the document from before it",
+            f"no epoch is left above {max(epochs)}, and no decision has made that epoch. Nothing is"
+            " decided and nothing is sent. Remove the mark from the load balancer's description if"
+            " it has that epoch, and restore a version of the document from before it",
         )
     return epoch
 
@@ -177,7 +177,7 @@ def _fitted(mark: str, text: str) -> str:
         raise UnsafePlan(
             Rule.MARKS,
             f"the description has no room for the marks of all services ({len(marks)} characters of"
-            f" {MAX_DESCRIPTION}): nothing is sent. Give each service a backend service of its own",
+            f" {MAX_DESCRIPTION}). Nothing is sent. Give each service a backend service of its own",
         )
     room = MAX_DESCRIPTION - len(marks) - len(gap)
     return f"{marks}{gap}{_cut(text, room)}".strip()

@@ -306,15 +306,15 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
             how = claimed if len(owners) > 1 else "attached twice"
             raise UnsafePlan(
                 Rule.BACKEND,
-                f"{routing.name}: {group} is {how}, so it"
-                f" is not known whose traffic it takes; nothing is sent for {service.name}. Correct"
+                f"{routing.name}: {group} is {how}, so it is unknown which region's"
+                f" traffic it takes. Nothing is sent for {service.name}. Correct"
                 " `backend` in the file, or the backend service",
             )
     if lever is Lever.MEMBERSHIP and service.patterns:
         raise UnsafePlan(
             Rule.BACKEND,
             f"{routing.name}: {service.patterns[0]} cannot be attached, because it does not name"
-            f" one group; nothing is sent for {service.name}. Write `lever: capacity`, or name the"
+            f" one group. Nothing is sent for {service.name}. Write `lever: capacity`, or name the"
             " group without `*`",
         )
 
@@ -328,7 +328,7 @@ def refuse_unsafe(plan: Plan, routing: Routing, service: Service) -> None:
         return
     raise UnsafePlan(
         Rule.LAST_REGION,
-        f"{routing.name}: after this change no region of {service.name} would get traffic; nothing"
+        f"{routing.name}: after this change no region of {service.name} would get traffic. Nothing"
         " is sent. Attach a backend of the primary region again, or choose another primary",
     )
 
@@ -342,9 +342,9 @@ def _refuse_foreign(change: Change, plan: Plan, service: Service) -> None:
         return
     raise UnsafePlan(
         Rule.BACKEND,
-        f"{plan.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
-        " nothing is sent. Look at `restore` in the document, and restore a version without it:"
-        f" failoverctl state restore {service.name}",
+        f"{plan.resource}: {sent} is not a group that {change.region} of {service.name} claims."
+        " Nothing is sent. Look at `restore` in the document, and restore a version without it:"
+        f" `failoverctl state restore {service.name} --apply`",
     )
 
 

@@ -139,8 +139,8 @@ def _digests(names: object) -> tuple[str, ...]:
 def _page(today: str, context: Context) -> None:
     text = (
         f"poison: {DAILY} messages of {today} could not be read. Each was acknowledged and changed"
-        " nothing. No more are kept today; the log has the reason of each. Alerts that are read are"
-        " not affected. Find who publishes them, and who may"
+        " nothing. The rest of today's are not kept, but the log has the reason of each. Readable"
+        " alerts are not affected. Find out who publishes them"
     )
     condition = Page(Rule.POISON, text, command="failoverctl check", once=True)
     page.alarm(condition, context.memory, context.log, context.now())

@@ -132,15 +132,15 @@ def _reaches_below(service: str, epoch: int, context: Context) -> bool:
 
 def _page(service: Service, state: State, epoch: int) -> Page:
     where = (
-        "the document carries it"
+        "it is the document's epoch"
         if epoch == state.epoch
-        else f"epoch {state.epoch} was taken above it"
+        else f"epoch {state.epoch} was decided after it"
     )
     text = (
         f"epoch: no entry of history or journal made epoch {epoch} of {service.name}, and {where}."
         " Something other than the orchestrator wrote it, unless the journal could not be written"
         " at that time (its errors say so). The traffic is as the document says"
-        f" ({', '.join(state.routing)}). Find who writes to the state bucket and to"
+        f" ({', '.join(state.routing)}). Find out who writes to the state bucket and to"
         f" {service.backend_service}, and whether this traffic is wanted"
     )
     command = f"failoverctl state show {service.name} --versions"
@@ -153,8 +153,8 @@ def _rival_page(service: Service, state: State, rival: Mark) -> Page:
         " that is newer than the document's own decision of that epoch. Its traffic was adopted."
         " Either somebody put an older document back by hand, or something other than the"
         f" orchestrator wrote the mark. The traffic is as the document says"
-        f" ({', '.join(state.routing)}). Find who writes to {service.backend_service} and to the"
-        " state bucket, and whether this traffic is wanted"
+        f" ({', '.join(state.routing)}). Find out who writes to {service.backend_service} and to"
+        " the state bucket, and whether this traffic is wanted"
     )
     return Page(
         Rule.EPOCH,

@@ -274,7 +274,9 @@ def balancer_view(service: Service, made: Plan, context: Context) -> None:
     try:
         seen = context.traffic.healthy(made.resource, [change.backend.group for change in given])
     except Unavailable as error:
-        context.log("INFO", f"the load balancer's own view of health cannot be read: {error}")
+        context.log(
+            "INFO", f"the health that the load balancer itself sees cannot be read: {error}"
+        )
         return
     for change in given:
         if seen.get(change.backend.group) == 0:
@@ -282,7 +284,7 @@ def balancer_view(service: Service, made: Plan, context: Context) -> None:
                 "ERROR",
                 f"{made.resource}: traffic was given to {change.region}, and the load balancer's"
                 f" own health check finds nothing healthy in {change.backend.group}: its users get"
-                " errors. Look at that health check and its firewall rule",
+                " errors. Check that health check and its firewall rule",
                 service=service.name,
             )
 

@@ -192,7 +192,7 @@ def test_a_later_move_is_not_taken_for_the_end_of_a_switch_that_was_given_up(cap
     told = capsys.readouterr().out
     assert "It GAVE UP what was under way. The traffic is with us-east-1." in told
     assert "To do, switch: Nothing has moved." in told
-    assert "ended switch [us-west-2]: the switch to us-west-2, asked for by command" in told
+    assert "ended switch [us-west-2]: the switch to us-west-2 (asked for by command" in told
 
 
 def test_an_ended_switch_is_an_error_in_json(capsys: Told) -> None:
@@ -208,7 +208,7 @@ def test_the_preview_of_a_command_that_ends_a_switch_says_so(capsys: Told) -> No
     seat.lab.command("failover", WEST, id="c-running")
     assert seat.command("failover", SHOWN, region=EUROPE)
     told = capsys.readouterr().out
-    assert "ended switch [us-west-2]: the switch to us-west-2, asked for by command c-r" in told
+    assert "ended switch [us-west-2]: the switch to us-west-2 (asked for by command c-r" in told
     assert seat.lab.state.switch is not None
 
 
@@ -219,7 +219,7 @@ def test_a_switch_is_shown_with_when_it_moves_and_when_it_is_given_up(capsys: To
     seat = Seat()
     assert seat.command("failover", SHOWN, region=WEST)
     told = capsys.readouterr().out
-    assert "soon after 05:00:45 UTC, or all is given up at 05:04:55 UTC" in told
+    assert "soon after 05:00:45 UTC. If it cannot move before 05:04:55 UTC" in told
     assert "Until the switch ends, us-east-1 carries traffic (epoch 0)" in told
     assert seat.command("failover", region=WEST)
     assert "fencing: us-east-1 takes no writes; the traffic goes" in capsys.readouterr().err

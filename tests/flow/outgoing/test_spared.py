@@ -23,7 +23,7 @@ class Mute(Exception):
         (ValueError("\x1b[2J\u202e" * 1000), "ValueError: \\x1b[2J\\u202e"),
         (RecursionError("deep"), "RecursionError: deep"),
         (KeyError("id"), "KeyError: 'id'"),
-        (Unavailable("refused"), "not affected: refused"),
+        (Unavailable("refused"), "not affected. Cause: refused"),
     ],
 )
 def test_whatever_a_part_raises_is_one_short_line(error: Exception, said: str) -> None:
