@@ -57,7 +57,7 @@ Parser = Callable[[Message, Mapping[str, Service]], tuple[Addressed, ...] | Igno
 
 
 def alert(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
-    """Handle one message of the alerts topic; say in a word what became of it.
+    """Handle one message of the alerts topic; say the result in a word.
 
     headers: of the request. Raises Forbidden for one that is not the deployment's own push.
     """
@@ -65,7 +65,7 @@ def alert(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
 
 
 def control(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
-    """Handle one message of the control topic; say in a word what became of it. As `alert`."""
+    """Handle one message of the control topic; say the result in a word. As `alert`."""
     return _take(body, wiring, headers, parse_control)
 
 

@@ -60,8 +60,8 @@ class _Asked:
     """One region's probe under way. The first answer stands; `changed` guards and tells of it.
 
     of_role: its JSON is wanted with a 503, too. told: the JSON of the answer; None while its body
-    is on the way, and for good where it could not be read. whole: nothing more comes of the answer.
-    tries: how many are to be made; ended: how many have. uses: connections by address.
+    is on the way, and for good where it could not be read. whole: nothing more follows from the
+    answer. tries: how many are to be made; ended: how many have. uses: connections by address.
     """
 
     url: str
@@ -112,7 +112,7 @@ class _Asked:
             return True
 
     def tells(self, told: Json | None) -> None:
-        """Take the JSON that came with the answer. What the end of the round cuts off is none."""
+        """Take the JSON that came with the answer. What comes after the round does not count."""
         with self.changed:
             self.told, self.whole = (None if self.over else told), True
             self.changed.notify_all()

@@ -46,7 +46,7 @@ def google_web_identity(
 
 
 def google_identity_token(audience: str) -> str:
-    """The identity token of whoever runs this, for this audience.
+    """The identity token of the account that runs this, for this audience.
 
     By google-auth where `GOOGLE_APPLICATION_CREDENTIALS` names a file, else from the metadata
     server (`GCE_METADATA_HOST` names another). Raises CredentialRetrievalError.

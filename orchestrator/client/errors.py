@@ -61,7 +61,7 @@ class SourceUnavailable(Exception):
 
 
 class RegionError(ConnectionError):
-    """Root of the tree. `outcome` is None for a read: it changes nothing."""
+    """Root of the tree. A read has the `outcome` None: it changes nothing."""
 
     def __init__(self, text: str, outcome: Outcome | None = None) -> None:
         self.outcome = outcome

@@ -18,7 +18,7 @@ What an error is of, and whether a human is needed, are fields (`kind`, `cloud`,
 `regions`) and never searched for in its text. `page` with `rule` and `regions` name a condition:
 `orchestrator.core.paging` makes the page of it.
 
-A write that raised `Unavailable` may have happened. It is never assumed to have failed: whoever
+A write that raised `Unavailable` may have happened. It is never assumed to have failed: code that
 catches it reads again and compares.
 """
 
@@ -32,13 +32,13 @@ from orchestrator.core.rule import Rule
 
 
 class Kind(StrEnum):
-    """What stands in the way, where an error comes from outside; advice goes by it.
+    """What blocks, where an error comes from outside. Advice depends on it.
 
     unknown: nobody said. unreachable: no answer. server_error: an answer of 5xx, which
     does not tell whether a write happened. busy: asked too often; waiting
     helps. permission: the caller is known and may not. credentials: the caller has none, or they
     are not accepted. missing: what was named does not exist. request: what was asked is refused
-    as it stands. corrupt: what was read cannot be used. no_topic: the file names no such topic.
+    unchanged. corrupt: what was read cannot be used. no_topic: the file names no such topic.
     outdated: a newer configuration or version exists.
     """
 
@@ -56,7 +56,7 @@ class Kind(StrEnum):
 
 
 class Cloud(StrEnum):
-    """The dependency that an error came from; `none` where it is none of these."""
+    """The dependency that an error came from; `none` where it is another."""
 
     NONE = "none"
     STORAGE = "storage"
@@ -69,7 +69,7 @@ class Cloud(StrEnum):
 class FailoverError(Exception):
     """Root of the tree; never raised itself.
 
-    page: a human is needed. kind, cloud: what stands in the way, and where. rule, regions: with
+    page: a human is needed. kind, cloud: what blocks, and where. rule, regions: with
     which condition it pages; no rule: one is made of cloud and kind. service: whose state it is, if
     that is known.
     """

@@ -133,7 +133,7 @@ def _peeked(body: object) -> object:
 
 
 def _no_message(outer: Json) -> str:
-    """Why there is no message, and which setting is wrong if that can be told."""
+    """Why there is no message, and which setting is wrong if that is known."""
     if "incident" in outer or "version" in outer:
         return (
             "the body is the notification itself, without the Pub/Sub envelope. Either the push"

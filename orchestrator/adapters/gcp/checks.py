@@ -63,7 +63,7 @@ class UptimeChecks:
         try:
             which = _which(region)
             return _verdict(self._series(which, now)) if which else _NOTHING_TO_ASK_FOR
-        except Exception as error:  # noqa: BLE001  # whatever it is, the second signal is not to be had
+        except Exception as error:  # noqa: BLE001  # whatever it is, the second signal is unavailable
             text = f"Monitoring: {type(error).__name__}: {str(error)[:200].rstrip('.')}"
             return Probe(Verdict.SILENT, text)
 

@@ -16,7 +16,7 @@ what is known:
     throttled  (nothing was done)         the same region again after a pause, until the deadline
 
 Once one attempt's outcome is unknown, the call's is, whatever later attempts say short of success:
-so also where a repeated condition fails, for it may be our own first attempt that made it fail.
+so also where a repeated condition fails, because our own first attempt may have made it fail.
 
 A transaction carries a token, the same one in each attempt. A region that has executed the token
 within the last 10 minutes answers with success and does nothing. So a repeat is safe there,
@@ -580,7 +580,7 @@ class Calls:
             self._praise(end.region, call, Need.READ, end.took, number)
             return
         if not isinstance(end.error, FAILURES):
-            return  # it was not sent, and says nothing of the region
+            return  # it was not sent, and says nothing about the region
         what = kind(end.error)
         self._charge(end.region, what, Need.READ)
         if what is FailureKind.UNKNOWN and elsewhere:

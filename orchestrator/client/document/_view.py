@@ -1,6 +1,6 @@
 """The newest document known to this process, kept up to date beside the requests.
 
-One background thread asks the sources; whoever needs the document reads an attribute and never
+One background thread asks the sources; code that needs the document reads an attribute and never
 waits for a source. What was good last is kept however long the sources are silent; how old that
 knowledge is can be asked, and is the caller's to judge.
 
@@ -54,7 +54,7 @@ MAX_STALENESS = 30.0
 """Seconds; the default of `policy.graceful.max_staleness`, which must not be shorter than this."""
 
 
-_AGE = "age"  # of the knowledge: one of the things that are told once, beside the sources
+_AGE = "age"  # of the knowledge: one of the things that are logged once, beside the sources
 
 _FAILING = Failing(
     "looking for the region document failed",
@@ -179,7 +179,7 @@ class DocumentView:
         return self
 
     def close(self) -> None:
-        """Look no more; what is known stays. Idempotent."""
+        """Stop looking. What is known stays. Idempotent."""
         self._looks.close()
 
     def after_fork(self) -> None:

@@ -44,7 +44,7 @@ class HttpSource:
 
     headers: sent with every request, such as `Authorization`; a function is asked each time, for
     tokens that expire. cafile: certificates to trust in place of the system's. seconds: for a whole
-    look. Raises ValueError for a URL that is none.
+    look. Raises ValueError for an invalid URL.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class HttpSource:
         except SourceUnavailable:
             connection.close()
             raise
-        except Exception as error:  # noqa: BLE001  # all of it is told, but for secrets
+        except Exception as error:  # noqa: BLE001  # all of it is shown, except secrets
             connection.close()
             raise SourceUnavailable(told(error, self._secrets)) from cause(error, self._secrets)
 
     def _sent(self, connection: HTTPConnection, known: str | None) -> HTTPResponse:
-        """The answer's head. A connection that the server has closed is made anew, once."""
+        """The answer's head. A connection that the server has closed is made again, once."""
         if connection.sock is not None and not connection.is_connected:
             connection.close()
         is_kept = connection.sock is not None
@@ -167,10 +167,10 @@ def _words(*texts: str) -> tuple[str, ...]:
 
 
 def _place(parts: SplitResult) -> tuple[str, int | None]:
-    """Host and port; no host where the port is none."""
+    """Host and port; no host if the port is invalid."""
     try:
         return parts.hostname or "", parts.port
-    except ValueError:  # it would be told with ours, and repeats a part of the URL
+    except ValueError:  # it would be shown with ours, and repeats a part of the URL
         return "", None
 
 

@@ -2,7 +2,7 @@
 
 A freeze, a graceful switch or its fence that began more than a minute from now would last as long
 as that clock was wrong: writes stay fenced for a day, or automation stands still. So it is given
-up, and a human is paged. Whatever else is told to have happened later than that has happened by
+up, and a human is paged. Whatever else is recorded as later than that has happened by
 now: it counts from now on. Otherwise a move of tomorrow could be acknowledged by nobody today.
 """
 

@@ -3,7 +3,7 @@
 Applications send items there, with signatures that their credentials made. Nothing but the
 configuration decides where that is, so the document is put back (see `ground.refit`), by an
 instance that has the very configuration it was made with. A human is called, because nothing of
-ours writes another endpoint. No epoch comes of it, for the traffic stays where it is, and a freeze
+ours writes another endpoint. It makes no epoch: the traffic stays where it is, and a freeze
 does not stop it: it is no decision.
 """
 
@@ -36,7 +36,7 @@ class Misplaced:
 def differing(service: Service, state: State) -> tuple[Misplaced, ...]:
     """Every configured region of the document that is elsewhere than the file says.
 
-    A document that says nothing of the AWS region was written by a version that did not know it.
+    A document that does not name the AWS region was written by a version that did not know it.
     """
     pairs = ((region, state.regions.get(region.name)) for region in service.regions)
     return tuple(

@@ -1,9 +1,9 @@
 """A document brought back: an older version's health, the resource's traffic, a new epoch.
 
-Whoever still holds a decision of the lost document must be fenced out, and the epoch must not go
-back. So the restored document takes an epoch above all that is known from anywhere, and adopts the
-traffic as the resource has it, never the old version's. At epoch 0 nothing was ever decided, and
-nothing is.
+An instance that still holds a decision of the lost document must be fenced out, and the epoch must
+not go back. So the restored document takes an epoch above all that is known from anywhere, and
+adopts the traffic as the resource has it, never the old version's. At epoch 0 nothing was ever
+decided, and nothing is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A flood: more new incidents of one service within a minute than regions can have. PURE.
 
-Whoever may publish alerts can make up incidents faster than any outage does. Each costs a write of
-the document, and beyond its room older ones are forgotten. Nothing is refused because of a flood: a
-real alert may be in it. People are told.
+Anybody who may publish alerts can make up incidents faster than any outage does. Each costs a write
+of the document, and beyond its room older ones are forgotten. Nothing is refused because of a
+flood: a real alert may be in it. It is logged and pages.
 """
 
 from __future__ import annotations

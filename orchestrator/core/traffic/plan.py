@@ -39,7 +39,7 @@ LEAST_SCALER = 0.1
 """The lowest capacityScaler above 0 that the API takes (reference of backendServices)."""
 
 RETIRED = "(retired)"
-"""The region of groups whose own is configured no more."""
+"""The region of groups whose own is no longer configured."""
 
 
 class Verb(StrEnum):
@@ -52,7 +52,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One backend's change. `backend` is as it shall be; for a detach, as it was."""
+    """One backend's change. `backend` is as it must be. For a detach, as it was."""
 
     verb: Verb
     region: str
@@ -226,7 +226,7 @@ def _scales(
 
 
 def _given_scaler(state: State, backend: Backend, region: str) -> float:
-    """What a carrying region's backend shall have: what it has, or was, or its ramp's share.
+    """What a carrying region's backend must have: what it has, or was, or its ramp's share.
 
     A region that is not on a ramp keeps what a human has set above 0.
     """
@@ -251,7 +251,7 @@ def _memberships(
 def _membership(
     state: State, service: Service, backend: Backend, given: Collection[str]
 ) -> Iterable[Change]:
-    """What becomes of an attached backend: nothing where no region claims it."""
+    """The change of an attached backend: none where no region claims it."""
     region = _region(state, service, backend.group)
     if region is not None and region not in given:
         yield Change(Verb.DETACH, region, backend)
@@ -418,7 +418,7 @@ def remember(
 
 
 def _is_own(before: State, service: Service, region: str, *, drained: bool) -> bool:
-    """Whether a backend's settings are its own, not a ramp's step or another hand's.
+    """Whether a backend's settings are its own, not a ramp's step or a foreign change.
 
     drained: it was drained before, so what it was is kept already.
     """

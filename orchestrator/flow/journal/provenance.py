@@ -2,9 +2,9 @@
 
 Every epoch is made by a decision, and that decision stands in the history (it was committed with
 the epoch) and in the journal. An epoch that neither of them knows was written by something else: a
-hand in the bucket, or a mark on the load balancer that no decision wrote. So was a mark of an epoch
-that is known with a revision above its decision's, unless an older document was put back. Nothing
-is undone because of it; a human is told once.
+person in the bucket, or a mark on the load balancer that no decision wrote. So was a mark of an
+epoch that is known with a revision above its decision's, unless an older document was put back.
+Nothing is undone because of it; a human is paged once.
 
 What cannot be read is unknown, and so is what the journal no longer reaches back to: it pages for
 neither.
@@ -49,7 +49,7 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
 
 
 def _suspects(state: State, service: Service) -> tuple[int, ...]:
-    """The epochs that the document speaks of and whose making its history does not have."""
+    """The epochs that the document names and whose making its history does not have."""
     makers = [entry for entry in state.history if entry.get("epoch") != entry.get("epoch_before")]
     before = _epochs(makers, "epoch_before")
     adopted = {mark.epoch for entry in makers if (mark := _adopted(entry, service))}
@@ -78,7 +78,7 @@ def _rivals(state: State) -> tuple[Mark, ...]:
     """Marks of the load balancer that were adopted beside the document's own decision of the epoch.
 
     The document had that epoch by a decision of another revision. Its maker stands in history or
-    journal, and says nothing of this mark.
+    journal, and says nothing about this mark.
     """
     marks = (_mark(entry) for entry in state.history if _is_rival(entry))
     return tuple(dict.fromkeys(mark for mark in marks if mark is not None))

@@ -69,7 +69,7 @@ def test_a_cooldown_that_began_ahead_of_now_tells_no_negative_age() -> None:
     reason = rules.cooldown(Policy(), WEST, [move], START)
     assert (reason.passed, reason.value) == (False, "automation moved away 0s ago")
     reason = rules.optional(Policy(), [move], None, START)
-    assert (reason.passed, reason.value) == (False, "automation moved 0s ago")
+    assert (reason.passed, reason.value) == (False, "the last automatic move was 0s ago")
 
 
 def test_an_incident_that_began_ahead_of_now_is_not_too_old() -> None:
