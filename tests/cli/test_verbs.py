@@ -64,7 +64,7 @@ def test_a_wrong_region_suggests_the_right_one(desk: Desk, tmp_path: Path) -> No
     file.write_text(json.dumps(alert))
     found = desk.run("parse", str(file))
     assert found.exit_code == 1
-    assert "did you mean 'us-east-1'?" in found.stderr
+    assert "Did you mean 'us-east-1'?" in found.stderr
     found = desk.run("replay", str(file), "--probe", "us-esat-1=failing")
     assert found.exit_code == 2
     assert "Did you mean 'us-east-1'?" in found.stderr

@@ -82,7 +82,7 @@ def test_an_older_command_is_refused_by_the_rule_command_and_recorded_once() -> 
     report = world.handle(command(Wish.FAILOVER, 1, WEST, now=True))
     assert rules(report) == {"command"}
     assert report.decision.outcome is DecisionOutcome.HELD
-    assert "before command c2, which was obeyed and stands" in str(report.decision.reasons)
+    assert "before command c2, which is in force" in str(report.decision.reasons)
     assert world.state.primary == EUROPE
     entries = len(world.state.history)
     again = world.handle(command(Wish.FAILOVER, 1, WEST, now=True))

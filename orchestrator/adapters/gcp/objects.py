@@ -228,7 +228,7 @@ class GcsObjects:
     def _no_bucket(self) -> NoStore:
         return NoStore(
             f"gs://{self._bucket.name}: the bucket does not exist, so nothing can be read or"
-            " decided and no failover happens; the traffic stays where it is. Likely causes:"
+            " decided, and no failover happens. The traffic stays where it is. Likely causes:"
             " `state` names another bucket than the one that was deployed, it is the file of"
             " another environment, or the bucket was deleted. Correct `state` and deploy it, or"
             " create the bucket and bring the document back with `failoverctl state restore`"

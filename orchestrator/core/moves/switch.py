@@ -81,7 +81,7 @@ def ended(before: State | None, after: State, signal: Signal, told: Iterable[Rea
 def end(switch: Switch) -> Reason:
     """That this decision ends the switch. A command line that waits for it looks for its
     `command`."""
-    value = f"this decision ends the switch to {switch.to} ({_asked(switch)})"
+    value = f"this decision ends the switch to {switch.to}, {_asked(switch)}"
     return Reason(Rule.SWITCH, False, value, "", switch.to, Cause.ENDED, switch.command)
 
 
@@ -123,7 +123,7 @@ def _stopped(case: Case, switch: Switch) -> tuple[Reason, ...]:
 def _move(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
     """The traffic moves: the fence has closed, and the replica has everything."""
     waited = round((case.now - switch.since).total_seconds())
-    value = f"{switch.left} took no writes for {waited} s ({_asked(switch)})"
+    value = f"{switch.left} took no writes for {waited} s. The switch was {_asked(switch)}"
     done = Reason(Rule.SWITCH, True, value, command=switch.command)
     state = undisturbed(case.state)
     if switch.command:
@@ -138,7 +138,7 @@ def _give_up(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
     late = is_late(switch, case.now)
     why = "its deadline has passed" if late else "it cannot be finished now"
     value = (
-        f"the switch to {switch.to} ({_asked(switch)}) is given up, because {why}. {switch.left}"
+        f"the switch to {switch.to}, {_asked(switch)}, is given up, because {why}. {switch.left}"
         " takes writes again"
     )
     limit = f"{switch.until - MARGIN:%H:%M:%S} UTC"

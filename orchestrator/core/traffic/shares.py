@@ -134,7 +134,7 @@ def told(traffic: TrafficShares | None, routing: Iterable[str]) -> str:
     """Who gets traffic, in a clause. routing: by the document, for where it was not read."""
     if traffic is None:
         return (
-            "the traffic's place is unknown, because the load balancer could not be read"
+            "where the traffic goes is unknown, because the load balancer could not be read"
             f" (the document wants {names(routing)})"
         )
     what = "has capacity" if traffic.attached else "carries traffic"

@@ -19,7 +19,7 @@ class Mute(Exception):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Mute(), "Mute: its text cannot be had: UnicodeError"),
+        (Mute(), "Mute: its text is unavailable: UnicodeError"),
         (ValueError("\x1b[2J\u202e" * 1000), "ValueError: \\x1b[2J\\u202e"),
         (RecursionError("deep"), "RecursionError: deep"),
         (KeyError("id"), "KeyError: 'id'"),
