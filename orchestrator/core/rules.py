@@ -74,7 +74,7 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
     """The failed region is failing by the second, independent signal too."""
     if policy.confirm is Confirm.NONE:
         return Reason(Rule.CONFIRM, True, "the file asks for no second signal", "none", region)
-    limit = f"{policy.confirm}, else {policy.on_unconfirmed}"
+    limit = f"{policy.confirm}, if silent: {policy.on_unconfirmed}"
     who = "Monitoring" if policy.confirm is Confirm.MONITORING else "probe"
     match probe.verdict:
         case Verdict.FAILING:

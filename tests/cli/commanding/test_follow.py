@@ -192,7 +192,7 @@ def test_a_later_move_is_not_taken_for_the_end_of_a_switch_that_was_given_up(cap
     told = capsys.readouterr().out
     assert "It GAVE UP what was under way. The traffic is with us-east-1." in told
     assert "To do, switch: Nothing has moved." in told
-    assert "ended switch [us-west-2]: the switch to us-west-2 (asked for by command" in told
+    assert "ended switch [us-west-2]: the switch to us-west-2, asked for by command" in told
 
 
 def test_an_ended_switch_is_an_error_in_json(capsys: Told) -> None:
@@ -208,11 +208,8 @@ def test_the_preview_of_a_command_that_ends_a_switch_says_so(capsys: Told) -> No
     seat.lab.command("failover", WEST, id="c-running")
     assert seat.command("failover", SHOWN, region=EUROPE)
     told = capsys.readouterr().out
-    assert (
-    ended = "this decision ends the switch to us-west-2 (asked for by command c-r"
+    ended = "this decision ends the switch to us-west-2, asked for by command c-r"
     assert f"ended switch [us-west-2]: {ended}" in told
-        in told
-    )
     assert seat.lab.state.switch is not None
 
 
