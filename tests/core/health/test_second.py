@@ -132,7 +132,7 @@ def test_the_rule_names_monitoring_and_what_it_saw(
     reason = rules.confirm(policy, EAST, told)
     assert reason.passed is passed
     assert told.detail in reason.value
-    assert reason.limit == f"monitoring, else {otherwise}"
+    assert reason.limit == f"monitoring, if silent: {otherwise}"
     assert needs_human(reason) is (told is SILENT and otherwise == "hold")
 
 
