@@ -38,28 +38,28 @@ INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --requir
 
 .PHONY: help setup run test test-long test-all test-libraries check scan audit fuzz fmt docs lock tf-lock invoke bench-cold bench-client bench-asyncio bench-lost bench-hedged bench-readers package deploy deploy-gcloud clean
 
-help: ## list the verbs (the default)
+help: ## list these commands (the default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
-setup: $(VENV)/.installed ## install what developing needs into .venv
+setup: $(VENV)/.installed ## install what development needs into .venv
 
-run: $(RUN)/.installed ## the laptop world: regions fail, traffic moves, the screen shows it (ARGS=...)
+run: $(RUN)/.installed ## run the laptop world: regions fail, the traffic moves, the screen shows it (ARGS=...)
 	@$(RUN)/bin/python -m orchestrator.local.run $(ARGS)
 
-test: $(VENV)/.installed ## the tests, but for the long ones (ARGS='-k fence -x')
+test: $(VENV)/.installed ## run the tests without the long ones (ARGS='-k fence -x')
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m 'not long' $(ARGS)
 
-test-long: $(VENV)/.installed ## the long tests, and every law with all its examples
+test-long: $(VENV)/.installed ## run the long tests, and the property tests with all their examples
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH) -m 'long or hypothesis' $(ARGS)
 
-test-all: $(VENV)/.installed ## all tests, then the fast ones on every other Python (PYTHONS='/some/python3.12 ...')
+test-all: $(VENV)/.installed ## run all tests, then the fast ones on every other Python (PYTHONS='/some/python3.12 ...')
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(THOROUGH) $(ARGS)
 	@PYTHONS='$(PYTHONS)' sh tests/all-pythons.sh
 
-test-libraries: $(LIBRARIES)/.installed ## other libraries on what the client hands out, then the oldest boto3 (ARGS='-k lock')
+test-libraries: $(LIBRARIES)/.installed ## test the client with other libraries and with the oldest boto3 (ARGS='-k lock')
 	@sh tests/libraries/run.sh $(ARGS)
 
-check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tests (Terraform's are among them)
+check: $(VENV)/.installed ## run what CI runs: format, lint, types, imports, scan, tests (with Terraform's)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -70,22 +70,22 @@ check: $(VENV)/.installed ## what CI runs: format, lint, types, rooms, scan, tes
 scan: $(CHECKOV)/.installed ## look for insecure settings in terraform/ (checkov)
 	@if [ -e $< ]; then $(CHECKOV)/bin/checkov --config-file terraform/.checkov.yaml; fi
 
-fuzz: $(VENV)/.installed $(FUZZ)/.installed ## every reader of outside data, against odd inputs (ARGS='--seconds 600 --jobs 2')
+fuzz: $(VENV)/.installed $(FUZZ)/.installed ## feed odd inputs to every reader of outside data (ARGS='--seconds 600 --jobs 2')
 	@PYTHONPATH=.:$(FUZZ) $(VENV)/bin/python -m tests.fuzz $(ARGS)
 
-audit: $(AUDIT)/.installed ## ask for advisories about every pinned version (ARGS='-s pypi')
+audit: $(AUDIT)/.installed ## look for known vulnerabilities of every pinned version (ARGS='-s pypi')
 	@if [ -e $< ]; then $(AUDIT)/bin/python tests/tools/audit.py $(PINS) -- -s osv $(ARGS); fi
 
 PINS = requirements.txt requirements/mirrors.txt requirements/local.txt \
 	requirements/tests.txt requirements/fuzz.txt requirements/checkov.txt requirements/pip-audit.txt requirements/pip-tools.txt \
 	requirements/libraries.txt requirements/bloop.txt requirements/oldest.txt
 
-fmt: $(VENV)/.installed ## format, and repair what lint can repair
+fmt: $(VENV)/.installed ## format the code, and fix what lint can fix
 	$(VENV)/bin/ruff check --fix-only .
 	$(VENV)/bin/ruff format .
 	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
-docs: $(VENV)/.installed ## write the documents that are made from the schema, the verbs, Terraform and the rooms
+docs: $(VENV)/.installed ## write the generated documents (from the schema, the verbs, Terraform and the rooms)
 	@$(VENV)/bin/python -m orchestrator.config.reference
 	@$(VENV)/bin/python -m orchestrator.cli.manual
 	@$(VENV)/bin/python terraform/readme.py
@@ -117,46 +117,46 @@ COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(LOCK)/bin/pip-compile --quiet --g
 	--unsafe-package region-failover-orchestrator --unsafe-package setuptools \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(ARGS)
 
-tf-lock: ## Terraform's lock files for Linux and macOS, with the registry's hashes (needs the registry)
+tf-lock: ## write Terraform's lock files for Linux and macOS (needs its registry)
 	@set -e; for folder in terraform terraform/examples/*/; do \
 		echo "+ terraform -chdir=$$folder providers lock"; \
 		terraform "-chdir=$$folder" providers lock -platform=linux_amd64 -platform=linux_arm64 \
 			-platform=darwin_amd64 -platform=darwin_arm64; \
 	done
 
-invoke: $(RUN)/.installed ## one alert to the function under functions-framework, by curl (ALERT=file STATE=folder)
+invoke: $(RUN)/.installed ## send one alert with curl to the function under functions-framework (ALERT=file STATE=folder)
 	@PYTHON=$(RUN)/bin/python STATE='$(STATE)' sh examples/invoke.sh '$(ALERT)'
 
-bench-cold: $(FUNCTION)/.installed ## how long a cold instance takes to answer (ARGS='--pairs 15')
+bench-cold: $(FUNCTION)/.installed ## measure how long a cold instance takes to answer (ARGS='--pairs 15')
 	@$(FUNCTION)/bin/python tests/bench/cold_start.py $(ARGS)
 
-bench-client: $(VENV)/.installed ## what a routed get_item costs beside boto3's own (ARGS='--calls 5000')
+bench-client: $(VENV)/.installed ## measure a routed get_item against boto3's own (ARGS='--calls 5000')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_overhead.py $(ARGS)
 
-bench-asyncio: $(VENV)/.installed ## the same from an event loop, by asyncio.to_thread, and the loop's lag (ARGS='--tasks 32')
+bench-asyncio: $(VENV)/.installed ## measure the same from asyncio.to_thread, and the delay of the event loop (ARGS='--tasks 32')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_asyncio.py $(ARGS)
 
-bench-lost: $(VENV)/.installed ## what users notice when a region's DynamoDB is lost under load (ARGS='--rate 200')
+bench-lost: $(VENV)/.installed ## measure what users notice when a region loses DynamoDB under load (ARGS='--rate 200')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_lost.py $(ARGS)
 
-bench-hedged: $(VENV)/.installed ## what hedged reads save and cost while a region is slow at times (ARGS='--slow 0.02')
+bench-hedged: $(VENV)/.installed ## measure what hedged reads save and cost while a region is slow at times (ARGS='--slow 0.02')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/client_hedged.py $(ARGS)
 
-bench-readers: $(VENV)/.installed ## how long each reader takes for the worst 1 MiB that is known (ARGS='--reader alert')
+bench-readers: $(VENV)/.installed ## measure how long each reader takes for the worst known 1 MiB (ARGS='--reader alert')
 	@PYTHONPATH=. $(VENV)/bin/python tests/bench/readers.py $(ARGS)
 
-package: $(RUN)/.installed ## the function's source archive, dist/function.zip (CONFIG=failover.yaml)
+package: $(RUN)/.installed ## build the function's source archive, dist/function.zip (CONFIG=failover.yaml)
 	@$(RUN)/bin/python deploy/package.py --config '$(CONFIG)'
 
-deploy: $(RUN)/.installed ## install or update by Terraform; refuses while a service shifts (DRY_RUN=1 YES=1 ARGS=...)
+deploy: $(RUN)/.installed ## install or update with Terraform. Refuses while traffic is being moved (DRY_RUN=1 YES=1 ARGS=...)
 	@$(DEPLOY) terraform $(ARGS)
 
-deploy-gcloud: $(RUN)/.installed ## the same by gcloud (ARGS='--region R1 --region R2 --email E')
+deploy-gcloud: $(RUN)/.installed ## install or update with gcloud (ARGS='--region R1 --region R2 --email E')
 	@$(DEPLOY) gcloud $(ARGS)
 
 DEPLOY = CONFIG='$(CONFIG)' DRY_RUN='$(DRY_RUN)' FORCE='$(FORCE)' YES='$(YES)' PYTHON=$(RUN)/bin/python sh deploy/deploy.sh
 
-clean: ## remove what the other verbs made
+clean: ## remove what the other commands made
 	rm -rf $(VENV) $(RUN) $(FUNCTION) $(LOCK) $(FUZZ) $(CHECKOV) $(AUDIT) $(LIBRARIES) $(OTHERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist region_failover_orchestrator.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -48,7 +48,7 @@ def _answer(event: Any, kind: str) -> ResponseReturnValue:  # as above
     with telemetry.traced(trace, os.environ.get("GOOGLE_CLOUD_PROJECT", "")):
         try:
             return f"{getattr(entry, kind)(body, _wired(), headers)}\n"
-        except Forbidden:  # logged, and a human is paged; the caller is told nothing of it
+        except Forbidden:  # logged, and a human is paged; the caller learns nothing about it
             return "forbidden\n", 403
 
 

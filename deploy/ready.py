@@ -20,7 +20,7 @@ SETTLED = "verified"
 
 
 def reasons(status: Mapping[str, Any], now: datetime) -> list[str]:
-    """Why not now, a sentence each; none when nothing stands in the way."""
+    """Why not now, a sentence each; none when nothing blocks."""
     if "services" not in status:
         return [f"how the services stand could not be had: {_message(status)}"]
     return [

@@ -57,7 +57,7 @@ Parser = Callable[[Message, Mapping[str, Service]], tuple[Addressed, ...] | Igno
 
 
 def alert(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
-    """Handle one message of the alerts topic; say in a word what became of it.
+    """Handle one message of the alerts topic; say the result in a word.
 
     headers: of the request. Raises Forbidden for one that is not the deployment's own push.
     """
@@ -65,7 +65,7 @@ def alert(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
 
 
 def control(body: object, wiring: Wiring, headers: Headers = NO_HEADERS) -> str:
-    """Handle one message of the control topic; say in a word what became of it. As `alert`."""
+    """Handle one message of the control topic; say the result in a word. As `alert`."""
     return _take(body, wiring, headers, parse_control)
 
 
@@ -124,7 +124,7 @@ def _handle(body: object, world: Deployment, parser: Parser) -> str:
         _tell_poison(data, error, context)
         return "poison"
     if _is_old_tick(addressed, message, context.now()):
-        addressed = Ignored("a tick of some time ago; newer ones have come since")
+        addressed = Ignored("an old tick: newer ones have come since")
     if isinstance(addressed, Ignored):
         if addressed.stranger:
             _leave_to_newer(addressed.reason, world)
@@ -147,10 +147,10 @@ def _tell_poison(data: bytes, error: BadEvent, context: Context) -> None:
 
 
 def _leave_to_newer(what: str, world: Deployment) -> None:
-    """Raise Outdated if a newer file is known to exist, for that one may know what we do not.
+    """Raise Outdated if a newer file is known to exist, because it may know what this one does not.
 
-    A document's serial tells. Raises StateLost where none can be read: then it is unknown whether
-    the message is for nobody. A corrupt document says nothing of this, and pages by itself.
+    A document's serial shows it. Raises StateLost where none can be read: then it is unknown
+    whether the message is for nobody. A corrupt document says nothing about this, and pages itself.
     """
     for service in world.config.services.values():
         try:
@@ -162,8 +162,8 @@ def _leave_to_newer(what: str, world: Deployment) -> None:
         if state and standing(state.stamp, service.stamp) is Standing.OLDER:
             raise Outdated(
                 f"{what}. This instance has configuration serial {service.stamp.serial}, and"
-                f" {service.name}'s document was made with {state.stamp.serial}: a newer file may"
-                " know it, so it is left to an instance that has that file. Deploy it everywhere"
+                f" {service.name}'s document was made with {state.stamp.serial}. That newer file"
+                " may know it, so an instance with that file must handle it. Deploy it everywhere"
             )
 
 

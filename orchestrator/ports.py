@@ -110,7 +110,7 @@ class Traffic(Dated, Protocol):
     def healthy(self, name: str, groups: Iterable[str]) -> Mapping[str, int]:
         """How many endpoints of each group the load balancer itself finds healthy.
 
-        Off the hot path. A group that it says nothing of is left out. Raises Unavailable.
+        Off the hot path. A group that it says nothing about is left out. Raises Unavailable.
         """
 
     def missing_permissions(self, name: str) -> tuple[str, ...] | None:
@@ -147,7 +147,7 @@ class Gauge:
 
 
 class Gauges(Protocol):
-    """Where numbers are written so that somebody can be told when they stop coming."""
+    """Where numbers are written so that somebody can be alerted when they stop coming."""
 
     def write(self, gauges: Iterable[Gauge], now: datetime) -> None:
         """Write one point for each. Raises Unavailable, also when some were refused."""
@@ -172,7 +172,7 @@ class Mirror(Protocol):
         """
 
     def replace(self, service: str, ahead: int, revision: int, document: bytes) -> bool:
-        """Put the document over exactly the revision `ahead`, which is none of the document's.
+        """Put the document over exactly the revision `ahead`, which is not one of the document's.
 
         Gives whether that lay there still. Raises Unavailable when that is not certain.
         """

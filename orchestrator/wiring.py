@@ -2,7 +2,7 @@
 
 Nothing is read or imported before the first event: a cold instance answers at once and pays only
 for what its first alert uses. Configuration is read once in a process's life, and again after an
-error, so that an instance that was told of a newer one looks for it.
+error, so that an instance that has heard of a newer one looks for it.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Wiring:
         if says:
             self._log(
                 "WARNING",
-                f"{admission.IDENTITY} is not set: a message is taken from whoever reaches this"
+                f"{admission.IDENTITY} is not set: a message is taken from anybody who reaches this"
                 " function. That is right on a laptop only",
             )
         return found

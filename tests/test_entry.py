@@ -120,7 +120,7 @@ def test_an_alert_that_contradicts_itself_moves_nothing_and_says_both(
     told["incident"]["resource"] = {"labels": {"host": "checkout-us-west-2.invalid"}}
     assert entry.alert(message(told), wiring) == "held"
     assert document(tmp_path, "checkout")["primary"] == EAST
-    (line,) = [line for line in lines(capsys) if "says two things" in line["message"]]
+    (line,) = [line for line in lines(capsys) if "names two different regions" in line["message"]]
     assert line["severity"] == "ERROR"
     assert "labels service=checkout region=us-east-1" in line["message"]
     assert "host checkout-us-west-2.invalid (of us-west-2 of checkout)" in line["message"]
@@ -135,7 +135,9 @@ def test_an_alert_labelled_for_others_is_taken_when_its_host_is_ours(
     assert entry.alert(message(told), wiring) == "ignored"
     told["incident"]["resource"] = {"labels": {"host": f"checkout-{EAST}.invalid"}}
     assert entry.alert(message(told), wiring) == "moved"
-    (line,) = [line for line in lines(capsys) if "labelled for a service" in line["message"]]
+    (line,) = [
+        line for line in lines(capsys) if "labelled for an unknown service" in line["message"]
+    ]
     assert line["severity"] == "WARNING"
 
 

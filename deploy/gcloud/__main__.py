@@ -14,8 +14,8 @@ from deploy.gcloud.step import AnyStep, shell
 
 HEAD = """\
 #!/bin/sh
-# Written by `make deploy-gcloud`, and written anew by the next one. The installation that Terraform
-# makes, but for the dashboard, readers of the state and data access logs. What is there already is
+# Written by `make deploy-gcloud`, and overwritten by the next one. The installation that Terraform
+# makes, except the dashboard, readers of the state and data access logs. What is there already is
 # left as it is. Functions, their callers, push endpoints, roles and alert policies are updated.
 set -eu"""
 FEWEST = 2
@@ -70,7 +70,7 @@ def settings_of(arguments: list[str]) -> Settings:
     if len(set(given.region)) < FEWEST:
         parser.error("name two regions or more: the orchestrator may live in the one that dies")
     if not given.email:
-        parser.error("name an --email: somebody must be told")
+        parser.error("name an --email: somebody must receive the pages")
     regions, emails = tuple(dict.fromkeys(given.region)), tuple(dict.fromkeys(given.email))
     return Settings(load(given.config), given.name, regions, emails, given.archive, given.to)
 

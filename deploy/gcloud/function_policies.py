@@ -1,4 +1,4 @@
-"""What people are told of the functions and their messages."""
+"""What people are alerted to about the functions and their messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINES = {
          " again; if this comes again, something else writes to the backend service."),
     ),
 }  # fmt: skip
-"""Fields of the function's log lines that people are told of."""
+"""Fields of the function's log lines that people are alerted to."""
 
 FOREIGN = (
     "affinityCookieTtlSec", "cdnPolicy", "circuitBreakers", "compressionMode",

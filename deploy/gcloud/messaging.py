@@ -1,4 +1,4 @@
-"""Topics, the push subscriptions that bring their messages, and what becomes of the others."""
+"""Topics, the push subscriptions that bring their messages, and where the others go."""
 
 from __future__ import annotations
 

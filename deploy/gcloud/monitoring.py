@@ -46,7 +46,7 @@ _FILLED = r"""filled() {
 def steps(settings: Settings) -> Iterator[AnyStep]:
     """All of it; after the topics and the functions."""
     yield from _channels(settings)
-    yield Title("what Monitoring publishes, and what people are told")
+    yield Title("what Monitoring publishes, and what people are alerted to")
     yield Line(_FILLED)
     checked = {(check.service, check.region): check for check in settings.checks}
     for (service, region), check in checked.items():

@@ -6,7 +6,7 @@ from deploy.gcloud import function_policies
 from deploy.gcloud.policy import Policy, joined, named, policy, text
 from deploy.gcloud.settings import Check, Settings
 
-ABSENCE, FAILING, DURATION, CLOSE = 300, 2, 60, 3600  # seconds, but for FAILING: checkers
+ABSENCE, FAILING, DURATION, CLOSE = 300, 2, 60, 3600  # seconds, except FAILING: checkers
 
 
 def all_policies(settings: Settings) -> dict[str, Policy]:

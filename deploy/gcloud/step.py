@@ -1,6 +1,6 @@
 """Steps of the script, and how they are written for a shell.
 
-A word is a text, which the shell takes as it stands, whatever is in it, or a `Word`, which has
+A word is a text, which the shell takes unchanged, whatever is in it, or a `Word`, which has
 variables of the script among its texts. What is a variable is said by its type. No text is ever
 searched for one, so nothing that a file or an argument holds can become one.
 """
@@ -17,7 +17,7 @@ _NAME = re.compile(r"[a-z_]+")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable of the script. Raises ValueError for a name that is none."""
+    """A variable of the script. Raises ValueError for an invalid name."""
 
     name: str
 
@@ -69,9 +69,9 @@ def word(*parts: Part | Word) -> Word:
 class Step:
     """One thing to bring about.
 
-    make: makes it. look: succeeds when it is there (or, with `into`, prints its id); without, it is
-    always made, which changes nothing the second time. change: brings what is there up to date.
-    into: the variable that takes what `look` or else `make` prints.
+    make: makes it. look: succeeds when it is there (or, with `into`, prints its id). Without `look`
+    it is always made, which changes nothing the second time. change: brings what is there up to
+    date. into: the variable that takes what `look` or else `make` prints.
     """
 
     make: Words

@@ -80,7 +80,7 @@ def _lag(told: Json) -> Mapping[str, float | None] | None:
 
 
 def seconds_of(value: object) -> float | None:
-    """A number of seconds of at least 0, or None for what is none: text, truth, NaN, too large."""
+    """A number of seconds of at least 0, or None for anything else: text, truth, NaN, too large."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

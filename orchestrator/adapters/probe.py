@@ -60,8 +60,8 @@ class _Asked:
     """One region's probe under way. The first answer stands; `changed` guards and tells of it.
 
     of_role: its JSON is wanted with a 503, too. told: the JSON of the answer; None while its body
-    is on the way, and for good where it could not be read. whole: nothing more comes of the answer.
-    tries: how many are to be made; ended: how many have. uses: connections by address.
+    is on the way, and for good where it could not be read. whole: nothing more follows from the
+    answer. tries: how many are to be made; ended: how many have. uses: connections by address.
     """
 
     url: str
@@ -112,7 +112,7 @@ class _Asked:
             return True
 
     def tells(self, told: Json | None) -> None:
-        """Take the JSON that came with the answer. What the end of the round cuts off is none."""
+        """Take the JSON that came with the answer. What comes after the round does not count."""
         with self.changed:
             self.told, self.whole = (None if self.over else told), True
             self.changed.notify_all()
@@ -232,10 +232,14 @@ class HttpProber:
     def _try(self, one: _Asked, until: float) -> None:
         try:
             self._get(one, until)
-        except _TooLate:  # our own slowness: what the try before it came to stands
+        except _TooLate:  # our own slowness: the result of the try before it counts
             one.fails(None)
         except _NoRegion:
-            one.fails(Probe(Verdict.SILENT, "its name leads to no region's address"))
+            one.fails(
+                Probe(
+                    Verdict.SILENT, "its host name resolves to an address that no region can have"
+                )
+            )
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this probe's answer
             one.fails(_failed(error))
 
@@ -319,10 +323,10 @@ def _failed(error: Exception) -> Probe:
         case ConnectionRefusedError():
             return Probe(Verdict.FAILING, NoAnswer.REFUSED)
         case http.client.InvalidURL():
-            return Probe(Verdict.SILENT, "our own trouble: InvalidURL")
+            return Probe(Verdict.SILENT, "the orchestrator's own error: InvalidURL")
         case ConnectionError() | http.client.HTTPException() | ssl.SSLError():
             return Probe(Verdict.FAILING, NoAnswer.RESET)
         case OSError():
             return Probe(Verdict.FAILING, NoAnswer.UNREACHABLE)
         case _:
-            return Probe(Verdict.SILENT, f"our own trouble: {type(error).__name__}")
+            return Probe(Verdict.SILENT, f"the orchestrator's own error: {type(error).__name__}")

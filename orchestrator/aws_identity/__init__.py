@@ -7,7 +7,7 @@ asked, the next one when one fails: the region that is down must not take the cr
 `google_web_identity` fetches credentials; `on_demand` and `OffPath` keep them, the one refreshing
 when they are used, the other never on the caller's thread; `session` is a boto3 session with them.
 
-Law of this package: it knows botocore and nothing of the orchestrator's; whoever imports it has
+Law of this package: it knows botocore and nothing of the orchestrator's; every importer has
 boto3 installed.
 """
 

@@ -46,7 +46,7 @@ def google_web_identity(
 
 
 def google_identity_token(audience: str) -> str:
-    """The identity token of whoever runs this, for this audience.
+    """The identity token of the account that runs this, for this audience.
 
     By google-auth where `GOOGLE_APPLICATION_CREDENTIALS` names a file, else from the metadata
     server (`GCE_METADATA_HOST` names another). Raises CredentialRetrievalError.
@@ -60,8 +60,8 @@ def google_identity_token(audience: str) -> str:
     except Exception as error:
         raise _failure(
             f"no identity token ({type(error).__name__}: {str(error)[:200]}). It comes from"
-            " Google's metadata server, which is there on Google Cloud only; elsewhere let"
-            " GOOGLE_APPLICATION_CREDENTIALS name a file"
+            " Google's metadata server, which exists on Google Cloud only. Elsewhere set"
+            " GOOGLE_APPLICATION_CREDENTIALS to a file"
         ) from error
 
 
@@ -89,9 +89,9 @@ class _Fetch:
             except Exception as error:  # noqa: BLE001  # whatever it is, the next region is asked
                 said.append(f"{region}: {type(error).__name__}: {str(error)[:200]}")
         raise _failure(
-            f"no STS gave credentials of {self._role_arn} ({'; '.join(said)}). See to the role's"
-            " trust policy (accounts.google.com, the service account's id, the audience) and to the"
-            " way to these endpoints"
+            f"no STS gave credentials of {self._role_arn} ({'; '.join(said)}). Check the role's"
+            " trust policy (accounts.google.com, the service account's id, the audience) and the"
+            " network path to these endpoints"
         )
 
     def _exchanged(self, region: str, token: str) -> Mapping[str, str]:

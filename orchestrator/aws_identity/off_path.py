@@ -18,7 +18,7 @@ from orchestrator.aws_identity.fetch import METHOD, Fetch
 _LOG = logging.getLogger(__name__)
 
 DUE = timedelta(minutes=15)
-"""How much life is left when credentials are fetched anew; a role's own live for an hour."""
+"""How much life is left when credentials are fetched again. A role's own live for an hour."""
 
 PAUSE = timedelta(seconds=15)
 """How long after a failure the next try comes at the earliest."""
@@ -80,7 +80,7 @@ class OffPath(Credentials):
         return self._held.expires if self._held else None
 
     def refresh_if_due(self, now: datetime) -> None:
-        """Fetch anew if less than 15 minutes of life are left. Logs what fails, raises nothing.
+        """Fetch again if less than 15 minutes of life are left. Logs what fails, raises nothing.
 
         now: aware. Returns at once when another thread is at it, or a try has just failed.
         """
@@ -118,7 +118,7 @@ class OffPath(Credentials):
             return
         self._trouble = f"{is_grave} {what}"
         if is_grave:
-            _LOG.error("there are no AWS credentials that live: %s", what)
+            _LOG.error("there are no valid AWS credentials: %s", what)
         else:
             minutes = left / timedelta(minutes=1)
             _LOG.warning("AWS credentials, %.0f min left, not refreshed yet: %s", minutes, what)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def on_demand(fetch: Fetch) -> Credentials:
-    """Credentials that are fetched and refreshed by whoever uses them; for what is off the path."""
+    """Credentials that the calling thread fetches and refreshes. Not for the request path."""
     return DeferredRefreshableCredentials(refresh_using=fetch, method=METHOD)
 
 

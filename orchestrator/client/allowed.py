@@ -3,7 +3,7 @@
     MultiRegionDynamoDB(source, allow_endpoint=hosts("https://dynamodb.internal.example.com"))
     MultiRegionDynamoDB(source, allow_endpoint=loopback)       # a laptop, a test
 
-The document cannot allow them: whoever can write it could name a host of theirs, and items and
+The document cannot allow them: anybody who can write it could name a host of theirs, and items and
 signatures made with the application's credentials would go there. So the application says it.
 """
 
@@ -33,7 +33,7 @@ def hosts(*endpoints: str) -> Allow:
     """These endpoints and no others, in any region: a proxy, an own domain, LocalStack.
 
     endpoints: each a host, host:port or URL. `https` is meant unless `http://` is written, so that
-    nobody turns one into the other. Raises ValueError for what is none.
+    nobody turns one into the other. Raises ValueError for what is not an endpoint.
     """
     origins = {endpoint: origin_of(endpoint) for endpoint in endpoints}
     for endpoint, origin in origins.items():

@@ -69,21 +69,21 @@ class MultiRegionDynamoDB:
     application runs in, and keys may say the names of tables' keys, the partition key first (else
     DescribeTable is asked for a table that is put into or queried consistently). mode, consistency:
     the service's and the table's. deadline: seconds for one call. connect_timeout, read_timeout:
-    seconds for one attempt.
-    on_stale_document: `serve` goes on by the last known document however old; `refuse-writes`
-    refuses writes once it is older than max_staleness. consistent_fallback: whether strongly
-    consistent reads may be answered by another region when the one that takes writes is not to be
-    had. health_table: a table with the item `failover#health`, for warm connections and probes;
-    without it the regions are asked for their endpoints, which says less. hedge: the share of the
-    eventually consistent reads that may be sent to a second region when the first one is slow, such
-    as 0.05; 0: none (see `orchestrator.client._calls.hedges`). warm_every: seconds
-    without a call after which a region is asked so. credentials: of `orchestrator.aws_identity`,
-    renewed beside the requests; None: boto3's usual search. allow_endpoint: whether requests for a
-    region may go to an endpoint that is no name of AWS's for DynamoDB there (a function of the
-    region's name and the endpoint, see `orchestrator.client.allowed`); a DocumentView that is given
-    has its own. session: makes the boto3 Session, and
-    then credentials are its business. clock: the time of deadlines, pauses and breakers, and now:
-    the one that fences are compared with; for tests (`orchestrator.client.testing`).
+    seconds for one attempt. on_stale_document: `serve` goes on by the last known document however
+    old; `refuse-writes` refuses writes once it is older than max_staleness. consistent_fallback:
+    whether strongly consistent reads may be answered by another region when the one that takes
+    writes is unavailable. health_table: a table with the item `failover#health`, for warm
+    connections and probes; without it the regions are asked for their endpoints, which says less.
+    hedge: the share of the eventually consistent reads that may be sent to a second region when the
+    first one is slow, such as 0.05; 0: none (see `orchestrator.client._calls.hedges`). warm_every:
+    seconds without a call after which a region is asked so. credentials: of
+    `orchestrator.aws_identity`, renewed beside the requests; None: boto3's usual search.
+    allow_endpoint: whether requests for a region may go to an endpoint that is no name of AWS's for
+    DynamoDB there (a function of the region's name and the endpoint, see
+    `orchestrator.client.allowed`); a DocumentView that is given has its own. session: makes the
+    boto3 Session, and then credentials are its business. clock: the time of deadlines, pauses and
+    breakers, and now: the one that fences are compared with; for tests
+    (`orchestrator.client.testing`).
 
     Raises PatchedLate where gevent has patched after boto3 or this module was imported.
     """
@@ -212,7 +212,7 @@ class MultiRegionDynamoDB:
     def in_region(self, name: str) -> Any:
         """boto3's own resource of one region: not routed, not fenced, with boto3's own retries.
 
-        Raises NoHealthyRegion if the document is not to be had or does not have the region.
+        Raises NoHealthyRegion if the document is unavailable or does not have the region.
         """
         document = self.view.wait_first(self._options.deadline)
         entry = document.regions.get(name) if document else None

@@ -61,7 +61,7 @@ class SourceUnavailable(Exception):
 
 
 class RegionError(ConnectionError):
-    """Root of the tree. `outcome` is None for a read: it changes nothing."""
+    """Root of the tree. A read has the `outcome` None: it changes nothing."""
 
     def __init__(self, text: str, outcome: Outcome | None = None) -> None:
         self.outcome = outcome
@@ -83,8 +83,8 @@ class NoHealthyRegion(RegionError):
         said = "; ".join(f"{region}: {what}" for region, what in tried) or "no region is known"
         known = {
             None: "",
-            Outcome.NOT_SENT: " Outcome not-sent: nothing was written, sending it again is safe.",
-            Outcome.UNKNOWN: " Outcome unknown: it may have been written; read it before a repeat.",
+            Outcome.NOT_SENT: " Outcome not-sent: nothing was written. You can safely repeat it.",
+            Outcome.UNKNOWN: " Outcome unknown: it may have been written. Check before a repeat.",
         }[outcome]
         super().__init__(f"{operation}: no healthy region ({said}).{known}{hint}", outcome)
 
@@ -101,7 +101,7 @@ class WriteRefused(RegionError):
 
 
 class StaleDocument(WriteRefused):
-    """Nothing was sent: who takes writes is not known freshly enough (`refuse-writes`)."""
+    """Nothing was sent: the document is too old to say who takes writes (`refuse-writes`)."""
 
 
 class HomeError(ValueError):

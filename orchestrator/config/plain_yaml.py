@@ -4,7 +4,7 @@ Two programs read `failover.yaml`: the function by PyYAML (YAML 1.1) and Terrafo
 (a mixture of 1.1 and 1.2). `010` is 8 for one and 10 for the other, `1e3` a text and a number, `y`
 a text and true. A value that the two read differently is a failover that was planned for another
 configuration than the one at work. So of unquoted scalars only those are read that mean the same in
-both; aliases, merges, tags and directives are refused too. Everything is told with its path and
+both; aliases, merges, tags and directives are refused too. Everything is reported with its path and
 what to write. Nothing here knows the file's fields.
 """
 
@@ -40,7 +40,7 @@ _UNREADABLE = (
     AttributeError,
     OverflowError,
 )
-"""What PyYAML raises for text that is no YAML, or holds a date, number or tag that is none."""
+"""What PyYAML raises for text that is not YAML, or holds an invalid date, number or tag."""
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it was built
 _RESOLVER: Any = yaml.resolver.Resolver()  # its stubs are untyped here
@@ -102,11 +102,11 @@ def read(text: str, source: str) -> tuple[object, list[Found]]:
         raise BadConfig(source, [Problem("(file)", fault)])
     faults: list[Found] = []
     try:
-        faults += _ambiguous(text)  # what is found before an error is told beside it
+        faults += _ambiguous(text)  # what is found before an error is reported beside it
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a safe loader, made stricter
     except _UNREADABLE as error:
         before = [_problem(*one) for one in faults[:PROBLEMS]]
-        # The error quotes the file, which may hold a password, and it would be told with this one.
+        # The error quotes the file, which may hold a password, and it would be shown with this one.
         raise BadConfig(source, [*before, Problem("(file)", _why(error))]) from None
     return raw, faults
 

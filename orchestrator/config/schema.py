@@ -130,12 +130,12 @@ class PolicyModel(_Model):
         " `probe`: our own request to the region's `health_url`. An answer of 2xx contradicts the"
         " alert, and nothing moves. `monitoring`: the results of the region's uptime check in the"
         " last five minutes (found by `check_id`, else by the host of `health_url`, with a period"
-        " of 60 s). It confirms if two vantage points fail, and contradicts if two pass and at most"
-        " one fails. It tests the region as users reach it, from several places. But it is not more"
-        " independent than the alert: the data that raised an alert on the same check also confirm"
-        " it, unless the alert is late or forged. A region that it finds failing is failing for"
-        " ticks, too. In any case the region that takes over must answer our own probe. `none`: the"
-        " alert alone moves traffic, so a wrong alert does too.",
+        " of 60 s). It confirms if two checker locations fail, and contradicts if two pass and at"
+        " most one fails. It tests the region as users reach it, from several places. But it is not"
+        " more independent than the alert: the data that raised an alert on the same check also"
+        " confirm it, unless the alert is late or forged. A region that it finds failing is failing"
+        " for ticks, too. In any case the region that takes over must answer our own probe. `none`:"
+        " the alert alone moves traffic, so a wrong alert does too.",
     )
     on_unconfirmed: Literal["proceed", "hold"] = Field(
         _POLICY["on_unconfirmed"],

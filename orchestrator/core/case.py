@@ -57,8 +57,8 @@ class Case:
     ground: the document before this signal. state: the same with this signal's health in it.
     routing: None while it cannot be read. probes: our own, as they may be believed. second: the
     second signal, by region. roles: what regions say that they are. before: the document as it was
-    read, None when there was none. void: the command is refused as it is. closed: no epoch may come
-    of this. ends_freeze: a freeze has had its time. reasons: what was found before anything is
+    read, None when there was none. void: the command is refused as it is. closed: no epoch may
+    follow. ends_freeze: a freeze has had its time. reasons: what was found before anything is
     proposed. given_up: pages about what a wrong clock wrote.
     """
 
@@ -193,7 +193,7 @@ class Case:
         )
 
     def knows(self, name: str) -> tuple[Reason, ...]:
-        """Whether an attached region goes by the newest document: it is to act on the next one."""
+        """Whether an attached region uses the newest document: it must act on the next one."""
         if not self.keeps_standbys:
             return ()
         return (rules.knows(name, self.role(name), self.state.epoch),)

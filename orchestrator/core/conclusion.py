@@ -44,7 +44,7 @@ MOVES_KEPT = timedelta(hours=24)
 
 
 def conclude(case: Case, proposal: Proposal, stored: Stored) -> Decision:
-    """The decision that this proposal comes to. stored: the document as it was read."""
+    """The decision that this proposal becomes. stored: the document as it was read."""
     state = derived(proposal.state, case.service.policy, case.now, case.service.trusted)
     if proposal.regions is not None:
         state = _new_epoch(replace(case, state=state), proposal, stored)
@@ -92,7 +92,7 @@ def _is_recorded(case: Case, state: State, outcome: DecisionOutcome) -> bool:
     if outcome not in {DecisionOutcome.HELD, DecisionOutcome.UNCHANGED}:
         return True
     if outcome is DecisionOutcome.HELD and isinstance(case.signal, Command):
-        return True  # who gave a command finds its refusal
+        return True  # the operator who gave a command finds its refusal
     takes_epoch = state.mark != (case.before.mark if case.before else NO_MARK)
     return takes_epoch or _statuses_change(case, state)
 
@@ -184,7 +184,7 @@ def _pages(
 def _page(state: State, reason: Reason) -> Page:
     """The page about a refusal. It concerns the rule's region, else those that carry and fail."""
     down = tuple(n for n in sorted(state.routing) if state.regions[n].status is Status.DOWN)
-    fails = f"{', '.join(down)} {'is' if len(down) == 1 else 'are'} down and no traffic moves: "
+    fails = f"{', '.join(down)} {'is' if len(down) == 1 else 'are'} down, and no traffic moves: "
     regions = (reason.region,) if reason.region else down
     return Page(reason.rule, f"{fails if down else ''}{reason}", regions)
 

@@ -61,8 +61,8 @@ def _refuse_if_outdated(service: Service, document: State) -> None:
         return
     raise Outdated(
         f"{service.name}: this instance has configuration serial {service.stamp.serial}, the"
-        f" document was made with {document.stamp.serial}; it decides nothing, and a newer"
-        " instance will take the redelivery"
+        f" document was made with {document.stamp.serial}. It decides nothing, and an"
+        " instance with the newer file will take the redelivery"
     )
 
 

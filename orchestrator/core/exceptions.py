@@ -18,7 +18,7 @@ What an error is of, and whether a human is needed, are fields (`kind`, `cloud`,
 `regions`) and never searched for in its text. `page` with `rule` and `regions` name a condition:
 `orchestrator.core.paging` makes the page of it.
 
-A write that raised `Unavailable` may have happened. It is never assumed to have failed: whoever
+A write that raised `Unavailable` may have happened. It is never assumed to have failed: code that
 catches it reads again and compares.
 """
 
@@ -32,13 +32,13 @@ from orchestrator.core.rule import Rule
 
 
 class Kind(StrEnum):
-    """What stands in the way, where an error comes from outside; advice goes by it.
+    """What blocks, where an error comes from outside. Advice depends on it.
 
     unknown: nobody said. unreachable: no answer. server_error: an answer of 5xx, which
     does not tell whether a write happened. busy: asked too often; waiting
     helps. permission: the caller is known and may not. credentials: the caller has none, or they
     are not accepted. missing: what was named does not exist. request: what was asked is refused
-    as it stands. corrupt: what was read cannot be used. no_topic: the file names no such topic.
+    unchanged. corrupt: what was read cannot be used. no_topic: the file names no such topic.
     outdated: a newer configuration or version exists.
     """
 
@@ -56,7 +56,7 @@ class Kind(StrEnum):
 
 
 class Cloud(StrEnum):
-    """The dependency that an error came from; `none` where it is none of these."""
+    """The dependency that an error came from; `none` where it is another."""
 
     NONE = "none"
     STORAGE = "storage"
@@ -69,7 +69,7 @@ class Cloud(StrEnum):
 class FailoverError(Exception):
     """Root of the tree; never raised itself.
 
-    page: a human is needed. kind, cloud: what stands in the way, and where. rule, regions: with
+    page: a human is needed. kind, cloud: what blocks, and where. rule, regions: with
     which condition it pages; no rule: one is made of cloud and kind. service: whose state it is, if
     that is known.
     """
@@ -107,9 +107,7 @@ class BadConfig(FailoverError):
         self.source = source
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(
-            f"{source} cannot be used; no alert is acted on until it is fixed:\n{lines}"
-        )
+        super().__init__(f"{source} cannot be used. Alerts are ignored until it is fixed:\n{lines}")
 
 
 class BadEvent(FailoverError):
@@ -133,9 +131,9 @@ class Forbidden(FailoverError):
         self.rule = f"push-{condition}"
         super().__init__(
             f"a request to this function was refused with 403, because {text}. Nothing was read for"
-            " it and no traffic moved. Either somebody else reaches this function, or its own push"
-            " subscription was changed: then no message of that topic is heard until subscription"
-            " and function are deployed alike"
+            " it and no traffic moved. Either somebody else can call this function, or its own push"
+            " subscription was changed. In the second case no message of that topic is handled"
+            " until subscription and function are deployed again with the same settings"
         )
 
 
@@ -160,8 +158,8 @@ class Conflict(FailoverError):
 class Unavailable(FailoverError):
     """A dependency failed, refused or did not answer in time.
 
-    page: a human is needed, because no redelivery alone will cure it (a corrupt document, a missing
-    permission). kind, cloud: what stands in the way, and where. rule, regions: as of the root.
+    page: a human is needed, because no redelivery alone will fix it (a corrupt document, a missing
+    permission). kind, cloud: what blocks it, and where. rule, regions: as of the root.
     """
 
     def __init__(
@@ -225,9 +223,9 @@ class StateLost(Unavailable):
 
 
 class Withheld(Unavailable):
-    """What was decided from the document is to hold, and then the state was lost.
+    """The decision that was made from the document is to hold, and then the state was lost.
 
-    Nobody acts without the state against a refusal that was read from it.
+    Nothing moves without the state against a refusal that was read from it.
     """
 
 

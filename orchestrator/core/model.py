@@ -214,10 +214,10 @@ class RegionState:
     """What the document says of a region.
 
     proofs, failures: probes in a row that a tick has counted, at least 45 s apart; counted_at: the
-    last that counted. backends: its groups, so that they are still known when it is configured no
-    more. fenced_until: no writes there until then, for a graceful switch leaves it. proven_at: when
-    ticks last proved it well again; recoveries: how often they did, each within a day of the last.
-    aws_region: where the endpoint is; empty where the region's own name says it.
+    last that counted. backends: its groups, so that they are still known when it is no longer
+    configured. fenced_until: no writes there until then, for a graceful switch leaves it.
+    proven_at: when ticks last proved it well again; recoveries: how often they did, each within a
+    day of the last. aws_region: where the endpoint is; empty where the region's own name says it.
 
     With attached standbys only: attach: this epoch gives it capacity. attached: it was seen to have
     it on a load balancer that carried this epoch or, if none since took it away, an earlier one.
@@ -260,7 +260,7 @@ class Freeze:
     """Automation stands still until then, by whose hand and why.
 
     done: the epoch that the load balancer was seen to carry when it was frozen: whatever is on it
-    later is another hand's doing, and left alone.
+    later was done by something else, and is left alone.
     """
 
     until: datetime
@@ -363,16 +363,16 @@ class State:
 
     revision: the generation that this commit replaced. routing: share of traffic by region.
     restore: what a drained or detached backend was before, by group. retired: groups of regions
-    that are configured no more, and get no traffic. unclaimed: groups that get traffic and that no
-    region claims, each with the epoch of the move that left it so, 0 for none. ceilings: the share
-    of its full capacity that a region on a ramp gets, or was left with. given_up_at: when a switch
-    or ramp last was.
-    evacuated: regions that a human took the traffic from; automation goes there last. commands:
-    when each command of the last day was handled, by id. order: the newest command of each family
-    that was obeyed; an older one that comes later is refused. forgotten: incidents that were
-    dropped because there were too many. pages: conditions that people were paged for, by key.
-    repairs: of drift, newest last. arrivals: when the newest incidents were first heard of. raw:
-    the document as read, so that fields unknown to this version survive a rewrite.
+    that are no longer configured, and get no traffic. unclaimed: groups that get traffic and that
+    no region claims, each with the epoch of the move that left it so, 0 for none. ceilings: the
+    share of its full capacity that a region on a ramp gets, or was left with. given_up_at: when a
+    switch or ramp last was. evacuated: regions that a human took the traffic from; automation goes
+    there last. commands: when each command of the last day was handled, by id. order: the newest
+    command of each family that was obeyed; an older one that comes later is refused. forgotten:
+    incidents that were dropped because there were too many. pages: conditions that people were
+    paged for, by key. repairs: of drift, newest last. arrivals: when the newest incidents were
+    first heard of. raw: the document as read, so that fields unknown to this version survive a
+    rewrite.
     """
 
     service: str
@@ -464,8 +464,8 @@ class Verdict(StrEnum):
 class NoLag(StrEnum):
     """Why a probe gives no replication lag in seconds.
 
-    `not told`: the health endpoint was read to its end and does not speak of it. `unknown`: the
-    endpoint speaks of it, and what it says cannot be read or is no number.
+    `not told`: the health endpoint was read to its end and does not mention it. `unknown`: the
+    endpoint mentions it, and what it says cannot be read or is no number.
     """
 
     NOT_TOLD = "not told"
@@ -473,12 +473,12 @@ class NoLag(StrEnum):
 
 
 class NoAnswer(StrEnum):
-    """How a region does not answer. name: its host has none. unreachable: no way leads to it."""
+    """How a region does not answer. unreachable: there is no route to it."""
 
     TIMEOUT = "timeout"
-    REFUSED = "refused"
-    RESET = "reset"
-    NAME = "name"
+    REFUSED = "connection refused"
+    RESET = "connection reset"
+    NAME = "host name not found"
     UNREACHABLE = "unreachable"
 
 
@@ -490,7 +490,7 @@ class Probe:
     lag: seconds that this region's replica is behind each other region, as its endpoint tells. None
     where the endpoint names that region without a usable number. lag_unreadable: the endpoint
     announced JSON and it could not be read, so the lag behind every region is unknown.
-    blind: every region fails alike, so it may be us who are cut off.
+    blind: every region fails alike, so the orchestrator itself may be cut off.
     """
 
     verdict: Verdict
@@ -518,7 +518,7 @@ class Probe:
 class Part(StrEnum):
     """What a region says that it is. `silent`: it does not say.
 
-    `lingers`: the primary no more, and it answers as one until the new one is known to do so.
+    `lingers`: no longer the primary, and it answers as one until the new one is known to do so.
     """
 
     LEADS = "leads"
@@ -531,7 +531,7 @@ class Part(StrEnum):
 class Role:
     """A region's own word on its part, as the load balancer's health check hears it too.
 
-    epoch: of the document that the region goes by.
+    epoch: of the document that the region uses.
     """
 
     part: Part

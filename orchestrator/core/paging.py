@@ -1,4 +1,4 @@
-"""Pages: what a human is told of, when, and how often. PURE.
+"""Pages: which conditions a human is paged for, when, and how often. PURE.
 
 A page belongs to a condition: service, rule, resource and regions. A condition pages once when it
 begins, again when it comes back after it was over, and as a reminder 15 m, 1 h and 4 h after it
@@ -6,7 +6,7 @@ began, then daily. A condition that changes (another rule, other regions) is ano
 is over when nobody has seen it for `AWAY`: a condition that flickers within that time is one.
 
 What is remembered stands in the document's `pages`, so that several instances page once together:
-whoever writes the entry pages. Where the document cannot be read or written, each instance
+the one that writes the entry pages. Where the document cannot be read or written, each instance
 remembers for itself. A crash after the write and before the page costs the time to the reminder.
 """
 
@@ -104,8 +104,8 @@ def _newest(entries: Mapping[str, Paged]) -> Mapping[str, Paged]:
 
 
 def _refreshed(holding: Mapping[str, Paged], now: datetime) -> Mapping[str, Paged]:
-    """What is remembered of conditions that hold. All are seen anew when one of them must be, so
-    that several cost no more writes than one."""
+    """What is remembered of conditions that hold. All count as seen again when one of them must,
+    so that several cost only as many writes as one."""
     if all(now - entry.seen < FRESH for entry in holding.values()):
         return holding
     return {name: replace(entry, seen=now) for name, entry in holding.items()}
@@ -227,8 +227,8 @@ def _drift(resource: str, rounds: int, service: Service) -> Page:
     text = (
         f"drift: something else keeps changing the traffic of {resource}. It was put back {rounds}"
         f" times within {int(DRIFT_WITHIN.total_seconds() // 60)}m, and between a change and its"
-        " repair users reach a region that was left. Repairing goes on with every tick. Find what"
-        " writes to it in its audit log and stop that"
+        " repair users reach a region that was left. Every tick repairs it again. Find out in"
+        " its audit log what writes to it, and stop that"
     )
     return Page(Rule.DRIFT, text, command=audit_log(resource, service), resource=resource)
 
@@ -255,8 +255,8 @@ def unmarked(resource: str, epoch: int, service: Service) -> Page:
         f"mark: something else keeps rewriting the description of {resource}, where the mark of"
         f" epoch {epoch} belongs. The traffic is right. The mark is not written again until the"
         " traffic must be. Meanwhile each write first reads the state once more, and a state that"
-        " is lost or restored cannot be compared with the load balancer. Find what writes to it in"
-        " its audit log, and have it leave `description` alone"
+        " is lost or restored cannot be compared with the load balancer. Find out in its"
+        " audit log what writes to it, and make that leave `description` unchanged"
     )
     return Page(Rule.MARK, text, command=audit_log(resource, service), resource=resource)
 
@@ -268,7 +268,7 @@ def implausible(routing: Routing | None, service: Service) -> tuple[Page, ...]:
     text = (
         f"mark: the description of {routing.name} carries an epoch of {service.name} that no"
         f" decision can have made ({EPOCHS} or more). It is not adopted: it counts as no mark, and"
-        " the next write replaces it. Find who wrote it in the audit log, and who may"
+        " the next write replaces it. Find out in the audit log who wrote it, and who is allowed to"
     )
     return (Page(Rule.MARK, text, command=audit_log(routing.name, service), resource=routing.name),)
 
@@ -308,9 +308,9 @@ def contradicted(state: State, now: datetime) -> tuple[Page, ...]:
         Page(
             Rule.CONTRADICTED,
             f"contradicted: incident {one.id} says since {one.started_at:%Y-%m-%d %H:%M} UTC that"
-            f" {region} fails, and the second signal finds it healthy. The traffic does not move"
-            " because of it. One of the two is wrong: see what the alert watches, and what its"
-            " health URL answers to users",
+            f" {region} fails, but the second signal finds it healthy. The traffic does not move"
+            " because of it. One of the two is wrong. Check what the alert watches, and what the"
+            " region's health URL answers to users",
             (region,),
             once=True,
         )

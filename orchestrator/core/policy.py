@@ -47,7 +47,7 @@ class Confirm(StrEnum):
 
 
 class OnUnconfirmed(StrEnum):
-    """What to do when the second signal is not to be had."""
+    """What to do when the second signal is unavailable."""
 
     PROCEED = "proceed"
     HOLD = "hold"

@@ -32,14 +32,14 @@ from orchestrator.core.policy import Confirm, OnLag, OnUnconfirmed, Policy
 from orchestrator.core.rule import Cause, Reason, Rule
 
 LONGEST_FREEZE = timedelta(days=7)
-"""A freeze always ends; a longer one is a forgotten one."""
+"""A freeze always ends. One that lasts longer was forgotten."""
 
 AHEAD = timedelta(minutes=1)
-"""How far a time may lie ahead of now: clocks of servers differ by less."""
+"""How far a time may be ahead of now: clocks of servers differ by less."""
 
 
 def elapsed(since: datetime, now: datetime) -> timedelta:
-    """How long ago that was; nothing where it lies ahead, because a clock went back."""
+    """How long ago that was. Zero where it is ahead, because a clock went back."""
     return max(timedelta(0), now - since)
 
 
@@ -67,14 +67,14 @@ def counted(number: int, noun: str) -> str:
 
 
 LONG = 100
-"""Seconds from which on a duration is told in minutes and hours."""
+"""Seconds from which on a duration is shown in minutes and hours."""
 
 
 def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
     """The failed region is failing by the second, independent signal too."""
     if policy.confirm is Confirm.NONE:
-        return Reason(Rule.CONFIRM, True, "no second signal asked for", "none", region)
-    limit = f"{policy.confirm}, else {policy.on_unconfirmed}"
+        return Reason(Rule.CONFIRM, True, "the file asks for no second signal", "none", region)
+    limit = f"{policy.confirm}, if silent: {policy.on_unconfirmed}"
     who = "Monitoring" if policy.confirm is Confirm.MONITORING else "probe"
     match probe.verdict:
         case Verdict.FAILING:
@@ -90,42 +90,44 @@ def confirm(policy: Policy, region: str, probe: Probe) -> Reason:
 
 DOUBTS: Mapping[Doubt, str] = {
     Doubt.CONTRADICTED: "the alert's labels, host and check id are of different regions",
-    Doubt.FOREIGN: "the alert is labelled for a service that is not ours",
+    Doubt.FOREIGN: "the alert is labelled for a service that is not configured here",
     Doubt.UNNAMED: "the alert's policy has no `service` label, and the file has several services",
 }
 """Why an alert counts only while our own probe fails."""
 
 
 def doubted(region: str, doubt: Doubt, probe: Probe) -> Reason:
-    """An alert in doubt was not borne out by our own probe of its region."""
+    """Our own probe of the region does not confirm an alert in doubt."""
     silent = probe.verdict is Verdict.SILENT
     seen = "no second signal" if silent else "our own probe does not fail"
-    value = f"{seen}: {probe.detail}; {DOUBTS[doubt]}"
+    value = f"{seen}: {probe.detail}. The alert is in doubt: {DOUBTS[doubt]}"
     cause = Cause.UNANSWERED if silent else Cause.DOUBTFUL
     return Reason(Rule.CONFIRM, False, value, "our own probe fails", region, cause)
 
 
 def unheard(policy: Policy, *, asked: bool) -> str:
-    """What it means that our probe says nothing of a region's health, and what to do.
+    """What it means that our probe says nothing about a region's health, and what to do.
 
     asked: it has a health URL.
     """
     if policy.confirm is not Confirm.PROBE:
         means = "Its recovery cannot be proven"
     elif policy.is_credulous:
-        means = "No alert of it can be confirmed, and one moves traffic all the same"
+        means = "No alert of it can be confirmed, but an alert moves traffic nevertheless"
     else:
-        means = "No alert of it can be confirmed, so one moves nothing and pages"
+        means = "No alert of it can be confirmed, so an alert moves nothing and pages"
     is_target = policy.is_credulous and not asked
-    target = "It is a target after all others" if is_target else "Traffic does not move to it"
-    return f"{means}. {target}. Give it a `health_url` that answers 2xx or 5xx, as its health is"
+    target = "Traffic moves to it last" if is_target else "Traffic does not move to it"
+    return f"{means}. {target}. Give it a `health_url` that answers 2xx if healthy, else 5xx"
 
 
 def looked_at(region: str, probe: Probe) -> Reason:
     """The second signal contradicted the alert when it was opened, and now fails for the first
     time."""
-    value = f"contradicted when it was opened; the first of two failing looks: {probe.detail}"
-    limit = "two looks in a row, 45s apart"
+    value = (
+        f"it was healthy when the alert opened, and fails now for the first time: {probe.detail}"
+    )
+    limit = "two failures in a row, 45s apart"
     return Reason(Rule.CONFIRM, False, value, limit, region, Cause.CONTRADICTED)
 
 
@@ -144,9 +146,11 @@ def max_event_age(  # a rule's whole world
     """
     limit = duration(policy.max_event_age)
     if isinstance(signal, Tick | Command) and failing:
-        return Reason(Rule.MAX_EVENT_AGE, True, "we see it fail ourselves", limit, region)
+        return Reason(
+            Rule.MAX_EVENT_AGE, True, "the orchestrator's own check sees it fail", limit, region
+        )
     began = max((incident.started_at for incident in incidents), default=now)
-    side = "ago" if began <= now else "ahead of our clock"
+    side = "ago" if began <= now else "in the future by our clock"
     value = f"incident began {_whole(abs(now - began))} {side}"
     recent = elapsed(began, now) <= policy.max_event_age
     return Reason(Rule.MAX_EVENT_AGE, recent, value, limit, region)
@@ -165,7 +169,8 @@ def brake(
     share = len(newly) / len(regions) if regions else 0.0
     limit = f"{policy.brake.share:g} within {duration(policy.brake.within)}"
     if blind:
-        return Reason(Rule.BRAKE, False, "every probe fails alike: we may be blind", limit)
+        value = "every probe fails in the same way: the orchestrator itself may be cut off"
+        return Reason(Rule.BRAKE, False, value, limit)
     value = f"{len(newly)} of {len(regions)} regions newly down"
     return Reason(Rule.BRAKE, share <= policy.brake.share, value, limit)
 
@@ -188,14 +193,15 @@ def cooldown(policy: Policy, region: str, moves: Iterable[Move], now: datetime) 
     limit = duration(policy.cooldown)
     left = [move.at for move in moves if region in move.left]
     if not left:
-        return Reason(Rule.COOLDOWN, True, "not left by automation", limit, region)
+        value = f"no automatic move away in the last {limit}"
+        return Reason(Rule.COOLDOWN, True, value, limit, region)
     ago = elapsed(max(left), now)
-    value = f"left {_whole(ago)} ago"
+    value = f"automation moved away {_whole(ago)} ago"
     return Reason(Rule.COOLDOWN, ago >= policy.cooldown, value, limit, region)
 
 
 def proven_since_left(entry: RegionState, region: str, moves: Iterable[Move]) -> bool:
-    """Whether probes have proven the region healthy later than automation last left it.
+    """Whether probes have proven the region healthy after automation last left it.
 
     A close that is trusted and a human's choice are no such proof: they set no `proven_at`.
     """
@@ -217,7 +223,7 @@ def target_healthy(
 
     asked: it has a health URL. One that has none passes only where the file says that alerts move
     traffic by themselves. movable: the load balancer has a backend of it that the lever can move.
-    proof: healthy probes that prove a region that was down, where that is told.
+    proof: healthy probes that prove a region that was down, if that is known.
     """
     if not movable:
         text = "none of its backends is attached, and capacity cannot attach one"
@@ -225,7 +231,7 @@ def target_healthy(
     if entry.status is not Status.UP:
         text, cause = f"status {entry.status}", Cause.NONE
         if probe.verdict is Verdict.HEALTHY and proof is not None:
-            text += f", probe: {probe.detail}; {entry.proofs} of {proof} such probes counted"
+            text += f", probe: {probe.detail} ({entry.proofs} of {proof} healthy probes counted)"
             cause = Cause.UNPROVEN
         return Reason(Rule.TARGET_HEALTHY, False, text, "up", region, cause)
     trusted = not asked and policy.is_credulous
@@ -235,12 +241,12 @@ def target_healthy(
 
 def attached(region: str, entry: RegionState) -> Reason:
     """The target has capacity, as last seen on the load balancer; nothing has taken it since."""
-    value = "has capacity" if entry.attached else "no capacity, as last seen: it is attached first"
+    value = "has capacity" if entry.attached else "had no capacity when last read: attach it first"
     return Reason(Rule.ATTACHED, entry.attached, value, "attached", region)
 
 
 def role(region: str, heard: Role) -> Reason:
-    """The region says whether it is the primary, so that the load balancer can go by it."""
+    """The region says whether it is the primary, so that the load balancer can use it."""
     value = f"its role URL says {heard.detail}"
     return Reason(
         Rule.ROLE, heard.part is not Part.SILENT, value, "200 or 503 with an epoch", region
@@ -273,10 +279,10 @@ def _says(heard: Role) -> str:
 def min_healthy_regions(
     policy: Policy, regions: Mapping[str, RegionState], left: Iterable[str]
 ) -> Reason:
-    """Enough regions stay healthy without those that are left to carry what they carried."""
+    """Enough regions stay healthy to take the traffic of those that are left."""
     gone = set(left)
     up = [name for name, entry in regions.items() if entry.healthy and name not in gone]
-    value = f"{len(up)} would be left healthy"
+    value = f"{counted(len(up), 'healthy region')} would remain"
     passed = len(up) >= policy.min_healthy_regions
     return Reason(Rule.MIN_HEALTHY_REGIONS, passed, value, str(policy.min_healthy_regions))
 
@@ -285,8 +291,8 @@ def replication_lag(policy: Policy, region: str, left: str, probe: Probe) -> Rea
     """The target's replica is not too far behind the region that is left.
 
     Nothing is taken off the lag for the time that the region has failed: it may have served users
-    and replicated nothing. So what the target tells is the most that a move loses. An unknown lag
-    is decided on as one that is too high. One that is not told passes, unless the file asks for it.
+    and replicated nothing. So what the target reports is the most that a move loses. An unknown lag
+    counts as too high. One that is not reported passes, unless the file asks for it.
     """
     limit = f"{duration(policy.max_replication_lag)}, else {policy.on_lag}"
     behind = probe.behind(left)
@@ -304,11 +310,11 @@ def replication_lag(policy: Policy, region: str, left: str, probe: Probe) -> Rea
 
 def _why_unknown(region: str, left: str, probe: Probe) -> str:
     if probe.verdict is not Verdict.HEALTHY:
-        return f"{region} gave no healthy answer that could tell it ({probe.detail})"
+        return f"{region} gave no healthy answer ({probe.detail})"
     if probe.lag_unreadable:
-        return f"the JSON that {region}'s health URL announces could not be read"
+        return f"{region}'s health URL announces JSON, and it could not be read"
     if left in probe.lag:
-        return f"{region} does not know it; see the heartbeat of {left}"
+        return f"{region} does not know it. Check the heartbeat of {left}"
     return f"{region} does not report it, and max_replication_lag is configured"
 
 
@@ -324,23 +330,23 @@ def freeze(frozen: Freeze | None, now: datetime) -> Reason | None:
 def optional(
     policy: Policy, moves: Iterable[Move], given_up_at: datetime | None, now: datetime
 ) -> Reason:
-    """Automation has not moved within the cooldown: then it makes no move that is not needed.
+    """Automation has not moved within the cooldown. Within it, it makes no optional move.
 
-    given_up_at: when a switch or ramp last was; a ramp's traffic was taken back then.
+    given_up_at: when a switch or ramp was last given up. A ramp's traffic was taken back then.
     """
     limit = duration(policy.cooldown)
     given_up = [given_up_at] if given_up_at else []
     last = max((*(move.at for move in moves), *given_up), default=None)
     if last is None:
-        return Reason(Rule.COOLDOWN, True, "automation has not moved lately", limit)
+        return Reason(Rule.COOLDOWN, True, "no recent automatic move", limit)
     ago = elapsed(last, now)
-    value = f"automation moved {_whole(ago)} ago"
+    value = f"the last automatic move was {_whole(ago)} ago"
     return Reason(Rule.COOLDOWN, ago >= policy.cooldown, value, limit)
 
 
 def undisputed(region: str, incidents: Collection[Incident]) -> Reason:
-    """Nothing is known against the region, were it too little to call it down."""
-    value = f"{len(incidents)} incidents open"
+    """No incident of the region is open, not even one that is too little to make it down."""
+    value = f"{counted(len(incidents), 'incident')} open"
     return Reason(Rule.FAILBACK_AFTER, not incidents, value, "0", region)
 
 
@@ -349,15 +355,15 @@ def failback_after(
 ) -> Reason:
     """The region has been healthy for long enough to be given its traffic back.
 
-    given_up_at: when a switch or ramp last was; it is not tried again any sooner.
+    given_up_at: when a switch or ramp was last given up. It is not tried again any sooner.
     """
     limit = duration(policy.failback_after)
     if entry.status is not Status.UP:
         return Reason(Rule.FAILBACK_AFTER, False, f"status {entry.status}", limit, region)
     since = max(entry.since, given_up_at or entry.since)
-    word = "up" if since == entry.since else "given up"
     up = elapsed(since, now)
-    value = f"{word} for {_whole(up)}" if word == "up" else f"{word} {_whole(up)} ago"
+    given_up = f"the last switch or ramp was given up {_whole(up)} ago"
+    value = f"up for {_whole(up)}" if since == entry.since else given_up
     return Reason(Rule.FAILBACK_AFTER, up >= policy.failback_after, value, limit, region)
 
 
@@ -365,7 +371,7 @@ def evacuated(region: str, regions: Iterable[str]) -> tuple[Reason, ...]:
     """No human has taken the traffic away from this region; nothing when there is none to say."""
     if region not in regions:
         return ()
-    value = "a human took its traffic away; only a human gives it back"
+    value = "a human took its traffic away, and only a human gives it back"
     return (Reason(Rule.EVACUATED, False, value, "", region),)
 
 
@@ -388,11 +394,11 @@ def command(
     if wish.id in handled:
         at = handled[wish.id].isoformat(timespec="seconds")
         return Reason(Rule.COMMAND, False, f"{wish.id} was handled at {at}", limit)
-    side = "ago" if wish.issued_at <= now else "ahead of our clock"
+    side = "ago" if wish.issued_at <= now else "in the future by our clock"
     age = f"{_whole(abs(now - wish.issued_at))} {side}"
     value = f"{wish.wish} by {claimed(wish.actor)}, issued {age}"
     if newest is not None and wish.given < newest:
-        value += f", before command {newest.id}, which was obeyed and stands"
+        value += f", before command {newest.id}, which is in force"
         return Reason(Rule.COMMAND, False, value, limit)
     recent = -AHEAD <= now - wish.issued_at <= policy.max_event_age
     return Reason(Rule.COMMAND, recent, value, limit)

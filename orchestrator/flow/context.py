@@ -22,7 +22,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
 class Memory:
     """What a process has learnt once and need not ask again.
 
-    silent: regions, by service, whose probe says nothing, and what it met; each is told once.
+    silent: regions, by service, whose probe says nothing, and what it met; each is logged once.
     pages: conditions that people were paged for and that no document could keep, by service.
     made: by service, the epochs whose making was looked up, and whether anybody made them.
     """

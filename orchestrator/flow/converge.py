@@ -174,14 +174,16 @@ def _ours(work: _Work, whole: Plan) -> Plan | None:
         work.did_not_last(whole)
         raise Unverified(
             f"{whole.resource} was written {MAX_SHIFTS} times and still is not as desired"
-            f" ({whole}); the next tick looks again. See who else writes to it"
+            f" ({whole}). The next tick looks again. Find out what else writes to it"
         )
     tells = _may_remark(work.stored, whole, work.service)
     if tells and whole.only_remarks:
         return whole
     if _allowed(work.service, work.stored, whole, work.context):
         return whole
-    return replace(whole, changes=()) if tells else None  # the freeze is told, drift left alone
+    return (
+        replace(whole, changes=()) if tells else None
+    )  # the mark shows the freeze, and drift is not repaired
 
 
 _PERHAPS_WRITTEN = frozenset({Kind.UNREACHABLE, Kind.SERVER_ERROR, Kind.UNKNOWN})
@@ -218,7 +220,7 @@ def is_left_unmarked(stored: Stored, plan: Plan, now: datetime) -> bool:
 
 
 def _pause(work: _Work, patience: Patience, error: Unavailable) -> None:
-    """Rest before the next look. When patience is spent, a last look tells what became of it."""
+    """Rest before the next look. When patience is spent, a last look shows the result."""
     try:
         patience.pause(error)
     except Unavailable:
@@ -244,7 +246,7 @@ def _said(service: Service, plan: Plan, stored: Stored, context: Context) -> tup
         return ()
     before = plan.mark_before
     there = "its mark was gone" if before == NO_MARK else f"its mark said epoch {before.epoch}"
-    mark = "its mark was left" if plan.drift else there
+    mark = "its mark was unchanged" if plan.drift else there
     text = (
         f"drift repaired: {plan}. Something other than the orchestrator changed {plan.resource}"
         f" after epoch {epoch} was applied ({mark}). Check {plan.resource}'s audit log"
@@ -279,14 +281,18 @@ def _allowed(service: Service, stored: Stored, plan: Plan, context: Context) -> 
     frozen = freeze(state.freeze, context.now())
     unfinished = plan.mark_before != plan.mark
     if frozen and (not unfinished or _was_done(state, plan)):
-        context.log("WARNING", f"drift left alone, {frozen.value}: {plan}", service=service.name)
+        context.log(
+            "WARNING",
+            f"drift is not repaired, because automation is {frozen.value}: {plan}",
+            service=service.name,
+        )
         return False
     if _carries_out(state.stamp, service.stamp, unfinished=unfinished):
         return True
     advice = _advice(service, standing(state.stamp, service.stamp), frozen)
     text = (
-        f"{plan.resource} is not as epoch {plan.mark.epoch} desires, and this instance leaves it"
-        f" so: {_difference(state.stamp, service.stamp)}. {advice}"
+        f"{plan.resource} is not as epoch {plan.mark.epoch} desires, and this instance does not"
+        f" change it: {_difference(state.stamp, service.stamp)}. {advice}"
     )
     if unfinished:
         raise Outdated(text)
@@ -331,7 +337,7 @@ def _advice(service: Service, ours: Standing, frozen: Reason | None) -> str:
     """What a human can do about an epoch that this instance does not carry out or repair."""
     match ours:
         case Standing.OLDER:
-            return "An instance with the newer file does it: deploy that file everywhere"
+            return "An instance with the newer file changes it. Deploy that file everywhere"
         case Standing.NEWER if frozen:
             return (
                 "The newer file needs an epoch of its own, and automation is frozen"
@@ -353,7 +359,7 @@ def _lost_fence(stored: Stored, plan: Plan, context: Context, *, committed: bool
         return
     now = read_state(stored.state.service, context)
     if now.state is None or now.state.mark != stored.state.mark:
-        raise Conflict(f"{plan.resource} has lost its mark, and the state has moved on")
+        raise Conflict(f"{plan.resource} has lost its mark, and the state has changed since")
 
 
 def read_both(service: Service, context: Context, patience: Patience) -> tuple[Stored, Routing]:

@@ -27,8 +27,8 @@ def act(service: Service, signal: object, context: Context) -> None:
         return
     if service.policy.on_state_loss is not OnStateLoss.ACT:
         text = (
-            f"{service.name}: the state cannot be read while {signal.region} fails: nothing moves"
-            " until it can, for on_state_loss is hold"
+            f"{service.name}: the state cannot be read while {signal.region} fails. Nothing moves"
+            " until it can be read, because on_state_loss is hold"
         )
         page.page(service, (Page(Rule.ON_STATE_LOSS, text, (signal.region,)),), context)
         return
@@ -49,12 +49,13 @@ def _act(service: Service, signal: AlertOpened, context: Context) -> None:
     change = plan(state, routing, service)
     context.traffic.wait(context.traffic.patch(change.resource, body(change, routing, service)))
     text = (
-        f"{service.name}: the state cannot be read; moved without it from {signal.region} to"
-        f" {', '.join(state.routing)}: {change}. It was sent, and not read back"
+        f"{service.name}: the state cannot be read. The traffic was moved without it from"
+        f" {signal.region} to {', '.join(state.routing)}: {change}. The change was accepted, and"
+        " not read back"
     )
     left = unclaimed(routing, service)
     if left:
-        text += f"; {', '.join(map(str, left))} keeps its traffic. {leftover.advice(routing, left)}"
+        text += f". {', '.join(map(str, left))} keeps its traffic. {leftover.advice(routing, left)}"
     context.log("NOTICE", text, service=service.name, epoch=state.epoch)
     condition = Page(Rule.MOVED_WITHOUT_STATE, text, (signal.region, *state.routing))
     page.page(service, (condition,), context)

@@ -58,7 +58,7 @@ def read_state(service: str, context: Context) -> Stored:
     try:
         got = context.objects.get(document_name(service))
     except NoStore:
-        raise  # an answer, and no loss: whoever acts without a state must not act on this
+        raise  # an answer, and no loss: nothing may act without a state because of this
     except Unavailable as error:
         raise StateLost(
             str(error), page=error.page, kind=error.kind, cloud=error.cloud, rule=error.rule
@@ -77,14 +77,14 @@ def read_state(service: str, context: Context) -> Stored:
             f" {service} --versions` lists what can be restored with --generation"
         )
         raise Outdated(
-            f"{document_name(service)}: {error}; a newer instance must act"
+            f"{document_name(service)}: {error}. A newer instance must act"
             + (slip if isinstance(error, reading.UnknownWord) else "")
         ) from error
     except reading.Corrupt as error:
         raise Unavailable(
-            f"{document_name(service)} is corrupt ({error}) and is left as it is: no failover of"
-            f" {service} happens until it is fixed. `failoverctl state restore {service}` brings"
-            " the last good version back",
+            f"{document_name(service)} is corrupt ({error}) and was not changed. No failover of"
+            f" {service} happens until it is fixed. `failoverctl state restore {service}` shows the"
+            " last good version, and with --apply brings it back",
             page=True,
             kind=Kind.CORRUPT,
             service=service,
@@ -147,7 +147,7 @@ def _upgraded(
         return Stored(flat.upgrade(create(service, routing, now), flat_health, now), 0)
     except reading.Corrupt as error:
         raise Unavailable(
-            f"{FLAT_FILE} is corrupt ({error}) and is left as it is: {service.name} has no document"
+            f"{FLAT_FILE} is corrupt ({error}) and was not changed. {service.name} has no document"
             " yet and cannot be upgraded from it. Fix or remove it",
             page=True,
             kind=Kind.CORRUPT,
@@ -164,5 +164,5 @@ def _kinds(service: Service, context: Context, *, asking: bool) -> Mapping[str, 
         try:
             asked.update(context.traffic.kinds(unknown))
         except Unavailable as error:
-            context.log("WARNING", f"types of network endpoint groups not learnt: {error}")
+            context.log("WARNING", f"the types of network endpoint groups are unknown: {error}")
     return {group: asked[group] for group in regional if group in asked}

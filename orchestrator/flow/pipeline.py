@@ -79,7 +79,7 @@ def _once(
 ) -> Report:
     """The sentence, from what was observed to what is recorded."""
     if observed.routing is None and observed.stored.state is None:
-        raise observed.unseen  # a first document is made with the routing in sight, or not at all
+        raise observed.unseen  # a first document is made after the routing was read, or not at all
     telling.warn_of_clash(service, observed.stored, context)
     try:
         intent = intend(service, signal, observed, context)
@@ -96,7 +96,7 @@ def _once(
 
 
 def _shift(service: Service, intent: Intent, context: Context, patience: Patience) -> Converged:
-    """Carry out what is committed, whoever committed it; what stopped it is in the result."""
+    """Carry out what is committed, by any instance. What stopped it is in the result."""
     observed, committed = intent.observed, intent.decision.changed
     if observed.routing is None:
         return Converged(intent.stored, error=observed.unseen)

@@ -128,7 +128,7 @@ def _unmade(service: Service, done: Converged, context: Context) -> tuple[Page, 
 def _journal(
     service: Service, signal: Signal, intent: Intent, done: Converged, context: Context
 ) -> None:
-    """Keep the decision with what became of its own epoch, and every other patch by itself."""
+    """Keep the decision with the result of its own epoch, and every other patch by itself."""
     own, others = shifts.parted(intent.decision, done, fresh=intent.fresh)
     became = {**own.told(), **_seen(service, done)}
     if intent.decision.recorded and not record.publish(service, intent.entry, context, became):
@@ -183,7 +183,7 @@ def _warn_of_flood(service: Service, intent: Intent, context: Context) -> None:
 
 
 def _warn_of_silence(service: Service, intent: Intent, context: Context) -> None:
-    """Name once each region whose probe says nothing of its health, as long as it says the same."""
+    """Name once each region whose probe says nothing about its health, while that is the same."""
     silent = {
         (service.name, name, probe.detail)
         for name, probe in intent.observed.probes.items()
@@ -192,7 +192,7 @@ def _warn_of_silence(service: Service, intent: Intent, context: Context) -> None
     kept = {one for one in context.memory.silent if one[0] != service.name}
     for _, name, detail in sorted(silent - context.memory.silent):
         asked = service.region(name).health_url is not None
-        what = f"{service.name}: our probe of {name} says nothing of its health: {detail}"
+        what = f"{service.name}: our probe of {name} says nothing about its health: {detail}"
         means = rules.unheard(service.policy, asked=asked)
         context.log("WARNING", f"{what}. {means}", service=service.name, region=name)
     context.memory.silent = kept | silent
@@ -220,8 +220,8 @@ def _say(
     seen = told(traffic(done.routing, service, done.stored.state or state), state.routing)
     context.log(
         severity,
-        f"{service.name}: {trigger.words(trigger.of(signal))} -> {decision.outcome};"
-        f" {seen} (epoch {state.epoch})",
+        f"{service.name}: {trigger.words(trigger.of(signal))} -> {decision.outcome}."
+        f" Now {seen} (epoch {state.epoch})",
         service=service.name,
         epoch=state.epoch,
         revision=stored.state.revision if stored.state else None,

@@ -88,7 +88,7 @@ def expected(environ: Mapping[str, str]) -> Expectation | None:
         return None
     if IDENTITY not in said:
         text = (
-            f"{', '.join(said)} stands there without it. Write the e-mail of the service account"
+            f"{', '.join(said)} is set without it. Write the e-mail of the service account"
             " whose token the push subscription sends"
         )
         raise BadConfig("the function's environment", [Problem(IDENTITY, text)])
@@ -125,7 +125,7 @@ def _token(headers: Mapping[str, str]) -> Token:
     token = _BEARER.fullmatch(given.strip()) if len(given) <= LONGEST else None
     claims = _claims(token[2]) if token else None
     if token is None or claims is None:
-        raise Forbidden("token", "what it carries as token is none that Google makes")
+        raise Forbidden("token", "its token does not have the form of Google's")
     return Token(given.strip().split()[1], claims, token[3])
 
 
@@ -169,7 +169,7 @@ def _compare_age(claims: Json, now: datetime) -> None:
     if ends < at - skew:
         raise Forbidden("age", "its token has expired")
     if begins > at + skew:
-        raise Forbidden("age", "its token is valid from a time that lies ahead")
+        raise Forbidden("age", "its token is not valid yet")
 
 
 def _number(value: object) -> float | None:
@@ -189,14 +189,14 @@ def _check_signature(
         return
     if not expectation.closed:
         text = (
-            f"its token carries no signature but {REMOVED}, and this deployment does not say that"
-            f" Cloud Run lets nobody else through ({IAM}=closed)"
+            f"its token has no signature but {REMOVED}, and this deployment does not say that"
+            f" Cloud Run checks who calls ({IAM}=closed)"
         )
         raise Forbidden("signature", text)
     if any(name.lower() == _OTHER_TOKEN for name in headers.keys()):  # noqa: SIM118  # not a dict's
         text = (
             "it carries two tokens. Cloud Run checks the one in X-Serverless-Authorization, which"
-            " says nothing of the one that is compared"
+            " says nothing about the one that is compared here"
         )
         raise Forbidden("signature", text)
 
@@ -213,7 +213,7 @@ def _check_subscription(expectation: Expectation, body: object) -> None:
     if not subscription:
         text += (
             ". The push subscription may have payload unwrapping on (--push-no-wrapper): set it"
-            " again without"
+            " again without that flag"
         )
     raise Forbidden("subscription", text)
 

@@ -28,7 +28,7 @@ Object = Mapping[object, object]
 
 
 def hosts(url: str | None) -> tuple[str, ...]:
-    """A health URL's host as an alert may name it: as it stands there, without port, and with."""
+    """A health URL's host as an alert may name it: as written there, without port, and with."""
     if not url:
         return ()
     parts = urlsplit(url.lower())

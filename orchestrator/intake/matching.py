@@ -158,13 +158,13 @@ def _found(seen: _Evidence, among: Services | None = None) -> list[LabelPair]:
 _WORDS: Mapping[Doubt, tuple[str, str, str]] = {
     Doubt.CONTRADICTED: (
         "ERROR",
-        "the alert says two things of its region",
+        "the alert names two different regions",
         "Correct the alert policy: its labels, or the check that it watches",
     ),
     Doubt.FOREIGN: (
         "WARNING",
-        "the alert is labelled for a service that is not ours, and its host or check id is ours",
-        "Label its policy with our `service` and `region`",
+        "the alert is labelled for an unknown service, but its host or check id is configured",
+        "Label its policy with the configured `service` and `region`",
     ),
     Doubt.UNNAMED: (
         "INFO",
@@ -178,7 +178,7 @@ def _doubted(pair: LabelPair, doubt: Doubt, seen: _Evidence) -> Match:
     severity, what, remedy = _WORDS[doubt]
     service, region = pair
     text = (
-        f"{service}: {what} ({seen}). It is taken for {region}, and its opening counts only while"
+        f"{service}: {what} ({seen}). It is treated as an alert of {region}, and counts only while"
         f" our own probe of {region} fails. {remedy}"
     )
     return Match(service, region, doubt, Note(severity, text))
@@ -187,18 +187,18 @@ def _doubted(pair: LabelPair, doubt: Doubt, seen: _Evidence) -> Match:
 def _unknown(region: str, among: Services) -> Unknown:
     known = sorted({name for service in among.values() for name in service.names})
     near = difflib.get_close_matches(region, known, 1)
-    meant = f"; did you mean {near[0]!r}? It" if near else "; it"
+    meant = f". Did you mean {near[0]!r}?" if near else "."
     return Unknown(
-        f"region {region!r} is not configured for {', '.join(among)}{meant} is refused,"
-        f" never added. Configured: {', '.join(known)}"
+        f"region {region!r} is not configured for {', '.join(among)}{meant} The message is refused."
+        f" Configured: {', '.join(known)}"
     )
 
 
 def _matches_nothing(seen: _Evidence) -> Unknown:
     return Unknown(
-        f"the alert matches no region ({seen}): no label `region` on its policy, no health_url that"
-        " one region alone has with this host, no check_id that it is certainly of. If it is for"
-        " us, a failover may not happen: label the alert policy with `region` and `service`"
+        f"the alert matches no region ({seen}): its policy has no label `region`, its host is not"
+        " that of exactly one region's health_url, and no check_id certainly matches. If it was for"
+        " these services, a failover may not happen: label its policy with `region` and `service`"
     )
 
 

@@ -133,12 +133,13 @@ def _peeked(body: object) -> object:
 
 
 def _no_message(outer: Json) -> str:
-    """Why there is no message, and which setting is wrong if that can be told."""
+    """Why there is no message, and which setting is wrong if that is known."""
     if "incident" in outer or "version" in outer:
         return (
             "the body is the notification itself, without the Pub/Sub envelope. Either the push"
-            " subscription has payload unwrapping on (--push-no-wrapper): set it again without, by"
-            " `gcloud pubsub subscriptions modify-push-config SUBSCRIPTION --push-endpoint=URL"
+            " subscription has payload unwrapping on (--push-no-wrapper). Set it again without"
+            " that flag: `gcloud pubsub subscriptions modify-push-config SUBSCRIPTION"
+            " --push-endpoint=URL"
             " --push-auth-service-account=EMAIL`. Or the alert policy has a webhook channel to this"
             " URL: give it a Pub/Sub channel to the alerts topic instead. Until then every alert"
             " that comes this way is dropped, and no failover follows from it"
@@ -146,9 +147,10 @@ def _no_message(outer: Json) -> str:
     if "kind" in outer:
         return (
             "the body is the control message itself, without the Pub/Sub envelope: the push"
-            " subscription has payload unwrapping on (--push-no-wrapper). Set it again without, by"
-            " `gcloud pubsub subscriptions modify-push-config SUBSCRIPTION --push-endpoint=URL"
-            " --push-auth-service-account=EMAIL`. Until then no tick and no command is heard"
+            " subscription has payload unwrapping on (--push-no-wrapper). Set it again without that"
+            " flag: `gcloud pubsub subscriptions modify-push-config SUBSCRIPTION"
+            " --push-endpoint=URL"
+            " --push-auth-service-account=EMAIL`. Until then no tick and no command is handled"
         )
     return "the body has no `message` object: it is not a Pub/Sub message"
 

@@ -24,6 +24,7 @@ from orchestrator.core.document import trigger
 from orchestrator.core.model import DecisionOutcome
 from orchestrator.core.outside.shown import shown
 from orchestrator.core.rule import recorded_line
+from orchestrator.core.rules import counted
 from orchestrator.local.blueprint import SERVICE, LeverName, ModeName
 from orchestrator.local.process.ask import ask
 from orchestrator.local.process.wait import wait_until
@@ -73,7 +74,7 @@ class Story:
         self._customer.order("tea")
         self._copied()
         wait_until(self._lag_is_known, PATIENCE, "every region to know its replication lag")
-        self.say("a customer has logged in and ordered, and every region has got a copy")
+        self.say("a customer has logged in and ordered, and every region has a copy")
 
     def _lag_is_known(self) -> bool:
         """Whether every living region tells how far it is behind each of the others."""
@@ -110,7 +111,7 @@ class Story:
         lost, total = len(customer.missing()), len(customer.orders)
         customer.order("more tea")
         self.say(
-            f"the customer is still logged in, finds {total - lost} of {total} orders, orders more",
+            f"the customer is still logged in and finds {total - lost} of {total} orders",
             "bold red" if lost else "bold green",
         )
         self._copied()
@@ -129,7 +130,7 @@ class Story:
         detected = time.monotonic() - killed
         self.say(
             f"the alert policy opens incident {incident.incident_id} after {detected:.1f} s"
-            f" ({detected * PACE:.0f} s at its real pace) and publishes it"
+            f" ({detected * PACE:.0f} s without the speed-up) and publishes it"
         )
         self._explain(incident.incident_id)
 
@@ -139,7 +140,7 @@ class Story:
         for other in self._living:
             behind = self._world.replicator.pending(dead, other)
             age = f", the oldest {behind.seconds:.1f} s old" if behind.count else ""
-            self.say(f"acknowledged there and not yet in {other}: {behind.count} writes{age}")
+            self.say(f"{counted(behind.count, 'write')} of {dead} not copied to {other} yet{age}")
 
     def _explain(self, incident: str) -> None:
         def told() -> Any:  # the document is JSON
@@ -232,7 +233,7 @@ def tell(world: LaptopWorld, console: Console, mode: ModeName) -> bool:
     )
     console.print(
         f"\nUptime checks and alert policy run {PACE:.0f} times as fast here. On Google Cloud an"
-        " uptime alert takes 4 to 9 minutes from the fault to Pub/Sub: that is most of an outage.",
+        " uptime alert takes 4 to 9 minutes from the fault to Pub/Sub. That is most of an outage.",
         style="dim",
     )
     return all(outage.recovery for outage in found)

@@ -61,32 +61,29 @@ def examples(running: LaptopWorld) -> dict[str, str]:
     gcloud = gcloud_environment(running.load_balancer.api_url, PROJECT, running.folder)
     assigned = " ".join(f"{name}={value}" for name, value in gcloud.items())
     return {
-        "would a failover work?": "failoverctl check",
-        "who serves the users": f"curl -s {running.load_balancer.url}",
-        "an order, made once however often it is sent": (
+        "check whether a failover would work": "failoverctl check",
+        "show who serves the users": f"curl -s {running.load_balancer.url}",
+        "make an order. Sent again, it makes no second one": (
             f"curl -s {running.load_balancer.url}orders -H 'Content-Type: application/json'"
             """ -d '{"sku": "tea", "quantity": 1}' -H 'Idempotency-Key: 1'"""
         ),
-        "the order in each region, copied a moment later": (
+        "show the order in each region. It is copied within a moment": (
             f"for region in {urls}; do curl -s ${{region}}orders/1; done"
         ),
         **{
-            f"{region.name} fails: its alert comes by itself, after a moment": _behave(region, 503)
+            f"{region.name} fails. Its alert comes after a moment": _behave(region, 503)
             for region in running.regions.values()
         },
-        "what was decided, and why": f"failoverctl explain {SERVICE}",
-        "how everything stands, again and again": "failoverctl status --watch",
-        **{
-            f"{region.name} is well again": _behave(region, 200)
-            for region in running.regions.values()
-        },
-        "an alert by hand, to the function": (
+        "show what was decided, and why": f"failoverctl explain {SERVICE}",
+        "show the state of everything until Ctrl-C": "failoverctl status --watch",
+        **{f"{region.name} recovers": _behave(region, 200) for region in running.regions.values()},
+        "send an alert to the function yourself": (
             f"curl -s {running.functions[0].url} -H 'Content-Type: application/json' -d"
             ' "{\\"message\\": {\\"data\\":'
             f' \\"$(base64 -w0 {_ALERT})\\"}}}}"'
         ),
-        "a tick": "failoverctl tick --apply",
-        "the load balancer by gcloud": (
+        "send a tick": "failoverctl tick --apply",
+        "show the load balancer with gcloud": (
             f"{assigned} gcloud compute backend-services describe {SERVICE} --global"
         ),
     }

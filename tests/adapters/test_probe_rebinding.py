@@ -23,7 +23,7 @@ from orchestrator.wiring import Wiring
 from tests.support.fakes import configuration
 from tests.support.station import Said, Station
 
-NO_REGION = Probe(Verdict.SILENT, "its name leads to no region's address")
+NO_REGION = Probe(Verdict.SILENT, "its host name resolves to an address that no region can have")
 
 
 class Zone:

@@ -170,7 +170,7 @@ def test_without_a_metadata_server_it_says_where_tokens_come_from(
     with pytest.raises(CredentialRetrievalError, match="service account"):
         google_identity_token(AUDIENCE)
     monkeypatch.setenv("GCE_METADATA_HOST", f"{HOST}:{free_port()}")
-    with pytest.raises(CredentialRetrievalError, match="metadata server, which is there on Google"):
+    with pytest.raises(CredentialRetrievalError, match="metadata server, which exists on Google"):
         google_identity_token(AUDIENCE)
 
 

@@ -162,9 +162,9 @@ def test_what_a_command_did_is_told_and_shown_before(desk: Desk) -> None:
     shown = desk.run("freeze", "--for", "1h").stdout
     assert "done freeze: frozen until" in shown
     desk.run("freeze", "--for", "2h", *DONE)
-    assert "replaces the freeze of" in desk.run("freeze", "--for", "1h").stdout
-    assert "is ended" in desk.run("unfreeze", *DONE).stdout
-    assert "done unfreeze: nothing was frozen" in desk.run("unfreeze").stdout
+    assert "in place of the freeze of" in desk.run("freeze", "--for", "1h").stdout
+    assert "has ended" in desk.run("unfreeze", *DONE).stdout
+    assert "done unfreeze: automation was not frozen" in desk.run("unfreeze").stdout
     assert "done ack: nothing to acknowledge" in desk.run("ack", *DONE).stdout
 
 

@@ -85,7 +85,7 @@ def test_parse_says_what_does_not_agree(desk: Desk, tmp_path: Path) -> None:
     (signal,) = desk.json("parse", file)["signals"]
     assert (signal["region"], signal["doubt"]) == ("us-east-1", "contradicted")
     assert "host west.example.com (of us-west-2 of checkout)" in signal["note"]
-    assert "says two things of its region" in desk.run("parse", file).output
+    assert "names two different regions" in desk.run("parse", file).output
 
 
 def test_parse_says_nothing_of_an_alert_that_agrees(desk: Desk) -> None:
@@ -100,7 +100,7 @@ def test_replay_tells_of_the_doubt_and_moves_nothing_from_a_healthy_region(
     file = str(contradicting(tmp_path))
     (made,) = desk.json("replay", file, "--probe", "us-east-1=healthy")["decisions"]
     assert made["outcome"] == "held"
-    assert "says two things" in made["note"]
+    assert "names two different regions" in made["note"]
     (made,) = desk.json("replay", file, "--probe", "us-east-1=failing")["decisions"]
     assert made["outcome"] == "moved"
 

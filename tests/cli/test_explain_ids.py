@@ -150,7 +150,7 @@ def test_the_decision_that_ended_a_commands_switch_is_told_with_the_command(
         without_commands(seat)
     assert explain.carry_out(seat, "checkout", "c-1")
     told = capsys.readouterr().out
-    assert "asked for by command c-1, is ended by this decision" in told
+    assert "this decision ends the switch" in told
     assert "freeze: by alice (as claimed): a drill." in told
 
 

@@ -26,8 +26,8 @@ def test_check_tells_what_monitoring_says_of_each_region(
         monkeypatch.setenv("MONITORING_EMULATOR_HOST", service.host)
         findings = desk.json("check")["findings"]
     said = {f["detail"]: (f["level"], f["do"]) for f in findings if f["what"] == "uptime check"}
-    assert said[f"{EAST}: Monitoring says healthy (6 of 6 vantage points pass)"] == ("ok", "")
-    assert said[f"{WEST}: Monitoring says failing (6 of 6 vantage points fail)"] == ("ok", "")
+    assert said[f"{EAST}: Monitoring says healthy (6 of 6 checker locations pass)"] == ("ok", "")
+    assert said[f"{WEST}: Monitoring says failing (6 of 6 checker locations fail)"] == ("ok", "")
     level, remedy = said[f"{EU}: Monitoring says silent (no data)"]
     assert level == "warn"
     assert "then it is hold" in remedy

@@ -64,7 +64,7 @@ def test_a_wrong_region_suggests_the_right_one(desk: Desk, tmp_path: Path) -> No
     file.write_text(json.dumps(alert))
     found = desk.run("parse", str(file))
     assert found.exit_code == 1
-    assert "did you mean 'us-east-1'?" in found.stderr
+    assert "Did you mean 'us-east-1'?" in found.stderr
     found = desk.run("replay", str(file), "--probe", "us-esat-1=failing")
     assert found.exit_code == 2
     assert "Did you mean 'us-east-1'?" in found.stderr
@@ -408,5 +408,5 @@ def test_a_drill_that_cannot_be_run_stops_no_other(desk: Desk, tmp_path: Path) -
 def test_replay_tells_an_incident_of_the_future_as_one(desk: Desk) -> None:
     alert = str(ALERTS / "primary-down.json")
     told = desk.run("replay", alert, "--at", "2020-01-01T00:00:00Z").stdout
-    assert "ahead of our clock" in told
+    assert "in the future by our clock" in told
     assert "e+" not in told

@@ -220,9 +220,9 @@ def test_a_document_that_is_lost_for_long_refuses_writes_where_the_application_w
 
 
 def test_a_name_that_is_no_region_is_refused(regions: FakeRegions) -> None:
-    with pytest.raises(ValueError, match="is none of us-east-1, us-west-2"):
+    with pytest.raises(ValueError, match="is not one of us-east-1, us-west-2"):
         regions.fail("eu-west-1", Unreachable())
-    with pytest.raises(ValueError, match="none of us-east-1"):
+    with pytest.raises(ValueError, match="not one of us-east-1"):
         regions.fail_over("eu-west-1")
     for names in ((), ("east",)):
         with pytest.raises(ValueError, match="names of AWS regions"):

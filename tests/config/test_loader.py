@@ -446,7 +446,7 @@ def test_problems_between_fields_are_listed_with_the_others() -> None:
 def test_the_message_names_the_file_and_what_follows_from_it() -> None:
     with pytest.raises(BadConfig, match=r"gs://b/failover\.yaml") as refused:
         load("version: 2", "gs://b/failover.yaml")
-    assert "no alert is acted on" in str(refused.value)
+    assert "Alerts are ignored until" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,9 @@ def test_every_region_has_an_answer_by_its_own_check(made: Made) -> None:
 @pytest.mark.parametrize(
     ("passing", "failing", "detail"),
     [
-        (5, 1, "5 of 6 vantage points pass"),
-        (4, 2, "2 of 6 vantage points fail"),
-        (1, 0, "1 of 1 vantage points pass: too few to tell"),
+        (5, 1, "5 of 6 checker locations pass"),
+        (4, 2, "2 of 6 checker locations fail"),
+        (1, 0, "1 of 1 checker locations pass: too few to decide"),
     ],
 )
 def test_the_threshold_is_the_alerts(made: Made, passing: int, failing: int, detail: str) -> None:

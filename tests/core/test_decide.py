@@ -178,7 +178,7 @@ def test_a_copy_of_a_contradicted_alert_that_sees_the_first_failure_says_so() ->
     decision = world.send(opened(EAST))
     assert decision.outcome is DecisionOutcome.HELD
     (reason,) = [one for one in decision.reasons if not one.passed]
-    assert "the first of two failing looks" in reason.value
+    assert "fails now for the first time" in reason.value
 
 
 def test_another_alert_of_a_failing_region_counts_at_once_beside_a_contradicted_one() -> None:

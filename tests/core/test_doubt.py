@@ -137,7 +137,7 @@ def test_it_moves_nothing_from_a_region_that_answers(doubt: Doubt) -> None:
     reason = reasons(decision)["confirm"]
     assert not reason.passed
     assert reason.region == EAST
-    assert reason.value.startswith("our own probe does not fail: 200; ")
+    assert reason.value.startswith("our own probe does not fail: 200. ")
     assert not decision.pages
 
 

@@ -97,7 +97,7 @@ def test_a_tick_acts_on_an_old_incident_only_if_it_sees_the_region_fail(failing:
 def test_an_incident_of_the_future_is_told_as_one() -> None:
     known = [Incident("0.a", EAST, IncidentState.OPEN, START + timedelta(days=2519))]
     found = rules.max_event_age(Policy(), opened(EAST), EAST, known, START, failing=True)
-    assert found.value == "incident began 60456h ahead of our clock"
+    assert found.value == "incident began 60456h in the future by our clock"
 
 
 # --- brake ---------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_durations_are_told_in_the_words_of_the_configuration(seconds: float, wo
 
 def test_a_reason_reads_as_a_sentence() -> None:
     reason = rules.cooldown(Policy(), EAST, [move(timedelta(minutes=4))], START)
-    assert str(reason) == "refused cooldown [us-east-1]: left 4m ago (limit 10m)"
+    assert str(reason) == "refused cooldown [us-east-1]: automation moved away 4m ago (limit 10m)"
 
 
 def test_no_passed_rule_pages() -> None:

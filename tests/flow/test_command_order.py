@@ -82,7 +82,7 @@ def test_an_older_command_is_refused_by_the_rule_command_and_recorded_once() -> 
     report = world.handle(command(Wish.FAILOVER, 1, WEST, now=True))
     assert rules(report) == {"command"}
     assert report.decision.outcome is DecisionOutcome.HELD
-    assert "before command c2, which was obeyed and stands" in str(report.decision.reasons)
+    assert "before command c2, which is in force" in str(report.decision.reasons)
     assert world.state.primary == EUROPE
     entries = len(world.state.history)
     again = world.handle(command(Wish.FAILOVER, 1, WEST, now=True))
@@ -185,7 +185,7 @@ def test_a_refused_move_ends_no_switch(why: str) -> None:
     assert report.decision.outcome is DecisionOutcome.HELD
     assert world.state.switch == begun
     assert world.state.regions[EAST].fenced_until == begun.until
-    assert "is ended by this decision" not in str(report.decision.reasons)
+    assert "this decision ends" not in str(report.decision.reasons)
     world.down()
     world.clock.rest(60)
     world.tick()

@@ -46,7 +46,7 @@ def test_what_is_changed_after_an_epoch_was_finished_under_a_freeze_is_left_alon
         world.traffic.resource["description"] = description
     world.tick(3)
     assert len(world.traffic.applied) == changes
-    assert any("drift left alone" in line["message"] for line in world.lines)
+    assert any("drift is not repaired" in line["message"] for line in world.lines)
 
 
 def test_the_next_signal_learns_that_the_epoch_was_finished_where_the_record_was_lost() -> None:

@@ -63,7 +63,7 @@ def test_an_older_instance_finishes_the_epoch_and_decides_nothing() -> None:
     made = killed_before_the_patch()
     before = made.state
     older = service(serial=1, **NEW_POLICY)
-    with pytest.raises(Outdated, match="it decides nothing"):
+    with pytest.raises(Outdated, match="It decides nothing"):
         made.handle(made.opened(EU), service=older)
     assert made.traffic.scalers() == MOVED
     assert EU not in {incident.region for incident in made.state.incidents.values()}

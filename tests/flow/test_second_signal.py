@@ -24,7 +24,7 @@ def watched() -> Lab:
 
 
 def fail(made: Lab, region: str) -> None:
-    """All vantage points have just seen the region fail."""
+    """All checker locations have just seen the region fail."""
     made.checks.sights[region] = [Sight(str(n), made.clock.at, passed=False) for n in range(6)]
 
 
@@ -106,7 +106,7 @@ def test_a_tick_names_each_region_whose_probe_says_nothing_once() -> None:
     assert "eu-west-1" in first
     assert "302" in first
     assert EAST in second
-    assert "one moves nothing and pages" in second
+    assert "an alert moves nothing and pages" in second
     made.prober.answers.clear()
     made.tick()
     made.prober.answers[EAST] = Probe(Verdict.SILENT, 401)

@@ -58,9 +58,7 @@ def test_a_command_that_ends_a_switch_says_so_with_the_command_that_asked_for_it
     report = ENDING[what](world)
     assert world.state.switch is None
     (value,) = told(report, "switch")
-    assert value == (
-        "the switch to us-west-2, asked for by command c-switch, is ended by this decision"
-    )
+    assert value == ("this decision ends the switch to us-west-2 (asked for by command c-switch")
     assert "c-switch" in str(world.state.history[0]["reasons"])
 
 
@@ -69,8 +67,8 @@ def test_a_second_switch_says_that_it_ends_the_first_and_what_it_promises_itself
     world.command("failover", WEST, id="c-first")
     begun, ended = told(world.command("failover", EUROPE, id="c-second"), "switch")
     assert begun == (
-        "us-east-1 takes no writes; the traffic goes to eu-west-1 soon after 05:00:45 UTC, or all"
-        " is given up at 05:04:55 UTC"
+        "us-east-1 takes no writes. The traffic moves to eu-west-1 soon after 05:00:45 UTC. If it"
+        " cannot move before 05:04:55 UTC, us-east-1 takes writes again"
     )
     assert "c-first" in ended
 
@@ -102,7 +100,7 @@ def test_a_switch_that_ends_by_itself_says_it_once_and_whose_it_was() -> None:
     world.clock.rest(300)
     report = world.tick()
     (value,) = told(report, "switch")
-    assert "asked for by command c-2, is given up" in value
+    assert "asked for by command c-2) is given up" in value
     assert "replication_lag" in refused(report)  # what it waited for is in the record
 
 
@@ -111,18 +109,18 @@ def test_a_switch_that_ends_by_itself_says_it_once_and_whose_it_was() -> None:
 
 def test_freeze_and_unfreeze_say_what_they_did() -> None:
     world = lab()
-    assert told(world.command("unfreeze"), "unfreeze") == ["nothing was frozen"]
+    assert told(world.command("unfreeze"), "unfreeze") == ["automation was not frozen"]
     assert told(world.freeze(hours=2), "freeze") == ["frozen until 2026-11-23 07:00:00 UTC"]
     (value,) = told(world.freeze(hours=1), "freeze")
     assert value == (
-        "frozen until 2026-11-23 06:00:00 UTC; replaces the freeze of alice (as claimed) until"
+        "frozen until 2026-11-23 06:00:00 UTC, in place of the freeze of alice (as claimed) until"
         " 2026-11-23 07:00:00 UTC"
     )
     early = world.clock.at - timedelta(minutes=1)
     (value,) = told(world.command("unfreeze", issued_at=early), "command")
-    assert "which was obeyed and stands" in value
+    assert "which is in force" in value
     (value,) = told(world.command("unfreeze"), "unfreeze")
-    assert value == "the freeze of alice (as claimed) until 2026-11-23 06:00:00 UTC is ended"
+    assert value == "the freeze of alice (as claimed) until 2026-11-23 06:00:00 UTC has ended"
 
 
 def test_ack_says_how_many_moves_it_acknowledged() -> None:
@@ -240,7 +238,7 @@ def test_a_recovering_target_says_how_many_probes_are_counted() -> None:
     world.clock.rest(60)
     world.tick()
     (value,) = told(world.command("failover", EAST), "target_healthy")
-    assert value == "status down, probe: 200; 1 of 3 such probes counted"
+    assert value == "status down, probe: 200 (1 of 3 healthy probes counted)"
     world.handle(world.closed(EAST))
     (value,) = told(world.command("failover", EAST), "target_healthy")
-    assert value == "status recovering, probe: 200; 1 of 3 such probes counted"
+    assert value == "status recovering, probe: 200 (1 of 3 healthy probes counted)"

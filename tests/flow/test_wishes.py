@@ -94,7 +94,10 @@ def test_while_frozen_drift_is_left_alone_and_named() -> None:
     world.traffic.resource["fingerprint"] = "drifted"
     world.tick()
     assert carrying(world) == {WEST, EUROPE}
-    assert any("drift left alone, frozen by alice" in line["message"] for line in world.lines)
+    assert any(
+        "drift is not repaired, because automation is frozen by alice" in line["message"]
+        for line in world.lines
+    )
     world.command("unfreeze")
     assert carrying(world) == {WEST}
 

@@ -37,7 +37,7 @@ def seen(world: LaptopWorld, passed: bool) -> None:
         new = [r for r in world.monitoring.results[before:] if r.region == EAST]
         return {r.vantage for r in new if r.passed is passed} == set(Vantage)
 
-    wait_until(found, 30, f"every vantage point to find passed={passed}")
+    wait_until(found, 30, f"every checker location to find passed={passed}")
 
 
 def confirmation(world: LaptopWorld) -> str:
@@ -62,7 +62,7 @@ def test_an_alert_holds_that_the_checks_contradict_or_that_nobody_can_confirm(
     assert world.metrics is not None
     seen(world, passed=True)
     assert world.push(alert(world, EAST, "0.made-up")).acknowledged
-    assert confirmation(world) == "Monitoring says healthy: 6 of 6 vantage points pass"
+    assert confirmation(world) == "Monitoring says healthy: 6 of 6 checker locations pass"
     assert world.routed_regions == (EAST,)
     world.metrics.stop()
     assert world.push(alert(world, EAST, "0.unconfirmed")).acknowledged
@@ -74,13 +74,13 @@ def test_an_alert_holds_that_the_checks_contradict_or_that_nobody_can_confirm(
 def test_what_only_users_see_is_left_by_the_alert_alone_and_told_by_the_next_tick(
     world: LaptopWorld,
 ) -> None:
-    """Two of six vantage points do not get through; our own probe is answered with 200."""
+    """Two of six checker locations do not get through; our own probe is answered with 200."""
     assert world.monitoring is not None
     for vantage in (Vantage.EUROPE, Vantage.USA_IOWA):
         world.monitoring.cut(vantage, EAST)
     world.monitoring.wait_for_open(EAST, 60)
     wait_until(lambda: world.routed_regions == (WEST,), 30, "traffic to move")
-    assert confirmation(world) == "Monitoring fails too: 2 of 6 vantage points fail"
+    assert confirmation(world) == "Monitoring fails too: 2 of 6 checker locations fail"
     assert gauges(world, "function-0") == {}
     assert world.tick().acknowledged
     found = gauges(world, "control-0")

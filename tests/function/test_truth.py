@@ -286,7 +286,7 @@ def test_an_alert_that_disagrees_with_itself_counts_only_while_our_probe_fails(d
     made["incident"]["policy_user_labels"] = {"service": SERVICE, "region": WEST}
     assert world.push(made).acknowledged
     assert world.routed_regions == (EAST,)
-    (told,) = [line for line in desk.lines("ERROR") if "says two things" in line]
+    (told,) = [line for line in desk.lines("ERROR") if "names two different regions" in line]
     assert "region=us-west-2" in told
     assert "us-east-1" in told
     assert "counts only while our own probe of us-west-2 fails" in desk.run(

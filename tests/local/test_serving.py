@@ -27,8 +27,8 @@ class Standing:
 def test_every_region_has_a_line_for_its_outage_and_one_for_its_end() -> None:
     told = examples(cast("LaptopWorld", Standing()))
     for name in Standing.regions:
-        fails = told[f"{name} fails: its alert comes by itself, after a moment"]
-        well = told[f"{name} is well again"]
+        fails = told[f"{name} fails. Its alert comes after a moment"]
+        well = told[f"{name} recovers"]
         assert f"http://{name}/_laptop/behave" in fails
         assert f"http://{name}/_laptop/behave" in well
         assert '"health_status": 503' in fails

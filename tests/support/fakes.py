@@ -196,7 +196,7 @@ class FakeProber:
 
 
 class FakeChecks:
-    """Uptime checks whose results a test sets; six vantage points pass where it says nothing."""
+    """Uptime checks whose results a test sets; six checker locations pass where it says nothing."""
 
     def __init__(self) -> None:
         self.sights: dict[str, list[Sight]] = {}

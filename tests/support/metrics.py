@@ -30,7 +30,7 @@ class Watched:
         self.service = MetricService(self.monitoring)
 
     def tell(self, region: str, *, passing: int, failing: int, ago: float = 1.0) -> None:
-        """So many vantage points found so, so many seconds ago."""
+        """So many checker locations found so, so many seconds ago."""
         at = datetime.now(UTC) - timedelta(seconds=ago)
         told = [True] * passing + [False] * failing
         for vantage, passed in zip(Vantage, told, strict=False):

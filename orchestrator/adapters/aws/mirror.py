@@ -2,11 +2,12 @@
 
 PutParameter knows no condition, but it gives the version that it made, and the versions before are
 kept. So: read what is there (version n), write only what is newer, and look at the answer. n + 1:
-nobody came between, and what is there is newer than all before. Anything else: somebody did, and
-whoever sees that puts the highest revision of all the kept versions back, in the same way. For that
-moment the parameter may stand at a lower revision; readers ignore one that is lower than they have
-seen. The last write of all was made by one who had seen everything before it, or settled it, so it
-is the highest. A writer that dies in between leaves it lower until the next tick publishes.
+nobody came between, and what is there is newer than all before. Anything else: somebody did, and an
+instance that sees that puts the highest revision of all the kept versions back, in the same way.
+For that moment the parameter may stand at a lower revision; readers ignore one that is lower than
+they have seen. The last write of all was made by one who had seen everything before it, or settled
+it, so it is the highest. A writer that dies in between leaves it lower until the next tick
+publishes.
 """
 
 from __future__ import annotations
@@ -182,8 +183,8 @@ class SsmMirror:
     def _in_time(self, until: float) -> None:
         if time.monotonic() > until:
             raise Unavailable(
-                f"{self.name}: others write at the same time, or it is slow: it is not certain"
-                f" after {self._seconds:g} s which revision is there"
+                f"{self.name}: others write at the same time, or it is slow. After"
+                f" {self._seconds:g} s it is unknown which revision is there"
             )
 
     def _name_of(self, service: str) -> str:

@@ -10,7 +10,7 @@ from orchestrator.core.exceptions import Conflict
 from orchestrator.ports import Version
 
 _NEVER = datetime.fromtimestamp(0, UTC)
-"""Memory has no clock: its versions are told apart by their generation alone."""
+"""Memory has no clock: its versions differ by their generation alone."""
 
 
 class MemoryObjects:

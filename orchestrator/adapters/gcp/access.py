@@ -176,7 +176,7 @@ class IamPolicies:
 
 
 def _grants(policy: Mapping[str, Any]) -> Grants:
-    """The bindings of a policy; one without any has none. Raises Unavailable for what is none."""
+    """The bindings of a policy; one without any has none. Raises Unavailable for anything else."""
     bindings = policy.get("bindings", [])
     if not isinstance(bindings, list) or not all(map(_is_binding, bindings)):
         raise Unavailable("what came is no IAM policy")

@@ -1,9 +1,9 @@
 """What Monitoring's uptime checks have seen, by google-cloud-monitoring.
 
-The results are the time series `uptime_check/check_passed`, one for each check and vantage point,
-the same that alert policies are evaluated on. Each region is asked for in a thread of its own, all
-at once. The library is imported by the first question: who does not confirm by Monitoring does not
-pay for it.
+The results are the time series `uptime_check/check_passed`, one for each check and
+checker location, the same that alert policies are evaluated on. Each region is asked for in a
+thread of its own, all at once. The library is imported by the first question, so a configuration
+that does not confirm by Monitoring does not pay for it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class UptimeChecks:
         self._made: Any = None  # the library's client, imported lazily
 
     def verdicts(self, regions: Iterable[Region], now: datetime) -> Mapping[str, Probe]:
-        """One answer for each region by the newest result of each vantage point. Never raises."""
+        """One answer for each region by each checker location's newest result. Never raises."""
         asked = {region.name: self._pool.submit(self._verdict, region, now) for region in regions}
         wait(asked.values(), timeout=self._deadline)
         late = Probe(Verdict.SILENT, f"Monitoring: no answer within {self._deadline:g} s")
@@ -63,7 +63,7 @@ class UptimeChecks:
         try:
             which = _which(region)
             return _verdict(self._series(which, now)) if which else _NOTHING_TO_ASK_FOR
-        except Exception as error:  # noqa: BLE001  # whatever it is, the second signal is not to be had
+        except Exception as error:  # noqa: BLE001  # whatever it is, the second signal is unavailable
             text = f"Monitoring: {type(error).__name__}: {str(error)[:200].rstrip('.')}"
             return Probe(Verdict.SILENT, text)
 

@@ -88,8 +88,8 @@ class GcsObjects:
     def put(self, name: str, data: bytes, generation: int) -> int:
         """Replace exactly this generation, in one request. Raises Conflict or Unavailable.
 
-        Generation 0 creates. Who may create and not overwrite, as in the journal, can be told 403
-        of an object that is there, where others are told 412. It is there, so this is a Conflict.
+        Generation 0 creates. Who may create and not overwrite, as in the journal, can get 403
+        for an object that is there, where others get 412. It is there, so this is a Conflict.
         """
         must_name_an_object(name)
         blob = self._bucket.blob(self._prefix + name)
@@ -228,7 +228,7 @@ class GcsObjects:
     def _no_bucket(self) -> NoStore:
         return NoStore(
             f"gs://{self._bucket.name}: the bucket does not exist, so nothing can be read or"
-            " decided and no failover happens; the traffic stays where it is. Likely causes:"
+            " decided, and no failover happens. The traffic stays where it is. Likely causes:"
             " `state` names another bucket than the one that was deployed, it is the file of"
             " another environment, or the bucket was deleted. Correct `state` and deploy it, or"
             " create the bucket and bring the document back with `failoverctl state restore`"

@@ -157,5 +157,7 @@ class RedisMirror:
         text = f"{self.name}: {type(error).__name__}{said}"
         if isinstance(error, redis.AuthenticationError | redis.NoPermissionError):
             whence = f" (of the variable {self._password_from})" if self._password_from else ""
-            text += f". See to the user and the password{whence}; it needs HMGET, HSET and EVALSHA"
+            text += (
+                f". Check the user and the password{whence}. The user needs HMGET, HSET and EVALSHA"
+            )
         return Unavailable(text, cloud=Cloud.MIRROR)

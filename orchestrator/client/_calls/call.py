@@ -38,7 +38,7 @@ class Clock:
 
 
 class OnStale(StrEnum):
-    """What becomes of writes while the document is older than `max_staleness`."""
+    """What happens to writes while the document is older than `max_staleness`."""
 
     SERVE = "serve"
     REFUSE_WRITES = "refuse-writes"
@@ -46,7 +46,7 @@ class OnStale(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one call may be told. deadline: seconds. idempotent: a write may be done twice."""
+    """Settings of one call. deadline: seconds. idempotent: a write may be done twice."""
 
     deadline: float = DEADLINE
     idempotent: bool = False

@@ -16,7 +16,7 @@ what is known:
     throttled  (nothing was done)         the same region again after a pause, until the deadline
 
 Once one attempt's outcome is unknown, the call's is, whatever later attempts say short of success:
-so also where a repeated condition fails, for it may be our own first attempt that made it fail.
+so also where a repeated condition fails, because our own first attempt may have made it fail.
 
 A transaction carries a token, the same one in each attempt. A region that has executed the token
 within the last 10 minutes answers with success and does nothing. So a repeat is safe there,
@@ -392,7 +392,7 @@ class Calls:
             return WriteRefused(
                 f"{call.operation}: no writes to {fenced[0]} before {until} (revision"
                 f" {document.revision}): traffic is being moved to another region. Nothing was"
-                " sent; try again after that"
+                " sent. Try again after that"
             )
         call.tried.extend((*refused, *document.refused.items()))
         return self._lost(call)
@@ -408,8 +408,8 @@ class Calls:
             raise StaleDocument(
                 f"{call.operation}: the region document is {self._view.age:.0f} s old, more than"
                 f" max_staleness ({self._view.max_staleness:.0f} s), and on_stale_document is"
-                " refuse-writes: who takes writes may have changed. Nothing was sent; look at the"
-                " sources of the document"
+                " refuse-writes. The region that takes writes may have changed. Nothing was sent."
+                " Check the sources of the document"
             )
 
     def _is_old(self) -> bool:
@@ -441,7 +441,7 @@ class Calls:
         document = self._view.latest or self._view.wait_first(call.left)
         if document is None:
             outcome = Outcome.NOT_SENT if call.operation in WRITES else None
-            hint = " No region document could be read yet: look at its sources."
+            hint = " No region document could be read yet. Check its sources."
             raise NoHealthyRegion(call.operation, (), outcome, hint)
         return document
 
@@ -580,7 +580,7 @@ class Calls:
             self._praise(end.region, call, Need.READ, end.took, number)
             return
         if not isinstance(end.error, FAILURES):
-            return  # it was not sent, and says nothing of the region
+            return  # it was not sent, and says nothing about the region
         what = kind(end.error)
         self._charge(end.region, what, Need.READ)
         if what is FailureKind.UNKNOWN and elsewhere:
@@ -607,8 +607,8 @@ class Calls:
         call.tried.extend(document.refused.items())
         if consistent and not self._settings.consistent_fallback:
             hint = (
-                " A strongly consistent read is answered only where the writes go; without"
-                " ConsistentRead another region would answer, perhaps with something older."
+                " Only the region that takes writes answers a strongly consistent read. Without"
+                " ConsistentRead another region would answer, perhaps with older items."
             )
         self._count("read-failed")
         return NoHealthyRegion(call.operation, call.tried, None, hint)

@@ -150,7 +150,7 @@ class Keeper:
         return False
 
     def _leave_to_users(self, region: RoutedRegion, error: Exception) -> None:
-        """The write was refused before it was one: it says nothing of writes."""
+        """The write was refused before it was one: it says nothing about writes."""
         _LOG.warning(
             "writes to %s cannot be tried beside the requests (%s): a request of the application"
             " finds out when they are possible again. Allow dynamodb:UpdateItem on the item"

@@ -73,9 +73,9 @@ RawAnswer = tuple[Any, dict[str, Any]]
 class PageKey(dict[str, Any]):
     """A `LastEvaluatedKey` that remembers the region whose page it ended.
 
-    Handed back as `ExclusiveStartKey` it continues there, as long as that region can be had. A copy
-    of it (through JSON, say) is a plain key and continues where reads go then; another region may
-    be a moment behind or ahead.
+    Handed back as `ExclusiveStartKey` it continues there, as long as that region is available. A
+    copy of it (through JSON, say) is a plain key and continues where reads go then; another region
+    may be a moment behind or ahead.
     """
 
     __slots__ = ("region",)
@@ -113,7 +113,7 @@ class Router:
     ) -> RawAnswer:
         """The answer of a region, in place of the request that botocore would send.
 
-        Raises what `take` raises, but for an error that a region answered: that is an answer.
+        Raises what `take` raises, except an error that a region answered: that is an answer.
         Raises PatchedLate, and sends nothing.
         """
         must_be_early()

@@ -10,7 +10,7 @@ So this is a white list. A write is on it if all of this holds:
     put      it has a condition, and the condition is false for the item that is put
     update   its expression is one SET, and each right-hand side is a placeholder. It has a
              condition, and the condition is false for the values that are set
-    delete   never: an item that another client creates anew often looks like the deleted one
+    delete   never: an item that another client creates again often looks like the deleted one
 
 "False" must be certain from the request alone. For each attribute the request says one of three
 things: its new value, that it exists no longer, or nothing. A put says something of every attribute
@@ -27,7 +27,7 @@ it. From that a condition is false if
 
 A condition with anything else in it (NOT, BETWEEN, IN, other functions, list indexes, a placeholder
 that nothing is given for, whatever cannot be parsed) is not on the list. Values are compared as
-they stand in the request, as Python values or in DynamoDB's own form, to the same result. One
+written in the request, as Python values or in DynamoDB's own form, to the same result. One
 number in two notations decides nothing, and neither does what is no scalar.
 """
 

@@ -25,7 +25,7 @@ def boot_time() -> float:
 class Awake:
     """Takes note of the time every `interval` seconds. clock: seconds, also those of a suspension.
 
-    A freeze of more than two intervals is told, and stays until it is `answered`.
+    A freeze of more than two intervals is reported, and stays until it is `answered`.
     """
 
     def __init__(self, interval: float, clock: Callable[[], float] = boot_time) -> None:
@@ -49,7 +49,7 @@ class Awake:
                 Background(self._run, "region-awake").start()
 
     def close(self) -> None:
-        """Take note no more."""
+        """Stop taking note."""
         self._ending.set()
 
     @property

@@ -1,4 +1,4 @@
-"""Work that may hang, done in threads of its own, so that whoever asks for it can stop waiting.
+"""Work that may hang, done in threads of its own, so that the caller can stop waiting.
 
 A timeout of a library does not bound the look-up of a name, nor a server that sends a byte now and
 then. So the caller waits for a thread, and no longer than it has time. What it gave up on goes on

@@ -117,7 +117,7 @@ class Loop:
             life.thread.join(END)
 
     def after_fork(self) -> None:
-        """In a child process: begin again if the parent had begun. For whoever owns the loop, once
+        """In a child process: begin again if the parent had begun. For the owner of the loop, once
         it has what its turns need: threads are gone, and locks may be held by nobody."""
         before, self._life = self._life, _Life()
         if before.thread is not None and not before.closed:

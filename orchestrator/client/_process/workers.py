@@ -1,8 +1,8 @@
 """Threads for what a call must not wait for: few, started when needed, ended when idle.
 
 The threads are daemons, because a region that hangs must not keep the process from ending. The
-number is bounded, so regions that hang cannot take more of them: whoever finds no room goes without
-one.
+number is bounded, so regions that hang cannot take more of them: a call that finds no room goes
+without one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Workers:
             return True
 
     def close(self) -> None:
-        """Take no more jobs. Free threads end now, the others with their job. Idempotent."""
+        """Take no further jobs. Free threads end now, the others with their job. Idempotent."""
         with self._lock:
             self._closed = True
             for _ in range(self._free):
@@ -68,7 +68,7 @@ class Workers:
             return False
         try:
             Background(self._run, "region-hedge").start()
-        except RuntimeError:  # the system has no more threads, or the interpreter is ending
+        except RuntimeError:  # the system has no thread left, or the interpreter is ending
             return False
         self.threads += 1
         return True

@@ -23,7 +23,7 @@ answers nothing is left after five failures in a row, as if all were certain, un
 fewer than three different requests.
 
 Only `failed` and `suspected` make a region `dead`, which is what a write without an alternative
-goes by: throttling a share of the writes must not become a refusal of all.
+uses: throttling a share of the writes must not become a refusal of all.
 
 Own code, because of what the known libraries do not: see `docs/decisions/`. No lock is held while a
 call runs, and a closed breaker costs its callers no lock at all.
@@ -45,7 +45,7 @@ REFUND = 0.1
 """What one success gives back."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 2.0
-"""Seconds that an open breaker waits before it lets one call through: little, for it is usually a
+"""Seconds that an open breaker waits before it lets one call through: short, as it is usually a
 probe beside the requests, and while all breakers are open every call fails."""
 
 DIFFERENT = 3

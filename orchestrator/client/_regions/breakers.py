@@ -1,7 +1,7 @@
 """The two breakers of one region, one for reads and one for writes.
 
 Each counts its own calls: a region whose writes hang is left by writes, though its reads are well.
-One thing concerns both. A connection that does not come about says nothing of reads or writes, so
+One thing concerns both. A connection that is not made says nothing about reads or writes, so
 failures to connect are also counted together. Five in a row, without an answer to either between,
 open both.
 """

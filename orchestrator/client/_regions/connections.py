@@ -1,7 +1,7 @@
 """Connections whose host's addresses share the time (`orchestrator.addresses`).
 
 urllib3 tries the addresses of a host in turn and gives each the whole timeout: with one that is
-silent a call with a timeout of 1 s waits 1 s, and is told that the region does not answer. Where a
+silent a call with a timeout of 1 s waits 1 s, and hears that the region does not answer. Where a
 host has one address, as DynamoDB's regional endpoints mostly do, nothing is different.
 """
 

@@ -1,4 +1,4 @@
-"""What the environment and AWS's configuration files ask of endpoints, held against the document.
+"""What the environment and AWS's configuration files ask of endpoints, compared with the document.
 
 The document names the endpoint of each region. boto3 knows settings that name one too, or a kind:
 `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`,

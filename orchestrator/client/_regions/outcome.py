@@ -1,6 +1,6 @@
 """What an exception of boto3 says: did the region answer, and may the request have been executed?
 
-PURE but for the classes that it knows. Everything is unknown that is not certain.
+PURE, except the classes that it knows. Everything is unknown that is not certain.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ THROTTLING = frozenset(
 """What DynamoDB answers instead of service (botocore's own list, as far as DynamoDB uses it)."""
 
 OF_A_TABLE = frozenset({"ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded"})
-"""Those that speak of a table or a key also where they carry no reason."""
+"""Those that name a table or a key also where they carry no reason."""
 
 TABLES_OWN = (
     "KeyRangeThroughputExceeded",
@@ -122,7 +122,7 @@ def kind(error: Failure) -> FailureKind:
 
 
 def _is_a_tables_own(error: ClientError, code: str) -> bool:
-    """Whether a table or a key is over its limit, and nothing else that is told."""
+    """Whether a table or a key is over its limit, and nothing else."""
     reasons = throttling_reasons(error)
     return all(one.endswith(TABLES_OWN) for one in reasons) if reasons else code in OF_A_TABLE
 

@@ -2,7 +2,7 @@
 
 botocore waits 60 s for a connection and 60 s for an answer, and tries four times: minutes in which
 a region that hangs takes the application along. Here a connection gets 1 s and an answer 1 s, and
-nothing is tried again below us, for only who sees every attempt can say what became of a write.
+nothing is tried again below us: only code that sees every attempt knows the outcome of a write.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Regions:
         return region if region is not None and region.endpoint == entry.endpoint else None
 
     def prepare(self, document: Document) -> None:
-        """Make what is missing, off the request path. What the document has no more is dropped."""
+        """Make what is missing, off the request path, and drop what the document no longer has."""
         for entry in document.regions.values():
             try:
                 self.get(entry)
@@ -209,7 +209,7 @@ class Regions:
             )
 
     def after_fork(self) -> None:
-        """In a child process: connections belong to the parent; make all anew when needed."""
+        """In a child process: connections belong to the parent; make all again when needed."""
         self._lock = threading.Lock()
         self._session = None  # its credentials may have been refreshed at that moment, under a lock
         self._made = {}

@@ -4,7 +4,7 @@ PURE. Applications depend on `revision`, `epoch`, `primary` and, for each region
 `aws_region`, `healthy` and `fenced_until`. `evacuated` is read where the document has it: mirrors
 hold the fields above alone. What else the document holds is not looked at.
 
-Whoever can write the document must not be able to have items and signatures sent to a host of
+Somebody who can write the document must not be able to have items and signatures sent to a host of
 theirs. So an endpoint is taken only if it is a name of AWS's for DynamoDB in that region, or if the
 application itself allows it. A region with another endpoint is left out: it is named, and the
 others serve.
@@ -167,7 +167,7 @@ def _read(where: str, value: object, read: Callable[[object], T]) -> T:
 
 
 def _must_be_whole(primary: str, names: Sequence[str]) -> None:
-    """Raises Corrupt for too many regions, and for a primary that is none of them."""
+    """Raises Corrupt for too many regions, and for a primary that is not one of them."""
     if len(names) > MOST_REGIONS:
         raise Corrupt(f"regions: {len(names)} of them, more than {MOST_REGIONS}")
     if primary not in names:
@@ -194,7 +194,8 @@ def _region(name: str, value: object, allow: Allow) -> tuple[RegionEntry, str]:
     if not isinstance(endpoint, str):
         return RegionEntry(name, "", healthy, fenced_until), "its endpoint is no text"
     if stated is not None and not (isinstance(stated, str) and is_aws_region(stated)):
-        return RegionEntry(name, endpoint, healthy, fenced_until), "its aws_region is none of AWS's"
+        entry = RegionEntry(name, endpoint, healthy, fenced_until)
+        return entry, "its aws_region is not one of AWS's"
     entry = RegionEntry(name, endpoint, healthy, fenced_until, stated or "")
     return entry, _fault(entry, allow)
 

@@ -1,6 +1,6 @@
 """The newest document known to this process, kept up to date beside the requests.
 
-One background thread asks the sources; whoever needs the document reads an attribute and never
+One background thread asks the sources; code that needs the document reads an attribute and never
 waits for a source. What was good last is kept however long the sources are silent; how old that
 knowledge is can be asked, and is the caller's to judge.
 
@@ -54,7 +54,7 @@ MAX_STALENESS = 30.0
 """Seconds; the default of `policy.graceful.max_staleness`, which must not be shorter than this."""
 
 
-_AGE = "age"  # of the knowledge: one of the things that are told once, beside the sources
+_AGE = "age"  # of the knowledge: one of the things that are logged once, beside the sources
 
 _FAILING = Failing(
     "looking for the region document failed",
@@ -179,7 +179,7 @@ class DocumentView:
         return self
 
     def close(self) -> None:
-        """Look no more; what is known stays. Idempotent."""
+        """Stop looking. What is known stays. Idempotent."""
         self._looks.close()
 
     def after_fork(self) -> None:
@@ -226,8 +226,8 @@ class DocumentView:
             now = time.time()  # noqa: TID251  # the application's clock: a bound, not an order
             if is_ahead(document.revision, now, fetched.at):
                 raise Corrupt(
-                    f"revision: {document.revision} lies more than {AHEAD.days} days ahead of the"
-                    " time, and would shut out every real document until then"
+                    f"revision: {document.revision} is more than {AHEAD.days} days in the future,"
+                    " and would hide every real document until then"
                 )
             self._marks[number] = fetched.mark
             self._documents[number] = document
@@ -260,8 +260,8 @@ class DocumentView:
     def _overrule(self, number: int, source: Source, document: Document, latest: Document) -> None:
         """Go back to an earlier source's document."""
         _LOG.error(
-            "%s has revision %d for %.0f s, and %s said %d: the first one counts. Something other"
-            " than the orchestrator has written the other one",
+            "%s has had revision %d for %.0f s, and %s said %d. The first one counts. Something"
+            " other than the orchestrator has written the other one",
             source.name,
             document.revision,
             self.max_staleness,
@@ -330,18 +330,18 @@ class DocumentView:
     def _tell_trouble(self, number: int, source: Source, kind: object, what: str) -> None:
         """Say it once when a source begins to fail, and when it fails in another way."""
         if self._once.is_new(number, kind):
-            _LOG.warning("region document not to be had from %s: %s", source.name, what)
+            _LOG.warning("region document unavailable from %s: %s", source.name, what)
 
     def _tell_well(self, number: int, source: Source) -> None:
         if self._once.is_new(number, WELL, usual=True):
-            _LOG.info("region document from %s again", source.name)
+            _LOG.info("region document available from %s again", source.name)
 
     def _tell_stale(self) -> None:
         stale = self.stale and self._latest is not None
         if self._once.is_new(_AGE, stale) and stale:
             _LOG.error(
-                "the region document is %.0f s old, older than max_staleness (%.0f s): where writes"
-                " go may have changed meanwhile. Look at the sources: %s",
+                "the region document is %.0f s old, older than max_staleness (%.0f s). The region"
+                " that takes writes may have changed since. Check the sources: %s",
                 self.age,
                 self.max_staleness,
                 ", ".join(source.name for source in self._sources),

@@ -100,7 +100,7 @@ class Beat:
 def read_beat(item: Mapping[str, object] | None) -> Beat | None:
     """The heartbeat in an item; None for one that was never written or cannot be read.
 
-    Whoever makes the table makes the items too, with `at` 0.
+    The one who makes the table makes the items too, with `at` 0.
     """
     if item is None or (at := _time(item.get("at"))) == 0:
         return None
@@ -118,7 +118,7 @@ def read_beat(item: Mapping[str, object] | None) -> Beat | None:
 def judge(beat: Beat | None, now: float, sights: Iterable[PeerSight]) -> tuple[Pulse, float | None]:
     """What is known of a region's heartbeat, and the replication lag in seconds if it is known.
 
-    sights: what every region of which a heartbeat is at hand, the own one too, knew of it.
+    sights: what every region of which a heartbeat is known, the own one too, knew of it.
     """
     if beat is None:
         return Pulse.MISSING, None

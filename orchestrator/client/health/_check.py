@@ -5,17 +5,17 @@
 
 One read of items of our own in the region's own table is all it costs, and many requests at once
 share it. The answer comes within the bound whatever hangs: the read has a thread of its own, and is
-given up on (`bounded`). What went wrong is logged, once for each change, and never told to whoever
-asks: the answer has names of checks and regions, and numbers.
+given up on (`bounded`). What went wrong is logged, once for each change, and never shown to the one
+who asks: the answer has names of checks and regions, and numbers.
 
 What counts as healthy:
 
 - DynamoDB answered. Also that the item does not exist: a table that can say so can serve.
 - DynamoDB answered that it is throttling. It serves what it can; to leave the region for that would
-  take its whole load to a table that throttles next. It is told as `throttled`.
+  take its whole load to a table that throttles next. It is reported as `throttled`.
 - Nothing else: an error, a refused permission, a missing table or no answer in time are failing.
 
-How old the document is changes nothing about health, and is told as `document`.
+How old the document is changes nothing about health, and is reported as `document`.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class HealthCheck:
         return self._answer(HealthStatus.OK if health.ok else HealthStatus.FAILING, health)
 
     def answer_primary(self, health: Health | None = None) -> Answer:
-        """Whether it can, and is to have them. As `answer`."""
+        """Whether it can serve users and, as the primary, must get them. As `answer`."""
         health = health or self.measure()
         standing = self.role.now()
         carries = self.unknown_carries if standing.carries is None else standing.carries
@@ -230,7 +230,7 @@ class HealthCheck:
                 return recent
             if self._latest is not None and self._latest is not begun:
                 return self._latest  # it ended while we waited for it
-            if self._measuring:  # whoever measures was held up longer than it may take
+            if self._measuring:  # the measuring thread was held up longer than it may take
                 return self._gave_up()
             self._measuring = True
         try:

@@ -1,9 +1,9 @@
 """This region's heartbeat: the time, written every few seconds into an item of its own.
 
 Read in the other regions it tells how far their replicas are behind (`beat`). One heartbeat a
-region is enough, but every process may run one, for none of them is there for certain: whoever
+region is enough, but every process may run one, because each may be gone: the one that
 finds the item written lately leaves it alone, and the condition on the write settles a race. So
-many processes cost reads of half a unit, and no more writes than one.
+many processes cost reads of half a unit, and only the writes of one.
 
 A heartbeat is no write of the application: the write fence does not hold it back, and it goes on in
 a region that has no users, where it is wanted most. Where the processor is taken away between
@@ -41,7 +41,7 @@ class Heartbeat:
 
     region: as the document names it. items: of our own, in the region's own table. view: the other
     regions and where they are. peers: makes the items of another region, to ask it for its
-    heartbeat where that is overdue here; without it a writer that stopped cannot be told from a
+    heartbeat where that is overdue here; without it a writer that stopped looks the same as a
     region that died. every: seconds between two heartbeats, spread by a fifth. regions: the others;
     None: the document's.
     """
@@ -76,7 +76,7 @@ class Heartbeat:
         return self
 
     def close(self) -> None:
-        """Beat no more. Idempotent."""
+        """Stop beating. Idempotent."""
         self._beats.close()
 
     def after_fork(self) -> None:
@@ -127,7 +127,7 @@ class Heartbeat:
         return read_beat(self._items.read(key).get(key))
 
     def _here(self, name: str) -> Beat | None:
-        """The other region's heartbeat in the own replica; None for none, or none to be had."""
+        """The other region's heartbeat in the own replica; None if none is there or known."""
         try:
             return self._read(name)
         except Exception as error:  # noqa: BLE001  # the own heartbeat is the one that matters

@@ -3,10 +3,10 @@
 Three rules beside the document's own word:
 
 - The role outlives the document. While no source answers, what was known last stands: the sources
-  being gone is no reason to send users away. The document's age is told beside it.
+  being gone is no reason to send users away. The document's age is shown beside it.
 - Before any document was read nothing is known, and that counts as no: two regions that take writes
   are worse than an instance more or less, and instances that know go on answering. It costs the
-  region only if all its instances start anew while every source is silent; a service that fears
+  region only if all its instances restart while every source is silent; a service that fears
   that more sets `unknown_carries` in one region, or gives the view a mirror as a further source.
 - A role that is lost is held on to for `linger` seconds. The new primary's instances learn of it
   within a refresh, and the load balancer believes them within a check interval; until then somebody

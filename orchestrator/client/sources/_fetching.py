@@ -4,7 +4,7 @@ library for each process, and the library's errors in words.
 The timeouts of the libraries count for each wait on a socket: a look-up of a name that hangs, or a
 server that sends a byte now and then, is never timed out by them. So each look runs in a thread of
 its own (`orchestrator.client._process.bounded`), and the thread that asked waits no longer than the
-bound. What hangs is cut off where the library can be told to, and left behind where it cannot.
+bound. What hangs is cut off where the library can do so, and left behind where it cannot.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ class Looking(Generic[T]):
             return self._lane.run(self._seconds, make)
         except NoPlace:
             raise SourceUnavailable(
-                f"{_LEFT_BEHIND} earlier looks still hang: it takes connections and does not"
-                " answer, or its name cannot be looked up. See to the server and the name service",
+                f"{_LEFT_BEHIND} earlier reads still hang: it takes connections and does not"
+                " answer, or its name cannot be looked up. Check the server and the DNS",
                 Silence.HANGING,
             ) from None
         except NotInTime:
             cut()
             raise SourceUnavailable(
-                f"no whole answer within {self._seconds:g} s: it is slow, hangs, or is cut off from"
-                " here. What was known before is kept; the next look asks again",
+                f"no whole answer within {self._seconds:g} s: it is slow, hangs, or is unreachable."
+                " What was known before is kept. The next read asks again",
                 Silence.LATE,
             ) from None
 
@@ -81,7 +81,7 @@ def _made(make: Callable[[], T]) -> T:
 
 
 class PerProcess(Generic[T]):
-    """A library's client, made when it is first asked for, anew after a fork.
+    """A library's client, made when it is first asked for, and again after a fork.
 
     A connection that parent and child share would hand one the other's answers. end: closes what
     the client holds open; called when it is dropped, and when the source itself is forgotten.
@@ -107,7 +107,7 @@ class PerProcess(Generic[T]):
         return made[1] if made is not None and made[0] == os.getpid() else None
 
     def drop(self) -> None:
-        """Have the next one made anew."""
+        """Have the next one made again."""
         held, self._made = self.held, None
         if held is not None:
             with suppress(Exception):  # it is given up, whatever state it is in
@@ -126,7 +126,7 @@ def too_large() -> SourceUnavailable:
 def told(error: BaseException, secrets: Iterable[str | None] = ()) -> str:
     """A library's error in one line, not too long.
 
-    secrets: what it must not repeat; the name of its class is told alone where it does.
+    secrets: what it must not repeat; where it does, only the name of its class is shown.
     """
     text = str(error).strip()
     if repeats(text, secrets):

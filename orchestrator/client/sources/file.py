@@ -45,7 +45,7 @@ class FileSource:
             ) from error
         except OSError as error:
             raise SourceUnavailable(
-                f"it cannot be read ({error.strerror}): see to the path and its permissions",
+                f"it cannot be read ({error.strerror}): check the path and its permissions",
                 Silence.DENIED,
             ) from error
         if len(body) > LARGEST:

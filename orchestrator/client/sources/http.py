@@ -44,7 +44,7 @@ class HttpSource:
 
     headers: sent with every request, such as `Authorization`; a function is asked each time, for
     tokens that expire. cafile: certificates to trust in place of the system's. seconds: for a whole
-    look. Raises ValueError for a URL that is none.
+    look. Raises ValueError for an invalid URL.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class HttpSource:
         except SourceUnavailable:
             connection.close()
             raise
-        except Exception as error:  # noqa: BLE001  # all of it is told, but for secrets
+        except Exception as error:  # noqa: BLE001  # all of it is shown, except secrets
             connection.close()
             raise SourceUnavailable(told(error, self._secrets)) from cause(error, self._secrets)
 
     def _sent(self, connection: HTTPConnection, known: str | None) -> HTTPResponse:
-        """The answer's head. A connection that the server has closed is made anew, once."""
+        """The answer's head. A connection that the server has closed is made again, once."""
         if connection.sock is not None and not connection.is_connected:
             connection.close()
         is_kept = connection.sock is not None
@@ -120,7 +120,7 @@ class HttpSource:
         if connection.sock is None:
             connection.connect()
         if self._connection.held is not connection:
-            raise SourceUnavailable("this look was given up while it connected")
+            raise SourceUnavailable("this read was given up while it connected")
         connection.timeout = self._looking.read
         connection.request(
             "GET", self._target, headers=headers, preload_content=False, decode_content=False
@@ -167,10 +167,10 @@ def _words(*texts: str) -> tuple[str, ...]:
 
 
 def _place(parts: SplitResult) -> tuple[str, int | None]:
-    """Host and port; no host where the port is none."""
+    """Host and port; no host if the port is invalid."""
     try:
         return parts.hostname or "", parts.port
-    except ValueError:  # it would be told with ours, and repeats a part of the URL
+    except ValueError:  # it would be shown with ours, and repeats a part of the URL
         return "", None
 
 
@@ -194,7 +194,7 @@ def _refusal(response: HTTPResponse) -> SourceUnavailable:
     """What a status other than 200 means and what to do."""
     status = response.status
     if status in {401, 403}:
-        text = f"not permitted (HTTP {status}): see to the headers that this source is given"
+        text = f"not permitted (HTTP {status}): check the headers that this source is given"
         return SourceUnavailable(text, Silence.DENIED)
     if status in {404, 410}:
         text = f"there is no document (HTTP {status}): nothing has written it, or the URL is wrong"
@@ -202,5 +202,5 @@ def _refusal(response: HTTPResponse) -> SourceUnavailable:
     if status in _REDIRECTS:
         text = f"a redirect (HTTP {status}), which is not followed: configure the URL it leads to"
         return SourceUnavailable(text, Silence.REFUSED)
-    text = f"HTTP {status}: the server has no document for us now; the next look asks again"
+    text = f"HTTP {status}: the server has no document now. The next read asks again"
     return SourceUnavailable(text, Silence.FAILING)

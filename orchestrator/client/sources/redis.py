@@ -62,7 +62,7 @@ class RedisSource:
             revision, body = client.hmget(self._key, ["revision", "document"])
         except (redis.AuthenticationError, redis.NoPermissionError) as error:
             raise SourceUnavailable(
-                f"not permitted ({told(error, self._secrets)}): see to the name and password; the"
+                f"not permitted ({told(error, self._secrets)}): check the name and password. The"
                 " user needs HGET and HMGET on the key",
                 Silence.DENIED,
             ) from cause(error, self._secrets)

@@ -68,7 +68,7 @@ class SsmSource:
         except (BotoCoreError, OSError) as error:
             raise SourceUnavailable(told(error)) from error
         parameter = found["Parameter"]
-        # A parameter that was deleted and made anew begins again at version 1.
+        # A parameter that was deleted and made again begins at version 1.
         at = parameter["LastModifiedDate"].timestamp()
         mark = f"{parameter['Version']} {at}"
         return None if mark == known else Fetched(parameter["Value"].encode(), mark, at)

@@ -39,7 +39,7 @@ class Throttled:
     """Requests are refused because there are too many. Nothing is executed.
 
     reason: DynamoDB's, as `TableWriteKeyRangeThroughputExceeded` (a hot key) or
-    `TableWriteAccountLimitExceeded`; empty: none is told.
+    `TableWriteAccountLimitExceeded`; empty: none is given.
     """
 
     reason: str = ""

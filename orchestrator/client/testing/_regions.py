@@ -33,8 +33,8 @@ class FakeRegions:
     False: each region has a table of its own, and nothing is copied. max_staleness: seconds, on
     the test's clock.
 
-    Time passes on the test's clock alone: nothing sleeps. Raises ValueError for a name that is none
-    of AWS's regions.
+    Time passes on the test's clock alone: nothing sleeps. Raises ValueError for a name that is not
+    one of AWS's regions.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FakeRegions:
         ).start()
 
     def client(self, **settings: Any) -> MultiRegionDynamoDB:
-        """A client of these regions. settings: of `MultiRegionDynamoDB`, but for source, session,
+        """A client of these regions. settings: of `MultiRegionDynamoDB`, except source, session,
         clock and now. It is closed with the regions.
         """
         patience = settings.get("read_timeout", READ_TIMEOUT)
@@ -93,7 +93,7 @@ class FakeRegions:
         return tuple(self._faults.asked)
 
     def forget(self) -> None:
-        """Have `asked` begin anew."""
+        """Have `asked` begin again."""
         self._faults.asked.clear()
 
     # --- what the orchestrator does
@@ -168,7 +168,7 @@ class FakeRegions:
 
     def _known(self, region: str) -> str:
         if region not in self._told.regions:
-            raise ValueError(f"{region!r} is none of {', '.join(self._told.regions)}")
+            raise ValueError(f"{region!r} is not one of {', '.join(self._told.regions)}")
         return region
 
     def _publish(self, told: Written) -> None:

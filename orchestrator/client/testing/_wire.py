@@ -94,7 +94,7 @@ class Faults:
             self._ordered.pop(region, None)
 
     def meet(self, region: str, operation: str) -> Fault | None:
-        """What becomes of this request."""
+        """What happens to this request."""
         counts = attempt.is_calls()
         with self._lock:
             if counts:

@@ -46,7 +46,7 @@ def moves_unseen(service: Service, before: State | None) -> bool:
 
 
 def seated(state: State, service: Service, left: str, *, lives: bool) -> State:
-    """The state of a new epoch, in which whoever has capacity keeps it, as does the primary.
+    """The state of a new epoch, in which a region with capacity keeps it, as does the primary.
 
     left: the primary until now. Unless it lives, it is to be drained later.
     """

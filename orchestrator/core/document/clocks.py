@@ -2,7 +2,7 @@
 
 A freeze, a graceful switch or its fence that began more than a minute from now would last as long
 as that clock was wrong: writes stay fenced for a day, or automation stands still. So it is given
-up, and a human is paged. Whatever else is told to have happened later than that has happened by
+up, and a human is paged. Whatever else is recorded as later than that has happened by
 now: it counts from now on. Otherwise a move of tomorrow could be acknowledged by nobody today.
 """
 
@@ -23,13 +23,13 @@ def believed(state: State, now: datetime) -> tuple[State, tuple[Page, ...]]:
     pages: list[Page] = []
     switch, freeze = state.switch, state.freeze
     if switch and switch.since > now + AHEAD:
-        text = f"the switch to {switch.to} {_ahead(switch.since, now)}: it is given up, and"
+        text = f"the switch to {switch.to} {_ahead(switch.since, now)}. It is given up, and"
         pages.append(Page(Rule.CLOCK, f"{text} {switch.left} takes writes again", (switch.left,)))
         state = replace(undisturbed(state), given_up_at=now)
     state, opened = _opened(state, now)
     pages += opened
     if freeze and freeze.since > now + AHEAD:
-        text = f"the freeze of {claimed(freeze.actor)} {_ahead(freeze.since, now)}: it is ended"
+        text = f"the freeze of {claimed(freeze.actor)} {_ahead(freeze.since, now)}. It is ended"
         pages.append(Page(Rule.CLOCK, f"{text}, and automation may move again"))
         state = replace(state, freeze=None)
     return _clamped(state, now), tuple(pages)
@@ -72,8 +72,8 @@ def _opened(state: State, now: datetime) -> tuple[State, list[Page]]:
     pages = [
         Page(
             Rule.CLOCK,
-            f"{name} was to take no writes until {at:%Y-%m-%d %H:%M:%S} UTC, and no switch is under"
-            f" way that would open it: {name} takes writes again",
+            f"the document fences {name} against writes until {at:%Y-%m-%d %H:%M:%S} UTC, but no"
+            f" switch is under way. {name} takes writes again",
             (name,),
         )
         for name, at in until.items()
@@ -83,7 +83,7 @@ def _opened(state: State, now: datetime) -> tuple[State, list[Page]]:
 
 def _ahead(since: datetime, now: datetime) -> str:
     ahead = duration(since - now.replace(microsecond=since.microsecond))
-    return f"began {ahead} ahead of our clock, so a wrong clock began it"
+    return f"began {ahead} in the future by our clock, so one of the two clocks is wrong"
 
 
 def given_up(decision: Decision, pages: tuple[Page, ...]) -> Decision:

@@ -169,7 +169,7 @@ def _region(entry: RegionState) -> Json:
 
 
 def _incidents(state: State) -> Mapping[str, Json]:
-    """As `_each_over`, but for `failed_at`: it is written only while it holds."""
+    """As `_each_over`, except `failed_at`: it is written only while it holds."""
     there = mapping(state.raw.get("incidents"))
     return {
         key: {**_without(mapping(there.get(key)), "failed_at"), **_incident(incident)}
@@ -234,7 +234,7 @@ def _ramp(ramp: Ramp) -> Json:
 
 def _shift(shift: Shift) -> Json:
     """`routing_epoch` binds the routing to its epoch: a version that does not know either keeps
-    both when it writes a later epoch, and they say nothing of that one."""
+    both when it writes a later epoch, and they do not concern that one."""
     mark = shift.mark
     kept = {} if shift.routing is None else {"routing": dict(shift.routing)}
     bound = {"routing_epoch": mark.epoch} if kept else {}

@@ -3,7 +3,7 @@
 Four cases need more than the document as read. There is none: one is made, with the primary where
 the routing points. The routing carries a higher mark: the document is old (restored, re-created),
 and the routing's traffic is adopted above it. The configuration is newer: it takes an epoch. The
-routing names no region that we know: then no epoch may come of this, and a human is needed.
+routing names no region that we know: then no epoch may follow, and a human is needed.
 
 Nothing here asks who is healthy.
 """
@@ -129,11 +129,11 @@ def _configured(service: Service, before: State, state: State) -> Ground:
 
 
 def _first(service: Service, routing: Routing | None, now: datetime) -> State:
-    """The first document, made with the routing in sight. Raises Unavailable and Orphaned."""
+    """The first document, made after the routing was read. Raises Unavailable and Orphaned."""
     if routing is None:
         raise Unavailable(
             f"{service.name}: there is no state document yet and the routing cannot be read; a"
-            " document is made only with the routing in sight, so nothing was written"
+            " document is made only when the routing can be read, so nothing was written"
         )
     if (orphan := orphaned(service, routing)) is not None:
         raise orphan
@@ -264,7 +264,7 @@ def adopted(
     pointed: tuple[str, ...],
     roles: Mapping[str, Role],
 ) -> State:
-    """An old document with the resource's traffic; what was under way in it is no more.
+    """An old document with the resource's traffic; what was under way in it has ended.
 
     A region's ceiling holds only where the resource has it so. roles: with attached standbys the
     resource does not tell who has the traffic, and the region that leads by the newest document

@@ -41,7 +41,7 @@ def _names_its_regions(state: State) -> str:
     if not state.routing or state.primary not in state.regions:
         return "primary, routing: the document names no region that it has"
     strange = [name for name in state.routing if name not in state.regions]
-    return f"routing: {', '.join(strange)} is none of its regions" if strange else ""
+    return f"routing: {', '.join(strange)} is not one of its regions" if strange else ""
 
 
 def _shift_is_the_epochs(state: State) -> str:

@@ -3,7 +3,7 @@
 Applications send items there, with signatures that their credentials made. Nothing but the
 configuration decides where that is, so the document is put back (see `ground.refit`), by an
 instance that has the very configuration it was made with. A human is called, because nothing of
-ours writes another endpoint. No epoch comes of it, for the traffic stays where it is, and a freeze
+ours writes another endpoint. It makes no epoch: the traffic stays where it is, and a freeze
 does not stop it: it is no decision.
 """
 
@@ -36,7 +36,7 @@ class Misplaced:
 def differing(service: Service, state: State) -> tuple[Misplaced, ...]:
     """Every configured region of the document that is elsewhere than the file says.
 
-    A document that says nothing of the AWS region was written by a version that did not know it.
+    A document that does not name the AWS region was written by a version that did not know it.
     """
     pairs = ((region, state.regions.get(region.name)) for region in service.regions)
     return tuple(
@@ -79,11 +79,12 @@ def _page(state: State, regions: Collection[Misplaced]) -> Page:
     name = state.service
     text = (
         f"endpoint: {'; '.join(map(str, regions))}. Something other than the orchestrator wrote"
-        f" {name}.json. It was put back. The client sends nothing to a host that is no name of"
-        " AWS's for DynamoDB there, unless the application allows it; it left the region out until"
-        " then. Applications that read the document without it may have sent items and signatures"
-        " to that host. See who wrote the object in its versions and the audit log of the state's"
-        " bucket, and take that permission away. Replace credentials that may have been sent"
+        f" {name}.json. It was put back. Our client sends nothing to a host that is not AWS's for"
+        " DynamoDB there, unless the application allows it: it left the region out until then."
+        " Applications that read the document without our client may have sent items and"
+        " signatures to that host. Find out who wrote the object from its versions and the audit"
+        " log of the state's bucket, and take that permission away. Replace credentials that may"
+        " have been sent"
     )
     command = f"failoverctl state show {name} --versions"
     return Page(Rule.ENDPOINT, text, tuple(one.region for one in regions), command)

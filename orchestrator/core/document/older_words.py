@@ -1,7 +1,7 @@
 """Sentences in documents and journals of older versions, read back as data. PURE.
 
 Older versions wrote as words what is a field today, and a journal keeps its entries for years. So
-their words are read here, best effort, and nowhere else. What does not fit is told as it stands.
+their words are read here, best effort, and nowhere else. What does not fit is shown unchanged.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OVERRIDDEN = "; overridden by "
 def signal(text: str) -> dict[str, str]:
     """The fields of what came in, such as `alert 0.abc open us-east-1`.
 
-    Only `text` where it is none of the known sentences.
+    Only `text` if it is not one of the known sentences.
     """
     forms = _SIGNALS if len(text) <= _LONGEST else ()
     found = next((known for form in forms if (known := form.fullmatch(text))), None)
@@ -39,7 +39,7 @@ def signal(text: str) -> dict[str, str]:
 
 
 def command_of(value: str) -> str:
-    """The command whose switch a reason speaks of, empty for none."""
+    """The command whose switch a reason names, empty for none."""
     found = _ASKED_FOR.search(value)
     return found[1] if found else ""
 

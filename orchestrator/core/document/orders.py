@@ -26,7 +26,7 @@ KEPT = 50
 """Ids that are kept whatever their age, the newest: a clock that is ahead makes all of them old."""
 
 AT = "%Y-%m-%d %H:%M:%S UTC"
-"""How a time is told to people."""
+"""How a time is shown to people."""
 
 
 def admitted(policy: Policy, state: State, command: Command, now: datetime) -> Reason:
@@ -63,7 +63,7 @@ def ordered(state: State, command: Command) -> State:
 
 
 def obey(state: State, command: Command, now: datetime, done: int = 0) -> State:
-    """The state with what a command says of automation itself; a move says nothing of it.
+    """The state with what a command says about automation itself. A move says nothing.
 
     done: the epoch that the load balancer carries, as far as it was seen.
     """
@@ -109,14 +109,14 @@ def _replaced(state: State, now: datetime) -> str:
     freeze = _standing(state, now)
     if freeze is None:
         return ""
-    return f"; replaces the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}}"
+    return f", in place of the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}}"
 
 
 def _thawing(state: State, now: datetime) -> str:
     freeze = _standing(state, now)
     if freeze is None:
-        return "nothing was frozen"
-    return f"the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}} is ended"
+        return "automation was not frozen"
+    return f"the freeze of {claimed(freeze.actor)} until {freeze.until:{AT}} has ended"
 
 
 def _silenced(state: State, command: Command, now: datetime) -> str:

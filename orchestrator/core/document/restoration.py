@@ -1,9 +1,9 @@
 """A document brought back: an older version's health, the resource's traffic, a new epoch.
 
-Whoever still holds a decision of the lost document must be fenced out, and the epoch must not go
-back. So the restored document takes an epoch above all that is known from anywhere, and adopts the
-traffic as the resource has it, never the old version's. At epoch 0 nothing was ever decided, and
-nothing is.
+An instance that still holds a decision of the lost document must be fenced out, and the epoch must
+not go back. So the restored document takes an epoch above all that is known from anywhere, and
+adopts the traffic as the resource has it, never the old version's. At epoch 0 nothing was ever
+decided, and nothing is.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def restored(  # a version, and all that fences it
     if standing(good.stamp, service.stamp) is Standing.OLDER:
         raise Outdated(
             f"{service.name}: that version was made with configuration serial {good.stamp.serial},"
-            f" this one has {service.stamp.serial}; restore with the newer file"
+            f" this one has {service.stamp.serial}. Restore with the newer file"
         )
     seen = mark_of(routing, service)
     known = max(good.epoch, seen.epoch, floor)
@@ -78,7 +78,7 @@ def restored(  # a version, and all that fences it
         raise UnsafePlan(
             Rule.ROUTING,
             f"{routing.name} gives no configured region of {service.name} traffic, so there is none"
-            " to adopt; nothing was restored. Give a region traffic by hand first",
+            " to adopt. Nothing was restored. Give a region traffic by hand first",
         )
     epoch = next_epoch(known)
     state = adopted(service, refit(good, service, now), routing, pointed, roles)

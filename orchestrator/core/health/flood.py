@@ -1,8 +1,8 @@
 """A flood: more new incidents of one service within a minute than regions can have. PURE.
 
-Whoever may publish alerts can make up incidents faster than any outage does. Each costs a write of
-the document, and beyond its room older ones are forgotten. Nothing is refused because of a flood: a
-real alert may be in it. People are told.
+Anybody who may publish alerts can make up incidents faster than any outage does. Each costs a write
+of the document, and beyond its room older ones are forgotten. Nothing is refused because of a
+flood: a real alert may be in it. It is logged and pages.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def warning(service: Service) -> str:
     """What is said of it."""
     return (
         f"flood: more than {MOST} new incidents of {service.name} came within a minute. Each is"
-        " taken and judged like any other. The oldest ones that say nothing any more are forgotten"
-        " first. If no outage explains them, somebody publishes alerts who should not: find who may"
-        f" (`failoverctl check {service.name}`)"
+        " handled like any other. The oldest ones that no longer count are forgotten first. If no"
+        " outage explains them, somebody publishes false alerts:"
+        f" `failoverctl check {service.name}` lists who can publish"
     )

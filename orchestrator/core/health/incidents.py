@@ -115,7 +115,7 @@ def from_message(signal: AlertOpened | AlertClosed) -> Incident:
 
 
 def too_old(signal: Signal, incidents: Incidents, now: datetime) -> bool:
-    """Whether the message may speak of an incident whose tombstone is gone, and is not merged.
+    """Whether the message may be about an incident whose tombstone is gone, and is not merged.
 
     One whose incident is still known is merged however old it is.
     """
@@ -225,9 +225,9 @@ def _weight(incidents: Iterable[Incident], policy: Policy) -> int:
 def believable(probes: Probes, known_down: Collection[str] = ()) -> Probes:
     """The probes as they may be believed.
 
-    When every region that was asked fails to answer in the same way at once, it may be us who are
-    cut off: then none of them says anything (they are `blind`). An HTTP status of
-    any kind shows that we are not. Regions that were down before say nothing of it either way.
+    When every region that was asked fails to answer in the same way at once, perhaps we are the
+    ones who are cut off: then none of them says anything (they are `blind`). An HTTP status of any
+    kind shows that we are not. Regions that were down before say nothing about it either way.
     """
     failure = _common_failure(probes, known_down)
     if failure is None or _any_status(probes):

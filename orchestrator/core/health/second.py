@@ -25,7 +25,7 @@ NOT_ASKED = Probe(Verdict.SILENT, "Monitoring was not asked")
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One result of an uptime check, made from one vantage point."""
+    """One result of an uptime check, made from one checker location."""
 
     vantage: str
     at: datetime
@@ -33,7 +33,7 @@ class Sight:
 
 
 def judge(sights: Iterable[Sight]) -> Probe:
-    """What the newest results of all vantage points come to.
+    """What the newest results of all checker locations come to.
 
     Failing when two of them fail, as for the alert; else healthy when two pass; else silent.
     """
@@ -45,11 +45,11 @@ def judge(sights: Iterable[Sight]) -> Probe:
     failing = sum(1 for sight in newest.values() if not sight.passed)
     passing = len(newest) - failing
     if failing >= ENOUGH:
-        return Probe(Verdict.FAILING, f"{failing} of {len(newest)} vantage points fail")
-    told = f"{passing} of {len(newest)} vantage points pass"
+        return Probe(Verdict.FAILING, f"{failing} of {len(newest)} checker locations fail")
+    told = f"{passing} of {len(newest)} checker locations pass"
     if passing >= ENOUGH:
         return Probe(Verdict.HEALTHY, told)
-    return Probe(Verdict.SILENT, f"{told}: too few to tell" if newest else "no data")
+    return Probe(Verdict.SILENT, f"{told}: too few to decide" if newest else "no data")
 
 
 def second_signal(

@@ -1,7 +1,7 @@
-"""What an operator's command to move comes to. It passes the cooldown, and does not start it.
+"""The decision on an operator's command to move. It passes the cooldown, and does not start it.
 
-An obeyed move ends the switch or ramp under way. A command that is refused leaves everything as it
-was: the switch under way, and the order of commands (`orchestrator.core.document.orders`). PURE.
+An obeyed move ends the switch or ramp under way. A command that is refused changes neither the
+switch under way nor the order of commands (`orchestrator.core.document.orders`). PURE.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestrator.core.model import (
     Wish,
 )
 from orchestrator.core.moves import standbys
-from orchestrator.core.moves.necessary import nowhere
+from orchestrator.core.moves.necessary import FAIL_OPEN, nowhere
 from orchestrator.core.moves.ramp import first_step
 from orchestrator.core.moves.switch import begin
 from orchestrator.core.proposal import (
@@ -39,12 +39,9 @@ from orchestrator.core.proposal import (
 from orchestrator.core.rule import Cause, Reason, Rule, all_pass
 from orchestrator.core.traffic.plan import carrying
 
-FAIL_OPEN = "fail open: the routing stays"
-"""The limit of a refusal because nobody else could serve."""
-
 
 def commanded(case: Case, command: Command) -> Proposal:
-    """What the command comes to. What it says of automation itself is in the state already."""
+    """The proposal for the command. The state has already what it says about automation itself."""
     if command.family is not Family.MOVES:
         return Proposal(case.state, outcome=DecisionOutcome.OBEYED)
     proposal = _moved(replace(case, state=undisturbed(case.state)), command)
@@ -76,7 +73,8 @@ def _moved_among(case: Case, command: Command) -> Proposal:
     """Several regions carry the traffic."""
     match command.wish:
         case Wish.FAILOVER:
-            value = "active-active: every healthy region carries traffic; evacuate or failback one"
+            value = "in active-active mode every healthy region carries traffic. Use `evacuate`"
+            value += " or `failback`"
             return refused(case, Reason(Rule.COMMAND, False, value, "active-passive"))
         case Wish.FAILBACK:
             return _give_back(case, command)
@@ -160,7 +158,7 @@ def _asked_again(case: Case, gate: Reason, command: Command) -> Reason:
     if gate.passed or gate.rule != command.override:
         return gate
     lives = case.carrying[0]
-    why = f"; {lives} lives, and a graceful switch asks again: --override needs --now"
+    why = f". {lives} works, so the switch is graceful and asks again: --override needs --now"
     return replace(gate, value=gate.value + why, cause=Cause.NEEDS_NOW)
 
 

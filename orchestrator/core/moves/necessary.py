@@ -21,13 +21,16 @@ from orchestrator.core.moves.switch import is_late
 from orchestrator.core.proposal import Proposal, whole
 from orchestrator.core.rule import Reason, Rule, all_pass, refusals
 
+FAIL_OPEN = "a region must remain that can serve, else the traffic stays"
+"""The limit of a refusal because no other region can serve."""
+
 Asked = dict[str, tuple[Reason, ...]]
 """The gates of each region that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The regions that shall carry traffic, and the gates on the way there."""
+    """The regions that must carry traffic, and the gates on the way there."""
 
     regions: tuple[str, ...]
     left: tuple[str, ...] = ()
@@ -158,7 +161,7 @@ def _target(case: Case, stay: tuple[str, ...], left: tuple[str, ...]) -> Choice:
                 taken = Reason(Rule.LAST_REGION, True, f"{name} takes over")
                 return Choice((name,), (), (*_flat(asked), taken))
     gates = _flat(asked)
-    nobody = Reason(Rule.LAST_REGION, False, nowhere(gates), "fail open: the routing stays")
+    nobody = Reason(Rule.LAST_REGION, False, nowhere(gates), FAIL_OPEN)
     return Choice((), (), (*gates, nobody))
 
 
@@ -196,7 +199,7 @@ def _without_cooldown(case: Case, name: str, gates: tuple[Reason, ...]) -> tuple
     proven = rules.proven_since_left(case.state.regions[name], name, case.state.moves)
     if refusals(gates) != (rested,) or not proven:
         return gates
-    value = f"{rested.value}; it has proven healthy since, and no other region can take over"
+    value = f"{rested.value}, but it has proven healthy since, and no other region can take over"
     passed = replace(rested, passed=True, value=value)
     return tuple(passed if gate == rested else gate for gate in gates)
 
@@ -218,18 +221,18 @@ def _calmed(state: State, regions: tuple[str, ...]) -> State:
 
 def _without_late_switch(state: State, now: datetime) -> State:
     """The state without a switch whose deadline has come, though the epoch is taken for another
-    reason: it would be told as under way until the next signal."""
+    reason: it would be shown as under way until the next signal."""
     if state.switch is None or not is_late(state.switch, now):
         return state
     return replace(undisturbed(state), given_up_at=now)
 
 
 def _not_configured(case: Case) -> tuple[Reason, ...]:
-    """Which regions the document gives traffic and this configuration does not let have it."""
+    """The regions that the document gives traffic and this configuration does not allow."""
     gone = [name for name in case.state.routing if name not in case.carrying]
     if not gone:
         return ()
-    value = f"{', '.join(gone)} carries traffic by the document, and may not by this file"
+    value = f"the document gives {', '.join(gone)} traffic, and this file does not allow it"
     return (Reason(Rule.CONFIGURATION, True, value),)
 
 

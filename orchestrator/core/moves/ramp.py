@@ -72,6 +72,6 @@ def _roll_back(case: Case, ramp: Ramp, why: str) -> Proposal:
         return Proposal(case.state, waiting=frozen)
     ceilings = _others(case.state.ceilings, ramp.region)
     state = replace(case.state, ramp=None, ceilings=ceilings, given_up_at=case.now)
-    value = f"ended by {why}: {ramp.region} gives its traffic back again"
+    value = f"{why} ends the ramp: {ramp.region} loses its traffic again"
     reason = Reason(Rule.RAMP, False, value, cause=Cause.ENDED)
     return step(case, state, stay, DecisionOutcome.ABANDONED, (reason,))

@@ -7,14 +7,14 @@ load balancer that follows a move carries the mark and nothing else. Three thing
 
 - *A region without capacity becomes the primary: nobody serves.* So a target must be `attached`:
   seen to have capacity on a load balancer that carried the document's own epoch, which no epoch has
-  taken from it since. Whoever still carries out an older epoch is fenced out by then, and no newer
-  one takes it away; so no write under way can either. Attaching is an epoch before the move's.
+  taken from it since. An instance that still carries out an older epoch is fenced out by then, and
+  no newer epoch takes it away, so no write under way can. Attaching is an epoch before the move's.
 - *The old primary is drained before the new one serves: nobody serves.* So draining is an epoch of
-  its own, after the new primary was heard to say 200 by this epoch's document or a later one; and
-  where the old one lives and may still have the users, `max_staleness` later at that.
-- *Two regions serve, for one goes by an old document.* So the primary that failed is drained, and
-  so is whoever goes on saying 200 by an older document. A region is attached again only when it is
-  well and was heard to say, by this epoch's document or a later one, that it stands by.
+  its own, after the new primary has said 200 by this epoch's document or a later one. Where the
+  old one lives and may still have the users, it comes `max_staleness` later.
+- *Two regions serve, because one uses an old document.* So the primary that failed is drained, and
+  so is each region that still says 200 by an older document. A region is attached again only when
+  it is well and has said, by this epoch's document or a later one, that it stands by.
 
 A standby that fails is left as it is: its health check keeps it out, and it costs no epoch. The old
 primary of a graceful switch, which lives and says so itself, stays attached too: it is the next
@@ -92,7 +92,7 @@ def _first_gates(case: Case, to: str, command: Command) -> tuple[Reason, ...]:
     joins = overridden(joins, command) if case.has_backend(to) else joins
     if not case.state.regions[to].attach:
         return (*joins, _carried_out(case))
-    value = "it is being attached; give the command again when it is"
+    value = "it is being attached. Give the command again after that"
     return (*joins, _carried_out(case), Reason(Rule.ATTACHED, False, value, "attached", to))
 
 
@@ -106,7 +106,7 @@ def evacuated(case: Case, name: str) -> Proposal:
         done = _said(name, f"{name} is drained already")
         return Proposal(state, outcome=DecisionOutcome.OBEYED, reasons=(done,))
     if not all_pass(gates):
-        later = _said(name, f"{name} is drained when that can be done")
+        later = _said(name, f"{name} is drained as soon as that is safe")
         return Proposal(state, outcome=DecisionOutcome.OBEYED, reasons=(later,), waiting=gates)
     state = _with(state, name, attach=False, attached=False)
     reasons = (*gates, _said(name, f"{name} is drained: evacuated"))
@@ -125,7 +125,7 @@ def _said(region: str, value: str) -> Reason:
 
 
 def _is_due(case: Case) -> bool:
-    """Whether standbys may be arranged now: by ticks, and by whatever finds the primary down.
+    """Whether standbys may be arranged now: by ticks, and by any signal if the primary is down.
 
     The load balancer must carry the document's epoch, and at epoch 0 it is left as it was deployed.
     """
@@ -141,9 +141,8 @@ def _carried_out(case: Case) -> Reason:
     """The load balancer can be read, and carries the epoch of a document whose primary is known."""
     state, limit = case.state, f"epoch {case.state.epoch}"
     if state.primary not in case.service.names:
-        return Reason(
-            Rule.ATTACHED, False, f"{state.primary} is configured no more", "a new primary"
-        )
+        value = f"{state.primary} is no longer in the configuration"
+        return Reason(Rule.ATTACHED, False, value, "a new primary")
     if case.routing is None:
         return Reason(Rule.ATTACHED, False, "the load balancer cannot be read", limit)
     seen = mark_of(case.routing, case.service)
@@ -153,7 +152,10 @@ def _carried_out(case: Case) -> Reason:
 
 
 def _is_away(case: Case, name: str) -> bool:
-    """Whether the region has no capacity, and no human took it; as a last resort, whoever did."""
+    """Whether the region has no capacity, and no human took it.
+
+    As a last resort also where a human took it.
+    """
     entry = case.state.regions[name]
     if entry.attach or entry.attached or name in case.state.routing:
         return False
@@ -206,7 +208,7 @@ def _why_drained(case: Case, name: str) -> str:
     if entry.leave is not None and not _is_forgiven(case, name):
         return f"{entry.leave}, and {case.state.primary} has taken over"
     if role.part is Part.LEADS and role.epoch < case.state.epoch:
-        return f"it still leads by the document of epoch {role.epoch}"
+        return f"it still says that it is the primary, by the document of epoch {role.epoch}"
     return ""
 
 
@@ -225,7 +227,7 @@ def _settled(case: Case) -> Reason:
     """Every application should know of this epoch by now, and the load balancer have heard it."""
     shift, patience = case.state.shift, case.service.policy.graceful.max_staleness
     if shift is None or shift.at is None:
-        return Reason(Rule.STANDBYS, True, "this epoch is an old one")
+        return Reason(Rule.STANDBYS, True, "this epoch is old")
     age, limit = case.now - shift.at, f"more than {rules.duration(patience)}"
     whole = timedelta(seconds=round(age.total_seconds()))
     value = f"this epoch was decided {rules.duration(whole)} ago"

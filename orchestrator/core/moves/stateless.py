@@ -55,17 +55,17 @@ def _refusal(
     probes: Mapping[str, Probe],
     now: datetime,
 ) -> str:
-    """Why nothing may be moved, by what can be seen; empty where nothing speaks against it."""
+    """Why nothing may be moved, by what can be seen. Empty if it may."""
     mark = mark_of(routing, service)
     if mark.rev == 0:
-        return f"{routing.name} carries no document's mark (epoch {mark.epoch} rev 0)"
+        return f"{routing.name} has no mark of a document (epoch {mark.epoch} rev 0)"
     frozen = read_frozen(routing.description, service.name)
     if now.timestamp() < frozen:
         return f"frozen until {datetime.fromtimestamp(frozen, UTC):%Y-%m-%d %H:%M:%S} UTC"
     if signal.region not in carrying(routing, service):
         return f"{signal.region} carries no traffic"
     if now - signal.started_at > service.policy.max_event_age:
-        return "the incident began too long ago"
+        return "the incident is too old"
     if is_blind(probes) or not _says(probes, signal.region, Verdict.FAILING):
         return f"our own probe does not see {signal.region} fail"
     return ""

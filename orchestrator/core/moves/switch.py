@@ -1,8 +1,8 @@
 """The graceful switch: fencing -> (draining ->) the traffic moves, in one epoch.
 
-The old primary takes no writes until `fenced_until`; one `max_staleness` and the longest request
-pass; the replica catches up; then the traffic moves. Past the deadline nothing has moved, and the
-old primary takes writes again. Each step is one decision; the next signal takes the next.
+The old primary takes no writes until `fenced_until`. One `max_staleness` and the longest request
+pass, and the replica catches up. Then the traffic moves. Past the deadline nothing has moved, and
+the old primary takes writes again. Each step is one decision. The next signal takes the next step.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def begin(  # a switch's two ends, whose wish it is, and why
 
 
 def promise(switch: Switch, graceful: Graceful) -> str:
-    """What a switch comes to and when, for people."""
+    """What a switch does and when, for people."""
     return (
-        f"{switch.left} takes no writes; the traffic goes to {switch.to} soon after"
-        f" {due(switch, graceful):%H:%M:%S} UTC, or all is given up at"
-        f" {switch.until - MARGIN:%H:%M:%S} UTC"
+        f"{switch.left} takes no writes. The traffic moves to {switch.to} soon after"
+        f" {due(switch, graceful):%H:%M:%S} UTC. If it cannot move before"
+        f" {switch.until - MARGIN:%H:%M:%S} UTC, {switch.left} takes writes again"
     )
 
 
@@ -79,8 +79,9 @@ def ended(before: State | None, after: State, signal: Signal, told: Iterable[Rea
 
 
 def end(switch: Switch) -> Reason:
-    """That this decision ends the switch. Whoever waits for it looks for its `command`."""
-    value = f"the switch to {switch.to}, {_asked(switch)}, is ended by this decision"
+    """That this decision ends the switch. A command line that waits for it looks for its
+    `command`."""
+    value = f"this decision ends the switch to {switch.to}, {_asked(switch)}"
     return Reason(Rule.SWITCH, False, value, "", switch.to, Cause.ENDED, switch.command)
 
 
@@ -98,7 +99,7 @@ def advance(case: Case, switch: Switch) -> Proposal:
     begins = due(switch, case.service.policy.graceful)
     if case.now < begins:
         seconds = round((begins - case.now).total_seconds())
-        value = f"{switch.left} is fenced; {seconds} s until every client knows"
+        value = f"{switch.left} takes no writes. Every client knows that in {seconds} s"
         return Proposal(case.state, waiting=(Reason(Rule.SWITCH, False, value),))
     lag = (*case.lag(switch.to, (switch.left,)), *case.knows(switch.to))
     if not all_pass(lag):
@@ -122,7 +123,7 @@ def _stopped(case: Case, switch: Switch) -> tuple[Reason, ...]:
 def _move(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
     """The traffic moves: the fence has closed, and the replica has everything."""
     waited = round((case.now - switch.since).total_seconds())
-    value = f"{switch.left} was fenced for {waited} s; {_asked(switch)}"
+    value = f"{switch.left} took no writes for {waited} s. The switch was {_asked(switch)}"
     done = Reason(Rule.SWITCH, True, value, command=switch.command)
     state = undisturbed(case.state)
     if switch.command:
@@ -135,10 +136,10 @@ def _move(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
 
 def _give_up(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
     late = is_late(switch, case.now)
-    why = "its deadline has come" if late else "it cannot be finished as things stand"
+    why = "its deadline has passed" if late else "it cannot be finished now"
     value = (
-        f"the switch to {switch.to}, {_asked(switch)}, is given up: {why}; {switch.left} takes"
-        " writes again"
+        f"the switch to {switch.to}, {_asked(switch)}, is given up, because {why}. {switch.left}"
+        " takes writes again"
     )
     limit = f"{switch.until - MARGIN:%H:%M:%S} UTC"
     ends = Reason(Rule.SWITCH, False, value, limit, switch.to, Cause.ENDED, switch.command)
@@ -147,5 +148,5 @@ def _give_up(case: Case, switch: Switch, gates: tuple[Reason, ...]) -> Proposal:
 
 
 def is_late(switch: Switch, now: datetime) -> bool:
-    """Whether no commit of this switch may be sent any more."""
+    """Whether it is too late to send a commit of this switch."""
     return now > switch.until - MARGIN

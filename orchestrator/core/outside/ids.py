@@ -25,8 +25,8 @@ def is_object_name(name: str) -> bool:
 def plain_id(given: str) -> str:
     """The id itself if it has at most 64 characters of `[A-Za-z0-9._:-]`, else its hash.
 
-    The hash is made from the form given, and from nothing else. So whoever has the form given finds
-    the record, by `forms`.
+    The hash is made from the form given, and from nothing else. So anybody who has the form given
+    finds the record, by `forms`.
     """
     if _PLAIN.fullmatch(given):
         return given

@@ -66,7 +66,7 @@ ID = 64
 
 
 PROBLEMS = 100
-"""Problems of one configuration file that are told at once."""
+"""Problems of one configuration file that are reported at once."""
 
 
 def is_ahead(revision: int, *times: float) -> bool:

@@ -101,7 +101,7 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def member(value: object, kind: type[E]) -> E:
-    """The value as a member of this enumeration. Raises UnknownWord for a text that is none."""
+    """The value as a member of this enumeration. Raises UnknownWord for any other text."""
     given = text(value)
     try:
         return kind(given)

@@ -66,7 +66,7 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
         parts = urlsplit(url)
         _ = parts.port  # raises where it is no number of a port
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError:  # it would be told with this one, and repeats a part of the URL
+    except ValueError:  # it would be shown with this one, and repeats a part of the URL
         raise ValueError(_FORM) from None
     return parts, dict(pairs)
 

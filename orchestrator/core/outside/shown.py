@@ -1,9 +1,9 @@
 """Text from outside, made visible: nothing in it moves a cursor, turns a line round or hides.
 
-A reason, an id or an error's text may come from whoever can publish a message or write an object. A
-terminal obeys some characters (`ESC ] 0 ;` sets its title, `ESC [ 2 J` clears what stood there), a
-log viewer breaks lines at others, and bidirectional controls show a text in another order than it
-has. So such text is cleaned where it comes in, and once more where it is shown. Each hidden
+A reason, an id or an error's text may come from anybody who can publish a message or write an
+object. A terminal obeys some characters (`ESC ] 0 ;` sets its title, `ESC [ 2 J` clears what stood
+there), a log viewer breaks lines at others, and bidirectional controls show a text in another order
+than it has. So such text is cleaned where it comes in, and once more where it is shown. Each hidden
 character becomes its escape, as in `\\x1b` and `\\u202e`. A text that is clean is left as it is, so
 cleaning twice is cleaning once. PURE.
 """
@@ -70,7 +70,7 @@ def visible(value: object) -> object:
     """A value of any depth whose texts are shown, as JSON can carry it everywhere.
 
     A number that JSON does not know, or whose digits cannot be written, becomes a text. Whatever
-    JSON has no type for is told by its own text.
+    JSON has no type for is shown by its own text.
     """
     match value:
         case str():

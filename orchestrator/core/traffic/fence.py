@@ -20,9 +20,9 @@ costs nothing: what was asked for is read again and compared, and a repeat carri
 One case is left. The mark may be wiped (an infrastructure tool resets the description), and then a
 stale A that reads afterwards sees no mark. So a resource without a mark is written only after the
 state was read once more, *later* than that resource, and is still at the commit that the handler
-carries out. If it is, nobody had decided anything newer by then; whoever does so later changes F
-with their own write or meets ours and overwrites it. The extra read is spared where our own commit
-came after the read of the resource, for that commit is itself such a proof.
+carries out. If it is, nobody had decided anything newer by then. A later decision changes
+F with its own write, or meets ours and overwrites it. The extra read is spared where our own
+commit came after the read of the resource, for that commit is itself such a proof.
 
 Some controllers (GKE among them) keep a JSON object in the description, and write it back when they
 cannot parse it. Two writers would then undo each other for ever. So in a description that is a JSON
@@ -94,9 +94,9 @@ def next_epoch(*epochs: int) -> int:
     if epoch >= EPOCHS:
         raise UnsafePlan(
             Rule.EPOCH,
-            f"no epoch is left above {max(epochs)}, which no decision has made: nothing is decided"
-            " and nothing is sent. Remove the mark from the load balancer's description if it"
-            " carries that epoch, and restore a version of the document from before it",
+            f"no epoch is left above {max(epochs)}, and no decision has made that epoch. Nothing is"
+            " decided and nothing is sent. Remove the mark from the load balancer's description if"
+            " it has that epoch, and restore a version of the document from before it",
         )
     return epoch
 
@@ -177,7 +177,7 @@ def _fitted(mark: str, text: str) -> str:
         raise UnsafePlan(
             Rule.MARKS,
             f"the description has no room for the marks of all services ({len(marks)} characters of"
-            f" {MAX_DESCRIPTION}): nothing is sent. Give each service a backend service of its own",
+            f" {MAX_DESCRIPTION}). Nothing is sent. Give each service a backend service of its own",
         )
     room = MAX_DESCRIPTION - len(marks) - len(gap)
     return f"{marks}{gap}{_cut(text, room)}".strip()

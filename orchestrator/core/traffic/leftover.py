@@ -1,8 +1,8 @@
 """Backends that no region claims: which are known, and which a move left with traffic.
 
 They are left as they are, because nobody has said whose they are. The document remembers them, so
-that a new one is told once, and that one which kept its traffic when the regions' was moved pages
-for as long as it does: its users are where a human, or a rule, wanted nobody to be.
+that a new one is reported once, and that one which kept its traffic when the regions' was moved
+pages for as long as it does: its users are where a human, or a rule, wanted nobody to be.
 """
 
 from __future__ import annotations

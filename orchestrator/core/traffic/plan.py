@@ -39,7 +39,7 @@ LEAST_SCALER = 0.1
 """The lowest capacityScaler above 0 that the API takes (reference of backendServices)."""
 
 RETIRED = "(retired)"
-"""The region of groups whose own is configured no more."""
+"""The region of groups whose own is no longer configured."""
 
 
 class Verb(StrEnum):
@@ -52,7 +52,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One backend's change. `backend` is as it shall be; for a detach, as it was."""
+    """One backend's change. `backend` is as it must be. For a detach, as it was."""
 
     verb: Verb
     region: str
@@ -226,7 +226,7 @@ def _scales(
 
 
 def _given_scaler(state: State, backend: Backend, region: str) -> float:
-    """What a carrying region's backend shall have: what it has, or was, or its ramp's share.
+    """What a carrying region's backend must have: what it has, or was, or its ramp's share.
 
     A region that is not on a ramp keeps what a human has set above 0.
     """
@@ -251,7 +251,7 @@ def _memberships(
 def _membership(
     state: State, service: Service, backend: Backend, given: Collection[str]
 ) -> Iterable[Change]:
-    """What becomes of an attached backend: nothing where no region claims it."""
+    """The change of an attached backend: none where no region claims it."""
     region = _region(state, service, backend.group)
     if region is not None and region not in given:
         yield Change(Verb.DETACH, region, backend)
@@ -306,15 +306,15 @@ def _refuse_ambiguous(routing: Routing, service: Service, lever: Lever) -> None:
             how = claimed if len(owners) > 1 else "attached twice"
             raise UnsafePlan(
                 Rule.BACKEND,
-                f"{routing.name}: {group} is {how}, so it"
-                f" is not known whose traffic it takes; nothing is sent for {service.name}. Correct"
+                f"{routing.name}: {group} is {how}, so it is unknown which region's"
+                f" traffic it takes. Nothing is sent for {service.name}. Correct"
                 " `backend` in the file, or the backend service",
             )
     if lever is Lever.MEMBERSHIP and service.patterns:
         raise UnsafePlan(
             Rule.BACKEND,
             f"{routing.name}: {service.patterns[0]} cannot be attached, because it does not name"
-            f" one group; nothing is sent for {service.name}. Write `lever: capacity`, or name the"
+            f" one group. Nothing is sent for {service.name}. Write `lever: capacity`, or name the"
             " group without `*`",
         )
 
@@ -328,7 +328,7 @@ def refuse_unsafe(plan: Plan, routing: Routing, service: Service) -> None:
         return
     raise UnsafePlan(
         Rule.LAST_REGION,
-        f"{routing.name}: after this change no region of {service.name} would get traffic; nothing"
+        f"{routing.name}: after this change no region of {service.name} would get traffic. Nothing"
         " is sent. Attach a backend of the primary region again, or choose another primary",
     )
 
@@ -342,9 +342,9 @@ def _refuse_foreign(change: Change, plan: Plan, service: Service) -> None:
         return
     raise UnsafePlan(
         Rule.BACKEND,
-        f"{plan.resource}: {sent} is not a group that {change.region} of {service.name} claims;"
-        " nothing is sent. Look at `restore` in the document, and restore a version without it:"
-        f" failoverctl state restore {service.name}",
+        f"{plan.resource}: {sent} is not a group that {change.region} of {service.name} claims."
+        " Nothing is sent. Look at `restore` in the document, and restore a version without it:"
+        f" `failoverctl state restore {service.name} --apply`",
     )
 
 
@@ -418,7 +418,7 @@ def remember(
 
 
 def _is_own(before: State, service: Service, region: str, *, drained: bool) -> bool:
-    """Whether a backend's settings are its own, not a ramp's step or another hand's.
+    """Whether a backend's settings are its own, not a ramp's step or a foreign change.
 
     drained: it was drained before, so what it was is kept already.
     """

@@ -78,7 +78,7 @@ def _condition(
 def _entry(
     service: Service, signal: Signal, error: FailoverError, data: bytes, now: datetime
 ) -> Json:
-    """The entry but for its id and place. data: the document, readable or not."""
+    """The entry without its id and place. data: the document, readable or not."""
     state, epoch = _state(service, data), highest_epoch(data)
     command = signal if isinstance(signal, Command) else None
     until = _until(command, service) if command else None

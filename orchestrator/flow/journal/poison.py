@@ -1,9 +1,9 @@
 """Poison: messages that nobody can read, kept once by their content, so many a day.
 
-Whoever may publish chooses how many there are, and each would be an object for years. So one small
-object beside the documents, `_poison.json`, lists what was kept on the last days; it is replaced by
-compare-and-set, so that the bound holds for all instances together. Beyond it a message is still
-acknowledged and told in the log.
+Anybody who may publish chooses how many there are, and each would be an object for years. So one
+small object beside the documents, `_poison.json`, lists what was kept on the last days; it is
+replaced by compare-and-set, so that the bound holds for all instances together. Beyond it a message
+is still acknowledged and told in the log.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Index = Mapping[str, tuple[str, ...]]
 
 
 class PoisonKept(StrEnum):
-    """What became of a message. LEFT_OUT: the day's room is used up. UNKNOWN: the list of what is
+    """Whether a message was kept. LEFT_OUT: the day's room is used up. UNKNOWN: the list of what is
     kept could not be written, or others were faster each time."""
 
     KEPT = "kept in the journal"
@@ -139,8 +139,8 @@ def _digests(names: object) -> tuple[str, ...]:
 def _page(today: str, context: Context) -> None:
     text = (
         f"poison: {DAILY} messages of {today} could not be read. Each was acknowledged and changed"
-        " nothing. No more are kept today; the log has the reason of each. Alerts that are read are"
-        " not affected. Find who publishes them, and who may"
+        " nothing. The rest of today's are not kept, but the log has the reason of each. Readable"
+        " alerts are not affected. Find out who publishes them"
     )
     condition = Page(Rule.POISON, text, command="failoverctl check", once=True)
     page.alarm(condition, context.memory, context.log, context.now())

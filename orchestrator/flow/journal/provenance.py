@@ -2,9 +2,9 @@
 
 Every epoch is made by a decision, and that decision stands in the history (it was committed with
 the epoch) and in the journal. An epoch that neither of them knows was written by something else: a
-hand in the bucket, or a mark on the load balancer that no decision wrote. So was a mark of an epoch
-that is known with a revision above its decision's, unless an older document was put back. Nothing
-is undone because of it; a human is told once.
+person in the bucket, or a mark on the load balancer that no decision wrote. So was a mark of an
+epoch that is known with a revision above its decision's, unless an older document was put back.
+Nothing is undone because of it; a human is paged once.
 
 What cannot be read is unknown, and so is what the journal no longer reaches back to: it pages for
 neither.
@@ -49,7 +49,7 @@ def pages(service: Service, stored: Stored, context: Context) -> tuple[Page, ...
 
 
 def _suspects(state: State, service: Service) -> tuple[int, ...]:
-    """The epochs that the document speaks of and whose making its history does not have."""
+    """The epochs that the document names and whose making its history does not have."""
     makers = [entry for entry in state.history if entry.get("epoch") != entry.get("epoch_before")]
     before = _epochs(makers, "epoch_before")
     adopted = {mark.epoch for entry in makers if (mark := _adopted(entry, service))}
@@ -78,7 +78,7 @@ def _rivals(state: State) -> tuple[Mark, ...]:
     """Marks of the load balancer that were adopted beside the document's own decision of the epoch.
 
     The document had that epoch by a decision of another revision. Its maker stands in history or
-    journal, and says nothing of this mark.
+    journal, and says nothing about this mark.
     """
     marks = (_mark(entry) for entry in state.history if _is_rival(entry))
     return tuple(dict.fromkeys(mark for mark in marks if mark is not None))
@@ -132,15 +132,15 @@ def _reaches_below(service: str, epoch: int, context: Context) -> bool:
 
 def _page(service: Service, state: State, epoch: int) -> Page:
     where = (
-        "the document carries it"
+        "it is the document's epoch"
         if epoch == state.epoch
-        else f"epoch {state.epoch} was taken above it"
+        else f"epoch {state.epoch} was decided after it"
     )
     text = (
         f"epoch: no entry of history or journal made epoch {epoch} of {service.name}, and {where}."
         " Something other than the orchestrator wrote it, unless the journal could not be written"
         " at that time (its errors say so). The traffic is as the document says"
-        f" ({', '.join(state.routing)}). Find who writes to the state bucket and to"
+        f" ({', '.join(state.routing)}). Find out who writes to the state bucket and to"
         f" {service.backend_service}, and whether this traffic is wanted"
     )
     command = f"failoverctl state show {service.name} --versions"
@@ -153,8 +153,8 @@ def _rival_page(service: Service, state: State, rival: Mark) -> Page:
         " that is newer than the document's own decision of that epoch. Its traffic was adopted."
         " Either somebody put an older document back by hand, or something other than the"
         f" orchestrator wrote the mark. The traffic is as the document says"
-        f" ({', '.join(state.routing)}). Find who writes to {service.backend_service} and to the"
-        " state bucket, and whether this traffic is wanted"
+        f" ({', '.join(state.routing)}). Find out who writes to {service.backend_service} and to"
+        " the state bucket, and whether this traffic is wanted"
     )
     return Page(
         Rule.EPOCH,

@@ -42,7 +42,7 @@ from orchestrator.flow.outgoing import announce
 from orchestrator.flow.outgoing.spared import spared
 
 LATE = timedelta(hours=1)
-"""Decisions that are older are recorded late no more: whoever listened has given up."""
+"""Decisions that are older are no longer recorded late: nobody waits for them."""
 
 
 def given(signal: Signal) -> Json:
@@ -134,7 +134,7 @@ def _mark(mark: Mark | None) -> Json | None:
 def publish(service: Service, made: Json, context: Context, became: Json = NOTHING) -> bool:
     """Announce one decision and keep it for good in the journal.
 
-    became: what became of its epoch and how the traffic was read last, when the caller knows. A
+    became: the result of its epoch and how the traffic was read last, when the caller knows. A
     decision counts as recorded when both are certain, or the journal had it before. Gives False in
     that last case: then the journal does not have what the caller knows.
     """
@@ -200,7 +200,7 @@ def catch_up(
     """Record what the history has and the journal has not: what an instance died before doing.
 
     The history is the last hour's; what this process knows to be recorded is not asked for again.
-    An entry that is none (it has no id, or a field of another type) is left out.
+    An invalid entry (it has no id, or a field of another type) is left out.
 
     verified: who gets traffic, where the routing was read and is as the document's epoch desires.
     """
@@ -274,7 +274,9 @@ def balancer_view(service: Service, made: Plan, context: Context) -> None:
     try:
         seen = context.traffic.healthy(made.resource, [change.backend.group for change in given])
     except Unavailable as error:
-        context.log("INFO", f"the load balancer's own view of health cannot be read: {error}")
+        context.log(
+            "INFO", f"the health that the load balancer itself sees cannot be read: {error}"
+        )
         return
     for change in given:
         if seen.get(change.backend.group) == 0:
@@ -282,7 +284,7 @@ def balancer_view(service: Service, made: Plan, context: Context) -> None:
                 "ERROR",
                 f"{made.resource}: traffic was given to {change.region}, and the load balancer's"
                 f" own health check finds nothing healthy in {change.backend.group}: its users get"
-                " errors. Look at that health check and its firewall rule",
+                " errors. Check that health check and its firewall rule",
                 service=service.name,
             )
 

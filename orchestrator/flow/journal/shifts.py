@@ -1,7 +1,7 @@
-"""What became of each epoch: the patches that were made for it, as the journal keeps them.
+"""The result of each epoch: the patches that were made for it, as the journal keeps them.
 
 An invocation that commits one epoch may carry out another: a newer one that was committed meanwhile
-or an older one that a crash left. What is told of a decision is what became of its own epoch, and a
+or an older one that a crash left. What a decision shows is the result of its own epoch, and a
 patch for any other is an entry of its own, with the outcome `shifted`.
 """
 
@@ -24,7 +24,7 @@ SHIFTED = "shifted"
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """What became of one epoch, as far as one invocation saw.
+    """The result of one epoch, as far as one invocation saw.
 
     phase: None where there was nothing to carry out. superseded_by: the newer epoch that was found
     in its place, 0 for none.
@@ -44,7 +44,7 @@ class Aftermath:
 def parted(
     decision: Decision, done: Converged, *, fresh: bool
 ) -> tuple[Aftermath, tuple[Aftermath, ...]]:
-    """What became of the decision's own epoch, and of each other one that was carried out.
+    """The result of the decision's own epoch, and of each other one that was carried out.
 
     fresh: the decision made its epoch. One that is not recorded has no place for patches: they are
     among the others.
@@ -60,7 +60,7 @@ def parted(
 
 
 def all_of(done: Converged) -> tuple[Aftermath, ...]:
-    """What became of every epoch that was carried out, where none was decided."""
+    """The result of every epoch that was carried out, where none was decided."""
     return tuple(_aftermath(mark, done) for mark in dict.fromkeys(p.mark for p in done.plans))
 
 

@@ -1,4 +1,4 @@
-"""Announce: decisions and pages as CloudEvents on the events topic, for whoever listens.
+"""Announce: decisions and pages as CloudEvents on the events topic, for anybody who listens.
 
 The id of a decision's event is the id of its history entry, so a copy is known as one. Nothing here
 can fail or delay a failover: what could not be published is named in a log line.
@@ -24,7 +24,7 @@ DECISION = "failover.decision"
 """Type of the event of a decision; its outcome follows, as in `failover.decision.moved`."""
 
 DRIFT = "failover.drift"
-"""Type of the event that another hand's change was mended."""
+"""Type of the event that a change by something else was repaired."""
 
 PAGE = "failover.page"
 """Type of the event that a human is needed."""

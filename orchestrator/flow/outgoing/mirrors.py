@@ -91,7 +91,7 @@ def _committed(service: str, stored: Stored | None, context: Context) -> State |
         return read_state(service, context).state
     except FailoverError as error:
         if stored is None or stored.state is None:
-            context.log("INFO", f"mirrors left as they are: {error}", service=service)
+            context.log("INFO", f"mirrors were not changed: {error}", service=service)
             return None
         return stored.state
 
@@ -113,8 +113,8 @@ def _tell(
     context.log(
         "ERROR",
         f"mirror {mirror.name} not written: {short(said, TOLD)}. Applications that read the"
-        " document there go by an older one; the failover itself is not affected, and the next tick"
-        " tries again",
+        " document there use an older one. The failover itself is not affected. The next tick tries"
+        " again",
         service=service.name,
         mirror=mirror.name,
     )
@@ -123,12 +123,12 @@ def _tell(
 def _page(
     service: Service, mirror: Mirror, rival: Ahead, stored: Stored | None, context: Context
 ) -> None:
-    now = "the document is there again" if rival.replaced else "something else is there by now"
+    now = "the document is there again" if rival.replaced else "the mirror has changed again since"
     text = (
         f"mirror: {mirror.name} had revision {rival.there} of {service.name}, and the document has"
         f" {rival.ours}: something other than the orchestrator wrote it, and {now}. Applications"
-        " that could not read the document elsewhere went by it, and those that read nothing but"
-        " this mirror do so until they start again. Find who can write there"
+        " that could not read the document elsewhere used it, and those that read only this mirror"
+        " use it until they restart. Find out who can write there"
     )
     command = f"failoverctl check {service.name}"
     condition = Page(Rule.MIRROR, text, command=command, resource=mirror.name)

@@ -105,7 +105,7 @@ def _write(service: str, due: Due, log: Log) -> str:
     command = paging.command(service, condition, entry.decision)
     begun = f"{entry.since:%Y-%m-%d %H:%M} UTC"
     again = f" (reminder {entry.count - 1}, since {begun})" if entry.count > 1 else ""
-    shows = " (shows what it would do; add --apply)" if condition.shows else ""
+    shows = " (this only shows the change. Add --apply to make it)" if condition.shows else ""
     log(
         "CRITICAL",
         f"{f'{service}: ' if service else ''}a human is needed{again}:"

@@ -26,13 +26,13 @@ def spared(what: str, do: Callable[[], object], context: Context, service: str =
     try:
         do()
     except (FailoverError, Corrupt) as error:
-        _say(f"{what}; the failover itself is not affected: {error}", context, service)
+        _say(f"{what}. The failover itself is not affected. Cause: {error}", context, service)
         return False
     except Exception as error:  # noqa: BLE001  # nothing depends on this part, whatever ended it
         kind = type(error).__name__
         text = (
-            f"{what}, by a fault of the program ({kind}: {_words(error)}); the failover itself"
-            " is not affected. Please report it"
+            f"{what}, because of a bug in the orchestrator ({kind}: {_words(error)}). The failover"
+            " itself is not affected. Please report it"
         )
         _say(text, context, service, fault=kind)
         return False
@@ -44,7 +44,7 @@ def _words(error: Exception) -> str:
     try:
         return str(error)
     except Exception as another:  # noqa: BLE001  # as above
-        return f"its text cannot be had: {type(another).__name__}"
+        return f"its text is unavailable: {type(another).__name__}"
 
 
 def _say(text: str, context: Context, service: str, **fields: object) -> None:

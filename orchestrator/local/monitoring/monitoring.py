@@ -1,13 +1,13 @@
 """Detection as Cloud Monitoring does it: uptime checks, their alert policies, and notifications.
 
-Six vantage points ask every region's health URL once a period, evenly staggered. A policy per
+Six checker locations ask every region's health URL once a period, evenly staggered. A policy per
 region is evaluated every few seconds over what they found (`alert_policy` holds the rules), and
 what it tells is handed to `publish` as the JSON of a notification. All times are those of Cloud
 Monitoring in seconds, and `pace` of them pass in one second of the laptop; moments, in the record
 and in notifications, are those of the laptop's clock. The delays of ingestion and of the
 notification channel, minutes on Google Cloud, are not imitated: they only add to the time.
 
-It can go wrong as the real one does: a vantage point cut off from a region, telemetry lost,
+It can go wrong as the real one does: a checker location cut off from a region, telemetry lost,
 notifications lost, doubled or late. It must not know who reads a notification, look at the load
 balancer, or conclude anything that the policy does not.
 """
@@ -63,7 +63,7 @@ class Vantage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one vantage point found when it asked one region; `detail` is a status or an error."""
+    """What one checker location found at one region. `detail` is a status or an error."""
 
     at: datetime
     vantage: Vantage
@@ -99,8 +99,8 @@ class Monitoring:
 
     `regions` maps a region's name to its health URL. `publish` is called with one notification
     after the other, in a thread of its own, so that a slow one delays no check. Seconds of Cloud
-    Monitoring are: `period` (between two checks of a vantage point), `timeout` (of a check, at most
-    the period), `duration`, `alignment`, `auto_close` and `renotify` (None: never); see
+    Monitoring are: `period` (between two checks of a checker location), `timeout` (of a check, at
+    most the period), `duration`, `alignment`, `auto_close` and `renotify` (None: never); see
     `AlertPolicy` for these and for `threshold`. A check passes on a 2xx answer only. Raises
     ValueError for values that make no sense. Records can be read at any time, also afterwards.
     """
@@ -181,7 +181,7 @@ class Monitoring:
         return tuple(self._incidents.copy().values())
 
     def cut(self, vantage: Vantage, region: str) -> None:
-        """Let no check of this vantage point reach the region: they fail. Raises ValueError."""
+        """Let no check of this checker location reach the region: they fail. Raises ValueError."""
         self._cuts.add((vantage, self._known(region)))
 
     def mend(self, vantage: Vantage, region: str) -> None:
@@ -293,7 +293,7 @@ class Monitoring:
     async def _check(
         self, session: aiohttp.ClientSession, vantage: Vantage, region: str
     ) -> tuple[bool, str]:
-        """Whether the region answers this vantage point with a 2xx status, and what came."""
+        """Whether the region answers this checker location with a 2xx status, and what came."""
         if (vantage, region) in self._cuts:
             return False, "cut off"
         try:

@@ -30,7 +30,7 @@ class UptimeCheck:
 def opened(
     check: UptimeCheck, incident_id: str, started_at: datetime, failing: int = 3
 ) -> dict[str, object]:
-    """The notification that an incident began at `started_at`, with `failing` vantage points."""
+    """The notification that an incident began at `started_at`, with `failing` checker locations."""
     return _notification(check, incident_id, started_at, None, failing)
 
 

@@ -18,7 +18,7 @@ METRIC = "monitoring.googleapis.com/uptime_check/check_passed"
 
 
 def uptime_series(monitoring: Monitoring, start: datetime, end: datetime) -> tuple[Series, ...]:
-    """One series for each region and vantage point that has a result in the interval."""
+    """One series for each region and checker location that has a result in the interval."""
     after = end - (end - start) / monitoring.pace
     found: dict[Key, list[Point]] = defaultdict(list)
     for result in reversed(monitoring.results):

@@ -208,7 +208,8 @@ def test_the_preview_of_a_command_that_ends_a_switch_says_so(capsys: Told) -> No
     seat.lab.command("failover", WEST, id="c-running")
     assert seat.command("failover", SHOWN, region=EUROPE)
     told = capsys.readouterr().out
-    assert "ended switch [us-west-2]: the switch to us-west-2, asked for by command c-r" in told
+    ended = "this decision ends the switch to us-west-2, asked for by command c-r"
+    assert f"ended switch [us-west-2]: {ended}" in told
     assert seat.lab.state.switch is not None
 
 
@@ -219,10 +220,10 @@ def test_a_switch_is_shown_with_when_it_moves_and_when_it_is_given_up(capsys: To
     seat = Seat()
     assert seat.command("failover", SHOWN, region=WEST)
     told = capsys.readouterr().out
-    assert "soon after 05:00:45 UTC, or all is given up at 05:04:55 UTC" in told
+    assert "soon after 05:00:45 UTC. If it cannot move before 05:04:55 UTC" in told
     assert "Until the switch ends, us-east-1 carries traffic (epoch 0)" in told
     assert seat.command("failover", region=WEST)
-    assert "fencing: us-east-1 takes no writes; the traffic goes" in capsys.readouterr().err
+    assert "fencing: us-east-1 takes no writes. The traffic moves" in capsys.readouterr().err
 
 
 def test_a_load_balancer_that_cannot_be_read_is_shown_with_what_to_do(
@@ -273,7 +274,7 @@ def test_a_recovering_target_says_to_wait_for_its_probes_or_to_override(capsys: 
     seat.lab.handle(seat.lab.closed(EAST))
     assert not seat.command("failback", SHOWN)
     told = capsys.readouterr().out
-    assert "status recovering, probe: 200; 0 of 3 such probes counted" in told
+    assert "status recovering, probe: 200 (0 of 3 healthy probes counted)" in told
     assert "To do, target_healthy: us-east-1 answers well and has not proven healthy yet" in told
 
 

@@ -241,7 +241,7 @@ def test_when_all_regions_fail_the_error_says_what_each_said(passive: Lab) -> No
 
 def test_a_consistent_read_does_not_pretend(passive: Lab) -> None:
     passive[EAST].always = refused()
-    with pytest.raises(NoHealthyRegion, match="without ConsistentRead another region"):
+    with pytest.raises(NoHealthyRegion, match="Without ConsistentRead another region"):
         passive.table.get_item(**KEY, ConsistentRead=True)
     assert not passive[WEST].calls
 
@@ -485,7 +485,7 @@ def test_a_condition_that_fails_at_once_is_the_callers(passive: Lab) -> None:
 
 def test_a_write_that_nobody_took_says_not_sent(passive: Lab) -> None:
     passive[EAST].always = refused()
-    with pytest.raises(NoHealthyRegion, match="sending it again is safe") as caught:
+    with pytest.raises(NoHealthyRegion, match="You can safely repeat it") as caught:
         passive.table.put_item(Item={})
     assert caught.value.outcome is Outcome.NOT_SENT
     assert not passive[WEST].calls
@@ -808,7 +808,7 @@ def test_writes_that_are_refused_at_the_same_time_share_one_look() -> None:
 def test_a_stale_document_refuses_writes_where_it_is_asked_to() -> None:
     for one in lab(on_stale=OnStale.REFUSE_WRITES):
         _out_of_sight(one)
-        with pytest.raises(StaleDocument, match="who takes writes may have changed"):
+        with pytest.raises(StaleDocument, match="region that takes writes may have changed"):
             one.table.put_item(Item={})
         assert one.table.get_item(**KEY) == {"region": WEST}
         one.source.going_on.set()

@@ -105,7 +105,7 @@ def test_a_mirror_that_is_ahead_is_overruled_by_the_first_sources_steady_word(
     assert after(view, time, 2, 2) == 6
     assert not view.stale
     (said,) = [one.message for one in caplog.records if one.levelname == "ERROR"]
-    assert "has revision 6" in said
+    assert "has had revision 6" in said
     first.trouble = SourceUnavailable("gone")
     assert after(view, time, 2, 2) == 6
     mirror.body = document(6)

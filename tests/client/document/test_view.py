@@ -105,7 +105,7 @@ def test_a_failing_source_ends_nothing(
         source.trouble = None
         assert seen.refresh(5)
     said = [record.message for record in caplog.records if "held" in record.message]
-    assert sum("not to be had" in line for line in said) == 1
+    assert sum("unavailable from" in line for line in said) == 1
     assert sum("again" in line for line in said) == 1
 
 

@@ -67,16 +67,16 @@ def carrying(state: State) -> set[str]:
 def test_a_cooldown_that_began_ahead_of_now_tells_no_negative_age() -> None:
     move = Move(LATER, 1, (WEST,), (EAST,))
     reason = rules.cooldown(Policy(), WEST, [move], START)
-    assert (reason.passed, reason.value) == (False, "left 0s ago")
+    assert (reason.passed, reason.value) == (False, "automation moved away 0s ago")
     reason = rules.optional(Policy(), [move], None, START)
-    assert (reason.passed, reason.value) == (False, "automation moved 0s ago")
+    assert (reason.passed, reason.value) == (False, "the last automatic move was 0s ago")
 
 
 def test_an_incident_that_began_ahead_of_now_is_not_too_old() -> None:
     incident = Incident("i", EAST, IncidentState.OPEN, LATER)
     reason = rules.max_event_age(Policy(), Tick(), EAST, [incident], START, failing=False)
     assert reason.passed
-    assert reason.value == "incident began 24h ahead of our clock"
+    assert reason.value == "incident began 24h in the future by our clock"
 
 
 def test_a_region_that_is_up_since_tomorrow_has_not_been_up_for_long() -> None:
@@ -136,7 +136,10 @@ def test_a_freeze_that_began_ahead_of_now_is_ended_with_a_page() -> None:
     assert carrying(world.state) == {WEST}
     assert world.state.freeze is None
     assert [page.rule for page in report.decision.pages] == ["clock"]
-    assert "the freeze of alice (as claimed) began 24h ahead of our clock" in report.decision.page
+    assert (
+        "the freeze of alice (as claimed) began 24h in the future by our clock"
+        in report.decision.page
+    )
 
 
 def test_a_fence_that_no_switch_stands_behind_is_opened_with_a_page() -> None:

@@ -516,8 +516,8 @@ def test_one_answer_of_any_kind_shows_that_we_are_not_blind() -> None:
 
 
 def test_words_that_look_like_an_answer_are_none() -> None:
-    """`5 of 6 vantage points fail` begins with a digit, and is no HTTP status of ours."""
-    told = Probe(Verdict.SILENT, "5 of 6 vantage points: too few to tell")
+    """`5 of 6 checker locations fail` begins with a digit, and is no HTTP status of ours."""
+    told = Probe(Verdict.SILENT, "5 of 6 checker locations: too few to tell")
     assert is_blind(believable({EAST: TIMEOUT, "us-west-2": TIMEOUT, "eu-west-1": told}))
 
 
@@ -527,7 +527,7 @@ def test_words_that_look_like_an_answer_are_none() -> None:
         (Probe(Verdict.HEALTHY, 200), "200"),
         (Probe(Verdict.FAILING, 503), "503"),
         (Probe(Verdict.SILENT, 404), "404 says nothing about health"),
-        (Probe(Verdict.FAILING, NoAnswer.REFUSED), "refused"),
+        (Probe(Verdict.FAILING, NoAnswer.REFUSED), "connection refused"),
         (Probe(Verdict.SILENT, "no health_url"), "no health_url"),
     ],
 )

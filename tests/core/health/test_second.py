@@ -1,4 +1,4 @@
-"""The second signal by Monitoring: what its vantage points come to, and what follows from it."""
+"""The second signal by Monitoring: what its checker locations come to, and what follows from it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.support.loop import SILENT, Loop, loop, opened, reasons
 EAST, WEST, EU = REGIONS
 MINUTE = timedelta(minutes=1)
 BY_MONITORING = Policy(confirm=Confirm.MONITORING)
-SEEN_WELL = Probe(Verdict.HEALTHY, "6 of 6 vantage points pass")
-SEEN_ILL = Probe(Verdict.FAILING, "6 of 6 vantage points fail")
+SEEN_WELL = Probe(Verdict.HEALTHY, "6 of 6 checker locations pass")
+SEEN_ILL = Probe(Verdict.FAILING, "6 of 6 checker locations fail")
 
 
 def sights(passing: int, failing: int) -> list[Sight]:
-    """One result of each of so many vantage points."""
+    """One result of each of so many checker locations."""
     told = [True] * passing + [False] * failing
     return [Sight(str(number), START, passed) for number, passed in enumerate(told)]
 
@@ -43,7 +43,7 @@ def watched(**overrides: object) -> Loop:
     return world
 
 
-# --- what the vantage points come to -------------------------------------------------------------
+# --- what the checker locations come to ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_two_failing_vantage_points_decide_as_for_the_alert_else_two_that_pass(
 def test_only_the_newest_result_of_a_vantage_point_counts_in_whatever_order(
     told: list[Sight],
 ) -> None:
-    assert judge(told).detail == "3 of 6 vantage points fail"
+    assert judge(told).detail == "3 of 6 checker locations fail"
 
 
 def test_the_detail_names_both_numbers_or_that_there_is_nothing() -> None:
-    assert judge(sights(5, 1)).detail == "5 of 6 vantage points pass"
-    assert judge(sights(1, 0)).detail == "1 of 1 vantage points pass: too few to tell"
+    assert judge(sights(5, 1)).detail == "5 of 6 checker locations pass"
+    assert judge(sights(1, 0)).detail == "1 of 1 checker locations pass: too few to decide"
     assert judge([]).detail == "no data"
 
 
@@ -132,7 +132,7 @@ def test_the_rule_names_monitoring_and_what_it_saw(
     reason = rules.confirm(policy, EAST, told)
     assert reason.passed is passed
     assert told.detail in reason.value
-    assert reason.limit == f"monitoring, else {otherwise}"
+    assert reason.limit == f"monitoring, if silent: {otherwise}"
     assert needs_human(reason) is (told is SILENT and otherwise == "hold")
 
 

@@ -167,7 +167,7 @@ def test_a_mark_that_nobody_wrote_is_adopted_and_pages() -> None:
     world.tick(times=2)
     (said,) = paged(world)
     assert "made epoch 40 of checkout" in said
-    assert "epoch 41 was taken above it" in said
+    assert "epoch 41 was decided after it" in said
 
 
 def test_a_document_of_the_past_is_adopted_and_nobody_is_paged() -> None:
@@ -255,4 +255,4 @@ def test_an_epoch_that_was_left_again_before_the_tick_pages_too() -> None:
     assert world.state.epoch == 3
     (said,) = paged(world)
     assert "made epoch 2 of checkout" in said
-    assert "epoch 3 was taken above it" in said
+    assert "epoch 3 was decided after it" in said

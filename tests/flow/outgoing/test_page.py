@@ -211,7 +211,9 @@ def test_a_lasting_fault_pages_once_and_not_with_every_delivery() -> None:
         pause(world)
     (line,) = pages(world)
     assert (line["rule"], line["command"]) == ("corrupt", "failoverctl state restore checkout")
-    shows = "`failoverctl state restore checkout` (shows what it would do; add --apply)"
+    shows = (
+        "`failoverctl state restore checkout` (this only shows the change. Add --apply to make it)"
+    )
     assert line["message"].endswith(f"To do: {shows}")
     pause(world, 2)
     with pytest.raises(Unavailable):

@@ -19,11 +19,11 @@ class Mute(Exception):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Mute(), "Mute: its text cannot be had: UnicodeError"),
+        (Mute(), "Mute: its text is unavailable: UnicodeError"),
         (ValueError("\x1b[2J\u202e" * 1000), "ValueError: \\x1b[2J\\u202e"),
         (RecursionError("deep"), "RecursionError: deep"),
         (KeyError("id"), "KeyError: 'id'"),
-        (Unavailable("refused"), "not affected: refused"),
+        (Unavailable("refused"), "not affected. Cause: refused"),
     ],
 )
 def test_whatever_a_part_raises_is_one_short_line(error: Exception, said: str) -> None:

@@ -90,7 +90,7 @@ def watch(regions: dict[str, LocalRegion], inbox: Inbox, **knobs: Unpack[Knobs])
 
 
 def wait_a_period(monitoring: Monitoring, times: int = 1) -> None:
-    """Wait until every vantage point has asked every region (that is heard of) once more."""
+    """Wait until every checker location has asked every region (that is heard of) once more."""
     seen = len(monitoring.results)
     monitoring.wait_for_results(lambda r: len(r) >= seen + 12 * times, 8, "a round of checks")
 
