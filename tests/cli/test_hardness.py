@@ -217,6 +217,35 @@ def test_one_spoilt_journal_entry_hides_no_other(desk: Desk) -> None:
     assert "left out" in found.stderr
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["journal", "no journal"])
+@pytest.mark.parametrize(
+    ("field", "odd"),
+    [
+        ("id", []),
+        ("id", {}),
+        ("epoch", None),
+        ("epoch", ["1"]),
+        ("outcome", {}),
+        ("reasons", [{"rule": ["x"], "passed": False, "region": "us-east-1"}]),
+        ("reasons", [{"rule": "switch", "passed": False, "command": ["c"]}]),
+        ("signal", {"kind": ["alert"], "incident": 7}),
+        ("signal", {"kind": "of a newer version", "more": {}}),
+    ],
+)
+def test_an_odd_entry_of_the_history_is_told_as_it_stands(
+    desk: Desk, field: str, odd: object, kept: bool
+) -> None:
+    desk.alert("primary-down.json")
+    document = desk.document
+    entry = {**document["history"][0], "outcome": "held", field: odd}
+    (desk.state / "checkout.json").write_text(json.dumps({**document, "history": [entry]}))
+    for file in journal_of(desk):
+        file.write_text(json.dumps(entry)) if kept else file.unlink()
+    asked = (("explain",), ("explain", "0.nwg9th6llz4w"), ("history",), ("history", "--journal"))
+    for command in asked:
+        assert "fault of failoverctl" not in desk.run(*command).output
+
+
 def test_replay_says_nothing_of_having_shifted_anything(desk: Desk) -> None:
     assert not desk.run("replay", str(ALERTS / "primary-down.json")).stderr
 

@@ -15,6 +15,7 @@ from orchestrator.core.outside.limits import READ
 from orchestrator.core.outside.reading import read_json
 from orchestrator.core.policy import Service
 from orchestrator.flow.journal.failed import PREFIX
+from orchestrator.flow.journal.record import epoch_prefix, journal_folder
 from orchestrator.wiring import Deployment
 
 JOURNAL = 200
@@ -51,9 +52,13 @@ def failures(
 def carried_out(session: Session, service: str, world: Deployment, decision: Json) -> list[Json]:
     """The journal's entries of patches that other invocations made for this decision's epoch.
 
-    Raises Unavailable.
+    Nothing for an entry without an epoch, as somebody with an editor may leave it. Raises
+    Unavailable.
     """
-    names = world.archive.names(f"journal/{service}/{decision.get('epoch'):>08}-")
+    epoch = decision.get("epoch")
+    if not isinstance(epoch, int):
+        return []
+    names = world.archive.names(f"{journal_folder(service)}{epoch_prefix(epoch)}")
     found = _read(session, names[-EPOCH:], world)
     return [entry for entry in found if entry.get("of") == decision.get("id")]
 
@@ -92,9 +97,9 @@ def decisions(
         kept = journaled(session, service.name, world, JOURNAL, identity)
     except FailoverError:
         kept = []
-    known = {entry.get("id") for entry in kept}
+    known = {str(entry.get("id")) for entry in kept}
     history = state.history if state else ()
-    late = [entry for entry in history if entry.get("id") not in known]
+    late = [entry for entry in history if str(entry.get("id")) not in known]
     return sorted([*kept, *late], key=lambda entry: str(entry.get("at")), reverse=True)
 
 

@@ -82,7 +82,7 @@ def _whole(found: Sequence[Json], service: str, entry: Json) -> Refusals:
 
 def _is_of_target(reason: Json) -> bool:
     """Whether this is about one region as a place to go to."""
-    return reason.get("rule") in OF_A_TARGET and bool(reason.get("region"))
+    return str(reason.get("rule")) in OF_A_TARGET and bool(reason.get("region"))
 
 
 def _passed(found: Sequence[Json], rule: Rule) -> tuple[str, ...]:

@@ -142,7 +142,9 @@ def headline(entry: Json) -> str:
     done, clause = _OUTCOMES.get(str(outcome), (f"Outcome {outcome}", ": {now}"))
     where = _where(entry)
     known = clause.format(now=where.now, epoch=epoch) if where.now else ""
-    look = "bold yellow" if outcome in {DecisionOutcome.HELD, DecisionOutcome.ABANDONED} else ""
+    look = (
+        "bold yellow" if str(outcome) in {DecisionOutcome.HELD, DecisionOutcome.ABANDONED} else ""
+    )
     return Line(f"{done}{known}.{where.also}", look)
 
 

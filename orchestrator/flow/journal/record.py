@@ -118,9 +118,7 @@ def entry(
         "routing": dict(state.routing),
         "routing_before": dict(before.routing),
         "traffic_before": before.traffic,
-        "mark_before": {"epoch": before.mark.epoch, "rev": before.mark.rev}
-        if before.mark
-        else None,
+        "mark_before": _mark(before.mark),
         "health": {name: region.status for name, region in state.regions.items()},
         "reasons": [reason(value) for value in decision.reasons],
         "page": shown(decision.page),
