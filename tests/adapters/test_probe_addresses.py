@@ -102,7 +102,7 @@ def test_a_host_whose_addresses_are_all_silent_fails_by_timeout() -> None:
 
 
 def test_a_host_whose_addresses_all_refuse_is_refused() -> None:
-    assert look(free_port(), named("127.0.0.2", "127.0.0.3")).detail == "refused"
+    assert look(free_port(), named("127.0.0.2", "127.0.0.3")).detail == "connection refused"
 
 
 def test_a_family_that_this_machine_does_not_have_is_passed_over(
@@ -145,7 +145,9 @@ def test_a_failure_is_final_after_a_second_attempt_and_does_not_wait_for_the_tim
         return (Address(socket.AF_INET, ("127.0.0.1", port)),)
 
     found = look(free_port(), resolve, timeout=3600)
-    assert found == Probe(Verdict.FAILING, NoAnswer.NAME if fault == "no name" else "refused")
+    assert found == Probe(
+        Verdict.FAILING, NoAnswer.NAME if fault == "no name" else NoAnswer.REFUSED
+    )
     assert len(looks) == 2
 
 

@@ -278,7 +278,7 @@ def test_figures_for_metrics(db: MultiRegionDynamoDB) -> None:
 def test_without_a_document_the_first_call_says_so(tmp_path: Path) -> None:
     with MultiRegionDynamoDB(FileSource(tmp_path / "none.json"), deadline=0.2) as db:
         assert not db.ready(0.1)
-        with pytest.raises(NoHealthyRegion, match="look at its sources"):
+        with pytest.raises(NoHealthyRegion, match="Check its sources"):
             db.Table("checkout").get_item(Key={"pk": "x"})
         with pytest.raises(NoHealthyRegion, match="no document could be read yet"):
             db.in_region(EAST)

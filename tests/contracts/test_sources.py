@@ -622,7 +622,7 @@ def test_no_more_than_four_looks_hang_at_once(tmp_path: Path) -> None:
         with pytest.raises(SourceUnavailable, match="no whole answer"):
             source.fetch(None)
     for _ in range(20):
-        with pytest.raises(SourceUnavailable, match="4 earlier looks still hang"):
+        with pytest.raises(SourceUnavailable, match="4 earlier reads still hang"):
             source.fetch(None)
     assert threading.active_count() <= before + 4
     (tmp_path / "pipe").rename(tmp_path / "gone")

@@ -58,7 +58,7 @@ def test_a_command_that_ends_a_switch_says_so_with_the_command_that_asked_for_it
     report = ENDING[what](world)
     assert world.state.switch is None
     (value,) = told(report, "switch")
-    assert value == ("this decision ends the switch to us-west-2 (asked for by command c-switch")
+    assert value == ("this decision ends the switch to us-west-2, asked for by command c-switch")
     assert "c-switch" in str(world.state.history[0]["reasons"])
 
 
@@ -100,7 +100,7 @@ def test_a_switch_that_ends_by_itself_says_it_once_and_whose_it_was() -> None:
     world.clock.rest(300)
     report = world.tick()
     (value,) = told(report, "switch")
-    assert "asked for by command c-2) is given up" in value
+    assert "asked for by command c-2, is given up" in value
     assert "replication_lag" in refused(report)  # what it waited for is in the record
 
 

@@ -101,7 +101,7 @@ def test_an_unread_load_balancer_holds_where_standbys_are_drained() -> None:
 def test_no_document_is_made_on_an_unread_load_balancer() -> None:
     made = world()
     made.stored, made.is_unseen = Stored(None, 0), True
-    with pytest.raises(Unavailable, match="made only with the routing in sight"):
+    with pytest.raises(Unavailable, match="made only when the routing can be read"):
         made.decide(Tick())
 
 
