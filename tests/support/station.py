@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.loopback import HOST, free_port, release, url_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Station:
         """Take no more connections, and end those there are."""
         self._server.shutdown()
         self._server.server_close()
+        release(self._server.server_port)
         for connection in tuple(self._server.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -165,6 +166,7 @@ class BadSocket:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        release(self.port)
 
     def __enter__(self) -> Self:
         return self

@@ -21,15 +21,28 @@ _HIGHEST = 65535
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _ATTEMPTS = 1000
 
+_held: dict[int, int] = {}
+"""The descriptors by which this process has reserved its ports."""
+
 
 def free_port() -> int:
-    """Reserve a port for the life of this process and return it. Raises OSError if none is free."""
+    """Reserve a port for the life of this process, or until `release`, and return it.
+
+    Raises OSError if none is free.
+    """
     choice = random.Random(os.urandom(8))
     for _ in range(_ATTEMPTS):
         port = choice.randrange(_LOWEST, _end())
         if _reserve(port) and _bindable(port):
             return port
     raise OSError(f"no free port from {_LOWEST} to {_end() - 1} in {_ATTEMPTS} attempts")
+
+
+def release(port: int) -> None:
+    """Give a port back that nothing will use again: each reservation takes a descriptor."""
+    holder = _held.pop(port, None)
+    if holder is not None:
+        os.close(holder)
 
 
 def url_of(port: int) -> str:
@@ -50,7 +63,7 @@ def _reserve(port: int) -> bool:
     except OSError:
         holder.close()
         return False
-    holder.detach()  # the descriptor stays open, without an owner, until the process ends
+    _held[port] = holder.detach()  # open, without an owner, until the process ends
     return True
 
 

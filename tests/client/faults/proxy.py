@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from orchestrator.local.process.loopback import HOST, free_port, url_of
+from orchestrator.local.process.loopback import HOST, free_port, release, url_of
 from tests.client.faults.double import Double, Refused
 
 BLANK = b"\r\n\r\n"
@@ -198,6 +198,7 @@ class Proxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        release(self.port)
         for connection in tuple(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
