@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from orchestrator.client._process.fork import Background, work
-from orchestrator.client._process.loop import Failing, Loop
+from orchestrator.client._process.loop import Failing, InBackground, Loop
 from orchestrator.client._process.once import WELL, Once, kind_of
 from orchestrator.client._regions import attempt
 from orchestrator.client._regions.breaker import LEASE, BreakerState, Need
@@ -41,7 +41,7 @@ _FAILING = Failing(
 )
 
 
-class Keeper:
+class Keeper(InBackground):
     """Keeps the regions' connections warm and tries open breakers.
 
     One thread, and short-lived ones for what may hang; all are daemons, so that none keeps the
@@ -68,7 +68,7 @@ class Keeper:
         self._patience = patience
         self._also = also
         self._warm_every = warm_every
-        self._rounds = Loop("region-keeper", self._round, _FAILING, every=ROUND, first=ROUND)
+        self._loop = Loop("region-keeper", self._round, _FAILING, every=ROUND, first=ROUND)
         self._reset()
 
     def _reset(self) -> None:
@@ -77,18 +77,10 @@ class Keeper:
         self._renewing: threading.Thread | None = None
         self._once = Once()
 
-    def start(self) -> None:
-        """Begin. Idempotent."""
-        self._rounds.start()
-
-    def close(self) -> None:
-        """End; waits for nothing but its own round. Idempotent."""
-        self._rounds.close()
-
     def after_fork(self) -> None:
         """In a child process: begin again if the parent had begun."""
         self._reset()
-        self._rounds.after_fork()
+        super().after_fork()
 
     def _round(self) -> None:
         self._renew()

@@ -18,6 +18,8 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from orchestrator.client._process.awake import Awake
 from orchestrator.client._process.fork import Background, work
@@ -186,3 +188,33 @@ class Loop:
     def _say_again(self) -> None:
         if self._once.is_new(_TURN, WELL, usual=True):
             _LOG.info("%s", self._failing.again)
+
+
+class InBackground:
+    """What works in a thread of its own from `start` to `close`, or in a `with` block."""
+
+    _loop: Loop
+
+    def start(self) -> Self:
+        """Begin. Idempotent."""
+        self._loop.start()
+        return self
+
+    def close(self) -> None:
+        """End. What is known stays. Idempotent."""
+        self._loop.close()
+
+    def after_fork(self) -> None:
+        """In a child process: begin again if the parent had begun."""
+        self._loop.after_fork()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

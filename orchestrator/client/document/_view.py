@@ -23,12 +23,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from types import TracebackType
-from typing import Self
 
 from orchestrator.client._process.awake import Awake
 from orchestrator.client._process.fork import in_child
-from orchestrator.client._process.loop import Failing, Loop
+from orchestrator.client._process.loop import Failing, InBackground, Loop
 from orchestrator.client._process.once import WELL, Once, kind_of
 from orchestrator.client._process.patched import must_be_early
 from orchestrator.client.allowed import Allow, never
@@ -79,7 +77,7 @@ class _Below:
     since: float
 
 
-class DocumentView:
+class DocumentView(InBackground):
     """What this process knows of the regions. Usable as a context manager; a fork goes on with it.
 
     sources: asked in this order, the next one only where the one before it has no answer. interval:
@@ -122,7 +120,7 @@ class DocumentView:
         self._overruled: set[int] = set()
         self._once = Once()
         self._listeners: list[Callable[[Document], None]] = []
-        self._looks = Loop(
+        self._loop = Loop(
             "region-document",
             self._look,
             _FAILING,
@@ -159,43 +157,17 @@ class DocumentView:
 
         Many callers at once share one look. It must be one that begins after this call.
         """
-        return self._looks.turn_now(wait)
+        return self._loop.turn_now(wait)
 
     def wait_first(self, wait: float) -> Document | None:
         """The document; waits for the first one at most `wait` seconds, and never again."""
         if self._latest is None:
-            self._looks.wait_for(lambda: self._latest is not None, wait)
+            self._loop.wait_for(lambda: self._latest is not None, wait)
         return self._latest
 
     def on_change(self, listener: Callable[[Document], None]) -> None:
         """Have `listener` called, in the background thread, with every newer document."""
         self._listeners.append(listener)
-
-    # --- life
-
-    def start(self) -> Self:
-        """Begin to look. Idempotent."""
-        self._looks.start()
-        return self
-
-    def close(self) -> None:
-        """Stop looking. What is known stays. Idempotent."""
-        self._looks.close()
-
-    def after_fork(self) -> None:
-        """In a child process: look on, if the parent did."""
-        self._looks.after_fork()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- the background thread
 

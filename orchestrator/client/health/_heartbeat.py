@@ -15,12 +15,10 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
 from orchestrator.client._process.bounded import Lane, gather
 from orchestrator.client._process.fork import in_child
-from orchestrator.client._process.loop import Failing, Loop
+from orchestrator.client._process.loop import Failing, InBackground, Loop
 from orchestrator.client.document import DocumentView, RegionEntry
 from orchestrator.client.health._beat import AHEAD, EVERY, Beat, PeerSight, heartbeat_key, read_beat
 from orchestrator.client.health._own_items import OwnItems, now
@@ -36,7 +34,7 @@ ASK_WAIT = 2.0
 Peers = Callable[[RegionEntry], OwnItems]
 
 
-class Heartbeat:
+class Heartbeat(InBackground):
     """One region's heartbeat. Usable as a context manager; a fork goes on with it.
 
     region: as the document names it. items: of our own, in the region's own table. view: the other
@@ -65,34 +63,8 @@ class Heartbeat:
         self._regions = regions
         self._lanes: dict[tuple[str, str], Lane[float]] = {}
         self._found: dict[str, PeerSight] = {}
-        self._beats = Loop("heartbeat", self._try, _failing(region), every=every)
+        self._loop = Loop("heartbeat", self._try, _failing(region), every=every)
         in_child(self, Heartbeat.after_fork)
-
-    # --- life
-
-    def start(self) -> Self:
-        """Begin to beat. Idempotent."""
-        self._beats.start()
-        return self
-
-    def close(self) -> None:
-        """Stop beating. Idempotent."""
-        self._beats.close()
-
-    def after_fork(self) -> None:
-        """In a child process: beat on, if the parent did."""
-        self._beats.after_fork()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _try(self) -> float | None:
         """One heartbeat; seconds until the next one. Raises what the table raises: nobody else may

@@ -244,7 +244,7 @@ items = FakeItems()
 heart = Heartbeat("us-east-1", items, every=0.01).start()
 while items.beats < 2:
     time.sleep(0.001)
-lock = heart._beats._life.changed if HELD else nullcontext()
+lock = heart._loop._life.changed if HELD else nullcontext()
 del heart
 with lock:
     child = os.fork()
