@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from orchestrator.core.document.codec import incident_fields
 from orchestrator.core.model import (
     AlertClosed,
     AlertOpened,
@@ -197,19 +198,7 @@ def _under_way(state: State | None) -> Json:
 
 def incident_view(incident: Incident) -> Json:
     """One incident as the document knows it."""
-    return {
-        "id": incident.id,
-        "region": incident.region,
-        "state": incident.state,
-        "started_at": stamp_time(incident.started_at),
-        "ended_at": stamped(incident.ended_at),
-        "opened": incident.opened,
-        "contradicted": incident.contradicted,
-        "settled": incident.settled,
-        "refused": list(incident.refused),
-        "set_aside": incident.set_aside,
-        "doubt": incident.doubt,
-    }
+    return {"id": incident.id, **incident_fields(incident)}
 
 
 def chosen_by(state: State, name: str) -> str | None:

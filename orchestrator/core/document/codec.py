@@ -172,7 +172,7 @@ def _incidents(state: State) -> Mapping[str, Json]:
     """As `_each_over`, except `failed_at`: it is written only while it holds."""
     there = mapping(state.raw.get("incidents"))
     return {
-        key: {**_without(mapping(there.get(key)), "failed_at"), **_incident(incident)}
+        key: {**_without(mapping(there.get(key)), "failed_at"), **incident_fields(incident)}
         for key, incident in state.incidents.items()
     }
 
@@ -181,7 +181,8 @@ def _without(fields: Json, name: str) -> Json:
     return {key: value for key, value in fields.items() if key != name}
 
 
-def _incident(incident: Incident) -> Json:
+def incident_fields(incident: Incident) -> Json:
+    """One incident as the document has it, without its id, which is the key there."""
     return {
         "region": incident.region,
         "state": incident.state,
