@@ -92,7 +92,7 @@ def test_a_doubled_notification_is_one_decision(seat: Seat) -> None:
         assert seat.world.push(alert, message_id=identity).acknowledged
     told = seat.explain("0.twice")
     assert told.count("It MOVED") == 1
-    assert "a copy changes nothing" in told
+    assert "A duplicate changes nothing" in told
     assert len(seat.history()) == 1
     assert len(seat.world.patches()) == 1
 
@@ -101,7 +101,7 @@ def test_a_close_before_its_open_changes_no_region_whatever_comes_after(seat: Se
     check, now = seat.world.check("us-east-1"), datetime.now(UTC)
     assert seat.world.push(closed(check, "0.backwards", now, now)).acknowledged
     told = seat.explain("0.backwards")
-    assert "only its close has come, never its open. It changes no region" in told
+    assert "only its close has come, and not its open. It changes no region" in told
     assert seat.world.push(opened(check, "0.backwards", now)).acknowledged
     after = seat.explain("0.backwards")
     assert "closed by Monitoring" in after
@@ -132,7 +132,7 @@ def test_the_events_topic_is_gone_and_the_failover_happens_all_the_same(seat: Se
     assert seat.world.push(alert).acknowledged
     assert seat.world.routed_regions == ("us-west-2",)
     log = seat.log()
-    assert "not published; the failover itself is not affected" in log
+    assert "not published. The failover itself is not affected" in log
     assert "failover-events" in log
     assert "It MOVED" in seat.explain("0.silent")
     found = seat.run("check")

@@ -358,5 +358,5 @@ def test_a_limit_of_requests_is_not_told_as_missing_rights(desk: Desk) -> None:
     fault(world, "status", method="GET", status=403, reason="rateLimitExceeded", times=100)
     told = desk.run("status", code=1)
     assert "rateLimitExceeded" in told
-    assert "Your credentials may not do that" not in told
+    assert "do not have that permission" not in told
     assert "Wait a minute and repeat" in told

@@ -265,4 +265,4 @@ def test_a_server_that_answers_with_an_error_is_not_called_silent() -> None:
     assert "status.cloud.google.com" in told
     local = advice_on(error, {"COMPUTE_EMULATOR_HOST": "http://c"})
     assert "answers at COMPUTE_EMULATOR_HOST=http://c" in local
-    assert "Nobody answers" not in local
+    assert "Nothing answers" not in local
