@@ -31,7 +31,7 @@ def on_alert(event: Any) -> ResponseReturnValue:  # a Flask request, or a CloudE
 
 @functions_framework.http
 def on_control(event: Any) -> ResponseReturnValue:  # as above
-    """Take one message of the control topic: a tick."""
+    """Take one message of the control topic: a tick or an operator's command."""
     return _answer(event, "control")
 
 
