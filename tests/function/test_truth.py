@@ -300,7 +300,7 @@ def test_an_alert_for_others_that_is_of_our_check_is_not_dropped(desk: Desk) -> 
     made["incident"]["policy_user_labels"] = {"service": "payments", "region": EAST}
     fail(world, EAST)
     assert world.push(made).acknowledged
-    assert any("a service that is not ours" in line for line in desk.lines("WARNING"))
+    assert any("for an unknown service" in line for line in desk.lines("WARNING"))
     assert world.routed_regions == (WEST,)
 
 
